@@ -1,0 +1,87 @@
+import type { Environment, Step } from '../schema/index.js';
+
+/** What a program that was run to its end left. `code` is null when a signal ended it. */
+export interface RunResult {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly ms: number;
+}
+
+export interface RunOptions {
+  /** The namespace to run in by name; null (the default) is the host's own. */
+  readonly netns?: string | null;
+  readonly input?: string;
+  readonly timeoutMs?: number;
+}
+
+/** A process that a step started. Disposing ends it with its whole session and waits until it is gone. */
+export interface RunningProcess extends AsyncDisposable {
+  readonly name: string;
+  readonly pid: number;
+  /** Writes one line to its standard input. */
+  writeLine(line: string): Promise<void>;
+  /** The next line of its standard output; null at the end. */
+  readLine(signal?: AbortSignal): Promise<string | null>;
+  /** Resolves when it has ended, whoever ended it, with the last lines of its standard error. */
+  readonly exited: Promise<Exit>;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stderrTail: string;
+}
+
+/** Steps that were taken; `mark` is the place in the journal before them. */
+export interface Taken {
+  readonly mark: number;
+  readonly steps: number;
+  readonly ms: number;
+}
+
+export interface Undone {
+  readonly steps: number;
+  readonly ms: number;
+}
+
+/** Files read at one moment; null where there is no such file. `atNs` is the host's monotonic clock. */
+export interface FilesRead {
+  readonly atNs: number;
+  readonly files: Readonly<Record<string, string | null>>;
+}
+
+/** Something that a kernel or a machine may or may not have. */
+export type Feature = { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
+
+/** Three answers: a probe that could not tell must not pass for a no. */
+export type Answer = { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
+
+/**
+ * One host, here or at the far end of an agent's connection. Every change goes through `take` or `start`, is journaled
+ * and synced first, and is undone by `undo`; disposing undoes all that is left.
+ */
+export interface Machine extends AsyncDisposable {
+  readonly name: string;
+  /** Takes steps in order. Stops at the first that fails with a `step-failed` that names it; what was taken stays journaled. */
+  take(steps: readonly Step[]): Promise<Taken>;
+  /** Undoes, newest first, what was taken since `mark` (all of it by default). */
+  undo(mark?: number): Promise<Undone>;
+  /** Takes a step whose action is a process, and holds on to it. */
+  start(step: Step): Promise<RunningProcess>;
+  /** Runs a program that changes nothing (a probe, a ping) to its end. A non-zero exit is a result, not an error. */
+  run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  readFiles(paths: readonly string[]): Promise<FilesRead>;
+  probe(features: readonly Feature[]): Promise<readonly Answer[]>;
+  environment(): Promise<Environment>;
+}
+
+/** Who makes the changes: the run's id (also the prefix of every name it gives) and the host. */
+export interface MachineIdentity {
+  /** Lower-case letters and digits, at most 6. */
+  readonly run: string;
+  readonly host: string;
+  /** The namespace that is this host, by name; null for the machine itself. */
+  readonly netns: string | null;
+}

@@ -1,0 +1,49 @@
+/** The formats that others read, and the one error type. Everything here is plain data. */
+export { BarewireError, type ErrorCode, type ErrorFacts, type Fault } from './error.js';
+export { actionSchema, madeSchema, printAction, stepSchema, type Action, type Made, type Step } from './step.js';
+export {
+  certificateSchema,
+  ERROR_KINDS,
+  loadPlanSchema,
+  loadResultSchema,
+  type Certificate,
+  type ErrorKind,
+  type LoadPlan,
+  type LoadResult,
+} from './load.js';
+export {
+  ROLES,
+  plannedTrialSchema,
+  trialRecordSchema,
+  type CpuCost,
+  type MeasuredTrial,
+  type PlannedTrial,
+  type SideMetrics,
+  type TrialRecord,
+} from './trial.js';
+export {
+  LATENCY_KEYS,
+  QUANTILES,
+  QUANTILE_NAMES,
+  summarySchema,
+  type Cell,
+  type Figure,
+  type Figures,
+  type LatencyKey,
+  type NetworkSummary,
+  type QuantileName,
+  type Summary,
+  type Verdict,
+} from './summary.js';
+export {
+  rateSchema,
+  resolvedStudySchema,
+  studyRecordSchema,
+  WORKLOADS,
+  type Environment,
+  type NetworkStatus,
+  type Rate,
+  type ResolvedStudy,
+  type StudyRecord,
+  type WorkloadName,
+} from './study.js';

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+/** What one generator process is asked to do: plain data, sent to it on its standard input. */
+export const loadPlanSchema = z.object({
+  target: z.object({ address: z.string(), port: z.number().int(), path: z.string(), host: z.string() }),
+  /** What each answer must be; a null body length takes the length of the first answer. */
+  expect: z.object({ status: z.number().int(), bodyBytes: z.number().int().nullable() }),
+  /** Open: requests leave at `rateRps` whatever the answers do. Closed: each connection asks again as it is answered. */
+  mode: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('open'), rateRps: z.number().positive(), arrival: z.enum(['constant', 'poisson']) }),
+    z.object({ kind: z.literal('closed') }),
+  ]),
+  connections: z.number().int().positive(),
+  threads: z.number().int().positive(),
+  /** The CPUs that the threads are pinned to, in turn; empty leaves them to the scheduler. */
+  cpus: z.array(z.number().int()).readonly(),
+  /** Load before the recorded window; its requests are counted nowhere. */
+  warmupMs: z.number().nonnegative(),
+  /** The recorded window: requests whose intended time lies in it. */
+  durationMs: z.number().positive(),
+  /** A request that is not answered this long after its send is a time-out; also the wait after the window's end. */
+  timeoutMs: z.number().positive(),
+  /** Seeds the phases and the Poisson gaps. */
+  seed: z.number().int(),
+});
+export type LoadPlan = z.infer<typeof loadPlanSchema>;
+
+/** The kinds of failed requests. Each ends a request without a latency, and none ends the run. */
+export const ERROR_KINDS = ['connect', 'reset', 'closed', 'timeout', 'status', 'length', 'malformed'] as const;
+export type ErrorKind = (typeof ERROR_KINDS)[number];
+
+const spread = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
+
+/** What the generator can vouch for. Lateness and lag in microseconds. */
+export const certificateSchema = z.object({
+  valid: z.boolean(),
+  reasons: z.array(z.string()).readonly(),
+  offeredRps: z.number().nullable(),
+  achievedRps: z.number(),
+  /** From the intended time to the send, of every request. */
+  sendLatenessUs: spread,
+  /** Between two turns of the event loop beyond the wait that was asked for. */
+  loopLagUs: spread,
+  /** Sent later than the limit of METHODOLOGY.md because the connection was still waiting for an answer. */
+  lateSends: z.number(),
+  /** Intended inside the window but never sent. */
+  missedSends: z.number(),
+  /** Of each generator thread's CPU, 0 to 1. */
+  cpuShare: z.number(),
+  connectionsLost: z.number(),
+});
+export type Certificate = z.infer<typeof certificateSchema>;
+
+export const loadResultSchema = z.object({
+  /** Answered as expected, intended inside the window. */
+  requests: z.number(),
+  /** All requests whose intended time lies in the window, answered or not. */
+  intended: z.number(),
+  durationS: z.number(),
+  achievedRps: z.number(),
+  errors: z.record(z.enum(ERROR_KINDS), z.number()),
+  cpuSeconds: z.object({ user: z.number(), system: z.number() }),
+  /** HdrHistogram V2, compressed, base64; nanoseconds, from the intended time. */
+  response: z.string(),
+  /** The same from the actual send. */
+  service: z.string(),
+  certificate: certificateSchema,
+});
+export type LoadResult = z.infer<typeof loadResultSchema>;

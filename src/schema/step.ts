@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+/** A network namespace by its name under /run/netns; null is the host's own. */
+const netns = z.string().nullable();
+
+/**
+ * One change to a machine, as data. `command` runs a tool of iproute2 (consecutive commands of one tool in one
+ * namespace go through its `-batch`); the rest are written by the agent itself.
+ */
+export const actionSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('command'), tool: z.enum(['ip', 'bridge', 'tc']), netns, args: z.array(z.string()).readonly() }),
+  z.object({ kind: z.literal('sysctl'), netns, key: z.string(), value: z.string() }),
+  z.object({ kind: z.literal('file'), path: z.string(), content: z.string() }),
+  z.object({ kind: z.literal('directory'), path: z.string() }),
+  z.object({ kind: z.literal('process'), name: z.string(), netns, argv: z.array(z.string()).readonly(), cpus: z.array(z.number()).readonly() }),
+]);
+export type Action = z.infer<typeof actionSchema>;
+
+/**
+ * What a step leaves on the machine, and so what its undo takes away. Taking away what is gone already is fine.
+ * A `sysctl` is put back to the value that the journal found; a `process` is ended with its whole session.
+ */
+export const madeSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('netns'), name: z.string() }),
+  z.object({ kind: z.literal('link'), netns, name: z.string() }),
+  z.object({ kind: z.literal('route'), netns, destination: z.string() }),
+  z.object({ kind: z.literal('qdisc'), netns, link: z.string() }),
+  z.object({ kind: z.literal('sysctl'), netns, key: z.string() }),
+  z.object({ kind: z.literal('file'), path: z.string() }),
+  z.object({ kind: z.literal('directory'), path: z.string() }),
+  z.object({ kind: z.literal('process'), name: z.string() }),
+]);
+export type Made = z.infer<typeof madeSchema>;
+
+/** `undo: null` says that the change goes away with what an earlier step made (an address with its link). */
+export const stepSchema = z.object({ why: z.string(), do: actionSchema, undo: madeSchema.nullable() });
+export type Step = z.infer<typeof stepSchema>;
+
+/** The line that a reader would type to take the step by hand. */
+export function printAction(action: Action): string {
+  switch (action.kind) {
+    case 'command':
+      return [action.tool, ...(action.netns === null ? [] : ['-n', action.netns]), ...action.args].join(' ');
+    case 'sysctl':
+      return `${inNetns(action.netns)}sysctl -w ${action.key}=${action.value}`;
+    case 'file':
+      return `write ${action.path} (${action.content.length} characters)`;
+    case 'directory':
+      return `mkdir -p ${action.path}`;
+    case 'process':
+      return inNetns(action.netns) + onCpus(action.cpus) + action.argv.join(' ');
+  }
+}
+
+const inNetns = (name: string | null): string => (name === null ? '' : `ip netns exec ${name} `);
+const onCpus = (cpus: readonly number[]): string => (cpus.length === 0 ? '' : `taskset -c ${cpus.join(',')} `);

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+
+/** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
+export const rateSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('absolute'), rps: z.number().positive() }),
+  z.object({ kind: z.literal('share'), ofMax: z.number().positive() }),
+]);
+export type Rate = z.infer<typeof rateSchema>;
+
+export const WORKLOADS = ['350B', '4KB'] as const;
+export type WorkloadName = (typeof WORKLOADS)[number];
+
+/** A spec after parsing: every default filled in, every unit resolved. */
+export const resolvedStudySchema = z.object({
+  name: z.string(),
+  testbed: z.enum(['netns']),
+  networks: z.array(z.string()).readonly(),
+  workloads: z.array(z.enum(WORKLOADS)).readonly(),
+  rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),
+  blocks: z.number().int().positive(),
+  durationMs: z.number().positive(),
+  warmupMs: z.number().nonnegative(),
+  timeoutMs: z.number().positive(),
+  connections: z.number().int().positive(),
+  arrival: z.enum(['constant', 'poisson']),
+  seed: z.number().int(),
+  /** The margin inside which two networks count as equivalent, a share: 0.05. */
+  margin: z.number().positive(),
+  wire: z.object({ mtu: z.number().int(), rateMbps: z.number().positive().nullable() }),
+});
+export type ResolvedStudy = z.infer<typeof resolvedStudySchema>;
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+/** What the host is: kernel, CPUs, governor, clock source, … by name. */
+export const environmentSchema = z.record(z.string(), scalar);
+export type Environment = z.infer<typeof environmentSchema>;
+
+export const networkStatusSchema = z.object({
+  name: z.string(),
+  what: z.string(),
+  /** `unknown`: the probe could not tell; it is tried, and fails with its own reason. */
+  support: z.enum(['yes', 'no', 'unknown']),
+  reason: z.string().nullable(),
+  remedy: z.string().nullable(),
+});
+export type NetworkStatus = z.infer<typeof networkStatusSchema>;
+
+/** study.json: all that a resume needs to plan the same trials again, and a report to say where it was measured. */
+export const studyRecordSchema = z.object({
+  schema: z.literal(1),
+  version: z.string(),
+  startedAt: z.string(),
+  spec: resolvedStudySchema,
+  networks: z.array(networkStatusSchema),
+  /** The reference's closed-loop maximum by workload, requests per second; null where every rate is absolute. */
+  referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
+  cannotTell: z.array(z.string()),
+  environment: z.record(z.string(), environmentSchema),
+});
+export type StudyRecord = z.infer<typeof studyRecordSchema>;

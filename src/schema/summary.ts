@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { cpuCostSchema } from './trial.js';
+
+/** The quantiles of every table and file, by their published names; `max` is the greatest sample. */
+export const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, 'p99.5': 0.995, 'p99.9': 0.999, 'p99.99': 0.9999, 'p99.999': 0.99999 } as const;
+export type QuantileName = keyof typeof QUANTILES;
+export const QUANTILE_NAMES = Object.keys(QUANTILES) as QuantileName[];
+export type LatencyKey = QuantileName | 'max';
+export const LATENCY_KEYS: readonly LatencyKey[] = [...QUANTILE_NAMES, 'max'];
+
+/** A figure with what it rests on, or none with the reason: never a bare number. `low` and `high` bound 95 %. */
+export const figureSchema = z.union([
+  z.object({ value: z.number(), low: z.number().nullable(), high: z.number().nullable() }),
+  z.object({ value: z.null(), why: z.string() }),
+]);
+export type Figure = z.infer<typeof figureSchema>;
+
+const figures = z.record(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema);
+export type Figures = z.infer<typeof figures>;
+
+/** Against the reference, from paired ratios; `undecided` says how many blocks in all would decide it. */
+export const verdictSchema = z.object({
+  verdict: z.enum(['better', 'worse', 'equivalent', 'undecided']),
+  blocksNeeded: z.number().int().nullable(),
+});
+export type Verdict = z.infer<typeof verdictSchema>;
+
+export const cellSchema = z.object({
+  workload: z.string(),
+  rateRps: z.number(),
+  rateOfMax: z.number().nullable(),
+  achievedRps: z.number(),
+  /** Valid trials; invalid and failed ones are counted beside it and not averaged in. */
+  trials: z.number().int(),
+  invalidTrials: z.number().int(),
+  failedTrials: z.number().int(),
+  samples: z.number().int(),
+  latencyMs: figures,
+  serviceMs: figures,
+  ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema),
+  verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
+  cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
+  /** What decided the tail, in words: time-outs, drops, stalls, steal. */
+  tail: z.array(z.string()),
+  certificate: z.object({ valid: z.boolean(), reasons: z.array(z.string()) }),
+  /** Points of the latency-by-percentile plot, ascending: quantile 0…1 and milliseconds; ends where the samples end. */
+  curve: z.array(z.object({ quantile: z.number(), ms: z.number() })),
+});
+export type Cell = z.infer<typeof cellSchema>;
+
+export const networkSummarySchema = z.object({
+  name: z.string(),
+  /** One line from the catalog: underlay × attachment. */
+  what: z.string(),
+  status: z.enum(['measured', 'unsupported', 'failed']),
+  reason: z.string().nullable(),
+  /** Median over the trials. */
+  setup: z.object({ steps: z.number().int(), ms: z.number(), downMs: z.number() }).nullable(),
+  maxRps: figureSchema.nullable(),
+  cells: z.array(cellSchema),
+});
+export type NetworkSummary = z.infer<typeof networkSummarySchema>;
+
+export const summarySchema = z.object({
+  schema: z.literal(1),
+  study: z.string(),
+  testbed: z.string(),
+  startedAt: z.string(),
+  reference: z.string(),
+  blocks: z.number().int(),
+  /** True when every planned trial is in; false after an interrupt. */
+  complete: z.boolean(),
+  plannedTrials: z.number().int(),
+  trials: z.number().int(),
+  wallS: z.number(),
+  /** Share of the wall time in recorded windows, 0 to 1. */
+  measuringShare: z.number(),
+  /** Said at the top of every report: what makes this study one not to be trusted. */
+  warnings: z.array(z.string()),
+  /** What this testbed cannot tell. */
+  cannotTell: z.array(z.string()),
+  networks: z.array(networkSummarySchema),
+  control: z.object({ aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema), trusted: z.boolean().nullable() }),
+  environment: z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+});
+export type Summary = z.infer<typeof summarySchema>;

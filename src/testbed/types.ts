@@ -1,0 +1,31 @@
+import type { Machine } from '../machine/index.js';
+import type { NetHost } from '../network/index.js';
+
+export type HostRole = 'client' | 'server';
+
+/** One machine of a testbed, with the agent that drives it. */
+export interface Host {
+  readonly role: HostRole;
+  readonly machine: Machine;
+  readonly net: NetHost;
+  /** The CPUs that the role may use: the generator's or the server's. */
+  readonly cpus: readonly number[];
+}
+
+/** Where a study runs. Disposing takes the hosts away. */
+export interface Testbed extends AsyncDisposable {
+  readonly kind: 'netns';
+  /** The run's id. */
+  readonly run: string;
+  readonly client: Host;
+  readonly server: Host;
+  /** What figures from here cannot tell, one sentence each, for the report. */
+  readonly cannotTell: readonly string[];
+}
+
+export interface Wire {
+  /** Bytes. */
+  readonly mtu: number;
+  /** Shaping of each direction in Mbit/s; null leaves the veth pair as fast as it is. */
+  readonly rateMbps: number | null;
+}
