@@ -23,7 +23,14 @@ const ROOMS = [
   'schema',
 ];
 /** Data in, data out: the same answer on any machine. */
-const PURE = ['src/network/**', 'src/tuning/**', 'src/stats/**', 'src/report/**', 'src/schema/**', 'src/study/plan*.ts'];
+const PURE = [
+  'src/network/**',
+  'src/tuning/**',
+  'src/stats/**',
+  'src/report/**',
+  'src/schema/**',
+  'src/study/plan*.ts',
+];
 
 const only = (name, room) => ({ name, message: `Only the room "${room}" may use it.` });
 const FFI = [only('koffi', 'linux')];
@@ -56,7 +63,15 @@ const pureRooms = PURE.map((files) => {
     files: [files],
     rules: {
       ...restricted(room, [io]),
-      'no-restricted-globals': ['error', 'process', 'performance', 'fetch', 'setTimeout', 'setInterval', 'Buffer'],
+      'no-restricted-globals': [
+        'error',
+        'process',
+        'performance',
+        'fetch',
+        'setTimeout',
+        'setInterval',
+        'Buffer',
+      ],
       'no-restricted-properties': [
         'error',
         { object: 'Math', property: 'random', message: 'Take a seeded source as an argument.' },
@@ -77,7 +92,10 @@ export default defineConfig(
     settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
     rules: {
       'import-x/no-cycle': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
@@ -88,7 +106,10 @@ export default defineConfig(
     files: ['src/**/*.ts'],
     ignores: ['src/cli/**', ...PURE],
     rules: {
-      'no-restricted-properties': ['error', { object: 'process', property: 'exit', message: 'Only cli exits.' }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'exit', message: 'Only cli exits.' },
+      ],
     },
   },
   ...rooms,
@@ -98,5 +119,8 @@ export default defineConfig(
     files: ['src/load/**/*.ts', 'src/linux/**/*.ts', 'src/stats/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
   },
-  { files: ['**/*.js', '**/*.mjs', 'bin/*'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
+  {
+    files: ['**/*.js', '**/*.mjs', 'bin/*'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
+  },
 );

@@ -1,14 +1,14 @@
-// One file that the command line, the agent on a far host and the generator's threads all run from.
+// Two files: the command line, and a small one for what runs on every host (the agent, the generator and its threads).
 import { build } from 'esbuild';
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 
 export async function buildBundle() {
-  const result = await build({
-    entryPoints: ['src/cli/main.ts'],
-    outfile: 'dist/barewire.mjs',
+  await build({
+    entryPoints: { barewire: 'src/cli/main.ts', agent: 'src/cli/agent-main.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
     absWorkingDir: new URL('..', import.meta.url).pathname,
     bundle: true,
     platform: 'node',
@@ -17,7 +17,6 @@ export async function buildBundle() {
     external: ['koffi'],
     sourcemap: 'linked',
     legalComments: 'none',
-    metafile: true,
     define: { BAREWIRE_VERSION: JSON.stringify(version) },
     // Some dependencies are CommonJS and ask for Node's own modules by `require`.
     banner: {
@@ -25,7 +24,6 @@ export async function buildBundle() {
     },
     logLevel: 'warning',
   });
-  return createHash('sha256').update(Object.keys(result.metafile.inputs).join()).digest('hex');
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) await buildBundle();

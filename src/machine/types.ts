@@ -53,10 +53,12 @@ export interface FilesRead {
 }
 
 /** Something that a kernel or a machine may or may not have. */
-export type Feature = { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
+export type Feature =
+  { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
 
 /** Three answers: a probe that could not tell must not pass for a no. */
-export type Answer = { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
+export type Answer =
+  { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
 
 /**
  * One host, here or at the far end of an agent's connection. Every change goes through `take` or `start`, is journaled

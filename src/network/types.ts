@@ -45,7 +45,8 @@ export interface HostPlan {
 }
 
 /** What a kernel or a machine must have for it. */
-export type Requirement = { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
+export type Requirement =
+  { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
 
 /** A contender: an underlay × an attachment under its catalog name. */
 export interface Network {

@@ -1,6 +1,14 @@
 /** The formats that others read, and the one error type. Everything here is plain data. */
 export { BarewireError, type ErrorCode, type ErrorFacts, type Fault } from './error.js';
-export { actionSchema, madeSchema, printAction, stepSchema, type Action, type Made, type Step } from './step.js';
+export {
+  actionSchema,
+  madeSchema,
+  printAction,
+  stepSchema,
+  type Action,
+  type Made,
+  type Step,
+} from './step.js';
 export {
   certificateSchema,
   ERROR_KINDS,

@@ -7,7 +7,11 @@ export const loadPlanSchema = z.object({
   expect: z.object({ status: z.number().int(), bodyBytes: z.number().int().nullable() }),
   /** Open: requests leave at `rateRps` whatever the answers do. Closed: each connection asks again as it is answered. */
   mode: z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('open'), rateRps: z.number().positive(), arrival: z.enum(['constant', 'poisson']) }),
+    z.object({
+      kind: z.literal('open'),
+      rateRps: z.number().positive(),
+      arrival: z.enum(['constant', 'poisson']),
+    }),
     z.object({ kind: z.literal('closed') }),
   ]),
   connections: z.number().int().positive(),
@@ -26,7 +30,15 @@ export const loadPlanSchema = z.object({
 export type LoadPlan = z.infer<typeof loadPlanSchema>;
 
 /** The kinds of failed requests. Each ends a request without a latency, and none ends the run. */
-export const ERROR_KINDS = ['connect', 'reset', 'closed', 'timeout', 'status', 'length', 'malformed'] as const;
+export const ERROR_KINDS = [
+  'connect',
+  'reset',
+  'closed',
+  'timeout',
+  'status',
+  'length',
+  'malformed',
+] as const;
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 const spread = z.object({ p50: z.number(), p99: z.number(), max: z.number() });

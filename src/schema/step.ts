@@ -8,11 +8,22 @@ const netns = z.string().nullable();
  * namespace go through its `-batch`); the rest are written by the agent itself.
  */
 export const actionSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('command'), tool: z.enum(['ip', 'bridge', 'tc']), netns, args: z.array(z.string()).readonly() }),
+  z.object({
+    kind: z.literal('command'),
+    tool: z.enum(['ip', 'bridge', 'tc']),
+    netns,
+    args: z.array(z.string()).readonly(),
+  }),
   z.object({ kind: z.literal('sysctl'), netns, key: z.string(), value: z.string() }),
   z.object({ kind: z.literal('file'), path: z.string(), content: z.string() }),
   z.object({ kind: z.literal('directory'), path: z.string() }),
-  z.object({ kind: z.literal('process'), name: z.string(), netns, argv: z.array(z.string()).readonly(), cpus: z.array(z.number()).readonly() }),
+  z.object({
+    kind: z.literal('process'),
+    name: z.string(),
+    netns,
+    argv: z.array(z.string()).readonly(),
+    cpus: z.array(z.number()).readonly(),
+  }),
 ]);
 export type Action = z.infer<typeof actionSchema>;
 
@@ -53,4 +64,5 @@ export function printAction(action: Action): string {
 }
 
 const inNetns = (name: string | null): string => (name === null ? '' : `ip netns exec ${name} `);
-const onCpus = (cpus: readonly number[]): string => (cpus.length === 0 ? '' : `taskset -c ${cpus.join(',')} `);
+const onCpus = (cpus: readonly number[]): string =>
+  cpus.length === 0 ? '' : `taskset -c ${cpus.join(',')} `;

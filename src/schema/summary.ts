@@ -2,7 +2,16 @@ import { z } from 'zod';
 import { cpuCostSchema } from './trial.js';
 
 /** The quantiles of every table and file, by their published names; `max` is the greatest sample. */
-export const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, 'p99.5': 0.995, 'p99.9': 0.999, 'p99.99': 0.9999, 'p99.999': 0.99999 } as const;
+export const QUANTILES = {
+  p50: 0.5,
+  p90: 0.9,
+  p95: 0.95,
+  p99: 0.99,
+  'p99.5': 0.995,
+  'p99.9': 0.999,
+  'p99.99': 0.9999,
+  'p99.999': 0.99999,
+} as const;
 export type QuantileName = keyof typeof QUANTILES;
 export const QUANTILE_NAMES = Object.keys(QUANTILES) as QuantileName[];
 export type LatencyKey = QuantileName | 'max';
@@ -80,7 +89,13 @@ export const summarySchema = z.object({
   /** What this testbed cannot tell. */
   cannotTell: z.array(z.string()),
   networks: z.array(networkSummarySchema),
-  control: z.object({ aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema), trusted: z.boolean().nullable() }),
-  environment: z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+  control: z.object({
+    aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema),
+    trusted: z.boolean().nullable(),
+  }),
+  environment: z.record(
+    z.string(),
+    z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  ),
 });
 export type Summary = z.infer<typeof summarySchema>;

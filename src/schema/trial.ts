@@ -35,7 +35,14 @@ export const countersSchema = z.record(z.string(), z.number());
 export const sideMetricsSchema = z.object({
   cpuUsPerRequest: cpuCostSchema,
   /** CPU seconds in the window. */
-  cpuSeconds: z.object({ user: z.number(), system: z.number(), softirq: z.number(), irq: z.number(), steal: z.number(), idle: z.number() }),
+  cpuSeconds: z.object({
+    user: z.number(),
+    system: z.number(),
+    softirq: z.number(),
+    irq: z.number(),
+    steal: z.number(),
+    idle: z.number(),
+  }),
   /** CPU seconds of the process alone (nginx with its workers, or the generator). */
   processCpuSeconds: z.object({ user: z.number(), system: z.number() }),
   /** `Tcp.RetransSegs`, `TcpExt.TCPTimeouts`, `softnet.dropped`, `eth0.tx_dropped`, …; only what moved. */

@@ -1,0 +1,45 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+
+/** What a test run must leave as it found: by kind, the lines that tell one of them from another. */
+export type MachineSnapshot = Readonly<Record<string, readonly string[]>>;
+
+const lines = (argv: readonly [string, ...string[]]): string[] =>
+  execFileSync(argv[0], argv.slice(1), { encoding: 'utf8' }).split('\n').filter(Boolean);
+const folder = (path: string): string[] => {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+};
+const ours = /nginx|barewire|agent\.mjs|qemu/;
+
+export function snapshotMachine(): Promise<MachineSnapshot> {
+  return Promise.resolve({
+    namespaces: folder('/run/netns'),
+    links: lines(['ip', '-o', 'link']).map((line) => line.split(':').slice(0, 2).join()),
+    routes: lines(['ip', 'route', 'show', 'table', 'all']),
+    rules: lines(['ip', 'rule']),
+    processes: lines(['ps', '-eo', 'pid=,args=']).filter((line) => ours.test(line)),
+    journals: folder('/var/lib/barewire/journal'),
+    runFiles: folder('/run/barewire'),
+  });
+}
+
+/** Kernel and processes take a moment to let go: what is still there after two seconds is a leak. */
+export async function assertNothingLeft(before: MachineSnapshot): Promise<void> {
+  let left: string[] = [];
+  for (let attempt = 0; attempt < 20; attempt++) {
+    left = difference(before, await snapshotMachine());
+    if (left.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`The tests left this behind:\n  ${left.join('\n  ')}`);
+}
+
+const difference = (before: MachineSnapshot, after: MachineSnapshot): string[] =>
+  Object.entries(after).flatMap(([kind, found]) => [
+    ...found.filter((line) => !before[kind]?.includes(line)).map((line) => `new ${kind}: ${line}`),
+    ...(before[kind] ?? []).filter((line) => !found.includes(line)).map((line) => `gone ${kind}: ${line}`),
+  ]);
