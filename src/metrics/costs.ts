@@ -1,0 +1,57 @@
+import type { CpuTimes } from '../linux/index.js';
+import type { SideMetrics } from '../schema/index.js';
+import type { Sample } from './sample.js';
+
+type CpuSeconds = SideMetrics['cpuSeconds'];
+const KINDS = ['user', 'system', 'softirq', 'irq', 'steal', 'idle'] as const;
+
+/** CPU seconds between two samples, of the CPUs named, by kind. Pure. */
+export function cpuBetween(first: Sample, last: Sample, cpus: readonly number[]): CpuSeconds {
+  const of = (sample: Sample, kind: keyof CpuTimes): number =>
+    cpus.reduce((sum, cpu) => sum + (sample.cpus.get(cpu)?.[kind] ?? 0), 0);
+  const difference = (kind: keyof CpuTimes): number => Math.max(0, of(last, kind) - of(first, kind));
+  return Object.fromEntries(KINDS.map((kind) => [kind, round(difference(kind))])) as CpuSeconds;
+}
+
+/** Share of the CPU time in use between two samples, 0 to 1; steal is somebody else's and counts for neither. */
+export function busyShare({ user, system, softirq, irq, idle }: CpuSeconds): number {
+  const busy = user + system + softirq + irq;
+  return busy + idle === 0 ? 0 : round(busy / (busy + idle));
+}
+
+/**
+ * What a trial cost a side: the window's first and last sample, and those each second between, over the requests
+ * answered in it. Softirq is the kernel's receive path, whichever process it interrupted.
+ */
+export function costs(samples: readonly Sample[], cpus: readonly number[], requests: number): SideMetrics {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last === undefined) throw new RangeError('costs need at least one sample');
+  const cpuSeconds = cpuBetween(first, last, cpus);
+  const perRequest = (seconds: number): number => (requests === 0 ? 0 : round((seconds * 1e6) / requests));
+  return {
+    cpuUsPerRequest: {
+      user: perRequest(cpuSeconds.user),
+      system: perRequest(cpuSeconds.system),
+      softirq: perRequest(cpuSeconds.softirq + cpuSeconds.irq),
+    },
+    cpuSeconds,
+    processCpuSeconds: {
+      user: round(Math.max(0, last.process.user - first.process.user)),
+      system: round(Math.max(0, last.process.system - first.process.system)),
+    },
+    counters: moved(first, last),
+    busyEachSecond: samples
+      .slice(1)
+      .map((sample, at) => busyShare(cpuBetween(samples[at] ?? first, sample, cpus))),
+  };
+}
+
+/** Counters that moved, after minus before. */
+function moved(first: Sample, last: Sample): Record<string, number> {
+  const differences = [...last.counters].map(
+    ([name, after]) => [name, after - (first.counters.get(name) ?? 0)] as const,
+  );
+  return Object.fromEntries(differences.filter(([, difference]) => difference !== 0));
+}
+
+const round = (value: number): number => Math.round(value * 1e4) / 1e4;

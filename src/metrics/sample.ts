@@ -1,0 +1,74 @@
+import {
+  parseNetDev,
+  parsePidStat,
+  parseProtocolCounters,
+  parseSoftnet,
+  parseStat,
+  type CpuTimes,
+} from '../linux/index.js';
+import type { FilesRead, Machine } from '../machine/index.js';
+
+/** What to sample on one side of a trial. */
+export interface Side {
+  readonly machine: Machine;
+  /** The CPUs that the side was given. */
+  readonly cpus: readonly number[];
+  /** The processes that the side is about; the first stands in the container's namespace. */
+  readonly pids: readonly [number, ...number[]];
+  /** False when the container shares its host's namespace: its counters would be counted twice. */
+  readonly ownNamespace: boolean;
+}
+
+/** One moment of one side. */
+export interface Sample {
+  /** The host's monotonic clock. */
+  readonly atNs: number;
+  readonly cpus: ReadonlyMap<number, CpuTimes>;
+  readonly process: { readonly user: number; readonly system: number };
+  /** Cumulative; a container's are prefixed `container:`. */
+  readonly counters: ReadonlyMap<string, number>;
+}
+
+const netFiles = (root: string): string[] => [`${root}/net/dev`, `${root}/net/snmp`, `${root}/net/netstat`];
+
+export async function sample(side: Side): Promise<Sample> {
+  const container = side.ownNamespace ? netFiles(`/proc/${side.pids[0]}`) : [];
+  const stats = side.pids.map((pid) => `/proc/${pid}/stat`);
+  const read = await side.machine.readFiles([
+    '/proc/stat',
+    '/proc/net/softnet_stat',
+    ...netFiles('/proc'),
+    ...container,
+    ...stats,
+  ]);
+  const text = textOf(read);
+  return {
+    atNs: read.atNs,
+    cpus: parseStat(text('/proc/stat')),
+    process: total(stats.map((path) => parsePidStat(text(path)))),
+    counters: new Map([
+      ...parseSoftnet(text('/proc/net/softnet_stat')),
+      ...netCounters(netFiles('/proc').map(text), ''),
+      ...netCounters(container.map(text), 'container:'),
+    ]),
+  };
+}
+
+const textOf =
+  (read: FilesRead) =>
+  (path: string): string =>
+    read.files[path] ?? '';
+
+function netCounters(
+  [dev = '', snmp = '', netstat = '']: readonly string[],
+  prefix: string,
+): [string, number][] {
+  return [...parseNetDev(dev), ...parseProtocolCounters(snmp), ...parseProtocolCounters(netstat)].map(
+    ([name, count]) => [prefix + name, count],
+  );
+}
+
+const total = (times: readonly { user: number; system: number }[]): { user: number; system: number } => ({
+  user: times.reduce((sum, time) => sum + (Number.isFinite(time.user) ? time.user : 0), 0),
+  system: times.reduce((sum, time) => sum + (Number.isFinite(time.system) ? time.system : 0), 0),
+});

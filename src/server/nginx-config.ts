@@ -1,0 +1,80 @@
+import { allWorkloads, type Workload } from './workload.js';
+
+export interface NginxRequest {
+  /** A directory of its own, absolute. */
+  readonly dir: string;
+  readonly address: string;
+  readonly port: number;
+  /** One worker a CPU, pinned to it; empty leaves one worker to the scheduler. */
+  readonly cpus: readonly number[];
+}
+
+/**
+ * The header that nginx sends before a static file with this configuration, its dates replaced by one of the same
+ * length (RFC 9110 dates are all 29 characters), without the filling.
+ */
+const header = (bodyBytes: number): string =>
+  [
+    'HTTP/1.1 200 OK',
+    'Server: nginx',
+    'Date: Thu, 01 Jan 1970 00:00:00 GMT',
+    'Content-Type: application/octet-stream',
+    `Content-Length: ${bodyBytes}`,
+    'Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT',
+    'Connection: keep-alive',
+    'Accept-Ranges: bytes',
+    '',
+    '',
+  ].join('\r\n');
+
+const FILL = 'X-Fill: \r\n';
+
+/** The value of a filling header that brings the answer to its size on the wire; empty where that is not fixed. */
+export function filling({ bodyBytes, wireBytes }: Workload): string {
+  if (wireBytes === null) return '';
+  return '.'.repeat(wireBytes - bodyBytes - header(bodyBytes).length - FILL.length);
+}
+
+/** nginx's affinity masks are binary, highest CPU first. */
+const mask = (cpu: number): string => `1${'0'.repeat(cpu)}`;
+
+const affinity = (cpus: readonly number[]): string =>
+  cpus.length === 0 ? '' : `worker_cpu_affinity ${cpus.map(mask).join(' ')};`;
+
+const location = (workload: Workload): string => {
+  const fill = filling(workload);
+  return `    location = ${workload.path} { ${fill === '' ? '' : `add_header X-Fill "${fill}";`} }`;
+};
+
+/** A server of fixed-size static files, as the article's: no access log, connections kept without limit. */
+export const nginxConfig = ({ dir, address, port, cpus }: NginxRequest): string => `daemon off;
+user nobody nogroup;
+worker_processes ${Math.max(1, cpus.length)};
+${affinity(cpus)}
+worker_rlimit_nofile 131072;
+pid ${dir}/nginx.pid;
+error_log stderr error;
+events { worker_connections 65536; }
+http {
+  access_log off;
+  server_tokens off;
+  etag off;
+  types { }
+  default_type application/octet-stream;
+  keepalive_timeout 1h;
+  keepalive_requests 2147483647;
+  tcp_nodelay on;
+  open_file_cache max=16 inactive=1h;
+  open_file_cache_valid 1h;
+  client_body_temp_path ${dir}/client;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
+  server {
+    listen ${address}:${port} reuseport backlog=4096;
+    root ${dir}/www;
+${allWorkloads().map(location).join('\n')}
+  }
+}
+`;

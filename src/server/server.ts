@@ -1,0 +1,104 @@
+import type { Machine, RunningProcess } from '../machine/index.js';
+import { BarewireError, type Step } from '../schema/index.js';
+import { nginxConfig, type NginxRequest } from './nginx-config.js';
+import { allWorkloads } from './workload.js';
+
+/** The port of every server: each has an address of its own, so that none meets another. */
+export const SERVER_PORT = 8080;
+
+export interface ServerRequest extends NginxRequest {
+  readonly netns: string | null;
+}
+
+/** A real nginx in a namespace of a host. Disposing ends it and removes its files. */
+export interface Server extends AsyncDisposable {
+  readonly pid: number;
+  /** Repeats `request` until it is answered; throws `server-not-ready` when nginx ends or the limit passes. */
+  ready(request: () => Promise<void>): Promise<void>;
+}
+
+/** Everything that a server leaves on a machine. The last step is the process. */
+export function serverSteps(request: ServerRequest): {
+  readonly files: readonly Step[];
+  readonly nginx: Step;
+} {
+  const { dir, netns } = request;
+  const write = (path: string, content: string, why: string): Step => ({
+    why,
+    do: { kind: 'file', path, content },
+    undo: null,
+  });
+  return {
+    files: [
+      {
+        why: 'A place for the server',
+        do: { kind: 'directory', path: dir },
+        undo: { kind: 'directory', path: dir },
+      },
+      { why: 'A place for its answers', do: { kind: 'directory', path: `${dir}/www` }, undo: null },
+      ...allWorkloads().map(({ name, path, bodyBytes }) =>
+        write(`${dir}/www${path}`, 'x'.repeat(bodyBytes), `The answer of ${name}`),
+      ),
+      write(`${dir}/nginx.conf`, nginxConfig(request), 'The configuration of the server'),
+    ],
+    nginx: {
+      why: 'The server',
+      do: {
+        kind: 'process',
+        name: 'nginx',
+        netns,
+        argv: ['nginx', '-p', dir, '-c', `${dir}/nginx.conf`],
+        cpus: [],
+      },
+      undo: { kind: 'process', name: 'nginx' },
+    },
+  };
+}
+
+const READY_LIMIT_MS = 5_000;
+const RETRY_MS = 5;
+
+/** Starts nginx; call `ready` before any load. */
+export async function startServer(machine: Machine, request: ServerRequest): Promise<Server> {
+  const { files, nginx } = serverSteps(request);
+  const { mark } = await machine.take(files);
+  try {
+    const running = await machine.start(nginx);
+    return {
+      pid: running.pid,
+      ready: (ask) => untilAnswered(running, ask),
+      [Symbol.asyncDispose]: async () => {
+        await machine.undo(mark);
+      },
+    };
+  } catch (error) {
+    await machine.undo(mark);
+    throw error;
+  }
+}
+
+async function untilAnswered(running: RunningProcess, ask: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + READY_LIMIT_MS;
+  const ended = running.exited.then((exit) => {
+    throw notReady(`nginx ended (exit status ${String(exit.code)}): ${exit.stderrTail}`, undefined);
+  });
+  for (;;) {
+    try {
+      await Promise.race([ask(), ended]);
+      return;
+    } catch (error) {
+      if (error instanceof BarewireError && error.code === 'server-not-ready') throw error;
+      if (performance.now() > deadline)
+        throw notReady(`nginx did not answer within ${READY_LIMIT_MS} ms`, error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+const notReady = (message: string, cause: unknown): BarewireError =>
+  new BarewireError(message, {
+    code: 'server-not-ready',
+    fault: 'machine',
+    hint: 'Try `nginx -V` by hand; `barewire doctor` says what this machine lacks.',
+    cause,
+  });
