@@ -1,1 +1,1 @@
-export {};
+export { HIGHEST_NS, Histogram, type HistogramCell } from './histogram.js';
