@@ -1,1 +1,13 @@
-export type * from './types.js';
+/** The contenders: how packets get from host to host, how containers join their hosts, as steps. Pure. */
+export type {
+  Container,
+  HostPlan,
+  NetHost,
+  Network,
+  NetworkRequest,
+  Requirement,
+  Waypoint,
+} from './types.js';
+export { CATALOG, findNetwork, REFERENCE } from './catalog.js';
+export { localMac } from './addressing.js';
+export { support } from './support.js';

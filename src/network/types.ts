@@ -24,6 +24,8 @@ export interface NetworkRequest {
 export interface Container {
   /** Null when the container shares its host's namespace (`--net=host`). */
   readonly netns: string | null;
+  /** Its interface. */
+  readonly link: string;
   readonly address: string;
   readonly mtu: number;
 }
@@ -44,9 +46,11 @@ export interface HostPlan {
   readonly around: readonly Waypoint[];
 }
 
-/** What a kernel or a machine must have for it. */
+/** What a kernel or a machine must have for it; a `place` is where the hosts must stand. */
 export type Requirement =
-  { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
+  | { readonly kind: 'link-type'; readonly type: string }
+  | { readonly kind: 'tool'; readonly name: string }
+  | { readonly kind: 'place'; readonly name: string };
 
 /** A contender: an underlay × an attachment under its catalog name. */
 export interface Network {
@@ -55,4 +59,54 @@ export interface Network {
   readonly what: string;
   readonly requires: readonly Requirement[];
   plan(request: NetworkRequest): readonly HostPlan[];
+}
+
+/** One host's view of a request. */
+export interface Site {
+  readonly run: string;
+  readonly host: NetHost;
+  readonly peers: readonly NetHost[];
+}
+
+/** Where a container is put: its names and its address, before an attachment makes it. */
+export interface ContainerPlan {
+  readonly netns: string;
+  /** What the host calls the container's link. */
+  readonly hostLink: string;
+  readonly address: string;
+  /** Of the container's segment or subnet. */
+  readonly prefix: number;
+  /** The host's own address in the container's subnet; null on a flat underlay, where the peers are neighbours. */
+  readonly gateway: string | null;
+  readonly mtu: number;
+}
+
+/** How a packet gets from host to host. */
+export interface Underlay {
+  readonly name: string;
+  readonly what: string;
+  readonly requires: readonly Requirement[];
+  /** Bytes that it takes from each packet for its own headers. */
+  readonly overheadBytes: number;
+  /** `segment`: containers take addresses beside their hosts'. `subnet`: each host has a subnet of its own. */
+  readonly addresses: 'segment' | 'subnet';
+  steps(site: Site): readonly Step[];
+  /** The devices of the host that packets to its peers pass. */
+  through(site: Site): readonly Waypoint[];
+}
+
+/** How a container joins its host. */
+export interface Attachment {
+  readonly name: string;
+  readonly what: string;
+  readonly requires: readonly Requirement[];
+  join(site: Site, plan: ContainerPlan): Joint;
+}
+
+/** A container with what makes it: changes on the host, then inside. */
+export interface Joint {
+  readonly steps: readonly Step[];
+  readonly container: Container;
+  /** The devices between the underlay's and the container, the container's own included. */
+  readonly through: readonly Waypoint[];
 }

@@ -1,0 +1,57 @@
+import type { Step } from '../../schema/index.js';
+import { ip, sysctl } from '../commands.js';
+import type { Attachment, ContainerPlan, Site } from '../types.js';
+import { address, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
+
+const BRIDGE = 'cni0';
+
+/** A bridge that holds the subnet's first address, and a veth pair for each container. */
+export const bridge: Attachment = {
+  name: 'bridge',
+  what: 'a bridge and a veth pair',
+  requires: [
+    { kind: 'link-type', type: 'bridge' },
+    { kind: 'link-type', type: 'veth' },
+  ],
+  join: (site, plan) => ({
+    steps: [...onHost(site, plan), ...inContainer(plan)],
+    container: containerOf(plan),
+    through: [
+      { netns: null, link: BRIDGE },
+      { netns: null, link: plan.hostLink },
+      { netns: plan.netns, link: INSIDE },
+    ],
+  }),
+};
+
+/** The bridge takes the least MTU of its ports, and so needs none of its own. */
+const onHost = (site: Site, plan: ContainerPlan): Step[] => [
+  namespace(site, plan),
+  ip(
+    null,
+    `Make the bridge that joins ${site.host.name}'s containers.`,
+    `link add ${BRIDGE} up type bridge`,
+    {
+      kind: 'link',
+      netns: null,
+      name: BRIDGE,
+    },
+  ),
+  ip(null, "Make it the containers' gateway.", `addr add ${plan.gateway ?? ''}/${plan.prefix} dev ${BRIDGE}`),
+  ip(
+    null,
+    'Make a pair of links from the bridge into the container.',
+    `link add ${plan.hostLink} mtu ${plan.mtu} master ${BRIDGE} up` +
+      ` type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
+    { kind: 'link', netns: null, name: plan.hostLink },
+  ),
+  sysctl('Let the host forward packets of others.', 'net.ipv4.ip_forward', '1'),
+];
+
+const inContainer = (plan: ContainerPlan): Step[] => [
+  loopback(plan),
+  quiet(plan),
+  address(plan, plan.prefix),
+  up(plan),
+  ip(plan.netns, 'Send all else to the gateway.', `route add default via ${plan.gateway ?? ''}`),
+];

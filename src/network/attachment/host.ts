@@ -1,0 +1,13 @@
+import type { Attachment } from '../types.js';
+
+/** docker's `--net=host`: no container network at all. */
+export const host: Attachment = {
+  name: 'host',
+  what: "no container network: the host's own stack",
+  requires: [],
+  join: ({ host: own }) => ({
+    steps: [],
+    container: { netns: null, link: own.dev, address: own.address, mtu: own.mtu },
+    through: [],
+  }),
+};

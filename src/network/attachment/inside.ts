@@ -1,0 +1,40 @@
+import type { Step } from '../../schema/index.js';
+import { ip } from '../commands.js';
+import type { Container, ContainerPlan, Site } from '../types.js';
+
+/** What a container calls its interface, whatever it is made of. */
+export const INSIDE = 'eth0';
+
+export const containerOf = (plan: ContainerPlan): Container => ({
+  netns: plan.netns,
+  link: INSIDE,
+  address: plan.address,
+  mtu: plan.mtu,
+});
+
+export const namespace = (site: Site, plan: ContainerPlan): Step =>
+  ip(null, `Make a container on ${site.host.name}: a network namespace.`, `netns add ${plan.netns}`, {
+    kind: 'netns',
+    name: plan.netns,
+  });
+
+export const loopback = (plan: ContainerPlan): Step =>
+  ip(plan.netns, 'Switch the loopback interface on.', 'link set lo up');
+
+/** No link-local address, and so no duplicate address detection and no router solicitations among the counted packets. */
+export const quiet = (plan: ContainerPlan): Step =>
+  ip(plan.netns, 'Keep IPv6 silent on it.', `link set ${INSIDE} addrgenmode none`);
+
+/** A link that was made in the host's view is called as containers call it; while it is down, IPv6 is kept silent on it. */
+export const rename = (plan: ContainerPlan): Step =>
+  ip(
+    plan.netns,
+    'Name it as containers do, and keep IPv6 silent on it.',
+    `link set ${plan.hostLink} name ${INSIDE} addrgenmode none`,
+  );
+
+export const address = (plan: ContainerPlan, prefix: number): Step =>
+  ip(plan.netns, 'Give the container its address.', `addr add ${plan.address}/${prefix} dev ${INSIDE}`);
+
+export const up = (plan: ContainerPlan): Step =>
+  ip(plan.netns, "Switch the container's interface on.", `link set ${INSIDE} up`);

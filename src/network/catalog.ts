@@ -1,0 +1,36 @@
+import { BarewireError, nearest } from '../schema/index.js';
+import { bridge } from './attachment/bridge.js';
+import { host } from './attachment/host.js';
+import { ipvlanL2 } from './attachment/ipvlan.js';
+import { macvlan } from './attachment/macvlan.js';
+import { pair } from './pair.js';
+import type { Network } from './types.js';
+import { flat } from './underlay/flat.js';
+import { hostGw } from './underlay/host-gw.js';
+import { none } from './underlay/none.js';
+import { vxlan } from './underlay/vxlan.js';
+
+/** The reference: every ratio is against it. */
+export const REFERENCE = 'host';
+
+/** All contenders, the reference first. */
+export const CATALOG: readonly Network[] = [
+  pair(REFERENCE, none, host),
+  pair('flannel-host-gw', hostGw, bridge),
+  pair('flannel-vxlan', vxlan, bridge),
+  pair('macvlan', flat, macvlan),
+  pair('ipvlan', flat, ipvlanL2),
+];
+
+/** @throws BarewireError `bad-input`, with the nearest name that there is. */
+export function findNetwork(name: string): Network {
+  const found = CATALOG.find((network) => network.name === name);
+  if (found !== undefined) return found;
+  const names = CATALOG.map((network) => network.name);
+  const meant = nearest(name, names);
+  throw new BarewireError(`There is no network "${name}" in the catalog.`, {
+    code: 'bad-input',
+    fault: 'user',
+    hint: `${meant === undefined ? '' : `Did you mean "${meant}"? `}The catalog has ${names.join(', ')}.`,
+  });
+}

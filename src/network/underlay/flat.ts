@@ -1,0 +1,12 @@
+import type { Underlay } from '../types.js';
+
+/** Containers sit on the hosts' own layer-2 segment: nothing to set up between hosts. */
+export const flat: Underlay = {
+  name: 'flat',
+  what: "the hosts' own segment",
+  requires: [],
+  overheadBytes: 0,
+  addresses: 'segment',
+  steps: () => [],
+  through: ({ host }) => [{ netns: null, link: host.dev }],
+};

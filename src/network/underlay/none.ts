@@ -1,0 +1,12 @@
+import type { Underlay } from '../types.js';
+
+/** The hosts' own wire and addresses. */
+export const none: Underlay = {
+  name: 'none',
+  what: "the hosts' own addresses",
+  requires: [],
+  overheadBytes: 0,
+  addresses: 'segment',
+  steps: () => [],
+  through: ({ host }) => [{ netns: null, link: host.dev }],
+};

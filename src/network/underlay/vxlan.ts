@@ -1,0 +1,68 @@
+import type { Step } from '../../schema/index.js';
+import { localMac, subnetOf, tunnelAddress } from '../addressing.js';
+import { bridge, ip } from '../commands.js';
+import type { NetHost, Site, Underlay } from '../types.js';
+
+const DEVICE = 'flannel.1';
+/** flannel's: VNI 1, and the port that Linux used before IANA gave 4789. */
+const VNI = 1;
+const PORT = 8472;
+
+/** flannel's VXLAN backend: a tunnel device without learning; neighbour, forwarding entry and route for every peer. */
+export const vxlan: Underlay = {
+  name: 'vxlan',
+  what: 'VXLAN tunnels between the hosts',
+  requires: [
+    { kind: 'link-type', type: 'vxlan' },
+    { kind: 'tool', name: 'bridge' },
+  ],
+  /** IPv4 20, UDP 8, VXLAN 8, the inner Ethernet header 14. */
+  overheadBytes: 50,
+  addresses: 'subnet',
+  steps: (site) => [
+    ...device(site),
+    ...site.peers.map((peer) => neighbour(site, peer)),
+    ...site.peers.map((peer) => forwarding(site, peer)),
+    // The route comes last, so that no packet finds a tunnel that knows no peer.
+    ...site.peers.map((peer) => route(peer)),
+  ],
+  through: ({ host }) => [
+    { netns: null, link: host.dev },
+    { netns: null, link: DEVICE },
+  ],
+};
+
+const vtepMac = (run: string, host: NetHost): string => localMac('vtep', run, host.name);
+
+const device = ({ run, host }: Site): Step[] => [
+  // The MAC is given as the device is made: one that is set later can be rewritten by a udev rule in between.
+  ip(
+    null,
+    `Make ${host.name}'s end of the tunnels.`,
+    `link add ${DEVICE} address ${vtepMac(run, host)} mtu ${host.mtu - 50} up type vxlan id ${VNI}` +
+      ` dev ${host.dev} local ${host.address} dstport ${PORT} nolearning`,
+    { kind: 'link', netns: null, name: DEVICE },
+  ),
+  ip(null, 'Give it the address that peers route to.', `addr add ${tunnelAddress(host)}/32 dev ${DEVICE}`),
+];
+
+const neighbour = ({ run }: Site, peer: NetHost): Step =>
+  ip(
+    null,
+    `Say which MAC ${peer.name}'s end has.`,
+    `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(run, peer)} dev ${DEVICE} nud permanent`,
+  );
+
+const forwarding = ({ run }: Site, peer: NetHost): Step =>
+  bridge(
+    null,
+    `Say at which address ${peer.name}'s end is.`,
+    `fdb add ${vtepMac(run, peer)} dev ${DEVICE} dst ${peer.address}`,
+  );
+
+const route = (peer: NetHost): Step =>
+  ip(
+    null,
+    `Send what is for ${peer.name}'s containers into the tunnel.`,
+    `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${DEVICE} onlink`,
+  );

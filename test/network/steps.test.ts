@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { clientPlan, printed } from './request.js';
+
+const C = 'bw-r1-client-c1';
+
+const bridged = (mtu: number): string[] => [
+  `ip netns add ${C}`,
+  'ip link add cni0 up type bridge',
+  'ip addr add 198.19.1.1/24 dev cni0',
+  `ip link add bw-r1-c1 mtu ${mtu} master cni0 up type veth peer name eth0 mtu ${mtu} netns ${C}`,
+  'sysctl -w net.ipv4.ip_forward=1',
+  `ip -n ${C} link set lo up`,
+  `ip -n ${C} link set eth0 addrgenmode none`,
+  `ip -n ${C} addr add 198.19.1.2/24 dev eth0`,
+  `ip -n ${C} link set eth0 up`,
+  `ip -n ${C} route add default via 198.19.1.1`,
+];
+
+const onSegment = (link: string): string[] => [
+  `ip netns add ${C}`,
+  `ip link add link eth0 name bw-r1-c1 netns ${C} type ${link}`,
+  `ip -n ${C} link set bw-r1-c1 name eth0 addrgenmode none`,
+  `ip -n ${C} link set lo up`,
+  `ip -n ${C} addr add 198.18.0.33/24 dev eth0`,
+  `ip -n ${C} link set eth0 up`,
+];
+
+/** What a reader would type on the first of two hosts. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  host: [],
+  'flannel-host-gw': ['ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0', ...bridged(1500)],
+  'flannel-vxlan': [
+    'ip link add flannel.1 address 02:74:2e:ee:5c:44 mtu 1450 up type vxlan id 1 dev eth0 local 198.18.0.1 dstport 8472 nolearning',
+    'ip addr add 198.19.1.0/32 dev flannel.1',
+    'ip neigh add 198.19.2.0 lladdr 02:03:a1:dd:5d:7f dev flannel.1 nud permanent',
+    'bridge fdb add 02:03:a1:dd:5d:7f dev flannel.1 dst 198.18.0.2',
+    'ip route add 198.19.2.0/24 via 198.19.2.0 dev flannel.1 onlink',
+    ...bridged(1450),
+  ],
+  macvlan: onSegment('macvlan mode bridge'),
+  ipvlan: onSegment('ipvlan mode l2'),
+};
+
+describe('the steps of a network are the commands that a reader would type', () => {
+  test.each(Object.entries(EXPECTED))('%s', (name, lines) => {
+    expect(printed(clientPlan(name))).toEqual(lines);
+  });
+});
