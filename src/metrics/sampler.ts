@@ -1,38 +1,54 @@
+import type { Machine } from '../machine/index.js';
 import { sample, type Sample, type Side } from './sample.js';
 
 const EACH_MS = 1_000;
 
-/** Samples a side from now until `finish`, each second between. */
-export interface Sampler extends AsyncDisposable {
-  /** Takes the last sample and returns all of them, oldest first. */
-  finish(): Promise<readonly Sample[]>;
-}
+/** Samples one side at both edges of a trial's window and each second between. */
+export class WindowSampler implements AsyncDisposable {
+  private readonly side: Side;
+  private readonly pending: Promise<Sample>[] = [];
+  private timer: NodeJS.Timeout | null = null;
 
-export async function startSampler(side: Side): Promise<Sampler> {
-  const samples: Sample[] = [await sample(side)];
-  let pending: Promise<unknown> = Promise.resolve();
-  const timer = setInterval(() => {
-    pending = sample(side).then(
-      (taken) => samples.push(taken),
-      () => clearInterval(timer),
-    );
-  }, EACH_MS);
-  const stop = async (): Promise<void> => {
-    clearInterval(timer);
-    await pending;
-  };
-  return {
-    finish: async () => {
-      await stop();
-      return [...samples, await sample(side)];
-    },
-    [Symbol.asyncDispose]: stop,
-  };
+  constructor(side: Side) {
+    this.side = side;
+  }
+
+  open(): void {
+    this.take();
+    this.timer = setInterval(() => this.take(), EACH_MS);
+  }
+
+  close(): void {
+    this.stop();
+    this.take();
+  }
+
+  /** All samples, oldest first; rejects with the first that failed. */
+  samples(): Promise<readonly Sample[]> {
+    return Promise.all(this.pending);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await Promise.allSettled(this.pending);
+  }
+
+  private take(): void {
+    const taken = sample(this.side);
+    // Reported by `samples`; a trial that fails before it asks must not end the process.
+    taken.catch(() => this.stop());
+    this.pending.push(taken);
+  }
+
+  private stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+  }
 }
 
 /** The children of a process: nginx's workers, whose CPU time is the server's. */
-export async function childrenOf(side: Pick<Side, 'machine'>, pid: number): Promise<number[]> {
+export async function childrenOf(machine: Machine, pid: number): Promise<number[]> {
   const path = `/proc/${pid}/task/${pid}/children`;
-  const { files } = await side.machine.readFiles([path]);
+  const { files } = await machine.readFiles([path]);
   return (files[path] ?? '').split(' ').filter(Boolean).map(Number);
 }

@@ -51,7 +51,6 @@ export const nginxConfig = ({ dir, address, port, cpus }: NginxRequest): string 
 user nobody nogroup;
 worker_processes ${Math.max(1, cpus.length)};
 ${affinity(cpus)}
-worker_rlimit_nofile 131072;
 pid ${dir}/nginx.pid;
 error_log stderr error;
 events { worker_connections 65536; }

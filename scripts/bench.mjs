@@ -1,0 +1,40 @@
+// Runs bench/*.bench.ts, all or those whose names are given: each prints a table of interleaved measurements.
+
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setUp } from './setup.mjs';
+
+setUp('bench');
+const { buildBundle } = await import('./build.mjs');
+const { build } = await import('esbuild');
+await buildBundle();
+const root = new URL('..', import.meta.url).pathname;
+const wanted = process.argv.slice(2);
+const files = readdirSync(join(root, 'bench')).filter((name) => name.endsWith('.bench.ts'));
+const chosen = files.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+if (chosen.length === 0) {
+  console.error(`No bench has "${wanted.join('" or "')}" in its name. There are: ${files.join(', ')}`);
+  process.exit(2);
+}
+// Beside node_modules, so that external packages are found.
+const folder = mkdtempSync(join(root, 'dist', 'bench-'));
+try {
+  for (const name of chosen) {
+    const outfile = join(folder, name.replace(/\.ts$/, '.mjs'));
+    await build({
+      entryPoints: [join(root, 'bench', name)],
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+      logLevel: 'warning',
+    });
+    const { title, bench } = await import(outfile);
+    console.log(`\n${title}\n${await bench()}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+process.exit(0);

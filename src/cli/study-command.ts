@@ -1,0 +1,167 @@
+import { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { parse as parseYaml } from 'yaml';
+import { terminalReport } from '../report/index.js';
+import { BarewireError, type ResolvedStudy } from '../schema/index.js';
+import {
+  directoryName,
+  dryRun,
+  newestUnfinished,
+  preset,
+  resolveSpec,
+  ResultsDirectory,
+  runStudy,
+  type SpecOverrides,
+} from '../study/index.js';
+import type { Context } from './context.js';
+import { requireMachine } from './requirements.js';
+import { showProgress } from './study-progress.js';
+
+interface StudyFlags {
+  readonly testbed?: string;
+  readonly networks?: string;
+  readonly workloads?: string;
+  readonly rates?: string;
+  readonly blocks?: string;
+  readonly duration?: string;
+  readonly connections?: string;
+  readonly seed?: string;
+  readonly out?: string;
+  readonly resume?: true;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+export const studyCommand = (context: Context): Command =>
+  new Command('study')
+    .summary('compare container networks')
+    .description(
+      'Sets up two hosts and every network that can run, loads a real nginx at constant rates, puts everything back,\n' +
+        'and shows which network costs what. PRESET is quick (the default) or machinezone-2015; FILE is YAML or JSON.',
+    )
+    .argument('[preset|file]', 'what to study (default: quick)')
+    .option('--testbed <kind>', 'where: netns (two hosts as namespaces of this machine)')
+    .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
+    .option('--workloads <names>', 'comma-separated: 350B, 4KB')
+    .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
+    .option('--blocks <n>', 'passes over all trials, each in an order of its own')
+    .option('--duration <time>', 'of each trial: 3s, 500ms, 1m')
+    .option('--connections <n>', 'kept open by the generator')
+    .option('--seed <n>', 'of the random order; recorded, so that a study can be run again')
+    .option('--out <dir>', 'the results directory (default: results/NAME-TIME)')
+    .option('--resume', 'go on with --out, or with the newest unfinished study; measures no trial twice')
+    .option('--dry-run', 'print every step that would be taken, and take none')
+    .option('--json', 'print summary.json on standard output')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  barewire study                                       the quick study, about three minutes
+  barewire study --networks host,macvlan --rates 20k   two networks at 20,000 requests/s
+  barewire study machinezone-2015                      the article's rates, sizes and percentiles
+  barewire study my-study.yaml --out results/mine      a spec of your own
+  barewire study --resume                              after Ctrl-C or a crash
+
+A spec has the keys: name, testbed, networks, workloads, rates, blocks, duration, warmup, timeout, connections,
+arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
+    )
+    .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
+
+async function study(context: Context, what: string | undefined, flags: StudyFlags): Promise<void> {
+  const { terminal, signal, version } = context;
+  const { spec, directory } = flags.resume === true ? await resumed(what, flags) : await fresh(what, flags);
+  if (flags.dryRun === true) {
+    terminal.print(dryRun(spec));
+    return;
+  }
+  requireMachine(['ip', 'bridge', 'tc', 'nsenter', 'nginx', 'ping', 'taskset']);
+  const summary = await runStudy({ spec, directory, version, signal, onEvent: showProgress(terminal) });
+  if (flags.json === true) terminal.print(JSON.stringify(summary, null, 2));
+  else {
+    const { colour, width } = terminal;
+    terminal.print(`${terminalReport(summary, { colour, width })}\nReport: ${directory.path}/report.html\n`);
+  }
+  const failures = summary.networks.flatMap(({ cells }) => cells).filter(({ trials }) => trials === 0).length;
+  if (failures > 0) context.fail();
+}
+
+interface Chosen {
+  readonly spec: ResolvedStudy;
+  readonly directory: ResultsDirectory;
+}
+
+async function fresh(what: string | undefined, flags: StudyFlags): Promise<Chosen> {
+  const spec = await specOf(what, flags, () => Math.floor(Math.random() * 2 ** 31));
+  const directory = new ResultsDirectory(flags.out ?? `results/${directoryName(spec.name, new Date())}`);
+  if (flags.dryRun !== true && (await directory.exists()))
+    throw bad(
+      `${directory.path} holds a study already.`,
+      'Add --resume to go on with it, or name another place with --out.',
+    );
+  return { spec, directory };
+}
+
+/** A resume goes on with the spec of the directory; what the command line asks for must be the same study. */
+async function resumed(what: string | undefined, flags: StudyFlags): Promise<Chosen> {
+  const directory =
+    flags.out === undefined ? await newestUnfinished('results') : new ResultsDirectory(flags.out);
+  if (!(await directory.exists())) return fresh(what, flags);
+  const { spec } = await directory.readStudy();
+  if (what === undefined && !changesSpec(flags)) return { spec, directory };
+  const asked = await specOf(what ?? spec.name, flags, () => spec.seed);
+  for (const key of Object.keys(spec) as (keyof ResolvedStudy)[])
+    if (JSON.stringify(asked[key]) !== JSON.stringify(spec[key]))
+      throw bad(
+        `${directory.path} was begun with ${key} ${JSON.stringify(spec[key])}, not ${JSON.stringify(asked[key])}.`,
+        'Leave the options away to go on with that study, or name another place with --out.',
+      );
+  return { spec, directory };
+}
+
+async function specOf(
+  what: string | undefined,
+  flags: StudyFlags,
+  freshSeed: () => number,
+): Promise<ResolvedStudy> {
+  const name = what ?? 'quick';
+  const isFile = /\.(ya?ml|json)$/.test(name) || name.includes('/');
+  const input = isFile ? await readSpec(name) : preset(name);
+  return resolveSpec(input, isFile ? name : `The preset ${name}`, overrides(flags), freshSeed);
+}
+
+async function readSpec(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw bad(
+      `The spec ${path} could not be read: ${String(error)}`,
+      'Name a readable YAML or JSON file.',
+      error,
+    );
+  });
+  try {
+    return parseYaml(text);
+  } catch (error) {
+    throw bad(`The spec ${path} is not YAML: ${String(error)}`, 'JSON is YAML too.', error);
+  }
+}
+
+const list = (text: string | undefined): string[] | undefined => text?.split(',').map((item) => item.trim());
+/** Digits become a number; anything else goes on as it is, to be refused with its value. */
+const number = (text: string | undefined): string | number | undefined =>
+  text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+
+const overrides = (flags: StudyFlags): SpecOverrides => ({
+  testbed: flags.testbed,
+  networks: list(flags.networks),
+  workloads: list(flags.workloads),
+  rates: list(flags.rates),
+  blocks: number(flags.blocks),
+  duration: flags.duration,
+  connections: number(flags.connections),
+  seed: number(flags.seed),
+});
+
+const changesSpec = (flags: StudyFlags): boolean =>
+  Object.values(overrides(flags)).some((value) => value !== undefined);
+
+const bad = (message: string, hint: string, cause?: unknown): BarewireError =>
+  new BarewireError(message, { code: 'bad-input', fault: 'user', hint, cause });

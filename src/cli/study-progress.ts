@@ -1,0 +1,68 @@
+import type { PlannedTrial } from '../schema/index.js';
+import type { StudyEvent } from '../study/index.js';
+import type { Terminal } from './terminal.js';
+
+/** Shows a study as it runs: one line rewritten in place on a terminal, plain lines when piped. */
+export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
+  let last = '';
+  return (event) => {
+    switch (event.kind) {
+      case 'restored':
+        terminal.note(
+          `An earlier run had ended without clean-up: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
+        );
+        break;
+      case 'probed':
+        for (const { name, support, reason } of event.networks)
+          if (support !== 'yes')
+            terminal.note(
+              `  ${name}: ${support === 'no' ? 'unsupported' : 'could not tell'}: ${reason ?? ''}`,
+            );
+        terminal.status('Finding the maximum of the reference …');
+        break;
+      case 'maximum':
+        if (event.rps !== null)
+          terminal.note(`Reference maximum, ${event.workload}: ${rate(event.rps)} requests/s`);
+        break;
+      case 'planned':
+        terminal.note(
+          `${event.trials} trials, ${event.measured} of them measured already → ${event.directory}`,
+        );
+        break;
+      case 'trial-started':
+        last = line(event);
+        terminal.status(last);
+        break;
+      case 'trial-ended':
+        ended(event, terminal, last);
+        break;
+    }
+  };
+}
+
+const line = (event: Extract<StudyEvent, { kind: 'trial-started' }>): string =>
+  `[${event.place}/${event.of}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describe(event.planned)}`;
+
+function ended(
+  { record, p99Ms }: Extract<StudyEvent, { kind: 'trial-ended' }>,
+  terminal: Terminal,
+  started: string,
+): void {
+  if (record.status === 'failed') {
+    terminal.note(`${started}: failed: ${record.reason}`);
+    return;
+  }
+  const p99 = p99Ms === null ? '' : `, p99 ${p99Ms.toPrecision(3)} ms`;
+  const doubt = record.valid ? '' : `; not valid: ${record.load.certificate.reasons.join('; ')}`;
+  terminal.note(`${started}: ${rate(record.load.achievedRps)}/s${p99}${doubt}`);
+}
+
+const describe = ({ block, network, role, workload, rateRps }: PlannedTrial): string =>
+  `block ${block}: ${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
+
+const rate = (rps: number): string => Math.round(rps).toLocaleString('en-US');
+
+const duration = (ms: number): string => {
+  const seconds = Math.round(ms / 1_000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+};

@@ -1,0 +1,64 @@
+import { BarewireError } from '../schema/index.js';
+
+/** Where a command prints: figures on standard output, progress and errors on standard error. */
+export interface Terminal {
+  /** A whole text, its last line ended. */
+  print(text: string): void;
+  /** A line of progress or a notice. */
+  note(text: string): void;
+  /** Rewrites the last line of progress in place; on no terminal it does nothing. */
+  status(text: string): void;
+  /** True when standard output wants colour: a terminal, and NO_COLOR is not set. */
+  readonly colour: boolean;
+  /** True when progress can be rewritten in place. */
+  readonly live: boolean;
+  readonly width: number;
+}
+
+const CLEAR_LINE = '\r\u001b[2K';
+
+export function openTerminal(): Terminal {
+  const { stdout, stderr } = process;
+  const live = stderr.isTTY;
+  let status = '';
+  const clear = (): void => {
+    if (status !== '') stderr.write(CLEAR_LINE);
+    status = '';
+  };
+  return {
+    print: (text) => {
+      clear();
+      stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    },
+    note: (text) => {
+      clear();
+      stderr.write(`${text}\n`);
+    },
+    status: (text) => {
+      if (!live) return;
+      status = text.slice(0, stderr.columns - 1);
+      stderr.write(CLEAR_LINE + status);
+    },
+    colour: stdout.isTTY && process.env['NO_COLOR'] === undefined,
+    live,
+    width: stdout.isTTY ? stdout.columns : 100,
+  };
+}
+
+/** The error as a person reads it: what happened, then what to do. A bug keeps its stack. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof BarewireError)) return `barewire: this is a bug in Barewire: ${stackOf(error)}`;
+  const hint = error.hint === undefined ? '' : `\n  ${error.hint}`;
+  const cause = error.fault === 'bug' ? `\n${stackOf(error)}` : '';
+  return `barewire: ${error.message}${hint}${cause}`;
+}
+
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+/** 0 done; 1 something failed; 2 the request was wrong; 3 this machine cannot; 130 interrupted. */
+export function exitStatus(error: unknown, interrupted: boolean): number {
+  if (interrupted) return 130;
+  if (!(error instanceof BarewireError)) return 1;
+  return { user: 2, machine: 3, bug: 1 }[error.fault];
+}

@@ -1,0 +1,10 @@
+/** A spec goes in, a results directory comes out. */
+export { dryRun } from './dry-run.js';
+export type { OnStudyEvent, StudyEvent } from './progress.js';
+export { preset, resolveSpec, type SpecOverrides } from './spec.js';
+export { planTrials, REFERENCE } from './plan.js';
+export { parseDurationMs, parseRate } from './quantity.js';
+export { analyse, writeReports } from './reports.js';
+export { directoryName, ResultsDirectory, type StoredTrial } from './results.js';
+export { runStudy, type StudyRequest } from './runner.js';
+export { newestUnfinished } from './unfinished.js';

@@ -1,0 +1,29 @@
+import { csvReport, htmlReport, markdownReport } from '../report/index.js';
+import type { Summary } from '../schema/index.js';
+import { Histogram, summarize, type TrialData } from '../stats/index.js';
+import { planTrials } from './plan.js';
+import { ResultsDirectory } from './results.js';
+import { measurable } from './networks.js';
+
+/** Reads a results directory, and nothing else, into a summary: any machine can do it, at any time. */
+export async function analyse(directory: ResultsDirectory): Promise<Summary> {
+  const study = await directory.readStudy();
+  const stored = await directory.readTrials();
+  const trials: TrialData[] = stored.map(({ record, response, service }) => ({
+    record,
+    response: response === null ? null : Histogram.decode(response),
+    service: service === null ? null : Histogram.decode(service),
+  }));
+  const planned = planTrials(study.spec, measurable(study.networks), study.referenceMaxRps).length;
+  return summarize(study, trials, { plannedTrials: planned });
+}
+
+/** Writes summary.json and the reports for people beside the trials. */
+export async function writeReports(directory: ResultsDirectory): Promise<Summary> {
+  const summary = await analyse(directory);
+  await directory.writeReport('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
+  await directory.writeReport('summary.csv', csvReport(summary));
+  await directory.writeReport('report.md', markdownReport(summary));
+  await directory.writeReport('report.html', htmlReport(summary));
+  return summary;
+}

@@ -1,0 +1,162 @@
+import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
+import { findNetwork } from '../network/index.js';
+import type {
+  Environment,
+  NetworkStatus,
+  PlannedTrial,
+  ResolvedStudy,
+  StudyRecord,
+  Summary,
+  WorkloadName,
+} from '../schema/index.js';
+import { BarewireError } from '../schema/index.js';
+import { Histogram } from '../stats/index.js';
+import { openTestbed, probeNetworks, type Testbed } from '../testbed/index.js';
+import { measurable } from './networks.js';
+import { planTrials, REFERENCE } from './plan.js';
+import type { OnStudyEvent } from './progress.js';
+import { writeReports } from './reports.js';
+import type { ResultsDirectory } from './results.js';
+import { findMaximum, runTrial, type TrialOutcome } from './trial.js';
+
+export interface StudyRequest {
+  readonly spec: ResolvedStudy;
+  readonly directory: ResultsDirectory;
+  /** Barewire's own, for study.json. */
+  readonly version: string;
+  readonly signal: AbortSignal;
+  readonly onEvent: OnStudyEvent;
+}
+
+/**
+ * Runs a study, or what is left of it when its directory has trials already, and writes the reports, after an
+ * interrupt too. The machine is put back before this returns or throws.
+ */
+export async function runStudy(request: StudyRequest): Promise<Summary> {
+  await using _lock = await lockMachine(`study ${request.spec.name}`);
+  await restore(request.onEvent);
+  try {
+    await measureAll(request);
+  } catch (error) {
+    if (await hasTrials(request.directory)) await writeReports(request.directory);
+    throw error;
+  }
+  return writeReports(request.directory);
+}
+
+async function hasTrials(directory: ResultsDirectory): Promise<boolean> {
+  return (await directory.exists()) && (await directory.readTrials()).length > 0;
+}
+
+/** A crash may have left journals: the machine is put back before anything is measured on it. */
+async function restore(onEvent: OnStudyEvent): Promise<void> {
+  if ((await openJournals()).length === 0) return;
+  const undone = await undoAll();
+  onEvent({
+    kind: 'restored',
+    hosts: undone.map(({ host }) => host),
+    steps: undone.reduce((sum, { steps }) => sum + steps, 0),
+  });
+}
+
+async function measureAll(request: StudyRequest): Promise<void> {
+  const { spec, directory, signal, onEvent } = request;
+  await using testbed = await openTestbed(spec.testbed, { run: freshRunId(), wire: spec.wire, signal });
+  const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, testbed);
+  await directory.mend();
+  const planned = planTrials(spec, measurable(study.networks), study.referenceMaxRps);
+  const done = new Set((await directory.readTrials()).map(({ record }) => record.id));
+  onEvent({ kind: 'planned', directory: directory.path, trials: planned.length, measured: done.size });
+  await runAll(
+    request,
+    testbed,
+    planned.filter(({ id }) => !done.has(id)),
+    planned.length,
+  );
+}
+
+/** Probes, finds the maximum and writes study.json: from here on a resume plans the same trials. */
+async function begin(
+  { spec, directory, version, signal, onEvent }: StudyRequest,
+  testbed: Testbed,
+): Promise<StudyRecord> {
+  const networks = await probeNetworks(testbed, spec.networks);
+  onEvent({ kind: 'probed', networks });
+  if (measurable(networks).length === 0) throw nothingToMeasure(networks);
+  const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
+  for (const workload of spec.workloads) {
+    const rps = needsMaximum(spec, workload) ? await maximumOf(spec, testbed, workload, signal) : null;
+    referenceMaxRps[workload] = rps;
+    onEvent({ kind: 'maximum', workload, rps });
+  }
+  const study: StudyRecord = {
+    schema: 1,
+    version,
+    startedAt: new Date().toISOString(),
+    spec,
+    networks: [...networks],
+    referenceMaxRps,
+    cannotTell: [...testbed.cannotTell],
+    environment: await environments(testbed),
+  };
+  await directory.create(study);
+  return study;
+}
+
+const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
+  (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
+
+const maximumOf = (
+  study: ResolvedStudy,
+  testbed: Testbed,
+  workload: WorkloadName,
+  signal: AbortSignal,
+): Promise<number> => findMaximum({ testbed, network: findNetwork(REFERENCE), study, signal }, workload);
+
+async function environments({ client, server }: Testbed): Promise<Record<string, Environment>> {
+  return { client: await client.machine.environment(), server: await server.machine.environment() };
+}
+
+const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
+  new BarewireError(
+    `None of the networks can run here: ${networks.map(({ name, reason }) => `${name} (${reason ?? ''})`).join('; ')}.`,
+    {
+      code: 'missing-kernel-feature',
+      fault: 'machine',
+      hint: '`barewire networks` says what each network needs.',
+    },
+  );
+
+async function runAll(
+  request: StudyRequest,
+  testbed: Testbed,
+  left: readonly PlannedTrial[],
+  of: number,
+): Promise<void> {
+  const { spec, directory, signal, onEvent } = request;
+  const start = performance.now();
+  for (const [at, planned] of left.entries()) {
+    signal.throwIfAborted();
+    const eachMs = at === 0 ? null : (performance.now() - start) / at;
+    const place = of - left.length + at + 1;
+    onEvent({
+      kind: 'trial-started',
+      planned,
+      place,
+      of,
+      leftMs: eachMs === null ? null : eachMs * (left.length - at),
+    });
+    const outcome = await runTrial(
+      { testbed, network: findNetwork(planned.network), study: spec, signal },
+      planned,
+    );
+    await directory.append(outcome.record, outcome.histograms);
+    onEvent({ kind: 'trial-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
+  }
+}
+
+function p99Ms({ histograms }: TrialOutcome): number | null {
+  if (histograms === null) return null;
+  const histogram = Histogram.decode(histograms.response);
+  return histogram.count === 0 ? null : histogram.quantile(0.99) / 1e6;
+}

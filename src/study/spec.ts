@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import {
+  BarewireError,
+  nearest,
+  resolvedStudySchema,
+  WORKLOADS,
+  type Rate,
+  type ResolvedStudy,
+  type WorkloadName,
+} from '../schema/index.js';
+import { findNetwork } from '../network/index.js';
+import { PRESETS, type SpecInput } from './presets.js';
+import { parseDurationMs, parseRate } from './quantity.js';
+
+const bad = (message: string, hint: string): BarewireError =>
+  new BarewireError(message, { code: 'bad-input', fault: 'user', hint });
+
+const quantity = z.union([z.string(), z.number()]);
+const whole = (least: number, most: number) => z.number().int().min(least).max(most);
+const rateList = z.array(quantity).min(1);
+
+const duration = (leastMs: number, mostMs: number) =>
+  quantity.transform((value, context) => {
+    const ms = parseDurationMs(value);
+    if (ms === null) context.addIssue(`"${value}" is not a duration; write 3s, 250ms or 2m`);
+    else if (ms < leastMs || ms > mostMs)
+      context.addIssue(`"${value}" lies outside ${leastMs} ms to ${mostMs / 1000} s`);
+    return ms ?? 0;
+  });
+
+/** The keys that a spec may have. Refusals name the nearest of them. */
+const inputSchema = z.object({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
+  testbed: z.enum(['netns']).default('netns'),
+  networks: z.array(z.string()).min(1),
+  workloads: z.array(z.string()).min(1).default(['350B']),
+  rates: z.union([rateList, z.record(z.string(), rateList)]),
+  blocks: whole(1, 1000).default(3),
+  duration: duration(200, 3_600_000).default(3_000),
+  warmup: duration(0, 60_000).default(200),
+  timeout: duration(1, 60_000).default(1_000),
+  connections: whole(1, 1_000_000).default(64),
+  arrival: z.enum(['constant', 'poisson']).default('constant'),
+  seed: whole(0, 2 ** 31 - 1).optional(),
+  margin: z.number().gt(0).lt(1).default(0.05),
+  wire: z
+    .strictObject({
+      mtu: whole(1280, 65535).default(1500),
+      rateMbps: z.number().min(1).max(1e6).nullable().default(null),
+    })
+    .prefault({}),
+});
+const KEYS = Object.keys(inputSchema.shape);
+
+/** What the command line changes in a spec; undefined leaves it. */
+export type SpecOverrides = Readonly<Record<string, unknown>>;
+
+/** A preset by its name; throws with the nearest name. */
+export function preset(name: string): SpecInput {
+  const found = PRESETS[name];
+  if (found !== undefined) return found;
+  const names = Object.keys(PRESETS);
+  throw bad(
+    `There is no preset or file "${name}".`,
+    `Did you mean "${nearest(name, names)}"? Presets: ${names.join(', ')}; a file ends in .yaml, .yml or .json.`,
+  );
+}
+
+/**
+ * A spec → a study with nothing left open. Pure but for the seed, which comes from `freshSeed` where the spec has
+ * none. Throws `bad-input` with the value, its place and the nearest valid name.
+ */
+export function resolveSpec(
+  input: unknown,
+  place: string,
+  overrides: SpecOverrides,
+  freshSeed: () => number,
+): ResolvedStudy {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw bad(`${place} is not a spec: it must be a list of keys and values.`, `Keys: ${KEYS.join(', ')}.`);
+  const merged = { name: 'study', ...input, ...withoutUndefined(overrides) };
+  for (const key of Object.keys(merged)) if (!KEYS.includes(key)) throw unknownKey(key, place);
+  const parsed = inputSchema.safeParse(merged);
+  if (!parsed.success) throw refusal(parsed.error, merged, place);
+  const { duration: durationMs, warmup: warmupMs, timeout: timeoutMs, rates, ...rest } = parsed.data;
+  const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
+  return resolvedStudySchema.parse({
+    ...rest,
+    networks: [...new Set(rest.networks.map((name) => findNetwork(name).name))],
+    workloads,
+    rates: resolveRates(rates, workloads, place),
+    durationMs,
+    warmupMs,
+    timeoutMs,
+    seed: rest.seed ?? freshSeed(),
+  });
+}
+
+const withoutUndefined = (values: SpecOverrides): SpecOverrides =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+
+const unknownKey = (key: string, place: string): BarewireError =>
+  bad(
+    `${place} has the unknown key "${key}".`,
+    `Did you mean "${nearest(key, KEYS)}"? Keys: ${KEYS.join(', ')}.`,
+  );
+
+function refusal(error: z.ZodError, input: SpecInput, place: string): BarewireError {
+  const [issue] = error.issues;
+  const path = issue?.path ?? [];
+  const value = path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+    input,
+  );
+  const shown = value === undefined ? 'missing' : JSON.stringify(value);
+  return bad(
+    `${place}: ${path.join('.')} is ${shown}: ${issue?.message ?? 'not valid'}.`,
+    'Correct it; `barewire study --help` shows the keys and their units.',
+  );
+}
+
+function workloadNamed(name: string, place: string): WorkloadName {
+  const found = WORKLOADS.find((known) => known === name);
+  if (found !== undefined) return found;
+  throw bad(
+    `${place}: there is no workload "${name}".`,
+    `Did you mean "${nearest(name, WORKLOADS)}"? Workloads: ${WORKLOADS.join(', ')}.`,
+  );
+}
+
+type RatesInput = z.infer<typeof inputSchema>['rates'];
+
+function resolveRates(
+  rates: RatesInput,
+  workloads: readonly WorkloadName[],
+  place: string,
+): ResolvedStudy['rates'] {
+  if (!Array.isArray(rates)) for (const name of Object.keys(rates)) workloadNamed(name, `${place}: rates`);
+  const listed = workloads.map((name) => {
+    const asked = Array.isArray(rates) ? rates : rates[name];
+    if (asked === undefined)
+      throw bad(`${place}: rates has none for the workload ${name}.`, 'Give each workload its rates.');
+    return [name, asked.map((value) => rateNamed(value, place))] as const;
+  });
+  return Object.fromEntries(listed);
+}
+
+function rateNamed(value: string | number, place: string): Rate {
+  const rate = parseRate(value);
+  if (rate !== null) return rate;
+  throw bad(
+    `${place}: "${value}" is not a rate.`,
+    'Write requests per second (50000, 50k, 50k/s) or a share of the reference’s maximum (30%); both above zero.',
+  );
+}

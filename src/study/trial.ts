@@ -1,0 +1,221 @@
+import { openGenerator, type Generator } from '../load/index.js';
+import { childrenOf, costs, WindowSampler, type Side } from '../metrics/index.js';
+import type { Container, Network } from '../network/index.js';
+import {
+  BarewireError,
+  type LoadPlan,
+  type LoadResult,
+  type PlannedTrial,
+  type ResolvedStudy,
+  type SideMetrics,
+  type TrialRecord,
+  type WorkloadName,
+} from '../schema/index.js';
+import { SERVER_PORT, startServer, workload, type Server } from '../server/index.js';
+import { checkPath, raise, type Host, type RaisedNetwork, type Testbed } from '../testbed/index.js';
+
+type LoadMode = LoadPlan['mode'];
+
+/** What a trial leaves: its record, and its histograms where it was measured. */
+export interface TrialOutcome {
+  readonly record: TrialRecord;
+  readonly histograms: Pick<LoadResult, 'response' | 'service'> | null;
+}
+
+/** What is needed for any load: where, over what, and for whom. */
+export interface Bench {
+  readonly testbed: Testbed;
+  readonly network: Network;
+  readonly study: ResolvedStudy;
+  readonly signal: AbortSignal;
+}
+
+/** One trial in fresh processes. A failure is an outcome; only an interrupt and a lost host are thrown. */
+export async function runTrial(bench: Bench, planned: PlannedTrial): Promise<TrialOutcome> {
+  const startedAt = new Date().toISOString();
+  const start = performance.now();
+  const base = { schema: 1 as const, startedAt, ...planned };
+  const wallMs = (): number => Math.round(performance.now() - start);
+  try {
+    const measured = await measure(bench, planned);
+    const { load, metrics, setup } = measured;
+    const { response, service, ...rest } = load;
+    const record: TrialRecord = {
+      ...base,
+      wallMs: wallMs(),
+      measuredMs: Math.round(load.durationS * 1_000),
+      setup,
+      status: 'measured',
+      valid: load.certificate.valid,
+      load: rest,
+      metrics,
+    };
+    return { record, histograms: { response, service } };
+  } catch (error) {
+    if (bench.signal.aborted || !(error instanceof BarewireError) || error.code === 'agent-lost') throw error;
+    const { code, message } = error;
+    const record: TrialRecord = {
+      ...base,
+      wallMs: wallMs(),
+      measuredMs: 0,
+      setup: null,
+      status: 'failed',
+      code,
+      reason: message,
+    };
+    return { record, histograms: null };
+  }
+}
+
+interface Measured {
+  readonly load: LoadResult;
+  readonly metrics: { readonly client: SideMetrics; readonly server: SideMetrics };
+  readonly setup: NonNullable<TrialRecord['setup']>;
+}
+
+async function measure(bench: Bench, planned: PlannedTrial): Promise<Measured> {
+  const raised = await raise(bench.testbed, bench.network);
+  let taken: Omit<Measured, 'setup'>;
+  try {
+    const name = planned.workload as WorkloadName;
+    const mode: LoadMode = { kind: 'open', rateRps: planned.rateRps, arrival: bench.study.arrival };
+    taken = await withPair(bench, raised, name, (pair) =>
+      loadAndSample(bench, pair, name, mode, seedOf(bench, planned)),
+    );
+  } catch (error) {
+    await raised.lower();
+    throw error;
+  }
+  const downMs = await raised.lower();
+  return { ...taken, setup: { steps: raised.steps, upMs: raised.upMs, downMs } };
+}
+
+/** Every trial has phases of its own, and the same ones when it is measured again from the same seed. */
+const seedOf = ({ study }: Bench, { block, order }: PlannedTrial): number =>
+  (study.seed + block * 1_009 + order * 9_176) % 2 ** 31;
+
+interface Pair {
+  readonly raised: RaisedNetwork;
+  readonly generator: Generator;
+  readonly server: Server;
+}
+
+/** A server and a generator in their containers, the path between them proven. Both end with `use`. */
+async function withPair<T>(
+  { testbed }: Bench,
+  raised: RaisedNetwork,
+  name: WorkloadName,
+  use: (pair: Pair) => Promise<T>,
+): Promise<T> {
+  const { client, server } = testbed;
+  const [serving, generating] = await Promise.allSettled([
+    startServer(server.machine, serverPlace(testbed.run, server, raised.server)),
+    openGenerator(client.machine, { run: testbed.run, netns: raised.client.netns, cpus: client.cpus }),
+  ]);
+  await using nginx = serving.status === 'fulfilled' ? serving.value : null;
+  await using generator = generating.status === 'fulfilled' ? generating.value : null;
+  if (serving.status === 'rejected') throw serving.reason;
+  if (generating.status === 'rejected') throw generating.reason;
+  if (nginx === null || generator === null) throw new RangeError('settled and fulfilled, yet missing');
+  const { target, expect } = question(raised.server, name);
+  await checkPath(testbed, raised, () =>
+    nginx.ready(async () => void (await generator.check(target, expect))),
+  );
+  return use({ raised, generator, server: nginx });
+}
+
+const serverPlace = (run: string, host: Host, container: Container) => ({
+  dir: `/run/barewire/${run}-nginx`,
+  netns: container.netns,
+  address: container.address,
+  port: SERVER_PORT,
+  cpus: host.cpus,
+});
+
+function question({ address }: Container, name: WorkloadName): Pick<LoadPlan, 'target' | 'expect'> {
+  const { path, bodyBytes } = workload(name);
+  return {
+    target: { address, port: SERVER_PORT, path, host: address },
+    expect: { status: 200, bodyBytes },
+  };
+}
+
+function planLoad(bench: Bench, pair: Pair, name: WorkloadName, mode: LoadMode, seed: number): LoadPlan {
+  const { study, testbed } = bench;
+  const { cpus } = testbed.client;
+  return {
+    ...question(pair.raised.server, name),
+    mode,
+    connections: study.connections,
+    threads: Math.max(1, cpus.length),
+    cpus,
+    warmupMs: study.warmupMs,
+    durationMs: study.durationMs,
+    timeoutMs: study.timeoutMs,
+    seed,
+  };
+}
+
+async function loadAndSample(
+  bench: Bench,
+  pair: Pair,
+  name: WorkloadName,
+  mode: LoadMode,
+  seed: number,
+): Promise<Omit<Measured, 'setup'>> {
+  const { client, server } = await sidesOf(bench, pair);
+  await using clientSampler = new WindowSampler(client);
+  await using serverSampler = new WindowSampler(server);
+  const samplers = [clientSampler, serverSampler];
+  const load = await pair.generator.run(planLoad(bench, pair, name, mode, seed), {
+    signal: bench.signal,
+    onWindow: (edge) => samplers.forEach((sampler) => (edge === 'open' ? sampler.open() : sampler.close())),
+  });
+  const metrics = {
+    client: costs(await clientSampler.samples(), client.cpus, load.requests),
+    server: costs(await serverSampler.samples(), server.cpus, load.requests),
+  };
+  return { load, metrics };
+}
+
+async function sidesOf(
+  { testbed }: Bench,
+  { raised, generator, server }: Pair,
+): Promise<Record<'client' | 'server', Side>> {
+  const workers = await childrenOf(testbed.server.machine, server.pid);
+  const side = (host: Host, container: Container, pids: Side['pids']): Side => ({
+    machine: host.machine,
+    cpus: host.cpus,
+    pids,
+    ownNamespace: container.netns !== null,
+  });
+  return {
+    client: side(testbed.client, raised.client, [generator.pid]),
+    server: side(testbed.server, raised.server, [server.pid, ...workers]),
+  };
+}
+
+/** The reference's closed-loop maximum, requests per second: the median of three short probes in one set-up. */
+export async function findMaximum(bench: Bench, name: WorkloadName): Promise<number> {
+  const raised = await raise(bench.testbed, bench.network);
+  try {
+    const probes = await withPair(bench, raised, name, async (pair) => {
+      const results: number[] = [];
+      for (let probe = 0; probe < PROBES; probe++) {
+        const plan = planLoad(bench, pair, name, { kind: 'closed' }, probe);
+        const result = await pair.generator.run(
+          { ...plan, warmupMs: 200, durationMs: PROBE_MS },
+          { signal: bench.signal },
+        );
+        results.push(result.achievedRps);
+      }
+      return results;
+    });
+    return Math.round(probes.sort((a, b) => a - b)[PROBES >> 1] ?? 0);
+  } finally {
+    await raised.lower();
+  }
+}
+
+const PROBES = 3;
+const PROBE_MS = 800;
