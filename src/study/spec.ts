@@ -57,7 +57,7 @@ export type SpecOverrides = Readonly<Record<string, unknown>>;
 
 /** A preset by its name; throws with the nearest name. */
 export function preset(name: string): SpecInput {
-  const found = PRESETS[name];
+  const found = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   if (found !== undefined) return found;
   const names = Object.keys(PRESETS);
   throw bad(

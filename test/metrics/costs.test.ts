@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import {
+  parseNetDev,
+  parsePidStat,
+  parseProtocolCounters,
+  parseSoftnet,
+  parseStat,
+} from '../../src/linux/index.js';
+import { busyShare, costs, type Sample } from '../../src/metrics/index.js';
+
+const at = (seconds: number, busy: number, counters: Record<string, number>): Sample => ({
+  atNs: seconds * 1e9,
+  cpus: new Map([
+    [
+      0,
+      { user: busy * 0.25, system: busy * 0.5, softirq: busy * 0.25, irq: 0, steal: 0, idle: seconds - busy },
+    ],
+    [1, { user: 100 * seconds, system: 0, softirq: 0, irq: 0, steal: 0, idle: 0 }],
+  ]),
+  process: { user: busy * 0.2, system: busy * 0.6 },
+  counters: new Map(Object.entries(counters)),
+});
+
+describe('the cost of a trial', () => {
+  const window = [
+    at(0, 0, { 'Tcp.RetransSegs': 3 }),
+    at(1, 0.5, {}),
+    at(2, 0.8, { 'Tcp.RetransSegs': 5, 'eth0.rx_packets': 9 }),
+  ];
+  const side = costs(window, [0], 100_000);
+
+  it('is the CPU time of the side’s own CPUs over its requests', () => {
+    expect(side.cpuUsPerRequest).toEqual({ user: 2, system: 4, softirq: 2 });
+  });
+
+  it('is split by second', () => {
+    expect(side.busyEachSecond).toEqual([0.5, 0.3]);
+  });
+
+  it('lists the counters that moved', () => {
+    expect(side.counters).toEqual({ 'Tcp.RetransSegs': 2, 'eth0.rx_packets': 9 });
+  });
+
+  it('is nothing for no request, not infinite', () => {
+    expect(costs(window, [0], 0).cpuUsPerRequest).toEqual({ user: 0, system: 0, softirq: 0 });
+  });
+
+  it('counts steal neither as busy nor as idle', () => {
+    expect(busyShare({ user: 1, system: 0, softirq: 0, irq: 0, steal: 50, idle: 1 })).toBe(0.5);
+  });
+});
+
+describe('procfs', () => {
+  it('reads /proc/stat by CPU', () => {
+    const cpus = parseStat(
+      'cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 100 20 300 400 50 6 7 8 0 0\ncpu11 1 0 0 0 0 0 0 0 0 0\nintr 5\n',
+    );
+    expect(cpus.get(0)).toEqual({ user: 1.2, system: 3, idle: 4.5, irq: 0.06, softirq: 0.07, steal: 0.08 });
+    expect(cpus.get(11)?.user).toBe(0.01);
+    expect(cpus.size).toBe(2);
+  });
+
+  it('reads the times of a process whose name has spaces and parentheses', () => {
+    expect(parsePidStat('12 (a) b (c) S 1 1 1 0 -1 0 0 0 0 0 250 130 0 0 20 0 1')).toEqual({
+      user: 2.5,
+      system: 1.3,
+    });
+  });
+
+  it('reads the counters of a protocol by its names', () => {
+    const counters = parseProtocolCounters('Tcp: A RetransSegs\nTcp: 5 77\nTcpExt: X\nTcpExt: -1\n');
+    expect(Object.fromEntries(counters)).toEqual({ 'Tcp.A': 5, 'Tcp.RetransSegs': 77, 'TcpExt.X': -1 });
+  });
+
+  it('reads the counters of links', () => {
+    const text =
+      'Inter-|   Receive\n face |bytes\n  eth0: 10 1 2 3 0 0 0 0 40 4 5 6 0 0 0 0\nflannel.1:7 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n';
+    const counters = parseNetDev(text);
+    expect(counters.get('eth0.rx_dropped')).toBe(3);
+    expect(counters.get('eth0.tx_packets')).toBe(4);
+    expect(counters.get('flannel.1.rx_bytes')).toBe(7);
+    expect(counters.size).toBe(16);
+  });
+
+  it('adds up softnet over CPUs', () => {
+    expect(
+      Object.fromEntries(parseSoftnet('0000000a 00000001 00000002\n00000010 00000000 00000001\n')),
+    ).toEqual({
+      'softnet.processed': 26,
+      'softnet.dropped': 1,
+      'softnet.time_squeeze': 3,
+    });
+  });
+});

@@ -1,0 +1,88 @@
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StudyRecord, TrialRecord } from '../../src/schema/index.js';
+import { directoryName, preset, resolveSpec, ResultsDirectory } from '../../src/study/index.js';
+
+const study: StudyRecord = {
+  schema: 1,
+  version: '0.1.0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  spec: resolveSpec(preset('quick'), 'test', {}, () => 1),
+  networks: [],
+  referenceMaxRps: { '350B': 100_000 },
+  cannotTell: [],
+  environment: {},
+};
+
+const failed = (id: string): TrialRecord => ({
+  schema: 1,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  id,
+  block: 1,
+  order: 1,
+  role: 'contender',
+  network: 'macvlan',
+  workload: '350B',
+  rateRps: 1_000,
+  rateOfMax: null,
+  wallMs: 1,
+  measuredMs: 0,
+  setup: null,
+  status: 'failed',
+  code: 'path-check-failed',
+  reason: 'no path',
+});
+
+describe('a results directory', () => {
+  let folder: string;
+  let directory: ResultsDirectory;
+  const ids = async () => (await directory.readTrials()).map(({ record }) => record.id);
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'barewire-results-'));
+    directory = new ResultsDirectory(join(folder, 'one'));
+    await directory.create(study);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('gives back what was written', async () => {
+    await directory.append(failed('b1-01'), null);
+    expect(await directory.readStudy()).toEqual(study);
+    expect((await directory.readTrials()).map(({ record }) => record)).toEqual([failed('b1-01')]);
+  });
+
+  it('drops a line that a crash cut off, and goes on after it', async () => {
+    await directory.append(failed('b1-01'), null);
+    await appendFile(join(directory.path, 'trials.jsonl'), JSON.stringify(failed('b1-02')).slice(0, 40));
+    expect(await ids()).toEqual(['b1-01']);
+    await directory.mend();
+    await directory.append(failed('b1-03'), null);
+    expect(await ids()).toEqual(['b1-01', 'b1-03']);
+  });
+
+  it('names the line that is damaged', async () => {
+    await directory.append(failed('b1-01'), null);
+    await appendFile(join(directory.path, 'trials.jsonl'), '{"schema":9}\n');
+    await expect(directory.readTrials()).rejects.toMatchObject({
+      code: 'results-damaged',
+      message: /line 2/,
+    });
+  });
+
+  it('says which file is missing', async () => {
+    await expect(new ResultsDirectory(join(folder, 'none')).readStudy()).rejects.toMatchObject({
+      code: 'no-such-file',
+      message: /none\/study.json/,
+    });
+  });
+
+  it('leaves nothing half-written under a final name', async () => {
+    expect(JSON.parse(await readFile(join(directory.path, 'study.json'), 'utf8'))).toEqual(study);
+  });
+
+  it('is named after its study and the time', () => {
+    expect(directoryName('quick', new Date('2015-12-04T09:30:00.123Z'))).toBe('quick-20151204T093000Z');
+  });
+});

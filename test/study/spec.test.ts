@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { BarewireError } from '../../src/schema/index.js';
+import { parseDurationMs, parseRate, preset, resolveSpec } from '../../src/study/index.js';
+
+const resolve = (input: unknown, overrides: Record<string, unknown> = {}) =>
+  resolveSpec(input, 'spec.yaml', overrides, () => 7);
+
+function refused(input: unknown, overrides: Record<string, unknown> = {}): BarewireError {
+  try {
+    resolve(input, overrides);
+  } catch (error) {
+    if (error instanceof BarewireError) return error;
+    throw error;
+  }
+  throw new Error('The spec was accepted.');
+}
+
+const quick = preset('quick');
+
+describe('a spec', () => {
+  it('takes its defaults where it is silent', () => {
+    const study = resolve(quick);
+    expect(study).toMatchObject({
+      name: 'quick',
+      blocks: 3,
+      durationMs: 3_000,
+      connections: 64,
+      seed: 7,
+      margin: 0.05,
+    });
+    expect(study.rates['350B']).toEqual([0.1, 0.3, 0.5].map((ofMax) => ({ kind: 'share', ofMax })));
+  });
+
+  it('gives each workload of the article its own rates', () => {
+    const { rates } = resolve(preset('machinezone-2015'));
+    expect(rates['350B']).toHaveLength(6);
+    expect(rates['4KB']?.at(-1)).toEqual({ kind: 'absolute', rps: 250_000 });
+  });
+
+  it('lets the command line change it', () => {
+    expect(resolve(quick, { blocks: 5, networks: ['host', 'macvlan'] })).toMatchObject({
+      blocks: 5,
+      networks: ['host', 'macvlan'],
+    });
+  });
+
+  it('keeps a seed that it names', () => {
+    expect(resolve({ ...quick, seed: 42 }).seed).toBe(42);
+  });
+});
+
+describe('a wrong spec is refused with its value, its place and the nearest valid name', () => {
+  it.each<[string, unknown, string[]]>([
+    ['an unknown key', { ...quick, blokcs: 3 }, ['"blokcs"', 'spec.yaml', '"blocks"']],
+    [
+      'an unknown network',
+      { ...quick, networks: ['host', 'flannel-vxlna'] },
+      ['flannel-vxlna', '"flannel-vxlan"'],
+    ],
+    ['an unknown workload', { ...quick, workloads: ['350'] }, ['"350"', '"350B"']],
+    ['an unknown unit', { ...quick, duration: '3 parsecs' }, ['3 parsecs', 'duration']],
+    ['a negative rate', { ...quick, rates: [-5] }, ['"-5"', 'not a rate']],
+    ['an absurd rate', { ...quick, rates: ['900M'] }, ['"900M"', 'not a rate']],
+    ['a rate of nothing', { ...quick, rates: [0] }, ['"0"', 'not a rate']],
+    ['rates for a workload that there is not', { ...quick, rates: { '5KB': [1] } }, ['"5KB"', 'rates']],
+    ['no block', { ...quick, blocks: 0 }, ['blocks', '0']],
+    ['half a block', { ...quick, blocks: 2.5 }, ['blocks', '2.5']],
+    ['a duration too short', { ...quick, duration: '1ms' }, ['1ms', 'outside']],
+    ['an unknown key of the wire', { ...quick, wire: { mtus: 1 } }, ['wire', 'mtus']],
+    ['an MTU that Ethernet does not carry', { ...quick, wire: { mtu: 20 } }, ['wire.mtu', '20']],
+    ['an unknown testbed', { ...quick, testbed: 'moon' }, ['testbed', 'moon']],
+    ['a name that is no file name', { ...quick, name: '../x' }, ['name', '../x']],
+    ['a list', [1, 2], ['spec.yaml', 'not a spec']],
+    ['nothing', null, ['spec.yaml', 'not a spec']],
+  ])('%s', (_, input, parts) => {
+    const error = refused(input);
+    expect(error).toMatchObject({ code: 'bad-input', fault: 'user' });
+    for (const part of parts) expect(`${error.message} ${error.hint ?? ''}`).toContain(part);
+  });
+
+  it('a preset that there is not, by the nearest one', () => {
+    expect(() => preset('quik')).toThrow(/no preset or file "quik"/);
+    expect(() => preset('toString')).toThrow(BarewireError);
+  });
+});
+
+describe('a quantity', () => {
+  it.each([
+    ['50000', { kind: 'absolute', rps: 50_000 }],
+    ['50k', { kind: 'absolute', rps: 50_000 }],
+    ['50k/s', { kind: 'absolute', rps: 50_000 }],
+    ['0.5M', { kind: 'absolute', rps: 500_000 }],
+    ['1_000', { kind: 'absolute', rps: 1_000 }],
+    ['30%', { kind: 'share', ofMax: 0.3 }],
+    ['300%', null],
+    ['50kk', null],
+    ['fast', null],
+    ['-1', null],
+    ['', null],
+  ])('the rate %j', (text, rate) => {
+    expect(parseRate(text)).toEqual(rate);
+  });
+
+  it.each([
+    ['3', 3_000],
+    ['3s', 3_000],
+    ['250ms', 250],
+    ['2m', 120_000],
+    ['1.5s', 1_500],
+    ['3 parsecs', null],
+    ['-3s', null],
+  ])('the duration %j', (text, ms) => {
+    expect(parseDurationMs(text)).toBe(ms);
+  });
+});
