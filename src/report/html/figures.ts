@@ -1,0 +1,44 @@
+import type { Figure, Verdict } from '../../schema/index.js';
+import { figureText, intervalText, NO_FIGURE, whole } from '../number.js';
+import { VERDICT_SIGN } from '../wording.js';
+import type { Gaps } from '../cells.js';
+import { html, NOTHING, type Markup } from './markup.js';
+
+/** Where the notes of one table are: dashes link to `#PREFIX-1`. */
+export interface Notes {
+  readonly prefix: string;
+  readonly gaps: Gaps;
+}
+
+/** A figure with its interval beneath, or a dash that points at the note with its reason. */
+export function figureMarkup(figure: Figure | undefined, key: string, network: string, notes: Notes): Markup {
+  const note = notes.gaps.note(figure, key, network);
+  if (note > 0) return html`${NO_FIGURE}${noteLink(note, notes.prefix)}`;
+  const ends = intervalText(figure);
+  return html`${figureText(figure)}${ends === '' ? NOTHING : html`<small>${ends}</small>`}`;
+}
+
+const noteLink = (note: number, prefix: string): Markup =>
+  html`<sup><a href="#${prefix}-${note}" aria-label="why: note ${note}">${note}</a></sup>`;
+
+export function notesMarkup(notes: Notes): Markup {
+  const items = notes.gaps.all.map(
+    ({ why, keys, networks }, index) =>
+      html`<li id="${notes.prefix}-${index + 1}">${keys.join(', ')}: ${why} (${networks.join(', ')})</li>`,
+  );
+  return items.length === 0
+    ? NOTHING
+    : html`<ol class="notes" aria-label="Why figures are missing">
+        ${items}
+      </ol>`;
+}
+
+export function verdictMarkup(verdict: Verdict | undefined): Markup {
+  if (verdict === undefined) return NOTHING;
+  const { verdict: word, blocksNeeded } = verdict;
+  const needed =
+    word === 'undecided' && blocksNeeded !== null
+      ? html`<small>needs ${whole(blocksNeeded)} blocks</small>`
+      : NOTHING;
+  return html`<span class="sign ${word}">${VERDICT_SIGN[word]} ${word}</span>${needed}`;
+}

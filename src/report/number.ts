@@ -1,0 +1,50 @@
+import type { Figure } from '../schema/index.js';
+
+/** What stands where there is no figure. Its reason is always beside it. */
+export const NO_FIGURE = '–';
+
+/** Three significant digits with a comma at the thousands: `0.163`, `12.3`, `81,000`. */
+export function three(value: number): string {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size < 1e-6 || size >= 1e12) return value.toExponential(2);
+  const rounded = Number(value.toPrecision(3));
+  if (Math.abs(rounded) >= 1000) return whole(rounded);
+  return rounded.toPrecision(3).includes('e') ? String(rounded) : rounded.toPrecision(3);
+}
+
+/** A count with a comma at the thousands. */
+export const whole = (value: number): string =>
+  Math.abs(value) >= 1e15 ? value.toExponential(2) : value.toFixed(0).replace(/\B(?=(\d{3})+$)/g, ',');
+
+export const percent = (share: number): string => `${three(share * 100)} %`;
+
+/** `4 min 10 s` rather than 250 s. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${three(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) return `${whole(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+  return `${minutes} min ${Math.floor(seconds % 60)} s`;
+}
+
+export const figureText = (figure: Figure | undefined): string =>
+  figure === undefined || figure.value === null ? NO_FIGURE : three(figure.value);
+
+/** `1.22–1.40`, or nothing where the figure has no interval. */
+export function intervalText(figure: Figure | undefined): string {
+  const ends = interval(figure);
+  return ends === null ? '' : `${three(ends.low)}–${three(ends.high)}`;
+}
+
+/** `1.31 (1.22–1.40)`. */
+export function withInterval(figure: Figure | undefined): string {
+  const ends = intervalText(figure);
+  return ends === '' ? figureText(figure) : `${figureText(figure)} (${ends})`;
+}
+
+export function interval(figure: Figure | undefined): { low: number; high: number } | null {
+  if (figure === undefined || figure.value === null) return null;
+  return figure.low === null || figure.high === null ? null : { low: figure.low, high: figure.high };
+}
+
+export const valueOf = (figure: Figure | undefined): number | null => figure?.value ?? null;

@@ -1,0 +1,218 @@
+import type { LatencyKey, NetworkSummary, Summary } from '../schema/index.js';
+import {
+  Gaps,
+  PRIMARY,
+  situations,
+  situationTitle,
+  standings,
+  TABLE_KEYS,
+  unmeasured,
+  type Row,
+  type Situation,
+} from './cells.js';
+import { figureText, NO_FIGURE, three, whole, withInterval } from './number.js';
+import {
+  cellNotes,
+  controlText,
+  extent,
+  gapText,
+  headline,
+  LATENCY_LEGEND,
+  NO_INTERVAL,
+  ratioRange,
+  someWithoutInterval,
+  VERDICT_LEGEND,
+  verdictCounts,
+  verdictText,
+} from './wording.js';
+
+export type Tone = 'plain' | 'good' | 'bad' | 'dim';
+export interface Text {
+  readonly text: string;
+  readonly tone: Tone;
+}
+export interface Column {
+  readonly title: string;
+  readonly align: 'left' | 'right';
+}
+/** What the terminal and Markdown reports are made of: the same words in both. */
+export type Block =
+  | { readonly kind: 'title' | 'heading' | 'subheading' | 'paragraph' | 'note'; readonly text: string }
+  | { readonly kind: 'warnings' | 'list'; readonly items: readonly string[] }
+  | {
+      readonly kind: 'table';
+      readonly columns: readonly Column[];
+      readonly rows: readonly (readonly Text[])[];
+    };
+
+export function outline(summary: Summary): readonly Block[] {
+  return [
+    { kind: 'title', text: `Barewire study ${summary.study}` },
+    { kind: 'paragraph', text: `Testbed ${summary.testbed}, ${summary.startedAt}: ${extent(summary)}.` },
+    ...list('warnings', summary.warnings),
+    ...overall(summary),
+    ...situations(summary).flatMap(situationBlocks),
+    ...setup(summary),
+    ...notMeasured(summary),
+    ...control(summary),
+    { kind: 'heading', text: 'What this testbed cannot tell' },
+    ...list('list', summary.cannotTell),
+  ];
+}
+
+export const paragraph = (text: string): Block => ({ kind: 'paragraph', text });
+const note = (text: string): Block => ({ kind: 'note', text });
+const list = (kind: 'warnings' | 'list', items: readonly string[]): readonly Block[] =>
+  items.length === 0 ? [] : [{ kind, items }];
+const plain = (text: string): Text => ({ text, tone: 'plain' });
+const left = (title: string): Column => ({ title, align: 'left' });
+const right = (title: string): Column => ({ title, align: 'right' });
+
+function overall(summary: Summary): readonly Block[] {
+  const rows = standings(summary).filter(({ network }) => network.status === 'measured');
+  if (rows.length === 0) return [];
+  return [
+    { kind: 'heading', text: `${PRIMARY} against ${summary.reference}, over all workloads and rates` },
+    {
+      kind: 'table',
+      columns: [left('network'), left('ratio'), left('verdicts'), left('what it is')],
+      rows: rows.map((row) => [
+        plain(row.network.name),
+        plain(row.isReference ? 'reference' : ratioRange(row) || NO_FIGURE),
+        plain(verdictCounts(row)),
+        { text: row.network.what, tone: 'dim' },
+      ]),
+    },
+  ];
+}
+
+function situationBlocks(situation: Situation): readonly Block[] {
+  const gaps = new Gaps();
+  const latency = latencyTable(situation, gaps);
+  return [
+    { kind: 'heading', text: `${situationTitle(situation)}${ofMax(situation)}` },
+    paragraph(headline(situation)),
+    latency,
+    ...gaps.all.map((gap, index) => note(`${superscript(index + 1)} ${gapText(gap)}`)),
+    ...(someWithoutInterval(situation) ? [note(NO_INTERVAL)] : []),
+    ...cellNotes(situation).map(note),
+    ...cpuTable(situation),
+  ];
+}
+
+const ofMax = ({ rateOfMax }: Situation): string =>
+  rateOfMax === null ? '' : ` (${three(rateOfMax * 100)} % of the reference's maximum)`;
+
+function latencyTable({ rows }: Situation, gaps: Gaps): Block {
+  const columns = [
+    left('network'),
+    ...TABLE_KEYS.map((key) => right(key)),
+    right(`${PRIMARY} ratio`),
+    left('verdict'),
+  ];
+  return { kind: 'table', columns, rows: rows.map((row) => latencyRow(row, gaps)) };
+}
+
+function latencyRow(row: Row, gaps: Gaps): readonly Text[] {
+  const { network, cell } = row;
+  const latency = (key: LatencyKey): Text => {
+    const figure = cell.latencyMs[key];
+    return plain(figureText(figure) + superscript(gaps.note(figure, key, network.name)));
+  };
+  return [plain(network.name), ...TABLE_KEYS.map(latency), ratioCell(row, gaps), verdictCell(row)];
+}
+
+function ratioCell({ network, cell, isReference }: Row, gaps: Gaps): Text {
+  if (isReference) return { text: 'reference', tone: 'dim' };
+  const ratio = cell.ratioToReference[PRIMARY];
+  return plain(withInterval(ratio) + superscript(gaps.note(ratio, `${PRIMARY} ratio`, network.name)));
+}
+
+const TONES = { better: 'good', worse: 'bad', equivalent: 'good', undecided: 'dim' } as const;
+
+function verdictCell({ cell, isReference }: Row): Text {
+  const verdict = cell.verdicts[PRIMARY];
+  if (isReference || verdict === undefined) return plain('');
+  return { text: verdictText(verdict), tone: TONES[verdict.verdict] };
+}
+
+const DIGITS = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+const superscript = (number: number): string =>
+  number === 0 ? '' : String(number).replace(/\d/g, (digit) => DIGITS[Number(digit)] ?? '');
+
+const KINDS = ['user', 'system', 'softirq'] as const;
+
+function cpuTable({ rows }: Situation): readonly Block[] {
+  const measured = rows.filter(({ cell }) => cell.cpuUsPerRequest !== null);
+  if (measured.length === 0) return [];
+  const sides = ['client user', 'system', 'softirq', 'server user', 'system', 'softirq'].map(right);
+  return [
+    { kind: 'subheading', text: 'CPU, µs per request' },
+    { kind: 'table', columns: [left('network'), right('total'), ...sides], rows: measured.map(cpuRow) },
+  ];
+}
+
+function cpuRow({ network, cell }: Row): readonly Text[] {
+  const cost = cell.cpuUsPerRequest;
+  if (cost === null) return [plain(network.name)];
+  const parts = [cost.client, cost.server].flatMap((side) => KINDS.map((kind) => side[kind]));
+  const total = parts.reduce((sum, part) => sum + part, 0);
+  return [network.name, three(total), ...parts.map(three)].map(plain);
+}
+
+function setup(summary: Summary): readonly Block[] {
+  const built = summary.networks.filter((network) => network.setup !== null);
+  const gaps = new Gaps();
+  if (built.length === 0) return [];
+  const rows = built.map((network) => setupRow(network, gaps));
+  return [
+    { kind: 'heading', text: 'Setup cost and maximum' },
+    {
+      kind: 'table',
+      columns: [
+        left('network'),
+        right('steps'),
+        right('up ms'),
+        right('down ms'),
+        right('maximum requests/s'),
+      ],
+      rows,
+    },
+    ...gaps.all.map((gap, index) => note(`${superscript(index + 1)} ${gapText(gap)}`)),
+  ];
+}
+
+function setupRow(network: NetworkSummary, gaps: Gaps): readonly Text[] {
+  const { setup: cost, maxRps } = network;
+  const max =
+    maxRps === null
+      ? NO_FIGURE
+      : withInterval(maxRps) + superscript(gaps.note(maxRps, 'maximum', network.name));
+  if (cost === null) return [plain(network.name)];
+  return [network.name, whole(cost.steps), three(cost.ms), three(cost.downMs), max].map(plain);
+}
+
+function notMeasured(summary: Summary): readonly Block[] {
+  const items = unmeasured(summary).map(
+    ({ name, status, reason }) => `${name} (${status}): ${reason ?? 'no reason was given'}`,
+  );
+  return items.length === 0
+    ? []
+    : [
+        { kind: 'heading', text: 'Networks not measured' },
+        { kind: 'list', items },
+      ];
+}
+
+function control(summary: Summary): readonly Block[] {
+  const ratios = Object.entries(summary.control.aa).map(([key, figure]) =>
+    figure.value === null ? `${key}: ${NO_FIGURE}, ${figure.why}` : `${key}: ${withInterval(figure)}`,
+  );
+  return [
+    { kind: 'heading', text: 'A/A control' },
+    paragraph(controlText(summary)),
+    ...list('list', ratios),
+    note(LATENCY_LEGEND),
+    note(VERDICT_LEGEND),
+  ];
+}

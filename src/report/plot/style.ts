@@ -1,0 +1,78 @@
+/** How one network looks in every plot: by colour, and by dash and marker for who does not see the colour. */
+export interface NetworkStyle {
+  /** Index of the pair of colours in `COLOURS`. */
+  readonly index: number;
+  /** For the page's own colours, so that dark mode changes them: `var(--n3)`. */
+  readonly colour: string;
+  readonly dash: readonly number[];
+  readonly marker: Marker;
+}
+export type Marker = 'circle' | 'rect' | 'triangle' | 'diamond';
+
+/** [light, dark] with at least 4.5:1 against the page's background in each mode. */
+export const COLOURS: readonly (readonly [string, string])[] = [
+  ['#24292f', '#e6edf3'],
+  ['#0066b3', '#5cb3f2'],
+  ['#b34700', '#f29a4b'],
+  ['#b3202c', '#ff8079'],
+  ['#6b6000', '#d4bf3a'],
+  ['#007556', '#36c79b'],
+  ['#5f3dc4', '#ae99f7'],
+  ['#9c3b9c', '#dd8fdd'],
+  ['#007785', '#45c4d2'],
+  ['#7d4b12', '#d3a066'],
+  ['#47660a', '#a5c552'],
+  ['#ab1462', '#f57fb8'],
+];
+
+/** The catalog's networks keep their colours from study to study; others take what their name hashes to. */
+const CATALOG = [
+  'host',
+  'ipvlan',
+  'flannel-host-gw',
+  'flannel-vxlan',
+  'flannel-aws-vpc',
+  'macvlan',
+  'ipvlan-l3',
+  'ipvlan-l3s',
+];
+
+const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4]];
+const MARKERS: readonly Marker[] = ['circle', 'rect', 'triangle', 'diamond'];
+
+/** Styles for these names, each its own as long as there are enough, whatever the order they come in. */
+export function networkStyles(names: readonly string[]): ReadonlyMap<string, NetworkStyle> {
+  const taken = new Set<number>();
+  const styles = new Map<string, NetworkStyle>();
+  for (const name of [...new Set(names)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))) {
+    let index = CATALOG.indexOf(name);
+    if (index < 0)
+      index = firstFree(CATALOG.length + (hash(name) % (COLOURS.length - CATALOG.length)), taken);
+    taken.add(index);
+    styles.set(name, styleAt(index));
+  }
+  return styles;
+}
+
+const rank = (name: string): number => (CATALOG.includes(name) ? 0 : 1);
+
+function firstFree(wanted: number, taken: ReadonlySet<number>): number {
+  for (let step = 0; step < COLOURS.length; step++) {
+    const index = (wanted + step) % COLOURS.length;
+    if (!taken.has(index)) return index;
+  }
+  return wanted;
+}
+
+function hash(name: string): number {
+  let value = 7;
+  for (const character of name) value = (value * 31 + (character.codePointAt(0) ?? 0)) % 65_521;
+  return value;
+}
+
+export const styleAt = (index: number): NetworkStyle => ({
+  index,
+  colour: `var(--n${index})`,
+  dash: DASHES[index % DASHES.length] ?? [],
+  marker: MARKERS[index % MARKERS.length] ?? 'circle',
+});

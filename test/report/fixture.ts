@@ -1,0 +1,214 @@
+import {
+  LATENCY_KEYS,
+  QUANTILES,
+  type Cell,
+  type Figure,
+  type Figures,
+  type LatencyKey,
+  type NetworkSummary,
+  type Summary,
+} from '../../src/schema/index.js';
+
+export interface FixtureOptions {
+  /** One block leaves every figure without an interval. */
+  readonly blocks?: number;
+}
+
+/** How far each network is from `host`, and what its steps cost: the order of the 2015 study. */
+const NETWORKS = [
+  { name: 'host', what: 'the host’s own stack, no container network', factor: 1, steps: 0 },
+  { name: 'flannel-vxlan', what: 'vxlan × bridge', factor: 1.46, steps: 27 },
+  { name: 'ipvlan', what: 'flat × ipvlan-l2', factor: 1.06, steps: 9 },
+  { name: 'flannel-host-gw', what: 'host-gw × bridge', factor: 1.24, steps: 21 },
+  { name: 'macvlan', what: 'flat × macvlan', factor: 1.02, steps: 9 },
+] as const;
+export const UNSUPPORTED_REASON = 'this kernel has no link type "ipvlan" in mode L3S (EOPNOTSUPP)';
+export const FAILED_REASON = 'step-failed: ip route add 10.90.2.0/24 via 10.0.0.2: No route to host';
+
+const SITUATIONS = [
+  { workload: '350B', rateRps: 20_000, rateOfMax: 0.25, baseMs: 0.118 },
+  { workload: '350B', rateRps: 40_000, rateOfMax: 0.5, baseMs: 0.152 },
+  { workload: '350B', rateRps: 64_000, rateOfMax: 0.8, baseMs: 0.31 },
+  { workload: '4KB', rateRps: 10_000, rateOfMax: 0.25, baseMs: 0.141 },
+  { workload: '4KB', rateRps: 20_000, rateOfMax: 0.5, baseMs: 0.188 },
+  { workload: '4KB', rateRps: 32_000, rateOfMax: 0.8, baseMs: 0.402 },
+] as const;
+type Where = (typeof SITUATIONS)[number];
+
+/** A wave instead of a random source, so that every run of the tests sees the same page. */
+const wobble = (seed: number): number => 1 + 0.03 * Math.sin(seed * 12.9898);
+
+/** Grows slowly to p99, then as tails do. */
+const shape = (quantile: number): number => {
+  const nines = -Math.log10(1 - quantile);
+  return 1 + 0.35 * nines + 0.09 * nines ** 3.1;
+};
+
+export function fixtureSummary({ blocks = 6 }: FixtureOptions = {}): Summary {
+  return {
+    schema: 1,
+    study: 'quick',
+    testbed: 'netns',
+    startedAt: '2026-03-14T09:26:53Z',
+    reference: 'host',
+    blocks,
+    complete: true,
+    plannedTrials: blocks * SITUATIONS.length * 6,
+    trials: blocks * SITUATIONS.length * 6,
+    wallS: 1443,
+    measuringShare: 0.712,
+    warnings: [
+      'The CPU governor is "powersave" on both hosts: latencies at low rates include clock changes.',
+      ...(blocks === 1
+        ? ['One block: no figure has an interval, and no difference can be told from noise.']
+        : []),
+    ],
+    cannotTell: [
+      'What a NIC does: interrupts, rings, offloads and the wire itself are not in a veth pair.',
+      'What two machines do: both hosts share these CPUs, so the generator and the server disturb each other.',
+    ],
+    networks: [
+      ...NETWORKS.map((network, index) => measured(network, index, blocks)),
+      notMeasured('ipvlan-l3s', 'host-gw × ipvlan-l3s', 'unsupported', UNSUPPORTED_REASON),
+      notMeasured('flannel-aws-vpc', 'aws-vpc × bridge', 'failed', FAILED_REASON),
+    ],
+    control: {
+      aa: {
+        p50: figure(1.002, 0.012, blocks),
+        p99: figure(1.011, 0.045, blocks),
+        'p99.99': figure(0.96, 0.21, blocks),
+        'p99.999': { value: null, why: 'needs 368887 samples, has 240000' },
+      },
+      trusted: blocks === 1 ? null : true,
+    },
+    environment: {
+      client: {
+        kernel: '6.18.5',
+        cpu: 'AMD EPYC 7B13',
+        cpus: 2,
+        governor: null,
+        smt: false,
+        clocksource: 'kvm-clock',
+      },
+      server: {
+        kernel: '6.18.5',
+        cpu: 'AMD EPYC 7B13',
+        cpus: 2,
+        governor: null,
+        smt: false,
+        clocksource: 'kvm-clock',
+      },
+    },
+  };
+}
+
+const figure = (value: number, spread: number, blocks: number): Figure => ({
+  value,
+  low: blocks > 1 ? value * (1 - spread) : null,
+  high: blocks > 1 ? value * (1 + spread) : null,
+});
+
+const notMeasured = (
+  name: string,
+  what: string,
+  status: 'unsupported' | 'failed',
+  reason: string,
+): NetworkSummary => ({ name, what, status, reason, setup: null, maxRps: null, cells: [] });
+
+function measured(
+  { name, what, factor, steps }: (typeof NETWORKS)[number],
+  index: number,
+  blocks: number,
+): NetworkSummary {
+  return {
+    name,
+    what,
+    status: 'measured',
+    reason: null,
+    setup: { steps, ms: steps * 1.83, downMs: steps * 0.71 },
+    maxRps: name === 'host' ? { value: 80_240, low: null, high: null } : null,
+    cells: SITUATIONS.map((where, place) => cell(where, name, factor, index * 10 + place, blocks)),
+  };
+}
+
+function cell(where: Where, network: string, factor: number, seed: number, blocks: number): Cell {
+  const samples = where.rateRps * 4 * blocks;
+  const invalid = network === 'flannel-vxlan' && where.rateOfMax === 0.8;
+  const dead = invalid && where.workload === '4KB';
+  const scale = where.baseMs * factor * wobble(seed);
+  return {
+    workload: where.workload,
+    rateRps: where.rateRps,
+    rateOfMax: where.rateOfMax,
+    achievedRps: dead ? 0 : where.rateRps - 3,
+    trials: dead ? 0 : blocks - (invalid && blocks > 1 ? 1 : 0),
+    invalidTrials: dead ? blocks : invalid ? 1 : 0,
+    failedTrials: 0,
+    samples: dead ? 0 : samples,
+    latencyMs: figures((key) => latency(key, scale, samples, dead, blocks)),
+    serviceMs: figures((key) => latency(key, scale * 0.97, samples, dead, blocks)),
+    ...comparison(network, factor * wobble(seed + 3), dead, blocks),
+    cpuUsPerRequest: dead
+      ? null
+      : {
+          client: { user: 1.42, system: 5.18 * factor ** 0.5, softirq: 2.11 * factor },
+          server: { user: 2.03, system: 6.72 * factor ** 0.5, softirq: 2.64 * factor ** 2 },
+        },
+    tail:
+      network === 'flannel-vxlan' && where.rateOfMax === 0.5
+        ? ['p99.999 near 202 ms: 14 retransmission time-outs (TcpExt.TCPTimeouts)']
+        : [],
+    certificate: invalid
+      ? { valid: !dead, reasons: ['a generator thread used 97 % of its CPU (1 trial)'] }
+      : { valid: true, reasons: [] },
+    curve: dead ? [] : curve(scale, samples),
+  };
+}
+
+const figures = (of: (key: LatencyKey) => Figure): Figures =>
+  Object.fromEntries(LATENCY_KEYS.map((key) => [key, of(key)])) as Figures;
+
+const NEEDS: Partial<Record<LatencyKey, number>> = { 'p99.99': 36_887, 'p99.999': 368_887 };
+
+function latency(key: LatencyKey, scale: number, samples: number, dead: boolean, blocks: number): Figure {
+  if (dead) return { value: null, why: 'no valid trial' };
+  const needs = NEEDS[key] ?? 0;
+  if (samples < needs) return { value: null, why: `needs ${needs} samples, has ${samples}` };
+  const quantile = key === 'max' ? 1 - 1 / samples : QUANTILES[key];
+  return figure(scale * shape(quantile), 0.02 * -Math.log10(1 - quantile), blocks);
+}
+
+function comparison(
+  network: string,
+  ratio: number,
+  dead: boolean,
+  blocks: number,
+): Pick<Cell, 'ratioToReference' | 'verdicts'> {
+  if (network === 'host') return { ratioToReference: {}, verdicts: {} };
+  const none: Figure = { value: null, why: dead ? 'no valid trial' : 'too few samples in a block' };
+  const verdict =
+    blocks === 1
+      ? ({ verdict: 'undecided', blocksNeeded: null } as const)
+      : ratio > 1.1
+        ? ({ verdict: 'worse', blocksNeeded: null } as const)
+        : ratio > 1.04
+          ? ({ verdict: 'undecided', blocksNeeded: 14 } as const)
+          : ({ verdict: 'equivalent', blocksNeeded: null } as const);
+  return {
+    ratioToReference: Object.fromEntries(
+      LATENCY_KEYS.map((key, index) => [
+        key,
+        dead || index > 5 ? none : figure(ratio, 0.01 + index * 0.012, blocks),
+      ]),
+    ),
+    verdicts: dead ? {} : { p50: verdict, p99: verdict },
+  };
+}
+
+function curve(scale: number, samples: number): Cell['curve'] {
+  const last = Math.log10(samples);
+  return Array.from({ length: 100 }, (_, index) => 1 - 10 ** (-(index / 99) * last)).map((quantile) => ({
+    quantile,
+    ms: scale * shape(quantile),
+  }));
+}
