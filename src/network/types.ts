@@ -40,7 +40,7 @@ export interface HostPlan {
   readonly host: string;
   readonly steps: readonly Step[];
   readonly container: Container;
-  /** Devices that must carry every packet between the containers. */
+  /** Devices that must carry every packet between the containers, in order from the wire to the container. */
   readonly through: readonly Waypoint[];
   /** Devices that must carry none of it. */
   readonly around: readonly Waypoint[];

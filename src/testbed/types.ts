@@ -29,3 +29,11 @@ export interface Wire {
   /** Shaping of each direction in Mbit/s; null leaves the veth pair as fast as it is. */
   readonly rateMbps: number | null;
 }
+
+export interface TestbedOptions {
+  /** The run's id; a fresh one by default. */
+  readonly run?: string;
+  readonly wire: Wire;
+  /** Checked between the parts of opening; what was made by then is taken away again. */
+  readonly signal?: AbortSignal;
+}
