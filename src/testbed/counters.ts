@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { parseNetDev } from '../linux/index.js';
+import type { Machine } from '../machine/index.js';
+import type { HostPlan, Waypoint } from '../network/index.js';
+import { BarewireError } from '../schema/index.js';
+import type { Host, HostRole, Testbed } from './types.js';
+
+/** Packets since the link was made; the MTU where it was asked for. */
+export interface LinkState {
+  readonly received: number;
+  readonly sent: number;
+  readonly mtu: number | null;
+}
+
+type LinkStates = ReadonlyMap<string, LinkState>;
+export type Plans = Readonly<Record<HostRole, HostPlan>>;
+
+/** What the links of a host and of its container say at one moment. */
+export class HostCounters {
+  readonly #outside: LinkStates;
+  readonly #inside: LinkStates;
+
+  constructor(outside: LinkStates, inside: LinkStates) {
+    this.#outside = outside;
+    this.#inside = inside;
+  }
+
+  /** A link that is not there carried nothing. */
+  at({ netns, link }: Waypoint): LinkState {
+    const states = netns === null ? this.#outside : this.#inside;
+    return states.get(link) ?? { received: 0, sent: 0, mtu: null };
+  }
+}
+
+export type Counters = Readonly<Record<HostRole, HostCounters>>;
+
+/** Both hosts at once. */
+export async function readCounters({ client, server }: Testbed, plans: Plans): Promise<Counters> {
+  const [atClient, atServer] = await Promise.all([
+    countersOf(client, plans.client),
+    countersOf(server, plans.server),
+  ]);
+  return { client: atClient, server: atServer };
+}
+
+/** The container's own namespace is read by `ip`, which knows its MTU; the host's from a file, which costs no process. */
+async function countersOf({ machine }: Host, { container }: HostPlan): Promise<HostCounters> {
+  if (container.netns === null) {
+    const states = await linksOf(machine, null);
+    return new HostCounters(states, states);
+  }
+  const [outside, inside] = await Promise.all([ownLinks(machine), linksOf(machine, container.netns)]);
+  return new HostCounters(outside, inside);
+}
+
+/**
+ * The reading thread's own entry: /proc/self would follow the main thread, which may be in a container's namespace at that
+ * moment to start a program there.
+ */
+const NET_DEV = '/proc/thread-self/net/dev';
+
+async function ownLinks(machine: Machine): Promise<LinkStates> {
+  const { files } = await machine.readFiles([NET_DEV]);
+  const counters = parseNetDev(files[NET_DEV] ?? '');
+  const states = new Map<string, LinkState>();
+  for (const [key, received] of counters) {
+    if (!key.endsWith('.rx_packets')) continue;
+    const link = key.slice(0, -'.rx_packets'.length);
+    states.set(link, { received, sent: counters.get(`${link}.tx_packets`) ?? 0, mtu: null });
+  }
+  return states;
+}
+
+const packets = z.object({ packets: z.number() });
+const linkList = z.array(
+  z.object({ ifname: z.string(), mtu: z.number(), stats64: z.object({ rx: packets, tx: packets }) }),
+);
+
+async function linksOf(machine: Machine, netns: string | null): Promise<LinkStates> {
+  const result = await machine.run(['ip', '-j', '-s', 'link'], { netns, timeoutMs: 5_000 });
+  if (result.code !== 0) throw unreadable(machine, netns, result.stderr);
+  const links = linkList.parse(JSON.parse(result.stdout));
+  return new Map(
+    links.map(({ ifname, mtu, stats64: { rx, tx } }) => [
+      ifname,
+      { received: rx.packets, sent: tx.packets, mtu },
+    ]),
+  );
+}
+
+const unreadable = (machine: Machine, netns: string | null, stderr: string): BarewireError =>
+  new BarewireError(
+    `The links in ${netns ?? 'the own namespace'} on ${machine.name} cannot be read: ${stderr.trim()}`,
+    {
+      code: 'process-failed',
+      fault: 'machine',
+      hint: 'Look whether the namespace is still there (ip netns), and whether iproute2 is 4.10 or later.',
+    },
+  );

@@ -1,0 +1,82 @@
+import { connectAgent, freshRunId, openMachine, type Machine } from '../../machine/index.js';
+import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
+import { allowedCpus, shareCpus, type CpuShares } from './cpus.js';
+import { hostNetns, hostsOf, wireSteps } from './wire.js';
+
+const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
+const STATUS = '/proc/self/status';
+
+/** Two hosts and a wire of this machine: namespaces, a veth pair between them, and an agent in each. */
+export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed> {
+  const { run = freshRunId(), wire, signal } = options;
+  signal?.throwIfAborted();
+  const machine = await openMachine({ run, host: 'testbed', netns: null });
+  try {
+    const { files } = await machine.readFiles([STATUS, IPV6]);
+    const cpus = shareCpus(allowedCpus(files[STATUS] ?? ''));
+    await machine.take(wireSteps(run, wire, { ipv6: files[IPV6] !== null }));
+    signal?.throwIfAborted();
+    return await withAgents({ run, wire, machine, cpus });
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface Ground {
+  readonly run: string;
+  readonly wire: TestbedOptions['wire'];
+  readonly machine: Machine;
+  readonly cpus: CpuShares;
+}
+
+async function withAgents({ run, wire, machine, cpus }: Ground): Promise<Testbed> {
+  const hosts = hostsOf(run, wire);
+  const [client, server] = await connectBoth(run);
+  const host = (role: HostRole, agent: Machine): Host => ({
+    role,
+    machine: agent,
+    net: hosts[role],
+    cpus: cpus[role],
+  });
+  return {
+    kind: 'netns',
+    run,
+    client: host('client', client),
+    server: host('server', server),
+    cannotTell: cannotTell(cpus),
+    // The hosts put themselves back while they still stand; then the ground goes, whatever they said.
+    [Symbol.asyncDispose]: async () => {
+      const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
+      await machine[Symbol.asyncDispose]();
+      for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
+    },
+  };
+}
+
+async function connectBoth(run: string): Promise<[Machine, Machine]> {
+  const [client, server] = await Promise.allSettled([connect(run, 'client'), connect(run, 'server')]);
+  if (client.status === 'fulfilled' && server.status === 'fulfilled') return [client.value, server.value];
+  for (const agent of [client, server]) {
+    if (agent.status === 'fulfilled') await agent.value[Symbol.asyncDispose]();
+  }
+  throw [client, server].find((agent) => agent.status === 'rejected')?.reason;
+}
+
+function connect(run: string, role: HostRole): Promise<Machine> {
+  const netns = hostNetns(run, role);
+  const prefix = ['nsenter', `--net=/run/netns/${netns}`, '--'];
+  return connectAgent({ run, host: role, netns }, { prefix });
+}
+
+function cannotTell({ client, server }: CpuShares): string[] {
+  const shared = client.some((cpu) => server.includes(cpu));
+  return [
+    'Both hosts share one kernel: its locks, caches and softirq time are common to client and server.',
+    'The wire is a veth pair, not a NIC: no ring buffers, offload hardware, interrupts or cable are in the path.',
+    'Absolute latencies and rates are those of this machine alone; ratios between networks show direction and CPU cost.',
+    ...(shared
+      ? ['Client and server run on the same CPU and slow each other down.']
+      : ['Client and server have CPUs of their own, but share caches, memory and power budget.']),
+  ];
+}

@@ -1,0 +1,34 @@
+import type { Machine } from '../machine/index.js';
+import { BarewireError } from '../schema/index.js';
+
+export interface PingPlan {
+  readonly netns: string | null;
+  readonly to: string;
+  readonly count: number;
+  /** The whole IPv4 packet. */
+  readonly packetBytes: number;
+  /** How long the last answer may take. */
+  readonly waitMs: number;
+}
+
+/** Of an IPv4 packet: its own header 20, ICMP's 8. */
+const HEADERS_BYTES = 28;
+const INTERVAL_S = '0.002';
+
+/** Sends pings that must not be fragmented and counts their answers. */
+export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
+  const payload = String(plan.packetBytes - HEADERS_BYTES);
+  const wait = String(plan.waitMs / 1_000);
+  const how = ['-n', '-q', '-i', INTERVAL_S, '-M', 'do', '-W', wait];
+  const argv = ['ping', ...how, '-c', String(plan.count), '-s', payload, plan.to];
+  const { code, stdout, stderr } = await machine.run(argv, { netns: plan.netns, timeoutMs: 10_000 });
+  const answers = /(?<answers>\d+) received/.exec(stdout)?.groups?.['answers'];
+  if (answers !== undefined) return Number(answers);
+  // iputils says nothing about answers when it could not send at all: no route, no such address.
+  if (code === 2 && stderr.includes('ping: connect:')) return 0;
+  throw new BarewireError(`${argv.join(' ')} said nothing about answers: ${(stderr || stdout).trim()}`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: "Install the ping of iputils (Debian: iputils-ping); busybox's cannot forbid fragments.",
+  });
+}

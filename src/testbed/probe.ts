@@ -1,0 +1,47 @@
+import type { Answer, Feature, Machine } from '../machine/index.js';
+import { findNetwork, support, type Requirement } from '../network/index.js';
+import type { NetworkStatus } from '../schema/index.js';
+import type { Testbed } from './types.js';
+
+/**
+ * Asks what the named networks need, in one go, and says for each whether it can run: on both hosts of a testbed, or on the
+ * one machine.
+ * @throws BarewireError `bad-input` for a name that is not in the catalog.
+ */
+export async function probeNetworks(
+  where: Testbed | Machine,
+  names: readonly string[],
+): Promise<NetworkStatus[]> {
+  const networks = names.map(findNetwork);
+  const features = unique(networks.flatMap(({ requires }) => requires).filter(isFeature));
+  const machines = 'probe' in where ? [where] : [where.client.machine, where.server.machine];
+  const answers = await Promise.all(machines.map((machine) => machine.probe(features)));
+  const answerTo = (requirement: Requirement): Answer => {
+    if (!isFeature(requirement)) return notThere(requirement.name);
+    const at = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
+    return worst(answers.map((ofMachine) => ofMachine[at]));
+  };
+  return networks.map((network) => support(network, network.requires.map(answerTo)));
+}
+
+/** A network stands on every host or on none. */
+function worst(answers: readonly (Answer | undefined)[]): Answer {
+  const given = answers.map(
+    (answer): Answer => answer ?? { answer: 'unknown', reason: 'the host did not say' },
+  );
+  const of = (kind: Answer['answer']) => given.find(({ answer }) => answer === kind);
+  return of('no') ?? of('unknown') ?? { answer: 'yes' };
+}
+
+/** A place cannot be probed from inside a namespace: it is where the testbed's hosts do not stand. */
+const notThere = (place: string): Answer => ({
+  answer: 'no',
+  reason: `the hosts are namespaces of this machine, not in ${place}`,
+});
+
+const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'place';
+const keyOf = (feature: Feature): string =>
+  feature.kind === 'tool' ? `tool ${feature.name}` : `link type ${feature.type}`;
+const unique = (features: readonly Feature[]): Feature[] => [
+  ...new Map(features.map((feature) => [keyOf(feature), feature])).values(),
+];
