@@ -5,4 +5,8 @@ import { serveAgent } from '../machine/index.js';
 
 if (!isMainThread) runThread();
 else if (process.argv[2] === 'generator') await serveGenerator();
-else await serveAgent();
+else {
+  await serveAgent();
+  // What it started may still hold pipes open; all of it is undone.
+  process.exit();
+}

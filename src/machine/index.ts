@@ -1,3 +1,7 @@
 /** The only room that changes a machine: steps, the journal, undo, processes, and the agent that serves them afar. */
 export type * from './types.js';
-export const serveAgent = (): Promise<void> => Promise.reject(new Error('the agent is not built yet'));
+export { openMachine } from './engine.js';
+export { connectAgent, type AgentReach } from './remote-machine.js';
+export { serveAgent } from './agent.js';
+export { bundlePath } from './bundle-path.js';
+export { freshRunId } from './run-id.js';

@@ -11,9 +11,9 @@ export interface RunResult {
 
 export interface RunOptions {
   /** The namespace to run in by name; null (the default) is the host's own. */
-  readonly netns?: string | null;
-  readonly input?: string;
-  readonly timeoutMs?: number;
+  readonly netns?: string | null | undefined;
+  readonly input?: string | undefined;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** A process that a step started. Disposing ends it with its whole session and waits until it is gone. */

@@ -1,0 +1,13 @@
+import { lastErrno, libc, SyscallError } from './libc.js';
+
+const flock: (fd: number, operation: number) => number = libc.func('int flock(int fd, int operation)');
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Locks an open file until it is closed or its process ends, however it ends. False when another holds it. */
+export function tryFlock(fd: number): boolean {
+  if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  const error = new SyscallError('flock', lastErrno());
+  if (error.errnoName === 'EAGAIN') return false;
+  throw error;
+}

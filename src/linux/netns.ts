@@ -1,0 +1,71 @@
+import { closeSync, openSync, statSync } from 'node:fs';
+import { lastErrno, libc, SyscallError } from './libc.js';
+
+const setns: (fd: number, type: number) => number = libc.func('int setns(int fd, int type)');
+const unshare: (flags: number) => number = libc.func('int unshare(int flags)');
+const umount2: (path: string, flags: number) => number = libc.func(
+  'int umount2(const char *path, int flags)',
+);
+const CLONE_NEWNET = 0x40000000;
+const MNT_DETACH = 2;
+
+/** Where `ip netns` keeps the names of namespaces. */
+export const netnsPath = (name: string): string => `/run/netns/${name}`;
+
+/** True when a namespace of that name exists. */
+export const netnsExists = (name: string): boolean =>
+  statSync(netnsPath(name), { throwIfNoEntry: false }) !== undefined;
+
+/**
+ * Does `work` with this thread in the namespace, and comes back. The work must be synchronous: a callback or an
+ * `await` would run back home. A process that is spawned in it stays there, because fork copies the calling thread.
+ * Throws `SyscallError`, or Node's own error when there is no such namespace.
+ */
+export function inNetns<T>(name: string | null, work: () => T): T {
+  if (name === null) return work();
+  return inNetnsOf(() => enter(netnsPath(name)), work);
+}
+
+/** Does `work` with this thread in a new, empty namespace that nobody else sees and that is gone afterwards. */
+export function inScratchNetns<T>(work: () => T): T {
+  return inNetnsOf(() => {
+    if (unshare(CLONE_NEWNET) !== 0) throw new SyscallError('unshare', lastErrno());
+  }, work);
+}
+
+function inNetnsOf<T>(go: () => void, work: () => T): T {
+  // The thread's own entry: in a worker thread, /proc/self is the main thread's.
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    go();
+    try {
+      return work();
+    } finally {
+      setNamespace(home);
+    }
+  } finally {
+    closeSync(home);
+  }
+}
+
+function enter(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    setNamespace(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function setNamespace(fd: number): void {
+  if (setns(fd, CLONE_NEWNET) !== 0) throw new SyscallError('setns', lastErrno());
+}
+
+/** Takes the mount off a namespace's name; the caller removes the file. False when nothing was mounted there. */
+export function unmountNetns(name: string): boolean {
+  // The kernel tears the namespace down in its own time once nobody is in it.
+  if (umount2(netnsPath(name), MNT_DETACH) === 0) return true;
+  const error = new SyscallError('umount2', lastErrno());
+  if (error.errnoName === 'EINVAL') return false;
+  throw error;
+}

@@ -1,0 +1,127 @@
+import { createInterface, type Interface } from 'node:readline';
+import { BarewireError } from '../schema/index.js';
+import { openMachine } from './engine.js';
+import {
+  clientHelloSchema,
+  PROTOCOL,
+  protocolError,
+  requestSchema,
+  toFailure,
+  type Request,
+} from './protocol.js';
+import type { Machine, RunningProcess } from './types.js';
+import { version } from './version.js';
+
+/**
+ * The agent: serves the machine that it runs on over its standard input and output, one JSON value a line. When the input
+ * ends, and on SIGHUP and SIGTERM, it undoes its steps and resolves. SIGINT is the study's to answer: the terminal sends
+ * Ctrl-C to all of its processes at once. Rejects with `undo-failed`, or with `agent-protocol` before it does anything.
+ */
+export async function serveAgent(): Promise<void> {
+  process.on('SIGINT', () => undefined);
+  // A study that is gone does not read: the end of the input tells that.
+  process.stdout.on('error', () => undefined);
+  const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
+  for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.on(signal, () => lines.close());
+  await serveLines(lines);
+}
+
+async function serveLines(lines: Interface): Promise<void> {
+  let session: Session | null = null;
+  try {
+    for await (const line of lines) {
+      if (session === null) session = new Session(await greet(line));
+      else void session.answer(line);
+    }
+  } finally {
+    await session?.close();
+  }
+}
+
+async function greet(line: string): Promise<Machine> {
+  const { hello } = clientHelloSchema.parse(JSON.parse(line));
+  // Said before the check, so that the other side can name both versions too.
+  say({ hello: { protocol: PROTOCOL, version: version(), pid: process.pid } });
+  if (hello.protocol !== PROTOCOL || hello.version !== version()) {
+    throw protocolError(
+      `The agent is Barewire ${version()} with protocol ${PROTOCOL}, its caller ${hello.version} with protocol ${hello.protocol}`,
+    );
+  }
+  return openMachine({ run: hello.run, host: hello.host, netns: hello.netns });
+}
+
+/** One connection's machine and the processes that it started. */
+class Session {
+  readonly #machine: Machine;
+  readonly #processes = new Map<number, RunningProcess>();
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  async answer(line: string): Promise<void> {
+    let id = 0;
+    try {
+      const request = requestSchema.parse(JSON.parse(line));
+      id = request.id;
+      say({ id, result: (await this.#do(request)) ?? null });
+      if (request.op === 'start') this.#forward(id);
+    } catch (error) {
+      say({ id, error: toFailure(error) });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#machine[Symbol.asyncDispose]();
+  }
+
+  async #do(request: Request): Promise<unknown> {
+    switch (request.op) {
+      case 'take':
+        return this.#machine.take(request.steps);
+      case 'undo':
+        return this.#machine.undo(request.mark);
+      case 'start': {
+        const started = await this.#machine.start(request.step);
+        this.#processes.set(request.id, started);
+        return { pid: started.pid };
+      }
+      case 'write':
+        return this.#process(request.process).writeLine(request.line);
+      case 'end':
+        return this.#process(request.process)[Symbol.asyncDispose]();
+      case 'run':
+        return this.#machine.run(request.argv, request.options);
+      case 'readFiles':
+        return this.#machine.readFiles(request.paths);
+      case 'probe':
+        return this.#machine.probe(request.features);
+      case 'environment':
+        return this.#machine.environment();
+    }
+  }
+
+  #process(id: number): RunningProcess {
+    const found = this.#processes.get(id);
+    if (found !== undefined) return found;
+    throw new BarewireError(`No process was started by request ${id}`, { code: 'bad-input', fault: 'bug' });
+  }
+
+  #forward(id: number): void {
+    const started = this.#process(id);
+    void forwardLines(id, started);
+    void started.exited.then((exit) => say({ process: id, exit }));
+  }
+}
+
+async function forwardLines(id: number, started: RunningProcess): Promise<void> {
+  for (;;) {
+    const line = await started.readLine();
+    say({ process: id, line });
+    if (line === null) return;
+  }
+}
+
+function say(message: object): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}

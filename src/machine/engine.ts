@@ -1,0 +1,162 @@
+import { readBootId } from '../linux/index.js';
+import { BarewireError, type Environment, type Step } from '../schema/index.js';
+import { runCommand } from './command.js';
+import { Journal } from './journal.js';
+import type { Entry, JournalHeader } from './journal-format.js';
+import { readFilesNow } from './read-files.js';
+import { describe, resolveSteps } from './resolve.js';
+import { identify } from './session.js';
+import { StartedProcess } from './started-process.js';
+import { takeEntries } from './take.js';
+import { Turns } from './turns.js';
+import { undoEntries, type UndoFailure } from './undo.js';
+import { version } from './version.js';
+import type {
+  Answer,
+  Feature,
+  FilesRead,
+  Machine,
+  MachineIdentity,
+  RunningProcess,
+  RunOptions,
+  RunResult,
+  Taken,
+  Undone,
+} from './types.js';
+
+/**
+ * Opens the machine that this process runs on; it must be in the host's namespace already.
+ * Throws `not-root` without root.
+ */
+export function openMachine(identity: MachineIdentity): Promise<Machine> {
+  if (process.getuid?.() !== 0) return Promise.reject(notRoot());
+  return Promise.resolve(new Engine(newHeader(identity)));
+}
+
+/** The engine: journals each step, takes it, and undoes it. */
+class Engine implements Machine {
+  readonly name: string;
+  readonly #header: JournalHeader;
+  readonly #journal: Journal;
+  readonly #turns = new Turns();
+  readonly #processes = new Map<number, StartedProcess>();
+
+  constructor(header: JournalHeader) {
+    this.name = header.host;
+    this.#header = header;
+    this.#journal = new Journal(header);
+  }
+
+  take(steps: readonly Step[]): Promise<Taken> {
+    return this.#turns.take(() => this.#take(steps));
+  }
+
+  undo(mark = 0): Promise<Undone> {
+    return this.#turns.take(() => this.#undo(this.#journal.live(mark)));
+  }
+
+  async start(step: Step): Promise<RunningProcess> {
+    const mark = await this.#turns.take(async () => (await this.#take([step])).mark);
+    const started = this.#processes.get(mark);
+    if (started === undefined) throw notAProcess(step);
+    return {
+      name: started.name,
+      pid: started.pid,
+      exited: started.exited,
+      writeLine: (line) => started.writeLine(line),
+      readLine: (signal) => started.readLine(signal),
+      [Symbol.asyncDispose]: () => this.#end(mark),
+    };
+  }
+
+  run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return runCommand(argv, { ...options, netns: options.netns ?? null });
+  }
+
+  readFiles(paths: readonly string[]): Promise<FilesRead> {
+    return readFilesNow(paths);
+  }
+
+  probe(features: readonly Feature[]): Promise<readonly Answer[]> {
+    return Promise.resolve(features.map(() => ({ answer: 'unknown', reason: 'not probed yet' })));
+  }
+
+  environment(): Promise<Environment> {
+    return Promise.resolve({});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.undo();
+    } finally {
+      await this.#journal.close();
+    }
+  }
+
+  async #take(steps: readonly Step[]): Promise<Taken> {
+    const started = performance.now();
+    const { run, host } = this.#header;
+    const mark = this.#journal.mark;
+    const entries = await this.#journal.add(await resolveSteps(steps, { run, host, home: null, mark }));
+    await takeEntries(entries, { host, home: null, start: (entry) => this.#start(entry) });
+    return { mark, steps: steps.length, ms: performance.now() - started };
+  }
+
+  async #start(entry: Entry): Promise<void> {
+    const started = new StartedProcess(entry, null);
+    this.#processes.set(entry.id, started);
+    await this.#journal.started(entry.id, started.identity);
+    started.release();
+  }
+
+  async #end(id: number): Promise<void> {
+    await this.#turns.take(() => this.#undo(this.#journal.live(id).filter((entry) => entry.id === id)));
+  }
+
+  async #undo(newestFirst: readonly Entry[]): Promise<Undone> {
+    const started = performance.now();
+    const how = { home: null, processOf: (id: number) => this.#journal.processOf(id) };
+    const failures = await undoEntries(newestFirst, how);
+    const left = new Set(failures.map(({ entry }) => entry.id));
+    const gone = newestFirst.map(({ id }) => id).filter((id) => !left.has(id));
+    await this.#journal.undone(new Set(gone));
+    for (const id of gone) this.#processes.delete(id);
+    if (failures.length > 0) throw undoFailed(this.name, failures);
+    return { steps: gone.length, ms: performance.now() - started };
+  }
+}
+
+const newHeader = ({ run, host, netns }: MachineIdentity): JournalHeader => ({
+  journal: 1,
+  version: version(),
+  run,
+  host,
+  netns,
+  boot: readBootId(),
+  owner: identify(process.pid) ?? { pid: process.pid, startTime: 0 },
+  since: new Date().toISOString(),
+});
+
+/** Names everything that is still there. */
+export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
+  new BarewireError(
+    `${host}: could not put back ${failures.map(({ entry, reason }) => `${entry.undo === null ? '' : describe(entry.undo)} (${reason})`).join('; ')}`,
+    {
+      code: 'undo-failed',
+      fault: 'machine',
+      hint: 'Take away what holds it, and run: barewire undo',
+    },
+  );
+
+const notAProcess = (step: Step): BarewireError =>
+  new BarewireError(`${step.why}: a ${step.do.kind} is not a process: it cannot be started`, {
+    code: 'bad-input',
+    fault: 'bug',
+  });
+
+const notRoot = (): BarewireError =>
+  new BarewireError('Changing a machine needs root', {
+    code: 'not-root',
+    fault: 'machine',
+    hint: 'Run it with sudo.',
+  });

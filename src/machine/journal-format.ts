@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { stepSchema } from '../schema/index.js';
+
+const netns = z.string().nullable();
+
+/** What takes a step back, resolved from the state that was found before it was taken. */
+export const undoSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('netns'), name: z.string() }),
+  z.object({ kind: z.literal('link'), netns, name: z.string() }),
+  z.object({ kind: z.literal('route'), netns, destination: z.string() }),
+  z.object({ kind: z.literal('qdisc'), netns, link: z.string() }),
+  /** The values that were found: of the key itself, and of those that the kernel changes along with it. */
+  z.object({
+    kind: z.literal('sysctl'),
+    netns,
+    values: z.array(z.object({ key: z.string(), value: z.string() })).readonly(),
+  }),
+  z.object({ kind: z.literal('file'), path: z.string() }),
+  /** `parents` are the folders above it that were missing too, outermost first. */
+  z.object({ kind: z.literal('directory'), path: z.string(), parents: z.array(z.string()).readonly() }),
+  z.object({ kind: z.literal('process'), name: z.string(), program: z.string(), tag: z.string() }),
+]);
+export type Undo = z.infer<typeof undoSchema>;
+
+/** A process by what cannot be taken over by a later one with the same pid. */
+const ownerSchema = z.object({ pid: z.number(), startTime: z.number() });
+export type ProcessIdentity = z.infer<typeof ownerSchema>;
+
+/** The first line of a journal: whose it is. */
+export const headerSchema = z.object({
+  journal: z.literal(1),
+  version: z.string(),
+  run: z.string(),
+  host: z.string(),
+  netns,
+  boot: z.string(),
+  owner: ownerSchema,
+  /** UTC, ISO 8601. */
+  since: z.string(),
+});
+export type JournalHeader = z.infer<typeof headerSchema>;
+
+/** A step that is about to be taken. */
+export const entrySchema = z.object({ id: z.number(), step: stepSchema, undo: undoSchema.nullable() });
+export type Entry = z.infer<typeof entrySchema>;
+
+/** The lines after the first: steps, the processes that they became, and what was undone. */
+export const recordSchema = z.union([
+  entrySchema,
+  z.object({ started: z.number(), process: ownerSchema }),
+  z.object({ undone: z.array(z.number()).readonly() }),
+]);
+export type JournalRecord = z.infer<typeof recordSchema>;

@@ -1,0 +1,117 @@
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Step } from '../schema/index.js';
+import type { Entry, JournalHeader, JournalRecord, ProcessIdentity, Undo } from './journal-format.js';
+import { journalDirectory } from './state-directory.js';
+
+/** A step with the undo that was resolved for it. */
+export interface ResolvedStep {
+  readonly step: Step;
+  readonly undo: Undo | null;
+}
+
+/** The steps taken on one host, on disk before each is taken. The file comes with the first step and goes with the last undo. */
+export class Journal {
+  readonly path: string;
+  readonly #header: JournalHeader;
+  #live: Entry[];
+  readonly #processes: Map<number, ProcessIdentity>;
+  #nextId: number;
+  #file: FileHandle | null = null;
+
+  constructor(header: JournalHeader, found: JournalContents = EMPTY) {
+    this.path = journalPath(header);
+    this.#header = header;
+    this.#live = [...found.live];
+    this.#processes = new Map(found.processes);
+    this.#nextId = found.nextId;
+  }
+
+  /** The id that the next step gets: what is taken from now on has it or a greater one. */
+  get mark(): number {
+    return this.#nextId;
+  }
+
+  /** What is not undone, newest first. */
+  live(mark = 0): readonly Entry[] {
+    return this.#live.filter((entry) => entry.id >= mark).reverse();
+  }
+
+  processOf(id: number): ProcessIdentity | null {
+    return this.#processes.get(id) ?? null;
+  }
+
+  /** Writes the steps down and syncs them to the disk: only then may they be taken. */
+  async add(steps: readonly ResolvedStep[]): Promise<readonly Entry[]> {
+    const entries = steps.map((step, offset) => ({ id: this.#nextId + offset, ...step }));
+    await this.#append(entries);
+    await this.#file?.datasync();
+    this.#nextId += entries.length;
+    this.#live.push(...entries);
+    return entries;
+  }
+
+  async started(id: number, process: ProcessIdentity): Promise<void> {
+    // Not synced: a process does not survive what this record would not survive.
+    await this.#append([{ started: id, process }]);
+    this.#processes.set(id, process);
+  }
+
+  async undone(ids: ReadonlySet<number>): Promise<void> {
+    // Not synced: if the machine goes down now, the undo is only done once more, for files alone.
+    if (ids.size > 0) await this.#append([{ undone: [...ids] }]);
+    this.#live = this.#live.filter((entry) => !ids.has(entry.id));
+    for (const id of ids) this.#processes.delete(id);
+  }
+
+  /** Closes the file, and removes it when nothing in it is left to undo. */
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = null;
+    if (this.#live.length > 0) return;
+    await rm(this.path, { force: true });
+    await syncDirectory(dirname(this.path)).catch(ignoreMissing);
+  }
+
+  async #append(records: readonly JournalRecord[]): Promise<void> {
+    this.#file ??= await this.#open();
+    await this.#file.appendFile(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  }
+
+  async #open(): Promise<FileHandle> {
+    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    const file = await open(this.path, 'a', 0o600);
+    if ((await file.stat()).size === 0) {
+      await file.appendFile(`${JSON.stringify(this.#header)}\n`);
+      await syncDirectory(dirname(this.path));
+    }
+    return file;
+  }
+}
+
+/** What a journal on disk holds. */
+export interface JournalContents {
+  /** Oldest first. */
+  readonly live: readonly Entry[];
+  readonly processes: ReadonlyMap<number, ProcessIdentity>;
+  readonly nextId: number;
+}
+
+const EMPTY: JournalContents = { live: [], processes: new Map(), nextId: 0 };
+
+const journalPath = ({ run, host }: { run: string; host: string }): string =>
+  join(journalDirectory(), `${run}-${host}.jsonl`);
+
+/** A file's name is on disk only when its folder is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+const ignoreMissing = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'ENOENT') throw error;
+};

@@ -1,0 +1,21 @@
+import { readFile } from 'node:fs/promises';
+import type { FilesRead } from './types.js';
+
+const GONE = new Set(['ENOENT', 'ESRCH', 'ENOTDIR']);
+
+/** Reads all at once; the time is the monotonic clock when the reading began. */
+export async function readFilesNow(paths: readonly string[]): Promise<FilesRead> {
+  const atNs = Number(process.hrtime.bigint());
+  const texts = await Promise.all(paths.map(readOrNull));
+  return { atNs, files: Object.fromEntries(paths.map((path, index) => [path, texts[index] ?? null])) };
+}
+
+async function readOrNull(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    // A process that ends between open and read answers ESRCH.
+    if (GONE.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}

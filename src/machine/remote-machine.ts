@@ -1,0 +1,115 @@
+import type { BarewireError } from '../schema/index.js';
+import { type Environment, type Step } from '../schema/index.js';
+import { Connection } from './connection.js';
+import { LineQueue } from './line-queue.js';
+import { RESULTS } from './protocol.js';
+import type {
+  Answer,
+  Exit,
+  Feature,
+  FilesRead,
+  Machine,
+  MachineIdentity,
+  RunningProcess,
+  RunOptions,
+  RunResult,
+  Taken,
+  Undone,
+} from './types.js';
+
+/** How the agent is reached. */
+export interface AgentReach {
+  /** What is put before `node dist/agent.mjs agent`: what enters the host. */
+  readonly prefix: readonly string[];
+}
+
+/**
+ * Starts an agent in the host, and gives the host as a machine. Throws `agent-lost` when it does not come up,
+ * `agent-protocol` when it is of another version.
+ */
+export async function connectAgent(identity: MachineIdentity, reach?: AgentReach): Promise<Machine> {
+  const { prefix } = reach ?? { prefix: enter(identity.netns) };
+  return new RemoteMachine(identity, await Connection.open(identity, prefix));
+}
+
+const enter = (netns: string | null): string[] =>
+  netns === null ? [] : ['nsenter', `--net=/run/netns/${netns}`, '--'];
+
+/** A machine at the far end of an agent's connection. */
+class RemoteMachine implements Machine {
+  readonly name: string;
+  readonly #connection: Connection;
+  #closed: Promise<BarewireError | null> | null = null;
+
+  constructor(identity: MachineIdentity, connection: Connection) {
+    this.name = identity.host;
+    this.#connection = connection;
+  }
+
+  take(steps: readonly Step[]): Promise<Taken> {
+    return this.#connection.ask({ id: this.#id(), op: 'take', steps: [...steps] }, RESULTS.take);
+  }
+
+  undo(mark = 0): Promise<Undone> {
+    return this.#connection.ask({ id: this.#id(), op: 'undo', mark }, RESULTS.undo);
+  }
+
+  async start(step: Step): Promise<RunningProcess> {
+    const lines = new LineQueue();
+    const exit = deferred<Exit>();
+    const id = this.#connection.newId({
+      line: (line) => (line === null ? lines.end() : lines.push(line)),
+      exit: exit.resolve,
+    });
+    const { pid } = await this.#connection.ask({ id, op: 'start', step }, RESULTS.start);
+    return {
+      name: step.do.kind === 'process' ? step.do.name : '',
+      pid,
+      exited: exit.promise,
+      readLine: (signal) => lines.read(signal),
+      writeLine: async (line) => {
+        await this.#connection.ask({ id: this.#id(), op: 'write', process: id, line }, RESULTS.nothing);
+      },
+      [Symbol.asyncDispose]: async () => {
+        await this.#connection.ask({ id: this.#id(), op: 'end', process: id }, RESULTS.nothing);
+      },
+    };
+  }
+
+  run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return this.#connection.ask({ id: this.#id(), op: 'run', argv: [...argv], options }, RESULTS.run);
+  }
+
+  readFiles(paths: readonly string[]): Promise<FilesRead> {
+    return this.#connection.ask({ id: this.#id(), op: 'readFiles', paths: [...paths] }, RESULTS.readFiles);
+  }
+
+  probe(features: readonly Feature[]): Promise<readonly Answer[]> {
+    return this.#connection.ask({ id: this.#id(), op: 'probe', features: [...features] }, RESULTS.probe);
+  }
+
+  environment(): Promise<Environment> {
+    return this.#connection.ask({ id: this.#id(), op: 'environment' }, RESULTS.environment);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#connection.close();
+    const lost = await this.#closed;
+    if (lost !== null) throw lost;
+  }
+
+  #id(): number {
+    return this.#connection.newId();
+  }
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
+}

@@ -1,0 +1,114 @@
+import { lstatSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { BarewireError, printAction, type Made, type Step } from '../schema/index.js';
+import type { ResolvedStep } from './journal.js';
+import type { Undo } from './journal-format.js';
+import { isPresent, look } from './presence.js';
+import { runCommand } from './command.js';
+import { readSysctl, sysctlsChangedBy } from './sysctl.js';
+
+/** What resolving needs to know of the host. */
+export interface Resolving {
+  readonly run: string;
+  readonly host: string;
+  /** The host's own namespace by name where this process is not in it; null where it is. */
+  readonly home: string | null;
+  /** The id that the first step will get. */
+  readonly mark: number;
+}
+
+/**
+ * Resolves every step's undo from the state that the machine is in, before any is taken. Throws `step-failed` for a step
+ * that would make what is there already: its undo would take away what is not ours.
+ */
+export async function resolveSteps(steps: readonly Step[], at: Resolving): Promise<readonly ResolvedStep[]> {
+  const resolved: ResolvedStep[] = [];
+  for (const [offset, step] of steps.entries()) {
+    const undo = step.undo === null ? null : resolveUndo(step, step.undo, at, at.mark + offset);
+    if (undo !== null && (await belongsToAnother(undo, at.home))) throw existsAlready(step, undo, at.host);
+    resolved.push({ step, undo });
+  }
+  return resolved;
+}
+
+function resolveUndo(step: Step, made: Made, at: Resolving, id: number): Undo | null {
+  switch (made.kind) {
+    case 'sysctl':
+      return resolveSysctl(made.netns, made.key, at.home);
+    case 'directory':
+      return { ...made, parents: missingParents(made.path) };
+    case 'process':
+      return { ...made, program: programOf(step), tag: `${at.run}-${at.host}-${id}` };
+    case 'netns':
+    case 'link':
+    case 'route':
+    case 'qdisc':
+    case 'file':
+      return made;
+  }
+}
+
+/** Null where there is no such key yet: then it belongs to a namespace or a link that an earlier step makes, and goes with it. */
+function resolveSysctl(netns: string | null, key: string, home: string | null): Undo | null {
+  return look<Undo | null>(netns ?? home, null, () => {
+    if (readSysctl(key) === null) return null;
+    const values = sysctlsChangedBy(key).flatMap((name) => {
+      const value = readSysctl(name);
+      return value === null ? [] : [{ key: name, value }];
+    });
+    return { kind: 'sysctl', netns, values };
+  });
+}
+
+function missingParents(path: string): string[] {
+  const parent = dirname(path);
+  if (lstatSync(parent, { throwIfNoEntry: false }) !== undefined) return [];
+  return [...missingParents(parent), parent];
+}
+
+const programOf = (step: Step): string => (step.do.kind === 'process' ? basename(step.do.argv[0] ?? '') : '');
+
+async function belongsToAnother(undo: Undo, home: string | null): Promise<boolean> {
+  if (undo.kind === 'sysctl' || undo.kind === 'process') return false;
+  if (!isPresent(undo, home)) return false;
+  return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns ?? home, undo.link) : true;
+}
+
+/** A qdisc that somebody chose has a handle; the kernel's own has 0. */
+export async function hasOwnQdisc(netns: string | null, link: string): Promise<boolean> {
+  const shown = await runCommand(['tc', 'qdisc', 'show', 'dev', link, 'root'], { netns });
+  return /^qdisc \S+ (?!0:)[0-9a-f]+: root /m.test(shown.stdout);
+}
+
+const existsAlready = (step: Step, undo: Undo, host: string): BarewireError =>
+  new BarewireError(
+    `${host}: ${step.why}: ${printAction(step.do)}: ${describe(undo)} exists already and is not Barewire's`,
+    {
+      code: 'step-failed',
+      fault: 'machine',
+      hint: 'Take it away or rename it; if an earlier run left it, run: barewire undo',
+    },
+  );
+
+/** What an undo takes away, in words. */
+export function describe(undo: Undo): string {
+  const within = 'netns' in undo && undo.netns !== null ? ` in namespace ${undo.netns}` : '';
+  switch (undo.kind) {
+    case 'netns':
+      return `namespace ${undo.name}`;
+    case 'link':
+      return `link ${undo.name}${within}`;
+    case 'route':
+      return `route ${undo.destination}${within}`;
+    case 'qdisc':
+      return `queueing discipline of ${undo.link}${within}`;
+    case 'sysctl':
+      return `setting ${undo.values[0]?.key ?? ''}${within}`;
+    case 'file':
+      return `file ${undo.path}`;
+    case 'directory':
+      return `directory ${undo.path}`;
+    case 'process':
+      return `process ${undo.name}`;
+  }
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readProcess, readProcessTexts, sessionMembers, type ProcessEntry } from '../linux/index.js';
+import type { ProcessIdentity, Undo } from './journal-format.js';
+
+type ProcessUndo = Extract<Undo, { kind: 'process' }>;
+
+/** The variable that every process of a step inherits; its value names run, host and step. */
+export const TAG = 'BAREWIRE_STEP';
+
+const GRACE_MS = 1000;
+const KILL_MS = 3000;
+
+/** True when the very process still runs, not a later one with its pid. */
+export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
+  const entry = readProcess(pid);
+  return entry !== null && !entry.zombie && entry.startTime === startTime;
+}
+
+/** The identity of a running process; null when it has ended. */
+export function identify(pid: number): ProcessIdentity | null {
+  const entry = readProcess(pid);
+  return entry === null ? null : { pid, startTime: entry.startTime };
+}
+
+/** Ends all of a session: asks by SIGTERM, and kills what is left after a second. Throws when something stays. */
+export async function endSession(leader: ProcessIdentity, undo: ProcessUndo): Promise<void> {
+  if (await signalUntilGone(leader, undo, 'SIGTERM', GRACE_MS)) return;
+  if (await signalUntilGone(leader, undo, 'SIGKILL', KILL_MS)) return;
+  const left = ours(leader, undo).map(({ pid }) => pid);
+  throw new Error(`pids ${left.join(', ')} of ${undo.name} are still there ${KILL_MS} ms after SIGKILL`);
+}
+
+async function signalUntilGone(
+  leader: ProcessIdentity,
+  undo: ProcessUndo,
+  signal: 'SIGTERM' | 'SIGKILL',
+  limitMs: number,
+): Promise<boolean> {
+  const signalled = new Set<number>();
+  const deadline = performance.now() + limitMs;
+  for (let pauseMs = 1; ; pauseMs = Math.min(20, pauseMs * 2)) {
+    const members = ours(leader, undo);
+    if (members.length === 0) return true;
+    if (performance.now() > deadline) return false;
+    // Looked for again each time: they may have had children since.
+    for (const { pid } of members.filter((member) => !signalled.has(member.pid))) send(pid, signal);
+    for (const { pid } of members) signalled.add(pid);
+    await sleep(pauseMs);
+  }
+}
+
+/**
+ * The members of the leader's session. The kernel gives a pid to nobody else while a session bears it, so that survivors of
+ * a dead leader are ours; only when the whole session ended can the number have come to somebody else's, and then
+ * the leader's start time, or the members' tag and title, tell.
+ */
+function ours(leader: ProcessIdentity, undo: ProcessUndo): readonly ProcessEntry[] {
+  const holder = readProcess(leader.pid);
+  if (holder !== null && holder.startTime !== leader.startTime) return [];
+  const members = sessionMembers(leader.pid);
+  if (holder !== null) return members;
+  return members.filter(({ pid, startTime }) => startTime >= leader.startTime && isOurs(pid, undo));
+}
+
+function isOurs(pid: number, undo: ProcessUndo): boolean {
+  const { environ, cmdline } = readProcessTexts(pid);
+  // nginx writes its title over its environment.
+  return environ.includes(`${TAG}=${undo.tag} `) || cmdline.includes(undo.program);
+}
+
+function send(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,121 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inNetns } from '../linux/index.js';
+import { BarewireError, type Action } from '../schema/index.js';
+import { toolPath } from './command.js';
+import type { Entry, ProcessIdentity } from './journal-format.js';
+import { LineQueue } from './line-queue.js';
+import { identify, TAG } from './session.js';
+import type { Exit } from './types.js';
+
+const TAIL_LINES = 20;
+/** How long the last words may take after the end: a child of it may hold the pipe open for ever. */
+const LAST_WORDS_MS = 50;
+
+/**
+ * Waits for a line on descriptor 3, and then becomes the program. The pid is journaled in between: if the journal's owner
+ * dies before that, the descriptor closes, and the program never starts.
+ */
+const GATE = 'read -r go <&3 && exec 3<&- && exec "$@"';
+
+type ProcessAction = Extract<Action, { kind: 'process' }>;
+
+/** A process of a step, in a session of its own, with pipes to it. The program does not run before it is released. */
+export class StartedProcess {
+  readonly name: string;
+  readonly pid: number;
+  readonly identity: ProcessIdentity;
+  readonly exited: Promise<Exit>;
+  readonly #stdin: Writable;
+  readonly #gate: Writable;
+  readonly #lines = new LineQueue();
+
+  constructor(entry: Entry, home: string | null) {
+    const action = processOf(entry);
+    const child = spawnGated(action, entry.undo?.kind === 'process' ? entry.undo.tag : '', home);
+    const identity = child.pid === undefined ? null : identify(child.pid);
+    if (identity === null) throw notStarted(action);
+    const [stdin, stdout, stderr, gate] = child.stdio as unknown as [Writable, Readable, Readable, Writable];
+    this.name = action.name;
+    this.identity = identity;
+    this.pid = identity.pid;
+    this.#stdin = stdin;
+    this.#gate = gate;
+    // A process that ended does not read any more: its end is told by `exited`.
+    stdin.on('error', () => undefined);
+    gate.on('error', () => undefined);
+    this.exited = this.#follow(child, stdout, stderr);
+  }
+
+  release(): void {
+    this.#gate.end('go\n');
+  }
+
+  /** Throws `process-failed` when it does not read any more. */
+  writeLine(line: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stdin.write(`${line}\n`, (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(notReading(this.name, this.pid, error));
+      });
+    });
+  }
+
+  readLine(signal?: AbortSignal): Promise<string | null> {
+    return this.#lines.read(signal);
+  }
+
+  async #follow(child: ChildProcess, stdout: Readable, stderr: Readable): Promise<Exit> {
+    const tail: string[] = [];
+    createInterface({ input: stdout, crlfDelay: Infinity })
+      .on('line', (line) => this.#lines.push(line))
+      .on('close', () => this.#lines.end());
+    createInterface({ input: stderr, crlfDelay: Infinity }).on('line', (line) => {
+      tail.push(line);
+      tail.splice(0, tail.length - TAIL_LINES);
+    });
+    const closed = once(child, 'close');
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    await Promise.race([closed, sleep(LAST_WORDS_MS)]);
+    return { code, signal, stderrTail: tail.join('\n') };
+  }
+}
+
+function processOf(entry: Entry): ProcessAction {
+  if (entry.step.do.kind === 'process') return entry.step.do;
+  throw new BarewireError(`A ${entry.step.do.kind} is not a process: it cannot be started`, {
+    code: 'bad-input',
+    fault: 'bug',
+  });
+}
+
+function spawnGated(action: ProcessAction, tag: string, home: string | null): ChildProcess {
+  const pinned = action.cpus.length === 0 ? [] : ['taskset', '-c', action.cpus.join(',')];
+  const args = ['-c', GATE, 'sh', ...pinned, ...action.argv];
+  return inNetns(action.netns ?? home, () =>
+    spawn('sh', args, {
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      // A session of its own: its members are found by it, and the terminal's Ctrl-C does not reach them.
+      detached: true,
+      env: { ...process.env, PATH: toolPath(), [TAG]: tag },
+    }),
+  );
+}
+
+const notStarted = (action: ProcessAction): BarewireError =>
+  new BarewireError(`${action.name}: no process came of ${action.argv.join(' ')}`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: 'See whether /bin/sh is there and whether the limits allow one more process.',
+  });
+
+const notReading = (name: string, pid: number, cause: Error): BarewireError =>
+  new BarewireError(`${name} (pid ${pid}) does not read its standard input any more`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: 'Its last lines of standard error say why.',
+    cause,
+  });

@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { BarewireError } from '../schema/index.js';
+
+/**
+ * The file of a key as sysctl(8) reads it: with a dot as the first separator, dots part the folders and a slash stands for
+ * a dot inside a name (`net.ipv4.conf.flannel/1.rp_filter`); with a slash first, it is the path as it is.
+ */
+export function sysctlPath(key: string): string {
+  const dotted = /^[^/]*\./.test(key);
+  const path = dotted ? key.replace(/[./]/g, (sign) => (sign === '.' ? '/' : '.')) : key;
+  if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
+    throw new BarewireError(`${JSON.stringify(key)} is no name of a sysctl`, {
+      code: 'bad-input',
+      fault: 'bug',
+    });
+  }
+  return `/proc/sys/${path}`;
+}
+
+/** In this thread's namespace; null when the kernel has no such key there. */
+export function readSysctl(key: string): string | null {
+  try {
+    return readFileSync(sysctlPath(key), 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Only a value that differs: the kernel acts on some keys (`ip_forward`) each time that they are written. */
+export function writeSysctl(key: string, value: string): void {
+  if (readSysctl(key) !== value) writeFileSync(sysctlPath(key), value);
+}
+
+/** The key itself, and after it the keys that the kernel changes when this one is written. */
+export function sysctlsChangedBy(key: string): readonly string[] {
+  const path = sysctlPath(key);
+  if (path === '/proc/sys/net/ipv4/ip_forward' || path === '/proc/sys/net/ipv4/conf/all/forwarding') {
+    // net/ipv4/devinet.c, inet_forward_change(): every link's own switch follows, and redirects turn round.
+    return [key, ...eachLink('ipv4', 'forwarding'), 'net/ipv4/conf/all/accept_redirects'];
+  }
+  const all = /^\/proc\/sys\/net\/ipv6\/conf\/all\/(?<leaf>[^/]+)$/.exec(path)?.groups?.['leaf'];
+  // net/ipv6/addrconf.c: `all` is copied to every link for some keys, and to none for the others.
+  return all === undefined ? [key] : [key, ...eachLink('ipv6', all)];
+}
+
+const eachLink = (family: 'ipv4' | 'ipv6', leaf: string): string[] =>
+  readdirSync(`/proc/sys/net/${family}/conf`)
+    .filter((link) => link !== 'all')
+    .map((link) => `net/${family}/conf/${link}/${leaf}`);
