@@ -22,11 +22,13 @@ export const CATALOG: readonly Network[] = [
   pair('ipvlan', flat, ipvlanL2),
 ];
 
+export const networkNames = (): string[] => CATALOG.map(({ name }) => name);
+
 /** @throws BarewireError `bad-input`, with the nearest name that there is. */
 export function findNetwork(name: string): Network {
   const found = CATALOG.find((network) => network.name === name);
   if (found !== undefined) return found;
-  const names = CATALOG.map((network) => network.name);
+  const names = networkNames();
   const meant = nearest(name, names);
   throw new BarewireError(`There is no network "${name}" in the catalog.`, {
     code: 'bad-input',

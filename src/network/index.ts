@@ -8,6 +8,6 @@ export type {
   Requirement,
   Waypoint,
 } from './types.js';
-export { CATALOG, findNetwork, REFERENCE } from './catalog.js';
+export { CATALOG, findNetwork, networkNames, REFERENCE } from './catalog.js';
 export { localMac } from './addressing.js';
 export { support } from './support.js';

@@ -22,6 +22,12 @@ export function hostsOf(run: string, wire: Wire): Readonly<Record<HostRole, NetH
   return { client: host('client', 1), server: host('server', 2) };
 }
 
+/** The hosts as a network will see them, for printing steps that nobody takes. */
+export function plannedHosts(wire: Wire, run = 'dryrun'): NetHost[] {
+  const { client, server } = hostsOf(run, wire);
+  return [client, server];
+}
+
 export interface WireOptions {
   /** False where the kernel has no IPv6 to silence. */
   readonly ipv6: boolean;

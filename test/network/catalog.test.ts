@@ -1,0 +1,136 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  CATALOG,
+  findNetwork,
+  REFERENCE,
+  type NetHost,
+  type NetworkRequest,
+} from '../../src/network/index.js';
+import { BarewireError, nearest, printAction, type Step } from '../../src/schema/index.js';
+import { clientPlan, names, twoHosts } from './request.js';
+
+const requests: fc.Arbitrary<NetworkRequest> = fc
+  .record({
+    run: fc.stringMatching(/^[a-z0-9]{1,6}$/),
+    count: fc.integer({ min: 2, max: 5 }),
+    third: fc.integer({ min: 0, max: 255 }),
+    mtu: fc.integer({ min: 1280, max: 9000 }),
+  })
+  .map(({ run, count, third, mtu }) => ({
+    run,
+    hosts: Array.from({ length: count }, (_, at): NetHost => {
+      const index = at + 1;
+      const mac = `02:00:00:00:00:${String(index).padStart(2, '0')}`;
+      return {
+        name: `h${index}`,
+        index,
+        dev: 'eth0',
+        address: `10.1.${third}.${index}`,
+        prefix: 24,
+        mac,
+        mtu,
+      };
+    }),
+  }));
+const network = fc.constantFrom(...CATALOG);
+
+/** The words after which a command has made something that outlives it. */
+function makes({ do: action }: Step): string | null {
+  if (action.kind === 'sysctl') return 'sysctl';
+  if (action.kind !== 'command') return action.kind;
+  const [noun, verb] = action.args;
+  if (noun === 'netns' && verb === 'add') return 'netns';
+  if (noun === 'link' && verb === 'add') return 'link';
+  return noun === 'route' && action.netns === null && !action.args.includes('flannel.1') ? 'route' : null;
+}
+
+describe('the catalog', () => {
+  test('begins with the reference, which changes nothing', () => {
+    expect(CATALOG[0]?.name).toBe(REFERENCE);
+    expect(clientPlan(REFERENCE).steps).toEqual([]);
+  });
+
+  test('has every name once', () => {
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('gives the same plan for the same request', () => {
+    fc.assert(
+      fc.property(network, requests, (one, request) => {
+        expect(one.plan(structuredClone(request))).toEqual(one.plan(request));
+      }),
+    );
+  });
+
+  test('undoes whatever is made, under the name that it was made by', () => {
+    fc.assert(
+      fc.property(network, requests, (one, request) => {
+        for (const step of one.plan(request).flatMap(({ steps }) => steps)) {
+          expect([printAction(step.do), step.undo?.kind ?? null]).toEqual([
+            printAction(step.do),
+            makes(step),
+          ]);
+        }
+      }),
+    );
+  });
+
+  test('gives no two containers one address, and none a host has', () => {
+    fc.assert(
+      fc.property(network, requests, (one, request) => {
+        if (one.name === REFERENCE) return;
+        const addresses = one.plan(request).map(({ container }) => container.address);
+        const all = [...addresses, ...request.hosts.map(({ address }) => address)];
+        expect(new Set(all).size).toBe(all.length);
+      }),
+    );
+  });
+
+  test('names links that the kernel takes', () => {
+    fc.assert(
+      fc.property(network, requests, (one, request) => {
+        for (const { through } of one.plan(request)) {
+          for (const { link } of through) expect(link.length).toBeLessThan(16);
+        }
+      }),
+    );
+  });
+
+  test('says why of every step in a sentence', () => {
+    for (const { why } of CATALOG.flatMap((one) => one.plan(twoHosts)).flatMap(({ steps }) => steps)) {
+      expect(why).toMatch(/^[A-Z].*\.$/);
+    }
+  });
+});
+
+describe('an unknown name', () => {
+  test.each([
+    ['flannel-vxlam', 'flannel-vxlan'],
+    ['flannel-vx', 'flannel-vxlan'],
+    ['mcvlan', 'macvlan'],
+    ['Host', 'host'],
+  ])('%s is refused with %s', (asked, meant) => {
+    const refused = thrownBy(() => findNetwork(asked));
+    expect(refused).toMatchObject({ code: 'bad-input', fault: 'user' });
+    expect(refused.message).toContain(asked);
+    expect(refused.hint).toContain(`Did you mean "${meant}"?`);
+  });
+
+  test('has no nearest among no names', () => {
+    expect(nearest('host', [])).toBeUndefined();
+  });
+
+  test('is nearest to itself', () => {
+    fc.assert(fc.property(fc.constantFrom(...names), (name) => nearest(name, names) === name));
+  });
+});
+
+function thrownBy(work: () => unknown): BarewireError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof BarewireError) return error;
+  }
+  throw new Error('nothing was thrown');
+}
