@@ -1,0 +1,53 @@
+import { LATENCY_KEYS, QUANTILES, type Figure, type Figures, type LatencyKey } from '../schema/index.js';
+import type { Histogram } from './histogram.js';
+import { orderRanks, samplesNeeded } from './order-ranks.js';
+import { Samples } from './samples.js';
+
+export const MS_PER_NS = 1e-6;
+
+/** One figure for each key of the tables. */
+export const eachKey = (figure: (key: LatencyKey) => Figure): Figures => {
+  const figures: Partial<Figures> = {};
+  for (const key of LATENCY_KEYS) figures[key] = figure(key);
+  return figures as Figures;
+};
+
+/**
+ * The latency figures of one run, in milliseconds, with exact order-statistic intervals. They take the samples for
+ * independent, so they say how well this run is known, not how the next run will come out: that takes blocks.
+ *
+ * @param intended all requests of the window; those beyond the histogram's count have no answer, and are infinitely late
+ */
+export function latencyFigures(histogram: Histogram, intended: number): Figures {
+  const samples = new Samples(histogram, intended);
+  return eachKey((key) => (key === 'max' ? maxFigure(samples) : quantileFigure(samples, QUANTILES[key])));
+}
+
+/** The greatest sample. It has no interval: a longer run has a greater one. */
+export function maxFigure(samples: Samples): Figure {
+  if (samples.intended === 0) return { value: null, why: 'no samples' };
+  if (samples.unanswered > 0) return { value: null, why: `lies among ${noAnswer(samples)}` };
+  return { value: samples.maxNs * MS_PER_NS, low: null, high: null };
+}
+
+function quantileFigure(samples: Samples, p: number): Figure {
+  const why = whyNot(samples, p);
+  if (why !== null) return { value: null, why };
+  const { low, value, high } = orderRanks(samples.intended, p);
+  return {
+    value: samples.atRank(value)!.highNs * MS_PER_NS,
+    low: low === null ? null : samples.atRank(low)!.lowNs * MS_PER_NS,
+    high: high === null ? null : samples.atRank(high)!.highNs * MS_PER_NS,
+  };
+}
+
+/** Why the samples cannot carry the quantile with a finite interval; null when they can. */
+export function whyNot(samples: Samples, p: number): string | null {
+  const needed = samplesNeeded(p);
+  if (samples.intended < needed) return `needs ${needed} samples, has ${samples.intended}`;
+  const { high } = orderRanks(samples.intended, p);
+  return high === null || high > samples.answered ? `lies among ${noAnswer(samples)}` : null;
+}
+
+const noAnswer = (samples: Samples): string =>
+  `${samples.unanswered} of ${samples.intended} requests that got no answer`;
