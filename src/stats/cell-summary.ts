@@ -1,0 +1,87 @@
+import type { Cell, CpuCost, LatencyKey, Verdict } from '../schema/index.js';
+import { LATENCY_KEYS } from '../schema/index.js';
+import type { CellTrials, ValidTrial } from './cells.js';
+import { curveOf } from './curve.js';
+import { figureOf, latencyEstimate, type Estimated } from './estimate.js';
+import { Samples } from './samples.js';
+import { partsOf, seriesOf, type Latency } from './series.js';
+import { tailOf } from './tail.js';
+import { eachKey, maxFigure, MS_PER_NS } from './within.js';
+
+/** A cell's ratios to the reference, and what was concluded from them; empty for the reference itself. */
+export interface Compared {
+  readonly ratios: ReadonlyMap<LatencyKey, Estimated>;
+  readonly verdicts: ReadonlyMap<LatencyKey, Verdict>;
+}
+
+export function cellSummary(cell: CellTrials, compared: Compared): Cell {
+  const { workload, rateRps, rateOfMax, records, valid } = cell;
+  const measured = records.filter((record) => record.status === 'measured');
+  const pooled = Samples.pool(valid.map((trial) => trial.response));
+  const latencyMs = latencies(cell, 'response');
+  return {
+    workload,
+    rateRps,
+    rateOfMax,
+    achievedRps: mean(valid.map((trial) => trial.record.load.achievedRps)),
+    trials: valid.length,
+    invalidTrials: measured.length - valid.length,
+    failedTrials: records.length - measured.length,
+    samples: pooled.answered,
+    latencyMs,
+    serviceMs: latencies(cell, 'service'),
+    ratioToReference: byKey(compared.ratios, (ratio) => figureOf(ratio, 1)),
+    verdicts: byKey(compared.verdicts, (verdict) => verdict),
+    cpuUsPerRequest:
+      valid.length === 0 ? null : { client: cpu(valid, 'client'), server: cpu(valid, 'server') },
+    tail: tailOf(cell, latencyMs),
+    certificate: { valid: valid.length > 0, reasons: reasons(cell) },
+    curve: curveOf(pooled),
+  };
+}
+
+function latencies(cell: CellTrials, latency: Latency): Cell['latencyMs'] {
+  const series = seriesOf(cell, latency);
+  return eachKey((key) =>
+    key === 'max' && series.size > 0
+      ? maxFigure(Samples.pool(partsOf(series)))
+      : figureOf(latencyEstimate(series, key), MS_PER_NS),
+  );
+}
+
+function byKey<From, To>(
+  from: ReadonlyMap<LatencyKey, From>,
+  to: (value: From) => To,
+): Partial<Record<LatencyKey, To>> {
+  const keys: Partial<Record<LatencyKey, To>> = {};
+  for (const key of LATENCY_KEYS) {
+    const value = from.get(key);
+    if (value !== undefined) keys[key] = to(value);
+  }
+  return keys;
+}
+
+/** The mean over the trials, each weighted by its requests. */
+function cpu(trials: readonly ValidTrial[], side: 'client' | 'server'): CpuCost {
+  const requests = trials.reduce((sum, { record }) => sum + record.load.requests, 0);
+  const of = (kind: keyof CpuCost): number =>
+    trials.reduce(
+      (sum, { record }) => sum + record.metrics[side].cpuUsPerRequest[kind] * record.load.requests,
+      0,
+    ) / Math.max(requests, 1);
+  return { user: of('user'), system: of('system'), softirq: of('softirq') };
+}
+
+/** Why trials do not count, or count with a remark: each reason once, with how many trials gave it. */
+function reasons({ records }: CellTrials): string[] {
+  const given = records.flatMap((record) =>
+    record.status === 'failed' ? [record.reason] : record.load.certificate.reasons,
+  );
+  return [...new Set(given)].sort().map((reason) => {
+    const times = given.filter((other) => other === reason).length;
+    return `${reason} (${times} of ${records.length} trials)`;
+  });
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);

@@ -1,0 +1,58 @@
+import type { MeasuredTrial, TrialRecord } from '../schema/index.js';
+import type { Histogram } from './histogram.js';
+import { Samples } from './samples.js';
+
+/** A line of trials.jsonl with its two histograms; null where the trial has none. */
+export interface TrialData {
+  readonly record: TrialRecord;
+  readonly response: Histogram | null;
+  readonly service: Histogram | null;
+}
+
+/** A trial that counts: measured, vouched for, with both its histograms. */
+export interface ValidTrial {
+  readonly record: MeasuredTrial;
+  readonly response: Samples;
+  readonly service: Samples;
+}
+
+/** All trials of one network × workload × rate. */
+export interface CellTrials {
+  readonly network: string;
+  readonly workload: string;
+  readonly rateRps: number;
+  readonly rateOfMax: number | null;
+  readonly records: readonly TrialRecord[];
+  readonly valid: readonly ValidTrial[];
+}
+
+/** Says which cells of two networks are of the same workload and rate. */
+export const loadKey = (cell: Pick<CellTrials, 'workload' | 'rateRps'>): string =>
+  `${cell.workload} at ${cell.rateRps}/s`;
+
+/** The trials by cell, in an order that does not depend on theirs: by workload, rate, and in a cell by trial id. */
+export function groupCells(trials: readonly TrialData[]): CellTrials[] {
+  const groups = new Map<string, TrialData[]>();
+  for (const trial of trials.toSorted(byId)) {
+    const key = `${trial.record.network} ${loadKey(trial.record)}`;
+    groups.set(key, [...(groups.get(key) ?? []), trial]);
+  }
+  return [...groups.values()].map(cellOf).sort(byLoad);
+}
+
+function cellOf(trials: readonly TrialData[]): CellTrials {
+  const { network, workload, rateRps, rateOfMax } = trials[0]!.record;
+  const records = trials.map((trial) => trial.record);
+  return { network, workload, rateRps, rateOfMax, records, valid: trials.flatMap(validTrial) };
+}
+
+function validTrial({ record, response, service }: TrialData): ValidTrial[] {
+  if (record.status !== 'measured' || !record.valid || response === null || service === null) return [];
+  const { intended } = record.load;
+  return [{ record, response: new Samples(response, intended), service: new Samples(service, intended) }];
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const byId = (a: TrialData, b: TrialData): number => compare(a.record.id, b.record.id);
+const byLoad = (a: CellTrials, b: CellTrials): number =>
+  compare(a.workload, b.workload) || a.rateRps - b.rateRps || compare(a.network, b.network);

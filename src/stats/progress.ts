@@ -1,0 +1,45 @@
+import type { StudyRecord } from '../schema/index.js';
+import type { TrialData } from './cells.js';
+
+/** Longer without a trial than this is a pause between two sittings, not time that the study took. */
+const PAUSE_S = 300;
+
+export interface Progress {
+  readonly plannedTrials: number;
+  readonly wallS: number;
+  readonly measuringShare: number;
+}
+
+export function progressOf(study: StudyRecord, trials: readonly TrialData[]): Progress {
+  const wallS = wallSeconds(study, trials);
+  const measuredS = trials.reduce((sum, { record }) => sum + record.measuredMs, 0) / 1000;
+  return {
+    plannedTrials: planned(study),
+    wallS,
+    measuringShare: wallS > 0 ? Math.min(1, measuredS / wallS) : 0,
+  };
+}
+
+/** Each network that can run, and the reference once more, at each rate of each workload, in each block. */
+function planned({ spec, networks }: StudyRecord): number {
+  const runs = networks.filter(({ name, support }) => spec.networks.includes(name) && support !== 'no');
+  const inBlock = runs.length + (runs.some(({ name }) => name === 'host') ? 1 : 0);
+  const loads = spec.workloads.reduce((sum, workload) => sum + (spec.rates[workload]?.length ?? 0), 0);
+  return spec.blocks * loads * inBlock;
+}
+
+/** From the start of the study to the end of its last trial, without the pauses before a resume. */
+function wallSeconds(study: StudyRecord, trials: readonly TrialData[]): number {
+  let end = Date.parse(study.startedAt) / 1000;
+  let wallS = 0;
+  const spans = trials.map(({ record }) => ({
+    start: Date.parse(record.startedAt) / 1000,
+    lasts: record.wallMs / 1000,
+  }));
+  for (const { start, lasts } of spans.sort((a, b) => a.start - b.start)) {
+    const between = Math.max(0, start - end);
+    wallS += (between > PAUSE_S ? 0 : between) + lasts;
+    end = start + lasts;
+  }
+  return wallS;
+}

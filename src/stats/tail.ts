@@ -1,0 +1,71 @@
+import { LATENCY_KEYS, QUANTILES, type Figures } from '../schema/index.js';
+import type { CellTrials, ValidTrial } from './cells.js';
+
+const SIDES = ['client', 'server'] as const;
+/** Linux's least retransmission time-out; it doubles, so that losses in a row wait 200·2^k or 200·(2^k − 1) ms. */
+const LEAST_RTO_MS = 200;
+/** How far above a time-out a latency may lie and still be that time-out with the rest of the way. */
+const BEYOND_RTO = 0.12;
+/** A hypervisor that takes more of a side's CPU time than this is named. */
+const STEAL_SHARE = 0.001;
+const RESENT = { RetransSegs: 'sent again', TCPTimeouts: 'timed out', TCPLostRetransmit: 'lost once more' };
+const DROPPED = /(_dropped|\.dropped|Drops?|Overflows|_errors)$/;
+
+/** What decided the tail of a cell, in words, from the counters of its valid trials and the latencies themselves. */
+export function tailOf({ valid }: CellTrials, latencyMs: Figures): string[] {
+  return valid.length === 0 ? [] : [...resent(valid, latencyMs), ...dropped(valid), ...stolen(valid)];
+}
+
+function resent(trials: readonly ValidTrial[], latencyMs: Figures): string[] {
+  const counters = bySide(trials);
+  const counts = Object.entries(RESENT).flatMap(([counter, what]) => {
+    const named = counters.filter(({ name }) => name.endsWith(`.${counter}`));
+    const count = named.reduce((sum, { moved }) => sum + moved, 0);
+    return count > 0 ? [`${count} ${what} (${counter})`] : [];
+  });
+  const places = LATENCY_KEYS.flatMap((key) => {
+    const ms = latencyMs[key].value;
+    return ms !== null && atTimeout(ms) ? [`${key} (${ms.toFixed(0)} ms)`] : [];
+  });
+  const segments = counts.length === 0 ? 'the kernel counted none' : `TCP segments: ${counts.join(', ')}`;
+  if (places.length > 0)
+    return [`${places.join(', ')}: at a retransmission time-out of TCP (200 ms, doubling); ${segments}`];
+  return counts.length === 0 ? [] : [segments];
+}
+
+function atTimeout(ms: number): boolean {
+  const doublings = Math.floor(Math.log2(ms / LEAST_RTO_MS));
+  const waits = [LEAST_RTO_MS * 2 ** doublings, LEAST_RTO_MS * (2 ** (doublings + 1) - 1)];
+  return doublings >= 0 && waits.some((wait) => ms >= wait && ms <= wait * (1 + BEYOND_RTO));
+}
+
+function dropped(trials: readonly ValidTrial[]): string[] {
+  const drops = bySide(trials).filter(({ name, moved }) => DROPPED.test(name) && moved > 0);
+  if (drops.length === 0) return [];
+  const requests = trials.reduce((sum, trial) => sum + trial.response.intended, 0);
+  const events = drops.reduce((sum, { moved }) => sum + moved, 0);
+  const first = LATENCY_KEYS.find((key) => key === 'max' || requests * (1 - QUANTILES[key]) <= events);
+  const list = drops.map(({ side, name, moved }) => `${side} ${name} ${moved}`).join(', ');
+  return [`dropped: ${list}; enough to decide ${first ?? 'max'}${first === 'max' ? '' : ' and above'}`];
+}
+
+function stolen(trials: readonly ValidTrial[]): string[] {
+  return SIDES.flatMap((side) => {
+    const times = trials.map((trial) => trial.record.metrics[side].cpuSeconds);
+    const all = times.flatMap((time) => Object.values(time)).reduce((sum, seconds) => sum + seconds, 0);
+    const steal = times.reduce((sum, time) => sum + time.steal, 0);
+    if (steal <= all * STEAL_SHARE) return [];
+    return [`steal: the hypervisor took ${((100 * steal) / all).toFixed(1)} % of the ${side}'s CPU time`];
+  });
+}
+
+/** The counters of all trials together, by side and name. */
+function bySide(trials: readonly ValidTrial[]): { side: string; name: string; moved: number }[] {
+  return SIDES.flatMap((side) => {
+    const sums = new Map<string, number>();
+    for (const { record } of trials)
+      for (const [name, moved] of Object.entries(record.metrics[side].counters))
+        sums.set(name, (sums.get(name) ?? 0) + moved);
+    return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, moved]) => ({ side, name, moved }));
+  });
+}

@@ -1,0 +1,73 @@
+import type { Verdict } from '../schema/index.js';
+import { halfWidth, type Estimate } from './estimate.js';
+import { TAIL_SHARE } from './order-ranks.js';
+import { studentQuantile, twoSidedP } from './student.js';
+
+/** Of the differences that a study names, at most this share are false; if nothing differs, the chance of naming any. */
+const FALSE_SHARE = 0.05;
+/** The chance to find a difference of the size that it looks to have, in the blocks that `blocksNeeded` asks for. */
+const MISS_SHARE = 0.1;
+
+/**
+ * The verdicts of one family of comparisons, all made from one study.
+ *
+ * `equivalent`: the 95 % interval lies inside ±margin, whether or not it holds 1. `better`, `worse`: the ratio differs
+ * from 1 after the correction of Benjamini and Hochberg for how many comparisons there are; so an interval that only
+ * just excludes 1 can still be `undecided`.
+ */
+export function verdicts(estimates: readonly Estimate[], margin: number): Verdict[] {
+  const differs = differing(estimates.map(pValue));
+  const found = differs.filter(Boolean).length;
+  const level = (FALSE_SHARE * Math.min(found + 1, estimates.length)) / Math.max(estimates.length, 1);
+  return estimates.map((estimate, index) => {
+    const half = halfWidth(estimate);
+    if (half === null) return { verdict: 'undecided', blocksNeeded: null };
+    if (Math.abs(estimate.log) + half <= Math.log1p(margin)) return decided('equivalent');
+    if (differs[index] === true) return decided(estimate.log > 0 ? 'worse' : 'better');
+    return { verdict: 'undecided', blocksNeeded: blocksNeeded(estimate, margin, level) };
+  });
+}
+
+const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, blocksNeeded: null });
+
+/** Two-sided, for a ratio of 1; 1 where a single block cannot tell. */
+export const pValue = ({ log, spread, blocks }: Estimate): number =>
+  spread === null ? 1 : twoSidedP((log * Math.sqrt(blocks)) / spread, blocks - 1);
+
+/** Benjamini and Hochberg: all comparisons up to the last whose p-value keeps to its share of the level. */
+function differing(pValues: readonly number[]): boolean[] {
+  const ordered = pValues.toSorted((a, b) => a - b);
+  const last = ordered.findLastIndex((p, index) => p <= (FALSE_SHARE * (index + 1)) / ordered.length);
+  const limit = ordered[last] ?? -1;
+  return pValues.map((p) => p <= limit);
+}
+
+/**
+ * How many blocks in all would decide it. With an interval no wider than the margin on both sides together, a ratio is
+ * either outside 1 or inside the margin, whatever it is; a difference that looks greater than the margin takes fewer.
+ */
+function blocksNeeded({ log, spread, blocks }: Estimate, margin: number, level: number): number {
+  const limit = Math.log1p(margin);
+  const likely = Math.max(limit, Math.abs(log) - spread! / Math.sqrt(blocks));
+  const enough = (n: number): boolean => {
+    const error = spread! / Math.sqrt(n);
+    const t = studentQuantile(level / 2, n - 1);
+    const splits = (t + studentQuantile(TAIL_SHARE, n - 1)) * error <= limit;
+    return splits || (t + studentQuantile(MISS_SHARE, n - 1)) * error <= likely;
+  };
+  return firstFrom(blocks + 1, enough);
+}
+
+/** The least n from `from` on for which it holds, given that it holds for all greater ones. */
+function firstFrom(from: number, holds: (n: number) => boolean): number {
+  let step = 1;
+  while (!holds(from + step - 1) && step < 1e6) step *= 2;
+  let [low, high] = [from + Math.floor(step / 2), from + step - 1];
+  if (step === 1) return from;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return high;
+}

@@ -1,0 +1,139 @@
+import { Histogram, type TrialData } from '../../src/stats/index.js';
+import type { MeasuredTrial, PlannedTrial, SideMetrics, StudyRecord } from '../../src/schema/index.js';
+
+/** Uniform on (0, 1): mulberry32, so that every test draws the same numbers on every machine. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (((mixed ^ (mixed >>> 14)) >>> 0) + 0.5) / 4294967296;
+  };
+}
+
+export const normal = (random: () => number): number =>
+  Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
+
+export function histogramOf(samplesNs: Iterable<number>): Histogram {
+  const histogram = new Histogram();
+  for (const ns of samplesNs) histogram.record(ns);
+  return histogram;
+}
+
+export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord => {
+  const spec: StudyRecord['spec'] = {
+    name: 'quick',
+    testbed: 'netns',
+    networks: ['host', 'flannel-vxlan'],
+    workloads: ['350B'],
+    rates: { '350B': [{ kind: 'absolute', rps: 1000 }] },
+    blocks: 5,
+    durationMs: 1000,
+    warmupMs: 0,
+    timeoutMs: 1000,
+    connections: 10,
+    arrival: 'constant',
+    seed: 1,
+    margin: 0.05,
+    wire: { mtu: 1500, rateMbps: null },
+    ...changes,
+  };
+  return {
+    schema: 1,
+    version: '0.1.0',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    spec,
+    networks: spec.networks.map((name) => ({
+      name,
+      what: `${name} of a test`,
+      support: 'yes',
+      reason: null,
+      remedy: null,
+    })),
+    referenceMaxRps: { '350B': 50_000 },
+    cannotTell: ['what a NIC would do'],
+    environment: { client: { kernel: '6.18' } },
+  };
+};
+
+const side = (): SideMetrics => ({
+  cpuUsPerRequest: { user: 1, system: 4, softirq: 2 },
+  cpuSeconds: { user: 0.1, system: 0.4, softirq: 0.2, irq: 0, steal: 0, idle: 0.3 },
+  processCpuSeconds: { user: 0.1, system: 0.4 },
+  counters: {},
+  busyEachSecond: [0.7],
+});
+
+const planned: PlannedTrial = {
+  id: 'b1-01',
+  block: 1,
+  order: 1,
+  role: 'contender',
+  network: 'flannel-vxlan',
+  workload: '350B',
+  rateRps: 1000,
+  rateOfMax: null,
+};
+
+/** A measured, valid trial with these latencies, response and service alike. */
+export function trial(
+  plan: Partial<PlannedTrial>,
+  histogram: Histogram,
+  changes: Partial<MeasuredTrial> & { intended?: number } = {},
+): TrialData {
+  const requests = histogram.count;
+  const { intended = requests, ...rest } = changes;
+  const record: MeasuredTrial = {
+    schema: 1,
+    startedAt: '2026-01-01T00:00:10.000Z',
+    wallMs: 1500,
+    measuredMs: 1000,
+    setup: { steps: 12, upMs: 40, downMs: 20 },
+    ...planned,
+    ...plan,
+    status: 'measured',
+    valid: true,
+    load: {
+      requests,
+      intended,
+      durationS: 1,
+      achievedRps: requests,
+      errors: {
+        connect: 0,
+        reset: 0,
+        closed: 0,
+        timeout: intended - requests,
+        status: 0,
+        length: 0,
+        malformed: 0,
+      },
+      cpuSeconds: { user: 0.1, system: 0.4 },
+      certificate: {
+        valid: true,
+        reasons: [],
+        offeredRps: 1000,
+        achievedRps: requests,
+        sendLatenessUs: { p50: 1, p99: 5, max: 9 },
+        loopLagUs: { p50: 1, p99: 5, max: 9 },
+        lateSends: 0,
+        missedSends: 0,
+        cpuShare: 0.5,
+        connectionsLost: 0,
+      },
+    },
+    metrics: { client: side(), server: side() },
+    ...rest,
+  };
+  return { record, response: histogram, service: histogram };
+}
+
+/** A trial that did not come to be measured. */
+export function failedTrial(plan: Partial<PlannedTrial>, reason: string): TrialData {
+  const record = {
+    ...{ schema: 1 as const, startedAt: '2026-01-01T00:00:10.000Z', wallMs: 500, measuredMs: 0, setup: null },
+    ...{ ...planned, ...plan },
+    ...{ status: 'failed' as const, code: 'path-check-failed', reason },
+  };
+  return { record, response: null, service: null };
+}
