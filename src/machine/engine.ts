@@ -4,12 +4,12 @@ import { runCommand } from './command.js';
 import { Journal } from './journal.js';
 import type { Entry, JournalHeader } from './journal-format.js';
 import { readFilesNow } from './read-files.js';
-import { describe, resolveSteps } from './resolve.js';
+import { resolveSteps } from './resolve.js';
 import { identify } from './session.js';
 import { StartedProcess } from './started-process.js';
 import { takeEntries } from './take.js';
 import { Turns } from './turns.js';
-import { undoEntries, type UndoFailure } from './undo.js';
+import { undoEntries, undoFailed } from './undo.js';
 import { version } from './version.js';
 import type {
   Answer,
@@ -136,17 +136,6 @@ const newHeader = ({ run, host, netns }: MachineIdentity): JournalHeader => ({
   owner: identify(process.pid) ?? { pid: process.pid, startTime: 0 },
   since: new Date().toISOString(),
 });
-
-/** Names everything that is still there. */
-export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
-  new BarewireError(
-    `${host}: could not put back ${failures.map(({ entry, reason }) => `${entry.undo === null ? '' : describe(entry.undo)} (${reason})`).join('; ')}`,
-    {
-      code: 'undo-failed',
-      fault: 'machine',
-      hint: 'Take away what holds it, and run: barewire undo',
-    },
-  );
 
 const notAProcess = (step: Step): BarewireError =>
   new BarewireError(`${step.why}: a ${step.do.kind} is not a process: it cannot be started`, {

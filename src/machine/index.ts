@@ -5,3 +5,5 @@ export { connectAgent, type AgentReach } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath } from './bundle-path.js';
 export { freshRunId } from './run-id.js';
+export { lockMachine } from './lock.js';
+export { openJournals, undoAll, type OpenJournal, type UndoneJournal } from './recovery.js';

@@ -81,8 +81,7 @@ async function act(entry: Entry, how: Taking): Promise<void> {
       inNetns(action.netns ?? how.home, () => writeSysctl(action.key, action.value));
       return;
     }
-    case 'file': // Exclusive: what came into being since it was looked for is not ours to overwrite.
-    {
+    case 'file': { // Exclusive: what came into being since it was looked for is not ours to overwrite.
       writeFileSync(action.path, action.content, { flag: 'wx' });
       return;
     }

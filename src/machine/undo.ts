@@ -1,10 +1,11 @@
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { netnsPath, unmountNetns } from '../linux/index.js';
+import { BarewireError } from '../schema/index.js';
 import { batchInput } from './batch.js';
 import { runCommand } from './command.js';
 import type { Entry, ProcessIdentity, Undo } from './journal-format.js';
 import { isPresent, look } from './presence.js';
-import { hasOwnQdisc } from './resolve.js';
+import { describe, hasOwnQdisc } from './resolve.js';
 import { endSession } from './session.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
@@ -37,6 +38,17 @@ export async function undoEntries(
   }
   return failures;
 }
+
+/** Names everything that is still there. */
+export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
+  new BarewireError(
+    `${host}: could not put back ${failures.map(({ entry, reason }) => `${entry.undo === null ? '' : describe(entry.undo)} (${reason})`).join('; ')}`,
+    {
+      code: 'undo-failed',
+      fault: 'machine',
+      hint: 'Take away what holds it, and run: barewire undo',
+    },
+  );
 
 async function undoKind(entries: readonly Entry[], how: Undoing): Promise<UndoFailure[]> {
   const [first] = entries;

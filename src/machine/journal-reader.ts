@@ -1,0 +1,89 @@
+import { readdir, readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BarewireError } from '../schema/index.js';
+import {
+  headerSchema,
+  recordSchema,
+  type Entry,
+  type JournalHeader,
+  type JournalRecord,
+  type ProcessIdentity,
+} from './journal-format.js';
+import type { JournalContents } from './journal.js';
+import { journalDirectory } from './state-directory.js';
+
+/** A journal as it was found on disk. */
+export interface FoundJournal {
+  readonly path: string;
+  /** Null when not even the first line was written: then no step was taken. */
+  readonly header: JournalHeader | null;
+  readonly contents: JournalContents;
+}
+
+/** All journals on this machine, the newest run first. */
+export async function findJournals(): Promise<readonly FoundJournal[]> {
+  const names = await readdir(journalDirectory()).catch(noneWhenMissing);
+  const paths = names.filter((name) => name.endsWith('.jsonl')).map((name) => join(journalDirectory(), name));
+  const found = (await Promise.all(paths.map(readJournal))).filter((journal) => journal !== null);
+  return found.sort((a, b) => (b.header?.since ?? '').localeCompare(a.header?.since ?? ''));
+}
+
+/**
+ * Reads a journal; null when there is none. Its owner may have been killed in the middle of a line: that line is cut off,
+ * because what it tells of was not done yet. Throws `results-damaged` for a line that is damaged otherwise.
+ */
+export async function readJournal(path: string): Promise<FoundJournal | null> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (isMissing(error)) return null;
+    throw error;
+  });
+  if (text === null) return null;
+  const [first, ...rest] = text.split('\n').slice(0, -1);
+  if (first === undefined) return { path, header: null, contents: replay([]) };
+  const header = parseLine(path, 1, first, (value) => headerSchema.parse(value));
+  const records = rest.map((line, index) =>
+    parseLine(path, index + 2, line, (value) => recordSchema.parse(value)),
+  );
+  return { path, header, contents: replay(records) };
+}
+
+/** Takes the cut-off line away, so that the journal can be written on. */
+export async function mendJournal(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  await truncate(path, bytes.lastIndexOf('\n') + 1);
+}
+
+function parseLine<T>(path: string, number: number, line: string, parse: (value: unknown) => T): T {
+  try {
+    return parse(JSON.parse(line));
+  } catch (cause) {
+    throw new BarewireError(`Line ${number} of the journal ${path} cannot be read: ${line.slice(0, 100)}`, {
+      code: 'results-damaged',
+      fault: 'machine',
+      hint: 'Undo by hand what it lists, newest first, and remove the file; or use the Barewire that wrote it.',
+      cause,
+    });
+  }
+}
+
+function replay(records: readonly JournalRecord[]): JournalContents {
+  const live = new Map<number, Entry>();
+  const processes = new Map<number, ProcessIdentity>();
+  let nextId = 0;
+  for (const record of records) {
+    if ('undone' in record) for (const id of record.undone) live.delete(id);
+    else if ('started' in record) processes.set(record.started, record.process);
+    else {
+      live.set(record.id, record);
+      nextId = record.id + 1;
+    }
+  }
+  return { live: [...live.values()], processes, nextId };
+}
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+const noneWhenMissing = (error: unknown): string[] => {
+  if (isMissing(error)) return [];
+  throw error;
+};
