@@ -18,3 +18,22 @@ export {
   sessionMembers,
   type ProcessEntry,
 } from './process-table.js';
+export { pinThread, setTimerSlack } from './affinity.js';
+export { MonotonicClock, monotonicSeconds, threadCpuTime, type CpuTime } from './clock.js';
+export { Epoll, EPOLLOUT } from './epoll.js';
+export { lastErrno } from './libc.js';
+export { mapMemory, type NativeMemory } from './memory.js';
+export {
+  closeFd,
+  connectTo,
+  EAGAIN,
+  EINPROGRESS,
+  receive,
+  send,
+  socketAddress,
+  socketError,
+  tcpSocket,
+  type SocketAddress,
+} from './socket.js';
+export { probeLinkTypes, type LinkTypeAnswer } from './link-probe.js';
+export { readEnvironment } from './environment.js';

@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The absolute path of dist/agent.mjs: beside this file in the bundle, and up in the checkout in source. */
-export const bundlePath = (): string => {
-  const fromSource = import.meta.url.endsWith('.ts');
-  return fileURLToPath(new URL(fromSource ? '../../dist/agent.mjs' : './agent.mjs', import.meta.url));
-};
+/** Seen from dist/barewire.mjs, from a bundle in a folder below it, and from this file in a checkout. */
+const PLACES = ['./agent.mjs', '../agent.mjs', '../../dist/agent.mjs'];
+
+/** The absolute path of dist/agent.mjs, the bundle that runs on every host. */
+export function bundlePath(): string {
+  const paths = PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[0] ?? '';
+}

@@ -1,8 +1,9 @@
-import { readBootId } from '../linux/index.js';
+import { readBootId, readEnvironment } from '../linux/index.js';
 import { BarewireError, type Environment, type Step } from '../schema/index.js';
 import { runCommand } from './command.js';
 import { Journal } from './journal.js';
 import type { Entry, JournalHeader } from './journal-format.js';
+import { probeFeatures } from './probe.js';
 import { readFilesNow } from './read-files.js';
 import { resolveSteps } from './resolve.js';
 import { identify } from './session.js';
@@ -78,11 +79,11 @@ class Engine implements Machine {
   }
 
   probe(features: readonly Feature[]): Promise<readonly Answer[]> {
-    return Promise.resolve(features.map(() => ({ answer: 'unknown', reason: 'not probed yet' })));
+    return Promise.resolve(probeFeatures(features));
   }
 
   environment(): Promise<Environment> {
-    return Promise.resolve({});
+    return Promise.resolve(readEnvironment());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -77,23 +77,23 @@ async function takeOne(entry: Entry, how: Taking): Promise<void> {
 async function act(entry: Entry, how: Taking): Promise<void> {
   const action = entry.step.do;
   switch (action.kind) {
-    case 'sysctl': {
+    case 'sysctl':
       inNetns(action.netns ?? how.home, () => writeSysctl(action.key, action.value));
-      return;
-    }
-    case 'file': { // Exclusive: what came into being since it was looked for is not ours to overwrite.
+      break;
+    case 'file':
+      // Exclusive: what came into being since it was looked for is not ours to overwrite.
       writeFileSync(action.path, action.content, { flag: 'wx' });
-      return;
-    }
+      break;
     case 'directory':
       mkdirSync(dirname(action.path), { recursive: true });
       mkdirSync(action.path);
-      return;
+      break;
     case 'process':
       await how.start(entry);
-      return;
+      break;
     case 'command':
-      return takeCommands([entry], [action], how);
+      await takeCommands([entry], [action], how);
+      break;
   }
 }
 

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { bundlePath } from './bundle-path.js';
 
 declare const BAREWIRE_VERSION: string | undefined;
 
-/** The version of this build; in source, where no build has set it, that of package.json. */
-export const version = (): string => {
+/** The version of this build; where no build has set it (in source), that of the checkout. */
+export function version(): string {
   if (typeof BAREWIRE_VERSION === 'string') return BAREWIRE_VERSION;
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(join(dirname(bundlePath()), '..', 'package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
-};
+}

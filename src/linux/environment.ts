@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { arch, cpus, release, totalmem } from 'node:os';
+
+/** What decides figures on this machine, by name; null where the machine does not tell. Nothing in it names the machine. */
+export const readEnvironment = (): Record<string, string | number | boolean | null> => ({
+  kernel: release(),
+  architecture: arch(),
+  cpuModel: cpus()[0]?.model.trim() ?? null,
+  cpus: cpus().length,
+  cpusAllowed: firstMatch('/proc/self/status', /^Cpus_allowed_list:\s*(.*)$/m),
+  isolatedCpus: line('/sys/devices/system/cpu/isolated'),
+  smt: flag('/sys/devices/system/cpu/smt/active', '1'),
+  governor: line('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
+  turbo:
+    flag('/sys/devices/system/cpu/intel_pstate/no_turbo', '0') ??
+    flag('/sys/devices/system/cpu/cpufreq/boost', '1'),
+  idleDriver: line('/sys/devices/system/cpu/cpuidle/current_driver'),
+  numaNodes: names('/sys/devices/system/node').filter((name) => /^node\d+$/.test(name)).length,
+  clockSource: line('/sys/devices/system/clocksource/clocksource0/current_clocksource'),
+  virtualization: virtualization(),
+  memoryMiB: Math.round(totalmem() / 2 ** 20),
+  conntrack: existsSync('/proc/sys/net/netfilter/nf_conntrack_max'),
+  stealSinceBootS: stealSeconds(),
+  node: process.version,
+});
+
+/** The hypervisor's name where it tells it, `yes` where only the CPU does, null on a machine of one's own. */
+function virtualization(): string | null {
+  const hypervisor = line('/sys/hypervisor/type') ?? line('/sys/class/dmi/id/sys_vendor');
+  const guest = firstMatch('/proc/cpuinfo', /^flags\s*:.*\b(hypervisor)\b/m) !== null;
+  return guest ? (hypervisor ?? 'yes') : null;
+}
+
+/** All CPUs together; USER_HZ is 100 on every architecture that Node runs on. */
+function stealSeconds(): number | null {
+  const ticks = firstMatch('/proc/stat', /^cpu +(?:\d+ ){7}(\d+)/m);
+  return ticks === null ? null : Number(ticks) / 100;
+}
+
+function line(path: string): string | null {
+  try {
+    const text = readFileSync(path, 'utf8').trim();
+    return text === '' ? null : text;
+  } catch {
+    // Which of these files there are depends on kernel, driver and hypervisor.
+    return null;
+  }
+}
+
+const flag = (path: string, on: string): boolean | null => {
+  const text = line(path);
+  return text === null ? null : text === on;
+};
+
+const firstMatch = (path: string, pattern: RegExp): string | null =>
+  pattern.exec(line(path) ?? '')?.[1] ?? null;
+
+function names(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,33 @@
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { probeLinkTypes } from '../linux/index.js';
+import { toolPath } from './command.js';
+import type { Answer, Feature } from './types.js';
+
+/** Asks kernel and file system, in the order of the questions. */
+export function probeFeatures(features: readonly Feature[]): readonly Answer[] {
+  const types = features.filter((feature) => feature.kind === 'link-type').map(({ type }) => type);
+  // All types in one namespace: making one costs more than asking.
+  const links = types.length === 0 ? [] : probeLinkTypes(types);
+  const answers = new Map(types.map((type, index) => [type, links[index] ?? UNASKED]));
+  return features.map((feature) =>
+    feature.kind === 'tool' ? probeTool(feature.name) : (answers.get(feature.type) ?? UNASKED),
+  );
+}
+
+const UNASKED: Answer = { answer: 'unknown', reason: 'it was not asked for' };
+
+function probeTool(name: string): Answer {
+  const folders = toolPath().split(':');
+  if (folders.some((folder) => isExecutable(join(folder, name)))) return { answer: 'yes' };
+  return { answer: 'no', reason: `there is no program ${name} in the PATH, /usr/sbin or /sbin` };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
