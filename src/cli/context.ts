@@ -7,5 +7,5 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly version: string;
   /** The command did its work, but something in it failed: exit status 1. */
-  fail(): void;
+  readonly fail: () => void;
 }

@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
 import { networkNames } from '../network/index.js';
 import { openTestbed, probeNetworks } from '../testbed/index.js';
+import { requireMachine } from '../study/index.js';
 import type { Context } from './context.js';
-import { requireMachine } from './requirements.js';
 
 export const networksCommand = (context: Context): Command =>
   new Command('networks')

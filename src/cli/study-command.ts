@@ -8,13 +8,14 @@ import {
   dryRun,
   newestUnfinished,
   preset,
+  requireMachine,
   resolveSpec,
   ResultsDirectory,
   runStudy,
+  STUDY_TOOLS,
   type SpecOverrides,
 } from '../study/index.js';
 import type { Context } from './context.js';
-import { requireMachine } from './requirements.js';
 import { showProgress } from './study-progress.js';
 
 interface StudyFlags {
@@ -69,13 +70,21 @@ arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
 
 async function study(context: Context, what: string | undefined, flags: StudyFlags): Promise<void> {
   const { terminal, signal, version } = context;
+  const startedAt = new Date().toISOString();
   const { spec, directory } = flags.resume === true ? await resumed(what, flags) : await fresh(what, flags);
   if (flags.dryRun === true) {
     terminal.print(dryRun(spec));
     return;
   }
-  requireMachine(['ip', 'bridge', 'tc', 'nsenter', 'nginx', 'ping', 'taskset']);
-  const summary = await runStudy({ spec, directory, version, signal, onEvent: showProgress(terminal) });
+  requireMachine(STUDY_TOOLS);
+  const summary = await runStudy({
+    spec,
+    directory,
+    startedAt,
+    version,
+    signal,
+    onEvent: showProgress(terminal),
+  });
   if (flags.json === true) terminal.print(JSON.stringify(summary, null, 2));
   else {
     const { colour, width } = terminal;

@@ -6,5 +6,7 @@ export { planTrials, REFERENCE } from './plan.js';
 export { parseDurationMs, parseRate } from './quantity.js';
 export { analyse, writeReports } from './reports.js';
 export { directoryName, ResultsDirectory, type StoredTrial } from './results.js';
+export { missingTools, requireMachine, STUDY_TOOLS } from './requirements.js';
+export { diagnose, examine, type Finding, type MachineFacts } from './doctor.js';
 export { runStudy, type StudyRequest } from './runner.js';
 export { newestUnfinished } from './unfinished.js';

@@ -2,7 +2,7 @@ import { csvReport, htmlReport, markdownReport } from '../report/index.js';
 import type { Summary } from '../schema/index.js';
 import { Histogram, summarize, type TrialData } from '../stats/index.js';
 import { planTrials } from './plan.js';
-import { ResultsDirectory } from './results.js';
+import type { ResultsDirectory } from './results.js';
 import { measurable } from './networks.js';
 
 /** Reads a results directory, and nothing else, into a summary: any machine can do it, at any time. */

@@ -22,6 +22,8 @@ import { findMaximum, runTrial, type TrialOutcome } from './trial.js';
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
   readonly directory: ResultsDirectory;
+  /** When it was asked for: the wall time of the study counts from here. ISO 8601. */
+  readonly startedAt: string;
   /** Barewire's own, for study.json. */
   readonly version: string;
   readonly signal: AbortSignal;
@@ -41,7 +43,7 @@ export async function runStudy(request: StudyRequest): Promise<Summary> {
     if (await hasTrials(request.directory)) await writeReports(request.directory);
     throw error;
   }
-  return writeReports(request.directory);
+  return await writeReports(request.directory);
 }
 
 async function hasTrials(directory: ResultsDirectory): Promise<boolean> {
@@ -77,7 +79,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
 
 /** Probes, finds the maximum and writes study.json: from here on a resume plans the same trials. */
 async function begin(
-  { spec, directory, version, signal, onEvent }: StudyRequest,
+  { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
   testbed: Testbed,
 ): Promise<StudyRecord> {
   const networks = await probeNetworks(testbed, spec.networks);
@@ -92,7 +94,7 @@ async function begin(
   const study: StudyRecord = {
     schema: 1,
     version,
-    startedAt: new Date().toISOString(),
+    startedAt,
     spec,
     networks: [...networks],
     referenceMaxRps,

@@ -118,10 +118,11 @@ async function withPair<T>(
   if (generating.status === 'rejected') throw generating.reason;
   if (nginx === null || generator === null) throw new RangeError('settled and fulfilled, yet missing');
   const { target, expect } = question(raised.server, name);
-  await checkPath(testbed, raised, () =>
-    nginx.ready(async () => void (await generator.check(target, expect))),
-  );
-  return use({ raised, generator, server: nginx });
+  const ask = async (): Promise<void> => {
+    await generator.check(target, expect);
+  };
+  await checkPath(testbed, raised, () => nginx.ready(ask));
+  return await use({ raised, generator, server: nginx });
 }
 
 const serverPlace = (run: string, host: Host, container: Container) => ({

@@ -28,6 +28,19 @@ function isInstalled(tool: string): boolean {
   });
 }
 
+/** Tools of the study itself; a testbed of other machines checks its own. */
+export const STUDY_TOOLS: readonly string[] = Object.keys(PACKAGES);
+
+/** What of `tools` is not installed, with the command that installs it on Debian or Ubuntu. */
+export function missingTools(tools: readonly string[]): {
+  readonly tools: readonly string[];
+  readonly remedy: string;
+} {
+  const missing = tools.filter((tool) => !isInstalled(tool));
+  const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))];
+  return { tools: missing, remedy: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}` };
+}
+
 /** Throws before anything is changed when this machine cannot: not root, or a tool is missing. */
 export function requireMachine(tools: readonly string[]): void {
   if (process.getuid?.() !== 0)
@@ -36,12 +49,11 @@ export function requireMachine(tools: readonly string[]): void {
       fault: 'machine',
       hint: 'Run it again with sudo.',
     });
-  const missing = tools.filter((tool) => !isInstalled(tool));
-  if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))];
-  throw new BarewireError(`Not found: ${missing.join(', ')}.`, {
+  const missing = missingTools(tools);
+  if (missing.tools.length === 0) return;
+  throw new BarewireError(`Not found: ${missing.tools.join(', ')}.`, {
     code: 'missing-tool',
     fault: 'machine',
-    hint: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}`,
+    hint: missing.remedy,
   });
 }

@@ -1,0 +1,88 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { barewire } from './barewire.js';
+
+describe('a wrong request ends with status 2, says what and where, and changes nothing', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'barewire-cli-'));
+    await writeFile(join(folder, 'typo.yaml'), 'networks: [host]\nrates: [1000]\nblokcs: 2\n');
+    await writeFile(join(folder, 'torn.yaml'), 'networks: [host\n');
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each<[string, string[], RegExp]>([
+    ['an unknown network', ['study', '--networks', 'host,flanel-vxlan'], /flanel-vxlan.*\n.*flannel-vxlan/],
+    ['an unknown preset', ['study', 'quik'], /"quik".*\n.*"quick"/],
+    ['a negative rate', ['study', '--rates', '-5'], /"-5" is not a rate/],
+    ['an absurd rate', ['study', '--rates', '5e12'], /"5e12" is not a rate/],
+    ['an unknown unit', ['study', '--duration', '3parsecs'], /3parsecs/],
+    ['blocks that are no number', ['study', '--blocks', 'many'], /blocks is "many"/],
+    ['an unreadable file', ['study', '/nowhere/spec.yaml'], /\/nowhere\/spec.yaml could not be read/],
+    ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"blokcs".*\n.*"blocks"/],
+    ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],
+    ['an unknown option', ['study', '--blocs', '3'], /--blocs.*\n.*--blocks/],
+    ['an unknown command', ['sutdy'], /study/],
+    ['a load without a rate', ['load', 'http://127.0.0.1/'], /--rate N/],
+    ['a load of what is no URL', ['load', 'localhost', '--rate', '5'], /"localhost"/],
+    ['a load with a share for a rate', ['load', 'http://127.0.0.1/', '--rate', '5%'], /5%/],
+    [
+      'a load at no connections',
+      ['load', 'http://127.0.0.1/', '--closed', '--connections', '0'],
+      /--connections "0"/,
+    ],
+    ['a report of no directory', ['report', '/nowhere'], /\/nowhere\/study.json/],
+    ['a resume of nothing', ['study', '--resume', '--out', 'FOLDER/none', '--networks', 'hots'], /hots/],
+  ])('%s', async (_, args, message) => {
+    const placed = args.map((word) => word.replace('FOLDER', folder));
+    const { status, stderr, stdout } = await barewire(placed);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(status).toBe(2);
+    expect((await readdir(folder)).sort()).toEqual(['torn.yaml', 'typo.yaml']);
+  });
+});
+
+describe('a machine that cannot ends with status 3 and the remedy', () => {
+  const hiding = (path: string): string[] => [
+    'unshare',
+    '-m',
+    'sh',
+    '-c',
+    `mount --bind /dev/null ${path} && exec "$@"`,
+    'sh',
+  ];
+
+  it('without root', async () => {
+    const { status, stderr } = await barewire(['study'], ['setpriv', '--reuid=65534', '--clear-groups']);
+    expect(stderr).toMatch(/only root.*\n.*sudo/);
+    expect(status).toBe(3);
+  });
+
+  it.each([
+    ['nginx', '/usr/sbin/nginx', /Not found: nginx.*\n.*apt-get install nginx-light/],
+    ['ip', '/usr/sbin/ip', /Not found: ip.*\n.*apt-get install iproute2/],
+  ])('without %s', async (_, path, message) => {
+    const { status, stderr } = await barewire(['study'], hiding(path));
+    expect(stderr).toMatch(message);
+    expect(status).toBe(3);
+  });
+});
+
+describe('help', () => {
+  it.each([
+    ['--help'],
+    ['study --help'],
+    ['load --help'],
+    ['networks --help'],
+    ['report --help'],
+    ['undo --help'],
+  ])('%s teaches without colour, and ends well', async (line) => {
+    const { status, stdout } = await barewire(line.split(' '));
+    expect(stdout).toMatch(/Usage: barewire/);
+    expect(stdout).not.toContain('\u001b');
+    expect(status).toBe(0);
+  });
+});

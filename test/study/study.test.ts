@@ -1,0 +1,250 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Summary, TrialRecord } from '../../src/schema/index.js';
+import { barewire, Run, sleep } from '../cli/barewire.js';
+import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
+
+const SMALL =
+  'networks: [host, ipvlan, flannel-vxlan]\nrates: [1000]\nblocks: 1\nduration: 300ms\nwarmup: 50ms\n';
+/** Trials long enough to be interrupted. */
+const SLOW = SMALL.replace('300ms', '1s').replace('blocks: 1', 'blocks: 2');
+
+const lines = (directory: string): TrialRecord[] =>
+  readFileSync(join(directory, 'trials.jsonl'), 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as TrialRecord);
+const summaryOf = async (directory: string): Promise<Summary> =>
+  JSON.parse(await readFile(join(directory, 'summary.json'), 'utf8')) as Summary;
+
+let folder: string;
+let spec: string;
+let out: string;
+let before: MachineSnapshot;
+
+async function fresh(text: string): Promise<void> {
+  before = await snapshotMachine();
+  folder = mkdtempSync(join(tmpdir(), 'barewire-study-'));
+  spec = join(folder, 'spec.yaml');
+  out = join(folder, 'results');
+  await writeFile(spec, text);
+}
+
+describe('a study', () => {
+  let ended: Awaited<ReturnType<typeof barewire>>;
+  beforeAll(async () => {
+    await fresh(SMALL);
+    ended = await barewire(['study', spec, '--out', out]);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('ends well with a table and the report’s place, without colour when piped', () => {
+    expect(ended.stderr).not.toContain('\u001b');
+    expect(ended.stdout).not.toContain('\u001b');
+    expect(ended.stdout).toContain(`${out}/report.html`);
+    expect(ended.stdout).toContain('flannel-vxlan');
+    expect(ended.status).toBe(0);
+  });
+
+  it('leaves every file of the results directory', async () => {
+    expect((await readdir(out)).sort()).toEqual(
+      [
+        'histograms',
+        'report.html',
+        'report.md',
+        'study.json',
+        'summary.csv',
+        'summary.json',
+        'trials.jsonl',
+      ].sort(),
+    );
+    expect(await readdir(join(out, 'histograms'))).toHaveLength(2 * lines(out).length);
+  });
+
+  it('writes a summary that its published schema accepts', async () => {
+    const schema = JSON.parse(
+      await readFile(join(import.meta.dirname, '../../schema/summary.schema.json'), 'utf8'),
+    ) as object;
+    const accepts = new Ajv2020({ strict: false }).compile(schema);
+    const accepted = accepts(await summaryOf(out));
+    expect(accepts.errors).toBeNull();
+    expect(accepted).toBe(true);
+  });
+
+  it('measures what the kernel carries and says why the rest is not measured', async () => {
+    const { networks } = await summaryOf(out);
+    const of = (name: string) => networks.find((network) => network.name === name);
+    expect(of('host')?.status).toBe('measured');
+    expect(of('flannel-vxlan')?.status).toBe('measured');
+    const ipvlan = of('ipvlan');
+    if (ipvlan?.status === 'unsupported') expect(ipvlan.reason).toMatch(/ipvlan/);
+    else expect(ipvlan?.status).toBe('measured');
+  });
+
+  it('records what a trial rests on', () => {
+    for (const trial of lines(out)) {
+      expect(trial).toMatchObject({
+        status: 'measured',
+        load: { errors: { connect: 0, reset: 0, timeout: 0 } },
+      });
+      if (trial.status !== 'measured') continue;
+      expect(trial.load.intended).toBeGreaterThanOrEqual(299);
+      expect(trial.load.requests).toBe(trial.load.intended);
+      expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(250);
+      if (trial.network === 'flannel-vxlan') expect(trial.setup?.steps).toBeGreaterThan(10);
+    }
+  });
+
+  it('can be reported again from its directory alone', async () => {
+    const first = await summaryOf(out);
+    const again = await barewire(['report', out, '--json']);
+    expect(JSON.parse(again.stdout)).toEqual(first);
+  });
+
+  it('puts the machine back', () => assertNothingLeft(before));
+});
+
+describe('an interrupted study', () => {
+  beforeEach(() => fresh(SLOW));
+  afterEach(async () => {
+    await assertNothingLeft(before);
+    rmSync(folder, { recursive: true });
+  });
+
+  const resume = async (): Promise<void> => {
+    const measured = lines(out).length;
+    const resumed = await barewire(['study', spec, '--out', out, '--resume']);
+    expect(resumed.stderr).toContain(`${measured} of them measured already`);
+    expect(resumed.status).toBe(0);
+    const ids = lines(out).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect((await summaryOf(out)).complete).toBe(true);
+  };
+
+  it('puts the machine back on Ctrl-C, ends with 130 and can be resumed', async () => {
+    const run = new Run(['study', spec, '--out', out]);
+    await run.untilSaid(/\[2\/\d+/);
+    await sleep(300);
+    run.signalGroup('SIGINT');
+    expect((await run.ended).status).toBe(130);
+    await assertNothingLeft(before);
+    expect(lines(out).length).toBeGreaterThanOrEqual(2);
+    await resume();
+  });
+
+  it('is put back by undo after a SIGKILL of its whole group, and can be resumed', async () => {
+    const run = new Run(['study', spec, '--out', out]);
+    await run.untilSaid(/\[1\/\d+/);
+    await sleep(700);
+    run.signalGroup('SIGKILL');
+    await run.ended;
+    expect((await barewire(['undo'])).status).toBe(0);
+    await assertNothingLeft(before);
+    await resume();
+  });
+
+  it('is put back by the next study, which says so', async () => {
+    const run = new Run(['study', spec, '--out', out]);
+    await run.untilSaid(/\[1\/\d+/);
+    run.signalGroup('SIGKILL');
+    await run.ended;
+    const next = await barewire(['study', spec, '--out', out, '--resume']);
+    expect(next.stderr).toMatch(/without clean-up: undid \d+ steps/);
+    expect(next.status).toBe(0);
+  });
+
+  it('resumes a directory that was cut off in mid-line', async () => {
+    const run = new Run(['study', spec, '--out', out]);
+    await run.untilSaid(/\[3\/\d+/);
+    run.signalGroup('SIGINT');
+    await run.ended;
+    const path = join(out, 'trials.jsonl');
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.slice(0, -25));
+    await resume();
+  });
+});
+
+describe('a study in which something dies', () => {
+  beforeEach(() => fresh(SLOW));
+  afterEach(async () => {
+    await barewire(['undo']);
+    await assertNothingLeft(before);
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Processes whose command line has the word, started since the test began. */
+  const pids = (word: string): number[] => {
+    const known = new Set((before['processes'] ?? []).map((line) => line.trim().split(/\s+/)[0]));
+    return execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(word) && !line.includes('ps -eo'))
+      .map((line) => line.trim().split(/\s+/)[0] ?? '')
+      .filter((pid) => !known.has(pid))
+      .map(Number);
+  };
+  const killInTrial = async (run: Run, word: string): Promise<void> => {
+    for (let waited = 0; waited < 20_000; waited += 20) {
+      await sleep(20);
+      const [pid] = pids(word);
+      if (pid === undefined) continue;
+      await sleep(400);
+      process.kill(pid, 'SIGKILL');
+      return;
+    }
+    throw new Error(`no process with "${word}"; ${run.stderr}`);
+  };
+
+  it.each([
+    ['nginx', 'nginx: master'],
+    ['the generator', 'agent.mjs generator'],
+  ])('%s: that trial fails with the reason, the others are measured, the status is 1', async (_, word) => {
+    const run = new Run(['study', spec, '--out', out]);
+    await run.untilSaid(/\[1\/\d+/);
+    await killInTrial(run, word);
+    const { status } = await run.ended;
+    const failed = lines(out).filter((trial) => trial.status === 'failed');
+    expect(failed).toHaveLength(1);
+    expect(failed[0]).toMatchObject({ reason: expect.stringMatching(/nginx|generator/i) as string });
+    expect(lines(out).length).toBeGreaterThan(3);
+    expect(status).toBe(1);
+  });
+
+  it('an agent: the study says which host was lost and ends, and undo puts the machine back', async () => {
+    const run = new Run(['study', spec, '--out', out]);
+    await run.untilSaid(/\[2\/\d+/);
+    await killInTrial(run, 'agent.mjs agent');
+    const { status, stderr } = await run.ended;
+    expect(stderr).toMatch(/client|server/);
+    expect(stderr).toMatch(/--resume/);
+    expect(status).toBe(3);
+  });
+
+  it('a full disk: said with the path, and the earlier trials survive', async () => {
+    execFileSync('mkdir', [out]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', out]);
+    try {
+      const { status, stderr } = await barewire(['study', spec, '--out', join(out, 'full')]);
+      expect(stderr).toMatch(/could not be written/);
+      expect(status).toBe(3);
+      expect(lines(join(out, 'full')).length).toBeGreaterThanOrEqual(1);
+    } finally {
+      execFileSync('umount', [out]);
+    }
+  });
+
+  it('a second study on the machine is refused with who holds it', async () => {
+    const first = new Run(['study', spec, '--out', out]);
+    await first.untilSaid(/\[1\/\d+/);
+    const second = await barewire(['study', spec, '--out', join(folder, 'second')]);
+    expect(second.stderr).toMatch(new RegExp(`${first.child.pid ?? 0}.*since`, 's'));
+    expect(second.status).toBe(3);
+    first.signalGroup('SIGINT');
+    await first.ended;
+  });
+});
