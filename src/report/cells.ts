@@ -1,4 +1,4 @@
-import type { Cell, Figure, LatencyKey, NetworkSummary, Summary, Verdict } from '../schema/index.js';
+import type { Cell, CpuCost, Figure, LatencyKey, NetworkSummary, Summary, Verdict } from '../schema/index.js';
 import { valueOf, whole } from './number.js';
 
 /** The quantile that decides: the order of tables, the forest plots and the verdict shown first. */
@@ -57,6 +57,10 @@ function byWorkloadThenRate(summary: Summary): (a: Situation, b: Situation) => n
 export const situationTitle = ({ workload, rateRps }: Situation): string =>
   `${workload} at ${whole(rateRps)} requests/s`;
 
+/** The summary has null where no maximum was looked for; a report says so. */
+export const maximumOf = ({ maxRps }: NetworkSummary): Figure =>
+  maxRps ?? { value: null, why: 'no maximum was searched for' };
+
 export const unmeasured = (summary: Summary): readonly NetworkSummary[] =>
   summary.networks.filter(({ status }) => status !== 'measured');
 
@@ -68,20 +72,24 @@ export interface Standing {
   readonly meanRatio: number | null;
   readonly lowestRatio: number | null;
   readonly highestRatio: number | null;
+  /** CPU time per request of both sides, as a share of the reference's: the mean over the situations that have both. */
+  readonly cpuRatio: number | null;
   readonly verdicts: Readonly<Record<Verdict['verdict'], number>>;
 }
 
 /** Best first by the mean ratio; networks without one after them, in the study's order. */
-export const standings = (summary: Summary): readonly Standing[] =>
-  summary.networks
-    .map((network) => standing(network, network.name === summary.reference))
+export function standings(summary: Summary): readonly Standing[] {
+  const reference = summary.networks.find(({ name }) => name === summary.reference);
+  return summary.networks
+    .map((network) => standing(network, reference))
     .sort((a, b) => sortValue(a) - sortValue(b));
+}
 
 const sortValue = ({ isReference, meanRatio }: Standing): number =>
   isReference ? 1 : (meanRatio ?? Number.MAX_VALUE);
 
-function standing(network: NetworkSummary, isReference: boolean): Standing {
-  const ratios = network.cells.map(ratio).filter((value) => value !== null && value > 0) as number[];
+function standing(network: NetworkSummary, reference: NetworkSummary | undefined): Standing {
+  const ratios = network.cells.map((cell) => valueOf(cell.ratioToReference[PRIMARY])).filter(isPositive);
   const verdicts = { better: 0, worse: 0, equivalent: 0, undecided: 0 };
   for (const cell of network.cells) {
     const verdict = cell.verdicts[PRIMARY]?.verdict;
@@ -90,17 +98,35 @@ function standing(network: NetworkSummary, isReference: boolean): Standing {
   const none = ratios.length === 0;
   return {
     network,
-    isReference,
-    meanRatio: none
-      ? null
-      : Math.exp(ratios.reduce((sum, value) => sum + Math.log(value), 0) / ratios.length),
+    isReference: network === reference,
+    meanRatio: none ? null : Math.exp(mean(ratios.map(Math.log))),
     lowestRatio: none ? null : Math.min(...ratios),
     highestRatio: none ? null : Math.max(...ratios),
+    cpuRatio: cpuRatio(network, reference),
     verdicts,
   };
 }
 
-const ratio = (cell: Cell): number | null => valueOf(cell.ratioToReference[PRIMARY]);
+const isPositive = (value: number | null): value is number => value !== null && value > 0;
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value / values.length, 0);
+
+function cpuRatio(network: NetworkSummary, reference: NetworkSummary | undefined): number | null {
+  const ratios = network.cells.flatMap((cell) => {
+    const other = reference?.cells.find(
+      ({ workload, rateRps }) => workload === cell.workload && rateRps === cell.rateRps,
+    );
+    const [cost, base] = [cpuTotal(cell), other === undefined ? null : cpuTotal(other)];
+    return isPositive(cost) && isPositive(base) ? [cost / base] : [];
+  });
+  return ratios.length === 0 ? null : mean(ratios);
+}
+
+export const CPU_KINDS = ['user', 'system', 'softirq'] as const;
+export const sideTotal = (cost: CpuCost): number => CPU_KINDS.reduce((sum, kind) => sum + cost[kind], 0);
+/** CPU microseconds per request of both sides. */
+export const cpuTotal = ({ cpuUsPerRequest: cost }: Cell): number | null =>
+  cost === null ? null : sideTotal(cost.client) + sideTotal(cost.server);
 
 /** All reasons for which a situation shows no figure, one entry a reason, in the order of the rows. */
 export interface Gap {

@@ -17,7 +17,8 @@ export function three(value: number): string {
 export const whole = (value: number): string =>
   Math.abs(value) >= 1e15 ? value.toExponential(2) : value.toFixed(0).replace(/\B(?=(\d{3})+$)/g, ',');
 
-export const percent = (share: number): string => `${three(share * 100)} %`;
+/** `25 %`, `71.2 %`. */
+export const percent = (share: number): string => `${String(Number((share * 100).toPrecision(3)))} %`;
 
 /** `4 min 10 s` rather than 250 s. */
 export function duration(seconds: number): string {

@@ -1,6 +1,9 @@
 import type { LatencyKey, NetworkSummary, Summary } from '../schema/index.js';
 import {
+  CPU_KINDS,
+  cpuTotal,
   Gaps,
+  maximumOf,
   PRIMARY,
   situations,
   situationTitle,
@@ -9,21 +12,25 @@ import {
   unmeasured,
   type Row,
   type Situation,
+  type Standing,
 } from './cells.js';
-import { figureText, NO_FIGURE, three, whole, withInterval } from './number.js';
+import { figureText, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
+  blocksNeeded,
   cellNotes,
   controlText,
+  cpuRatioText,
   extent,
   gapText,
   headline,
+  inShort,
   LATENCY_LEGEND,
   NO_INTERVAL,
   ratioRange,
   someWithoutInterval,
   VERDICT_LEGEND,
+  VERDICT_SIGN,
   verdictCounts,
-  verdictText,
 } from './wording.js';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'dim';
@@ -71,20 +78,32 @@ const right = (title: string): Column => ({ title, align: 'right' });
 function overall(summary: Summary): readonly Block[] {
   const rows = standings(summary).filter(({ network }) => network.status === 'measured');
   if (rows.length === 0) return [];
+  const { reference } = summary;
   return [
-    { kind: 'heading', text: `${PRIMARY} against ${summary.reference}, over all workloads and rates` },
+    { kind: 'heading', text: 'In short' },
+    paragraph(inShort(summary)),
     {
       kind: 'table',
-      columns: [left('network'), left('ratio'), left('verdicts'), left('what it is')],
-      rows: rows.map((row) => [
-        plain(row.network.name),
-        plain(row.isReference ? 'reference' : ratioRange(row) || NO_FIGURE),
-        plain(verdictCounts(row)),
-        { text: row.network.what, tone: 'dim' },
-      ]),
+      columns: [
+        left('network'),
+        left(`${PRIMARY} against ${reference}`),
+        left('verdicts'),
+        right(`CPU against ${reference}`),
+        right('setup steps'),
+      ],
+      rows: rows.map(overallRow),
     },
   ];
 }
+
+const overallRow = (row: Standing): readonly Text[] =>
+  [
+    row.network.name,
+    row.isReference ? 'reference' : ratioRange(row) || NO_FIGURE,
+    verdictCounts(row),
+    row.isReference ? 'reference' : cpuRatioText(row),
+    row.network.setup === null ? NO_FIGURE : whole(row.network.setup.steps),
+  ].map(plain);
 
 function situationBlocks(situation: Situation): readonly Block[] {
   const gaps = new Gaps();
@@ -94,6 +113,7 @@ function situationBlocks(situation: Situation): readonly Block[] {
     paragraph(headline(situation)),
     latency,
     ...gaps.all.map((gap, index) => note(`${superscript(index + 1)} ${gapText(gap)}`)),
+    ...blocksNeeded(situation).map(note),
     ...(someWithoutInterval(situation) ? [note(NO_INTERVAL)] : []),
     ...cellNotes(situation).map(note),
     ...cpuTable(situation),
@@ -101,11 +121,11 @@ function situationBlocks(situation: Situation): readonly Block[] {
 }
 
 const ofMax = ({ rateOfMax }: Situation): string =>
-  rateOfMax === null ? '' : ` (${three(rateOfMax * 100)} % of the reference's maximum)`;
+  rateOfMax === null ? '' : ` (${percent(rateOfMax)} of the reference's maximum)`;
 
 function latencyTable({ rows }: Situation, gaps: Gaps): Block {
   const columns = [
-    left('network'),
+    left('latency, ms'),
     ...TABLE_KEYS.map((key) => right(key)),
     right(`${PRIMARY} ratio`),
     left('verdict'),
@@ -133,14 +153,12 @@ const TONES = { better: 'good', worse: 'bad', equivalent: 'good', undecided: 'di
 function verdictCell({ cell, isReference }: Row): Text {
   const verdict = cell.verdicts[PRIMARY];
   if (isReference || verdict === undefined) return plain('');
-  return { text: verdictText(verdict), tone: TONES[verdict.verdict] };
+  return { text: `${VERDICT_SIGN[verdict.verdict]} ${verdict.verdict}`, tone: TONES[verdict.verdict] };
 }
 
 const DIGITS = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 const superscript = (number: number): string =>
   number === 0 ? '' : String(number).replace(/\d/g, (digit) => DIGITS[Number(digit)] ?? '');
-
-const KINDS = ['user', 'system', 'softirq'] as const;
 
 function cpuTable({ rows }: Situation): readonly Block[] {
   const measured = rows.filter(({ cell }) => cell.cpuUsPerRequest !== null);
@@ -155,9 +173,8 @@ function cpuTable({ rows }: Situation): readonly Block[] {
 function cpuRow({ network, cell }: Row): readonly Text[] {
   const cost = cell.cpuUsPerRequest;
   if (cost === null) return [plain(network.name)];
-  const parts = [cost.client, cost.server].flatMap((side) => KINDS.map((kind) => side[kind]));
-  const total = parts.reduce((sum, part) => sum + part, 0);
-  return [network.name, three(total), ...parts.map(three)].map(plain);
+  const parts = [cost.client, cost.server].flatMap((side) => CPU_KINDS.map((kind) => side[kind]));
+  return [network.name, three(cpuTotal(cell) ?? 0), ...parts.map(three)].map(plain);
 }
 
 function setup(summary: Summary): readonly Block[] {
@@ -183,11 +200,9 @@ function setup(summary: Summary): readonly Block[] {
 }
 
 function setupRow(network: NetworkSummary, gaps: Gaps): readonly Text[] {
-  const { setup: cost, maxRps } = network;
-  const max =
-    maxRps === null
-      ? NO_FIGURE
-      : withInterval(maxRps) + superscript(gaps.note(maxRps, 'maximum', network.name));
+  const cost = network.setup;
+  const maximum = maximumOf(network);
+  const max = withInterval(maximum) + superscript(gaps.note(maximum, 'maximum', network.name));
   if (cost === null) return [plain(network.name)];
   return [network.name, whole(cost.steps), three(cost.ms), three(cost.downMs), max].map(plain);
 }

@@ -1,6 +1,14 @@
 import type { Summary, Verdict } from '../schema/index.js';
-import { PRIMARY, TABLE_KEYS, type Gap, type Row, type Situation, type Standing } from './cells.js';
-import { duration, figureText, intervalText, percent, three, whole } from './number.js';
+import {
+  PRIMARY,
+  standings,
+  TABLE_KEYS,
+  type Gap,
+  type Row,
+  type Situation,
+  type Standing,
+} from './cells.js';
+import { duration, figureText, intervalText, NO_FIGURE, percent, three, whole } from './number.js';
 
 /** A sign beside the word, so that a verdict reads without colour. */
 export const VERDICT_SIGN: Readonly<Record<Verdict['verdict'], string>> = {
@@ -31,6 +39,37 @@ export function extent(summary: Summary): string {
 
 export const count = (number: number, noun: string): string =>
   `${whole(number)} ${noun}${number === 1 ? '' : 's'}`;
+
+/** Who is lowest and who is highest over the whole study: the two lines that a hurried reader takes away. */
+export function inShort(summary: Summary): string {
+  const compared = standings(summary).filter(
+    ({ isReference, meanRatio }) => !isReference && meanRatio !== null,
+  );
+  const [first] = compared;
+  if (first === undefined) return `No network could be compared with ${summary.reference}.`;
+  const last = compared.at(-1);
+  const lowest = `Lowest ${PRIMARY} on the whole: ${compareText(first, summary.reference)}.`;
+  return last === undefined || last === first
+    ? lowest
+    : `${lowest} Highest: ${compareText(last, summary.reference)}.`;
+}
+
+function compareText(row: Standing, reference: string): string {
+  const verdicts = verdictCounts(row);
+  return `${row.network.name}, ${ratioRange(row)} ${reference}${verdicts === '' ? '' : ` (${verdicts})`}`;
+}
+
+export const cpuRatioText = ({ cpuRatio }: Standing): string =>
+  cpuRatio === null ? NO_FIGURE : `${three(cpuRatio)}×`;
+
+/** What it would take to know: `ipvlan is undecided; 14 blocks in all would decide it.` */
+export const blocksNeeded = ({ rows }: Situation): readonly string[] =>
+  rows.flatMap(({ network, cell }) => {
+    const needed = cell.verdicts[PRIMARY]?.blocksNeeded;
+    return cell.verdicts[PRIMARY]?.verdict !== 'undecided' || needed === null || needed === undefined
+      ? []
+      : [`${network.name} is undecided: ${count(needed, 'block')} in all would decide it.`];
+  });
 
 /** What the order of a situation comes to, in one sentence. */
 export function headline(situation: Situation): string {

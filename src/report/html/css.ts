@@ -4,11 +4,11 @@ const colours = (mode: 0 | 1): string => COLOURS.map((pair, index) => `--n${inde
 
 const LIGHT =
   '--page:#fff;--ink:#1b1f24;--muted:#59636e;--line:#d9dee4;--card:#f6f8fa;--link:#0a58b8;' +
-  '--worse:#a8230f;--better:#0b6b3a;--even:#0b5c8a;--heat:255,138,0;--bar:#c25e00;' +
+  '--worse:#a8230f;--better:#0b6b3a;--even:#0b5c8a;--bar:#c25e00;' +
   '--warn:#fff6dd;--warn-line:#d9a400;--cpu-user:#0b4f8a;--cpu-system:#5b9bd5;--cpu-softirq:#bdd7f0;';
 const DARK =
   '--page:#0f1419;--ink:#e6edf3;--muted:#9aa7b4;--line:#2b343d;--card:#171d24;--link:#6cb6ff;' +
-  '--worse:#ff9a8a;--better:#6fdc9f;--even:#7cc4f5;--heat:255,138,0;--bar:#f0a050;' +
+  '--worse:#ff9a8a;--better:#6fdc9f;--even:#7cc4f5;--bar:#f0a050;' +
   '--warn:#2e2611;--warn-line:#c79a1e;--cpu-user:#8cc4f5;--cpu-system:#3f83bd;--cpu-softirq:#1f4b70;';
 
 /** All of the page's style: nothing is fetched, and colours are named once for both modes. */
@@ -39,12 +39,12 @@ table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nu
 .full{width:100%}
 caption{text-align:left;color:var(--muted);font-size:.8rem;padding:0 0 .4rem;caption-side:top}
 th,td{padding:.4rem .55rem;text-align:right;vertical-align:top;border-bottom:1px solid var(--line);white-space:nowrap}
-thead th{color:var(--muted);font-weight:600;font-size:.8rem;vertical-align:bottom}
+thead th{white-space:normal;min-width:3.4rem;color:var(--muted);font-weight:600;font-size:.8rem;vertical-align:bottom}
 th:first-child,td:first-child,.left{text-align:left}
 tbody th{font-weight:600;position:sticky;left:0;background:var(--page);z-index:1}
 .wrap{white-space:normal;min-width:12rem;overflow-wrap:anywhere}
 small{display:block;color:var(--muted);font-size:.75rem}
-.best{font-weight:700}
+.best{font-weight:700}.best small{font-weight:400}
 .meter{display:block;height:3px;margin-top:3px;background:var(--line);border-radius:2px;min-width:2.6rem}
 .meter i{display:block;height:3px;background:var(--bar);border-radius:2px}
 .sign{white-space:nowrap;font-weight:600}
@@ -64,6 +64,11 @@ svg{display:block;width:100%;height:auto;font-family:inherit}
 sup a{text-decoration:none;padding:0 .1rem}
 details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--link);font-size:.9rem}
+@media (max-width:47.99rem){
+th,td{padding:.35rem .3rem}
+th:first-child{white-space:normal;min-width:0;max-width:4.9rem}
+table{font-size:.8rem}thead th{min-width:0}small,.sign{font-size:.68rem}small{white-space:normal}
+}
 @media (min-width:48rem){
 .pair{grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
 .plot-wide{display:block}.plot-narrow{display:none}

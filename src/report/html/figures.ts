@@ -1,5 +1,5 @@
 import type { Figure, Verdict } from '../../schema/index.js';
-import { figureText, intervalText, NO_FIGURE, whole } from '../number.js';
+import { figureText, interval, NO_FIGURE, three, whole } from '../number.js';
 import { VERDICT_SIGN } from '../wording.js';
 import type { Gaps } from '../cells.js';
 import { html, NOTHING, type Markup } from './markup.js';
@@ -14,8 +14,13 @@ export interface Notes {
 export function figureMarkup(figure: Figure | undefined, key: string, network: string, notes: Notes): Markup {
   const note = notes.gaps.note(figure, key, network);
   if (note > 0) return html`${NO_FIGURE}${noteLink(note, notes.prefix)}`;
-  const ends = intervalText(figure);
-  return html`${figureText(figure)}${ends === '' ? NOTHING : html`<small>${ends}</small>`}`;
+  return html`${figureText(figure)}${intervalMarkup(figure)}`;
+}
+
+/** May break after the dash: a phone shows twice as many columns that way. */
+function intervalMarkup(figure: Figure | undefined): Markup {
+  const ends = interval(figure);
+  return ends === null ? NOTHING : html`<small>${three(ends.low)}–<wbr />${three(ends.high)}</small>`;
 }
 
 const noteLink = (note: number, prefix: string): Markup =>

@@ -1,22 +1,14 @@
 import type { NetworkSummary, Summary } from '../../schema/index.js';
-import {
-  Gaps,
-  PRIMARY,
-  situations,
-  situationTitle,
-  standings,
-  unmeasured,
-  type Situation,
-  type Standing,
-} from '../cells.js';
-import { NO_FIGURE, percent, three, whole, duration } from '../number.js';
+import { Gaps, maximumOf, situations } from '../cells.js';
+import { NO_FIGURE, percent, three, whole, duration, withInterval } from '../number.js';
 import { forestPlot } from '../plot/forest.js';
 import { networkStyles, styleAt } from '../plot/style.js';
 import { controlText, LATENCY_LEGEND, VERDICT_LEGEND } from '../wording.js';
 import { CSS } from './css.js';
 import { plotMarkup } from './figure.js';
-import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
+import { figureMarkup, notesMarkup, type Notes } from './figures.js';
 import { html, Markup, NOTHING } from './markup.js';
+import { overviewMarkup } from './overview.js';
 import { situationMarkup } from './situation.js';
 import { cell, tableMarkup } from './table.js';
 
@@ -43,7 +35,7 @@ export function htmlReport(summary: Summary): string {
       </head>
       <body>
         <main>
-          ${head(summary)} ${overview(summary, all)}
+          ${head(summary)} ${overviewMarkup(summary, all, situationId)}
           ${all.map((situation, index) => situationMarkup(situation, situationId(index), context))}
           ${setup(summary)} ${control(summary)} ${cannotTell(summary)} ${reading()} ${environment(summary)}
         </main>
@@ -88,68 +80,6 @@ const warnings = ({ warnings: items }: Summary): Markup =>
         ${items.map((item) => html`<p><strong>Warning:</strong> ${item}</p>`)}
       </div>`;
 
-/** Networks against situations: who looks at one table looks at this one. */
-function overview(summary: Summary, all: readonly Situation[]): Markup {
-  const notes: Notes = { prefix: 'overview-note', gaps: new Gaps() };
-  const rows = standings(summary);
-  const table = tableMarkup({
-    caption: `${PRIMARY} as a ratio to ${summary.reference}, best network first`,
-    full: true,
-    columns: [
-      { title: html`Network` },
-      ...all.map((situation, index) => ({
-        title: html`<a href="#${situationId(index)}"
-          >${situation.workload}<br />${whole(situation.rateRps)}/s</a
-        >`,
-      })),
-      { title: html`What it is`, left: true },
-    ],
-    rows: rows.map((row) => overviewRow(row, all, notes)),
-  });
-  return html`<section aria-labelledby="overview">
-    <h2 id="overview">In short</h2>
-    ${table}${notesMarkup(notes)}
-    <p class="quiet">${VERDICT_LEGEND}</p>
-    ${missing(summary)}
-  </section>`;
-}
-
-function overviewRow({ network, isReference }: Standing, all: readonly Situation[], notes: Notes) {
-  const figures = all.map(({ rows }) => {
-    const found = rows.find((row) => row.network === network)?.cell;
-    if (network.status !== 'measured' || found === undefined) return cell(NO_FIGURE);
-    if (isReference) return cell('1');
-    const ratio = figureMarkup(
-      found.ratioToReference[PRIMARY],
-      situationTitle({ ...found, rows: [] }),
-      network.name,
-      notes,
-    );
-    return cell(html`${ratio}${verdictMarkup(found.verdicts[PRIMARY])}`);
-  });
-  const what =
-    network.status === 'measured'
-      ? network.what
-      : `${network.status}: ${network.reason ?? 'no reason given'}`;
-  return [
-    cell(network.name),
-    ...figures,
-    cell(isReference ? html`${what} <small>the reference</small>` : what, 'wrap left'),
-  ];
-}
-
-function missing(summary: Summary): Markup {
-  const items = unmeasured(summary);
-  if (items.length === 0) return NOTHING;
-  return html`<h3>Not measured</h3>
-    <ul>
-      ${items.map(
-        ({ name, status, reason }) =>
-          html`<li><strong>${name}</strong> (${status}): ${reason ?? 'no reason was given'}</li>`,
-      )}
-    </ul>`;
-}
-
 function setup(summary: Summary): Markup {
   const notes: Notes = { prefix: 'setup-note', gaps: new Gaps() };
   const built = summary.networks.filter((network) => network.setup !== null || network.maxRps !== null);
@@ -168,12 +98,12 @@ function setup(summary: Summary): Markup {
   </section>`;
 }
 
-const setupRow = ({ name, setup: cost, maxRps }: NetworkSummary, notes: Notes) => [
-  cell(name),
-  cell(cost === null ? NO_FIGURE : whole(cost.steps)),
-  cell(cost === null ? NO_FIGURE : three(cost.ms)),
-  cell(cost === null ? NO_FIGURE : three(cost.downMs)),
-  cell(maxRps === null ? NO_FIGURE : figureMarkup(maxRps, 'maximum', name, notes)),
+const setupRow = (network: NetworkSummary, notes: Notes) => [
+  cell(network.name),
+  cell(network.setup === null ? NO_FIGURE : whole(network.setup.steps)),
+  cell(network.setup === null ? NO_FIGURE : three(network.setup.ms)),
+  cell(network.setup === null ? NO_FIGURE : three(network.setup.downMs)),
+  cell(figureMarkup(maximumOf(network), 'maximum', network.name, notes)),
 ];
 
 function control(summary: Summary): Markup {
@@ -193,7 +123,7 @@ function control(summary: Summary): Markup {
           axisName: 'ratio of the two, log scale',
           rows: entries
             .filter(([, figure]) => figure.value !== null)
-            .map(([key, ratio]) => ({ label: key, ratio, remark: '', style: styleAt(0) })),
+            .map(([key, ratio]) => ({ label: key, ratio, text: withInterval(ratio), style: styleAt(0) })),
         },
         size,
       ),
@@ -227,7 +157,13 @@ const cannotTell = ({ cannotTell: items, testbed }: Summary): Markup =>
 const reading = (): Markup =>
   html`<section aria-labelledby="reading">
     <h2 id="reading">How to read this</h2>
-    <p>${LATENCY_LEGEND}</p>
+    <ul>
+      <li>${LATENCY_LEGEND}</li>
+      <li>${VERDICT_LEGEND}</li>
+      <li>A ratio compares trials of the same block, so that what slows a whole block cancels out.</li>
+      <li>A dash is a figure that the samples cannot carry; its number leads to the reason.</li>
+      <li>CPU time is of all CPUs that a side was given, over the recorded window, per answered request.</li>
+    </ul>
   </section>`;
 
 function environment(summary: Summary): Markup {

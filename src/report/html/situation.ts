@@ -1,8 +1,17 @@
 import { LATENCY_KEYS, type LatencyKey } from '../../schema/index.js';
-import { Gaps, PRIMARY, situationTitle, TABLE_KEYS, type Row, type Situation } from '../cells.js';
-import { percent, three, valueOf, whole } from '../number.js';
-import { CPU_KINDS, cpuPlot, total } from '../plot/cpu.js';
-import { forestPlot } from '../plot/forest.js';
+import {
+  CPU_KINDS,
+  Gaps,
+  PRIMARY,
+  sideTotal,
+  situationTitle,
+  TABLE_KEYS,
+  type Row,
+  type Situation,
+} from '../cells.js';
+import { percent, three, valueOf, whole, withInterval } from '../number.js';
+import { cpuPlot } from '../plot/cpu.js';
+import { forestPlot, type ForestRow } from '../plot/forest.js';
 import { percentilePlot } from '../plot/percentile.js';
 import { styleAt, type NetworkStyle } from '../plot/style.js';
 import { cellNotes, headline, NO_INTERVAL, someWithoutInterval, verdictText } from '../wording.js';
@@ -20,7 +29,6 @@ export interface Context {
 export function situationMarkup(situation: Situation, id: string, context: Context): Markup {
   const notes: Notes = { prefix: `${id}-note`, gaps: new Gaps() };
   const table = latencyTable(situation, notes);
-  const ratios = ratioTable(situation, notes, context.reference);
   const remarks = cellNotes(situation);
   return html`<section aria-labelledby="${id}">
     <h2 id="${id}">${situationTitle(situation)}</h2>
@@ -31,7 +39,8 @@ export function situationMarkup(situation: Situation, id: string, context: Conte
       Bold: lowest in its column. The bar under a figure: how many times the lowest it is, empty at 1×, full
       at 3× or more. Small: 95 % interval.
     </p>
-    ${notesMarkup(notes)}${someWithoutInterval(situation) ? html`<p class="quiet">${NO_INTERVAL}</p>` : NOTHING}
+    ${notesMarkup(notes)}
+    ${someWithoutInterval(situation) ? html`<p class="quiet">${NO_INTERVAL}</p>` : NOTHING}
     ${
       remarks.length === 0
         ? NOTHING
@@ -40,11 +49,7 @@ export function situationMarkup(situation: Situation, id: string, context: Conte
           </ul>`
     }
     <div class="pair">${forest(situation, id, context)}${cpu(situation, id, context)}</div>
-    ${percentiles(situation, id, context)}
-    <details>
-      <summary>Ratios at every percentile</summary>
-      ${ratios}
-    </details>
+    ${percentiles(situation, id, context)} ${ratioDetails(situation, id, context.reference)}
     ${cpuDetails(situation)}
     <details>
       <summary>Trials, samples and service time</summary>
@@ -66,7 +71,7 @@ function latencyTable({ rows }: Situation, notes: Notes): Markup {
     columns: [
       { title: html`Network` },
       ...TABLE_KEYS.map((key) => ({ title: html`${key}` })),
-      { title: html`Against the reference`, left: true },
+      { title: html`Verdict`, left: true },
     ],
     rows: rows.map((row) => [
       td(row.network.name),
@@ -102,7 +107,6 @@ function meter(value: number, lowest: number): Markup {
 }
 
 function forest({ rows }: Situation, id: string, { reference, styles }: Context): Markup {
-  const shown = rows.filter((row) => !row.isReference);
   return plotMarkup(
     `${PRIMARY} against ${reference}`,
     'Paired within blocks, with 95 % intervals. Left of 1 is faster.',
@@ -113,17 +117,23 @@ function forest({ rows }: Situation, id: string, { reference, styles }: Context)
           id: svg,
           title: `${PRIMARY} as a ratio to ${reference}`,
           axisName: `ratio to ${reference}, log scale`,
-          rows: shown.map(({ network, cell }) => ({
-            label: network.name,
-            ratio: cell.ratioToReference[PRIMARY],
-            remark: verdictText(cell.verdicts[PRIMARY]),
-            style: styles.get(network.name) ?? styleAt(0),
-          })),
+          rows: rows.map((row) => forestRow(row, styles)),
         },
         size,
       ),
   );
 }
+
+/** The reference stands at 1 by definition, so that the rows are those of the plot beside it. */
+function forestRow({ network, cell, isReference }: Row, styles: Context['styles']): ForestRow {
+  const style = styles.get(network.name) ?? styleAt(0);
+  const ratio = cell.ratioToReference[PRIMARY];
+  if (isReference) return { label: network.name, ratio: ONE, text: 'reference', style };
+  const verdict = verdictText(cell.verdicts[PRIMARY]);
+  const text = ratio?.value === null ? `– ${ratio.why}` : `${withInterval(ratio)} ${verdict}`;
+  return { label: network.name, ratio, text, style };
+}
+const ONE = { value: 1, low: null, high: null };
 
 const cpu = (situation: Situation, id: string, { styles }: Context): Markup =>
   plotMarkup(
@@ -148,21 +158,26 @@ const percentiles = (situation: Situation, id: string, { styles }: Context): Mar
     ),
   );
 
-const ratioTable = ({ rows }: Situation, notes: Notes, reference: string): Markup =>
-  tableMarkup({
+function ratioDetails({ rows }: Situation, id: string, reference: string): Markup {
+  const notes: Notes = { prefix: `${id}-ratio-note`, gaps: new Gaps() };
+  const table = tableMarkup({
     caption: `Latency as a ratio to ${reference}, paired within blocks`,
     columns: [{ title: html`Network` }, ...LATENCY_KEYS.map((key) => ({ title: html`${key}` }))],
-    rows: rows
-      .filter((row) => !row.isReference)
-      .map(({ network, cell }) => [
-        td(network.name),
-        ...LATENCY_KEYS.map((key) =>
-          td(
-            html`${figureMarkup(cell.ratioToReference[key], `${key} ratio`, network.name, notes)}${verdictMarkup(cell.verdicts[key])}`,
-          ),
-        ),
-      ]),
+    rows: rows.filter((row) => !row.isReference).map((row) => ratioRow(row, notes)),
   });
+  return html`<details>
+    <summary>Ratios at every percentile</summary>
+    ${table}${notesMarkup(notes)}
+  </details>`;
+}
+
+const ratioRow = ({ network, cell }: Row, notes: Notes): readonly TableCell[] => [
+  td(network.name),
+  ...LATENCY_KEYS.map((key) => {
+    const ratio = figureMarkup(cell.ratioToReference[key], key, network.name, notes);
+    return td(html`${ratio}${verdictMarkup(cell.verdicts[key])}`);
+  }),
+];
 
 function cpuDetails({ rows }: Situation): Markup {
   const sides = ['client', 'server'] as const;
@@ -179,7 +194,7 @@ function cpuDetails({ rows }: Situation): Markup {
     ],
     rows: costs.map(({ name, cost }) => [
       td(name),
-      td(three(total(cost.client) + total(cost.server))),
+      td(three(sideTotal(cost.client) + sideTotal(cost.server))),
       ...sides.flatMap((side) => CPU_KINDS.map((kind) => td(three(cost[side][kind])))),
     ]),
   });

@@ -17,7 +17,9 @@ const nines = (quantile: number): number => -Math.log10(1 - quantile);
 
 /** Latency by percentile: x a log-tail axis from the median, y milliseconds on a logarithmic axis. */
 export function percentilePlot(id: string, situation: Situation, styles: Styles, size: Size): Markup | null {
-  const lines = situation.rows
+  // The reference first, and so beneath the lines that are compared with it.
+  const lines = [...situation.rows]
+    .sort((a, b) => Number(b.isReference) - Number(a.isReference))
     .map(({ network, cell }) => ({ name: network.name, points: points(cell) }))
     .filter(({ points }) => points.length > 1);
   if (lines.length === 0) return null;
@@ -29,25 +31,32 @@ export function percentilePlot(id: string, situation: Situation, styles: Styles,
   );
   const ticks = MARKS.map(nines).filter((mark) => mark <= last + 1e-9);
   const wide = size === 'wide';
+  const height = wide ? 380 : 300;
+  const perUnit = (height - TOP - BOTTOM) / (y.max - y.min);
+  const shifts = labelShifts(lines.map(({ points }) => ((points.at(-1)?.[1] ?? 0) - y.min) * -perUnit));
   return drawSvg({
     id,
     title: 'Latency by percentile',
     description: describe(situation),
     width: SIZES[size].width,
-    height: wide ? 380 : 300,
+    height,
     option: {
-      grid: { left: 52, right: wide ? 128 : 14, top: 26, bottom: 44 },
+      grid: { left: 52, right: wide ? 128 : 14, top: TOP, bottom: BOTTOM },
       xAxis: valueAxis({ min: nines(0.5), max: Math.max(last, 1), ticks }, percentileText, {
         name: 'percentile of requests',
         nameLocation: 'middle',
         nameGap: 28,
       }),
       yAxis: valueAxis(y, tickText, { name: 'ms', nameTextStyle: { color: 'var(--muted)', align: 'right' } }),
-      series: lines.map(({ name, points }) => series(name, points, styles.get(name), wide)),
+      series: lines.map(({ name, points }, index) =>
+        series(name, points, styles.get(name), wide ? (shifts[index] ?? 0) : null),
+      ),
     },
   });
 }
 
+const TOP = 26;
+const BOTTOM = 44;
 type Point = readonly [nines: number, logMs: number];
 
 const points = ({ curve }: Cell): readonly Point[] =>
@@ -59,7 +68,7 @@ function series(
   name: string,
   points: readonly Point[],
   style: NetworkStyle | undefined,
-  wide: boolean,
+  labelShift: number | null,
 ): object {
   const colour = style?.colour ?? LINE;
   const marked = new Set(MARKS.map((mark) => nearest(points, nines(mark))));
@@ -67,25 +76,46 @@ function series(
     type: 'line',
     silent: true,
     symbol: 'none',
-    labelLayout: { moveOverlap: 'shiftY' },
     lineStyle: { color: colour, width: 2, type: [...(style?.dash ?? [])] },
     itemStyle: { color: colour },
     data: points.map((point, index) => ({
       value: [...point],
       ...(marked.has(index) ? { symbol: style?.marker ?? 'circle', symbolSize: 8 } : {}),
-      ...(wide && index === points.length - 1 ? { label: endLabel(name, colour) } : {}),
+      ...(labelShift !== null && index === points.length - 1 ? endLabel(name, colour, labelShift) : {}),
     })),
   };
 }
 
-const endLabel = (name: string, color: string): object => ({
-  show: true,
-  position: 'right',
-  distance: 8,
-  formatter: () => name,
-  color,
-  fontSize: 12,
+/** The library hangs a label on a symbol only, so the line's end gets one too small to see. */
+const endLabel = (name: string, color: string, shift: number): object => ({
+  symbol: 'circle',
+  symbolSize: 1,
+  label: {
+    show: true,
+    position: 'right',
+    distance: 8,
+    offset: [0, shift],
+    formatter: () => name,
+    color,
+    fontSize: 12,
+  },
 });
+
+const LABEL_HEIGHT = 15;
+
+/** How far each label at these heights (pixels, downwards) has to move for none to lie on another. */
+function labelShifts(heights: readonly number[]): readonly number[] {
+  const order = heights.map((_, index) => index).sort((a, b) => (heights[b] ?? 0) - (heights[a] ?? 0));
+  const shifts = heights.map(() => 0);
+  let above = Infinity;
+  for (const index of order) {
+    const wanted = heights[index] ?? 0;
+    const placed = Math.min(wanted, above - LABEL_HEIGHT);
+    shifts[index] = placed - wanted;
+    above = placed;
+  }
+  return shifts;
+}
 
 /** The point at a mark, -1 where the line ends before it. */
 function nearest(points: readonly Point[], mark: number): number {

@@ -1,11 +1,10 @@
-import { BarChart, CustomChart, LineChart } from 'echarts/charts';
+import { CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';
 import { init, use, type EChartsCoreOption } from 'echarts/core';
-import { LabelLayout } from 'echarts/features';
 import { SVGRenderer } from 'echarts/renderers';
 import { escapeHtml, Markup } from '../html/markup.js';
 
-use([BarChart, CustomChart, LineChart, GridComponent, LabelLayout, SVGRenderer]);
+use([CustomChart, LineChart, GridComponent, SVGRenderer]);
 
 export interface Drawing {
   /** Unique in the page. */

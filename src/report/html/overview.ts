@@ -1,0 +1,103 @@
+import type { Summary } from '../../schema/index.js';
+import {
+  Gaps,
+  PRIMARY,
+  situationTitle,
+  standings,
+  unmeasured,
+  type Situation,
+  type Standing,
+} from '../cells.js';
+import { NO_FIGURE, three, whole } from '../number.js';
+import { cpuRatioText, inShort, ratioRange, VERDICT_LEGEND, verdictCounts } from '../wording.js';
+import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
+import { html, NOTHING, type Markup } from './markup.js';
+import { cell, tableMarkup, type TableCell } from './table.js';
+
+/** What a reader who goes no further should know: who is where, how sure that is, and what could not be measured. */
+export function overviewMarkup(
+  summary: Summary,
+  all: readonly Situation[],
+  situationId: (index: number) => string,
+): Markup {
+  const rows = standings(summary).filter(({ network }) => network.status === 'measured');
+  return html`<section aria-labelledby="overview">
+    <h2 id="overview">In short</h2>
+    <p class="lead">${inShort(summary)}</p>
+    ${standingTable(rows, summary.reference)} ${matrix(rows, all, summary.reference, situationId)}
+    ${missing(summary)}
+  </section>`;
+}
+
+const standingTable = (rows: readonly Standing[], reference: string): Markup =>
+  tableMarkup({
+    caption: `Over all workloads and rates, lowest ${PRIMARY} first`,
+    full: true,
+    columns: [
+      { title: html`Network` },
+      { title: html`${PRIMARY} against ${reference}`, left: true },
+      { title: html`CPU per request against ${reference}` },
+      { title: html`Setup steps` },
+      { title: html`Setup ms` },
+      { title: html`What it is`, left: true },
+    ],
+    rows: rows.map(standingRow),
+  });
+
+function standingRow(row: Standing): readonly TableCell[] {
+  const { network, isReference } = row;
+  const verdicts = html`<small>${verdictCounts(row)}</small>`;
+  return [
+    cell(network.name),
+    cell(isReference ? 'reference' : html`${ratioRange(row) || NO_FIGURE}${verdicts}`, 'left'),
+    cell(isReference ? 'reference' : cpuRatioText(row)),
+    cell(network.setup === null ? NO_FIGURE : whole(network.setup.steps)),
+    cell(network.setup === null ? NO_FIGURE : three(network.setup.ms)),
+    cell(network.what, 'wrap left'),
+  ];
+}
+
+/** Networks against situations, each heading a way to the details. */
+function matrix(
+  rows: readonly Standing[],
+  all: readonly Situation[],
+  reference: string,
+  situationId: (index: number) => string,
+): Markup {
+  const notes: Notes = { prefix: 'overview-note', gaps: new Gaps() };
+  const columns = all.map((situation, index) => ({
+    title: html`<a href="#${situationId(index)}"
+      >${situation.workload}<br />${whole(situation.rateRps)}/s</a
+    >`,
+  }));
+  const table = tableMarkup({
+    caption: `${PRIMARY} as a ratio to ${reference}, by workload and requests/s`,
+    full: true,
+    columns: [{ title: html`Network` }, ...columns],
+    rows: rows.filter(({ isReference }) => !isReference).map((row) => matrixRow(row, all, notes)),
+  });
+  return html`${table}${notesMarkup(notes)}
+    <p class="quiet">${VERDICT_LEGEND}</p>`;
+}
+
+const matrixRow = ({ network }: Standing, all: readonly Situation[], notes: Notes): readonly TableCell[] => [
+  cell(network.name),
+  ...all.map((situation) => {
+    const found = situation.rows.find((row) => row.network === network)?.cell;
+    const title = situationTitle(situation);
+    const ratio = figureMarkup(found?.ratioToReference[PRIMARY], title, network.name, notes);
+    return cell(html`${ratio}${verdictMarkup(found?.verdicts[PRIMARY])}`);
+  }),
+];
+
+function missing(summary: Summary): Markup {
+  const items = unmeasured(summary);
+  if (items.length === 0) return NOTHING;
+  return html`<h3>Not measured</h3>
+    <ul>
+      ${items.map(
+        ({ name, what, status, reason }) =>
+          html`<li><strong>${name}</strong> (${what}), ${status}: ${reason ?? 'no reason was given'}</li>`,
+      )}
+    </ul>`;
+}
