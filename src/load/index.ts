@@ -1,4 +1,6 @@
-/** The generator. */
-export const serveGenerator = (): Promise<void> =>
-  Promise.reject(new Error('the generator is not built yet'));
-export const runThread = (): void => undefined;
+/** The generator: requests at a rate, from one thread or many, with both times of each and a certificate of its own. */
+export { openGenerator, type Generator, type GeneratorRequest } from './generator.js';
+export { runLoad, type RunLoadOptions } from './run.js';
+export { serveGenerator } from './serve.js';
+export { checkTarget, type CheckedTarget } from './target.js';
+export { runThread } from './thread.js';

@@ -51,6 +51,8 @@ export const certificateSchema = z.object({
   achievedRps: z.number(),
   /** From the intended time to the send, of every request. */
   sendLatenessUs: spread,
+  /** From when the request was due and its connection free to the send: late by the generator alone. */
+  ownLatenessUs: spread.optional(),
   /** Between two turns of the event loop beyond the wait that was asked for. */
   loopLagUs: spread,
   /** Sent later than the limit of METHODOLOGY.md because the connection was still waiting for an answer. */

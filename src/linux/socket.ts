@@ -1,0 +1,102 @@
+import { isIPv6 } from 'node:net';
+import { lastErrno, libc, SyscallError } from './libc.js';
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const MSG_NOSIGNAL = 0x4000;
+
+/** Numbers of errno that a caller decides by. */
+export const EAGAIN = 11;
+export const EINPROGRESS = 115;
+
+const socket: (domain: number, type: number, protocol: number) => number = libc.func(
+  'int socket(int domain, int type, int protocol)',
+);
+const connect: (fd: number, address: Uint8Array, bytes: number) => number = libc.func(
+  'int connect(int fd, uint8_t *address, int bytes)',
+);
+const setsockopt: (fd: number, level: number, option: number, value: Int32Array, bytes: number) => number =
+  libc.func('int setsockopt(int fd, int level, int option, int *value, int bytes)');
+const getsockopt: (
+  fd: number,
+  level: number,
+  option: number,
+  value: Int32Array,
+  bytes: Int32Array,
+) => number = libc.func(
+  'int getsockopt(int fd, int level, int option, _Out_ int *value, _Inout_ int *bytes)',
+);
+const recvFrom: (fd: number, address: number, bytes: number, flags: number) => number = libc.func(
+  'long recv(int fd, intptr_t address, size_t bytes, int flags)',
+);
+const sendTo: (fd: number, address: number, bytes: number, flags: number) => number = libc.func(
+  'long send(int fd, intptr_t address, size_t bytes, int flags)',
+);
+
+/** Bytes read, 0 at the end of the stream, -1 with `lastErrno()` saying why. Allocates nothing. */
+export const receive = (fd: number, address: number, bytes: number): number =>
+  recvFrom(fd, address, bytes, 0);
+
+/** Bytes taken by the kernel, -1 with `lastErrno()` saying why. Allocates nothing, and raises no SIGPIPE. */
+export const send = (fd: number, address: number, bytes: number): number =>
+  sendTo(fd, address, bytes, MSG_NOSIGNAL);
+
+export const closeFd: (fd: number) => number = libc.func('int close(int fd)');
+
+const ON = Int32Array.of(1);
+
+/**
+ * A TCP socket that does not block and sends at once.
+ *
+ * @throws SyscallError EMFILE, ENFILE, …
+ */
+export function tcpSocket(address: SocketAddress): number {
+  const fd = socket(address.family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
+  if (fd < 0) throw new SyscallError('socket', lastErrno());
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ON, 4);
+  return fd;
+}
+
+/** 0 when connected, else errno: EINPROGRESS when it goes on (and epoll will tell), or why it cannot. */
+export const connectTo = (fd: number, address: SocketAddress): number =>
+  connect(fd, address.bytes, address.bytes.length) === 0 ? 0 : lastErrno();
+
+/** How a connect that went on has ended: 0 or errno. */
+export function socketError(fd: number): number {
+  const value = new Int32Array(1);
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, value, Int32Array.of(4)) !== 0) return lastErrno();
+  return value[0]!;
+}
+
+/** What the kernel calls a sockaddr. */
+export interface SocketAddress {
+  readonly family: number;
+  readonly bytes: Uint8Array;
+}
+
+/** `address` is IPv4 in dots or IPv6 without a zone. */
+export function socketAddress(address: string, port: number): SocketAddress {
+  const family = isIPv6(address) ? AF_INET6 : AF_INET;
+  const bytes = new Uint8Array(family === AF_INET6 ? 28 : 16);
+  bytes.set([family, 0, port >> 8, port & 255]);
+  if (family === AF_INET6) bytes.set(ipv6Bytes(address), 8);
+  else bytes.set(address.split('.').map(Number), 4);
+  return { family, bytes };
+}
+
+// The URL parser writes any form of an address in its shortest one: at most one `::`, no dotted tail.
+function ipv6Bytes(address: string): number[] {
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const left = groups(head);
+  const right = groups(tail ?? '');
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => 0);
+  return [...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 255]);
+}
+
+const groups = (text: string): number[] =>
+  text === '' ? [] : text.split(':').map((group) => parseInt(group, 16));

@@ -1,0 +1,119 @@
+import type { Pace } from './pace.js';
+import type { Pacer } from './pacer.js';
+import { RandomStream } from './random.js';
+import { Ring } from './ring.js';
+
+/**
+ * Constant arrival: each connection has a schedule of its own, all with the same interval, each with a random phase.
+ * The order of dues is then one cycle over the phases sorted, so that finding the next costs the same however many
+ * connections there are. A connection that is busy when its request is due owes it, and sends when it is free.
+ */
+export class ConstantPacer implements Pacer {
+  dueNs: number;
+  intendedNs = 0;
+  /** Connections by phase, their phases, and each connection's place in that order. */
+  readonly #order: Int32Array;
+  readonly #phaseNs: Float64Array;
+  readonly #place: Int32Array;
+  readonly #intervalNs: number;
+  readonly #untilNs: number;
+  /** The next due: which place in the order, in which round. */
+  #cursor = 0;
+  #round = 0;
+  readonly #taken: Float64Array;
+  readonly #isFree: Uint8Array;
+  /** Free connections that owe requests. */
+  readonly #owing: Ring;
+  #passedInAll = 0;
+  #takenInAll = 0;
+
+  constructor(pace: Pace) {
+    this.#intervalNs = pace.intervalNs;
+    this.#untilNs = pace.untilNs;
+    const phases = Float64Array.from({ length: pace.connections }, (_, c) => phaseOf(pace, c));
+    this.#order = Int32Array.from(phases.keys()).sort((a, b) => phases[a]! - phases[b]!);
+    this.#phaseNs = phases;
+    this.#place = new Int32Array(pace.connections);
+    this.#order.forEach((c, place) => (this.#place[c] = place));
+    this.#taken = new Float64Array(pace.connections);
+    this.#isFree = new Uint8Array(pace.connections);
+    this.#owing = new Ring(pace.connections);
+    this.dueNs = this.#dueAtCursor();
+  }
+
+  free(c: number): void {
+    this.#isFree[c] = 1;
+    if (this.#owes(c)) this.#owing.push(c);
+  }
+
+  lose(c: number): void {
+    this.#isFree[c] = 0;
+  }
+
+  next(nowNs: number): number {
+    while (this.#owing.length > 0) {
+      const c = this.#owing.shift();
+      if (this.#isFree[c] === 1) return this.#take(c);
+    }
+    while (this.dueNs <= nowNs) {
+      const c = this.#pass();
+      if (this.#isFree[c] === 1) return this.#take(c);
+    }
+    return -1;
+  }
+
+  takeOwed(c: number, nowNs: number): boolean {
+    this.#passUntil(nowNs);
+    if (!this.#owes(c)) return false;
+    this.#take(c);
+    return true;
+  }
+
+  backlog(nowNs: number): boolean {
+    this.#passUntil(nowNs);
+    return this.#takenInAll < this.#passedInAll;
+  }
+
+  /** Passes what is due while connections that are free then owe it: they are asked first by `next`. */
+  #passUntil(nowNs: number): void {
+    while (this.dueNs <= nowNs) {
+      const c = this.#pass();
+      if (this.#isFree[c] === 1) this.#owing.push(c);
+    }
+  }
+
+  #take(c: number): number {
+    this.#isFree[c] = 0;
+    this.intendedNs = this.#phaseNs[c]! + this.#taken[c]! * this.#intervalNs;
+    this.#taken[c]! += 1;
+    this.#takenInAll++;
+    return c;
+  }
+
+  #owes(c: number): boolean {
+    const passed = this.#round + (this.#place[c]! < this.#cursor ? 1 : 0);
+    return this.#taken[c]! < passed;
+  }
+
+  /** Steps over the due at the cursor and returns its connection. */
+  #pass(): number {
+    const c = this.#order[this.#cursor]!;
+    this.#passedInAll++;
+    this.#cursor++;
+    if (this.#cursor === this.#order.length) {
+      this.#cursor = 0;
+      this.#round++;
+    }
+    this.dueNs = this.#dueAtCursor();
+    return c;
+  }
+
+  #dueAtCursor(): number {
+    const dueNs = this.#phaseNs[this.#order[this.#cursor]!]! + this.#round * this.#intervalNs;
+    return dueNs < this.#untilNs ? dueNs : Infinity;
+  }
+}
+
+/** A connection's phase rests on the seed and its number alone, not on how many threads share the connections. */
+const phaseOf = (pace: Pace, c: number): number =>
+  new RandomStream(pace.seed, pace.first + c).next() * pace.intervalNs;

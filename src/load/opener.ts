@@ -1,0 +1,58 @@
+import { Ring } from './ring.js';
+
+// A listen backlog is 511 (nginx) or less: connections open at a pace that a server of one busy core accepts.
+const OPENS_EACH_MS = 16;
+const MAX_OPENING = 256;
+const BACK_OFF_NS = 100e6;
+
+/** Which closed connection opens next, so that neither the start nor an outage makes a storm of connects. */
+export class Opener {
+  readonly #soon: Ring;
+  readonly #later: Ring;
+  readonly #laterNs: Float64Array;
+  #tickNs = -Infinity;
+  #left = 0;
+
+  constructor(connections: number) {
+    this.#soon = new Ring(connections);
+    this.#later = new Ring(connections);
+    this.#laterNs = new Float64Array(connections);
+  }
+
+  /** Connection `c` may open as soon as the pace allows. */
+  soon(c: number): void {
+    this.#soon.push(c);
+  }
+
+  /** Connection `c` failed, and waits for a while first. */
+  later(c: number, nowNs: number): void {
+    this.#laterNs[c] = nowNs + BACK_OFF_NS;
+    this.#later.push(c);
+  }
+
+  get isIdle(): boolean {
+    return this.#soon.length === 0 && this.#later.length === 0;
+  }
+
+  /** The connection to open now; -1 for none. `opening` is how many are under way. */
+  next(nowNs: number, opening: number): number {
+    if (nowNs - this.#tickNs >= 1e6) {
+      this.#tickNs = nowNs;
+      this.#left = OPENS_EACH_MS;
+    }
+    if (this.#left === 0 || opening >= MAX_OPENING) return -1;
+    const first = this.#later.peek();
+    if (first >= 0 && this.#laterNs[first]! <= nowNs) return this.#chosen(this.#later.shift());
+    return this.#soon.length > 0 ? this.#chosen(this.#soon.shift()) : -1;
+  }
+
+  zeroAt(ns: number): void {
+    this.#tickNs -= ns;
+    this.#laterNs.forEach((later, c, all) => (all[c] = later - ns));
+  }
+
+  #chosen(c: number): number {
+    this.#left--;
+    return c;
+  }
+}

@@ -1,0 +1,78 @@
+import { MonotonicClock, monotonicSeconds } from '../linux/index.js';
+import type { LoadPlan, LoadResult } from '../schema/index.js';
+import { interrupted } from './errors.js';
+import { mergeTallies, resultOf } from './result.js';
+import { Team } from './team.js';
+
+export interface RunLoadOptions {
+  /** Stops the run within some milliseconds; it then rejects with `interrupted`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the recorded window opens and when it closes, to the millisecond. */
+  readonly onWindow?: ((edge: 'open' | 'close') => void) | undefined;
+}
+
+/** From the word to start until the first request may be due: each thread has to wake up first. */
+const HEAD_START_NS = 3e6;
+
+/**
+ * Loads a target as planned. A server that is dead, slow or wrong gives a result that says so; only what keeps the load
+ * from being made at all is thrown.
+ *
+ * @throws BarewireError `interrupted` when the signal aborts, `bad-input` for a CPU that cannot be used
+ */
+export async function runLoad(plan: LoadPlan, options: RunLoadOptions = {}): Promise<LoadResult> {
+  const { signal } = options;
+  if (signal?.aborted === true) throw interrupted();
+  const epochS = monotonicSeconds();
+  await using team = new Team(plan, epochS);
+  using edges = new WindowEdges(options.onWindow);
+  const abort = (): void => team.abort();
+  signal?.addEventListener('abort', abort);
+  try {
+    await team.ready();
+    using clock = new MonotonicClock(epochS);
+    team.start(clock.ns + HEAD_START_NS);
+    edges.schedule(HEAD_START_NS / 1e6 + plan.warmupMs, plan.durationMs);
+    const tallies = await team.tallies();
+    if (isAborted(signal)) throw interrupted();
+    edges.close();
+    return resultOf(plan, mergeTallies(tallies), tallies);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+// A call, so that the compiler does not think that it knows the answer from before the wait.
+const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
+
+/** Says when the window opens and closes, each once and in this order, however late a timer comes. */
+class WindowEdges implements Disposable {
+  readonly #onWindow: RunLoadOptions['onWindow'];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #said = 0;
+
+  constructor(onWindow: RunLoadOptions['onWindow']) {
+    this.#onWindow = onWindow;
+  }
+
+  schedule(openMs: number, durationMs: number): void {
+    this.#timers.push(
+      setTimeout(() => this.#open(), openMs),
+      setTimeout(() => this.close(), openMs + durationMs),
+    );
+  }
+
+  close(): void {
+    this.#open();
+    if (this.#said++ === 1) this.#onWindow?.('close');
+  }
+
+  #open(): void {
+    if (this.#said === 0) this.#onWindow?.('open');
+    this.#said = Math.max(this.#said, 1);
+  }
+
+  [Symbol.dispose](): void {
+    this.#timers.forEach(clearTimeout);
+  }
+}

@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { bundlePath } from '../machine/index.js';
+import type { LoadPlan } from '../schema/index.js';
+import { loadFailed, received } from './errors.js';
+import { shareOf } from './pacer.js';
+import type { Tally } from './tally.js';
+import { Control, type ThreadData, type ThreadMessage } from './thread.js';
+
+/** The threads of one run. Disposing stops them, and waits until they are gone. */
+export class Team implements AsyncDisposable {
+  readonly #control = new Control();
+  readonly #members: readonly Member[];
+
+  constructor(plan: LoadPlan, epochS: number) {
+    const threads = Math.min(plan.threads, plan.connections);
+    this.#members = Array.from({ length: threads }, (_, thread) => {
+      const share = shareOf(plan.connections, threads, thread);
+      const cpu = plan.cpus[thread % plan.cpus.length] ?? null;
+      return new Member({ role: 'load-thread', plan, share, epochS, cpu, control: this.#control.buffer });
+    });
+  }
+
+  /** Until each thread has opened its connections, or has failed to. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.ready));
+  }
+
+  start(startNs: number): void {
+    this.#control.go(startNs);
+  }
+
+  abort(): void {
+    this.#control.abort();
+  }
+
+  async tallies(): Promise<Tally[]> {
+    return Promise.all(this.#members.map((member) => member.tally));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#control.abort();
+    await Promise.all(this.#members.map((member) => member.exited));
+  }
+}
+
+class Member {
+  readonly ready: Promise<ThreadMessage>;
+  readonly tally: Promise<Tally>;
+  readonly exited: Promise<unknown>;
+
+  constructor(data: ThreadData) {
+    const worker = new Worker(bundlePath(), { workerData: data, execArgv: [] });
+    this.exited = once(worker, 'exit');
+    this.ready = messageOf(worker, 'ready');
+    this.tally = messageOf(worker, 'done').then((message) => message.tally);
+    // Both fail together, and only one of them is being waited for.
+    this.ready.catch(() => undefined);
+    this.tally.catch(() => undefined);
+  }
+}
+
+type Message<Kind> = Extract<ThreadMessage, { kind: Kind }>;
+
+function messageOf<Kind extends ThreadMessage['kind']>(worker: Worker, kind: Kind): Promise<Message<Kind>> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (message: ThreadMessage) => {
+      if (message.kind === kind) resolve(message as Message<Kind>);
+      else if (message.kind === 'failed') reject(received(message.error));
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(loadFailed(`A load thread ended early (${code}).`, 'Run it again.')));
+  });
+}
