@@ -1,12 +1,15 @@
 import { BarewireError, nearest } from '../schema/index.js';
 import { bridge } from './attachment/bridge.js';
 import { host } from './attachment/host.js';
-import { ipvlanL2 } from './attachment/ipvlan.js';
+import { ipvlanL2, ipvlanL3, ipvlanL3s } from './attachment/ipvlan.js';
 import { macvlan } from './attachment/macvlan.js';
+import { ptp } from './attachment/ptp.js';
 import { pair } from './pair.js';
 import type { Network } from './types.js';
+import { awsVpc } from './underlay/aws-vpc.js';
 import { flat } from './underlay/flat.js';
 import { hostGw } from './underlay/host-gw.js';
+import { ipip } from './underlay/ipip.js';
 import { none } from './underlay/none.js';
 import { vxlan } from './underlay/vxlan.js';
 
@@ -18,8 +21,13 @@ export const CATALOG: readonly Network[] = [
   pair(REFERENCE, none, host),
   pair('flannel-host-gw', hostGw, bridge),
   pair('flannel-vxlan', vxlan, bridge),
+  pair('flannel-aws-vpc', awsVpc, bridge),
+  pair('flannel-ipip', ipip, bridge),
+  pair('host-gw-ptp', hostGw, ptp),
   pair('macvlan', flat, macvlan),
   pair('ipvlan', flat, ipvlanL2),
+  pair('ipvlan-l3', hostGw, ipvlanL3),
+  pair('ipvlan-l3s', hostGw, ipvlanL3s),
 ];
 
 export const networkNames = (): string[] => CATALOG.map(({ name }) => name);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { clientPlan, printed } from './request.js';
+import { clientPlan, names, printed } from './request.js';
 
 const C = 'bw-r1-client-c1';
+const HOST_ROUTE = 'ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0';
 
 const bridged = (mtu: number): string[] => [
   `ip netns add ${C}`,
@@ -16,6 +17,12 @@ const bridged = (mtu: number): string[] => [
   `ip -n ${C} route add default via 198.19.1.1`,
 ];
 
+const ON_SUBNET = [
+  `ip -n ${C} addr add 198.19.1.2/32 dev eth0`,
+  `ip -n ${C} link set eth0 up`,
+  `ip -n ${C} route add default dev eth0`,
+];
+
 const onSegment = (link: string): string[] => [
   `ip netns add ${C}`,
   `ip link add link eth0 name bw-r1-c1 netns ${C} type ${link}`,
@@ -28,7 +35,7 @@ const onSegment = (link: string): string[] => [
 /** What a reader would type on the first of two hosts. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   host: [],
-  'flannel-host-gw': ['ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0', ...bridged(1500)],
+  'flannel-host-gw': [HOST_ROUTE, ...bridged(1500)],
   'flannel-vxlan': [
     'ip link add flannel.1 address 02:74:2e:ee:5c:44 mtu 1450 up type vxlan id 1 dev eth0 local 198.18.0.1 dstport 8472 nolearning',
     'ip addr add 198.19.1.0/32 dev flannel.1',
@@ -37,6 +44,29 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'ip route add 198.19.2.0/24 via 198.19.2.0 dev flannel.1 onlink',
     ...bridged(1450),
   ],
+  'flannel-ipip': [
+    'ip link add flannel.ipip mtu 1480 up type ipip local 198.18.0.1 dev eth0',
+    'ip addr add 198.19.1.0/32 dev flannel.ipip',
+    'ip route add 198.19.2.0/24 via 198.18.0.2 dev flannel.ipip onlink',
+    ...bridged(1480),
+  ],
+  'flannel-aws-vpc': bridged(1500),
+  'host-gw-ptp': [
+    HOST_ROUTE,
+    `ip netns add ${C}`,
+    `ip link add bw-r1-c1 mtu 1500 up type veth peer name eth0 mtu 1500 netns ${C}`,
+    'ip addr add 198.19.1.1/32 dev bw-r1-c1',
+    'ip route add 198.19.1.2 dev bw-r1-c1',
+    'sysctl -w net.ipv4.ip_forward=1',
+    `ip -n ${C} link set lo up`,
+    `ip -n ${C} link set eth0 addrgenmode none`,
+    `ip -n ${C} addr add 198.19.1.2/32 dev eth0`,
+    `ip -n ${C} link set eth0 up`,
+    `ip -n ${C} route add 198.19.1.1 dev eth0`,
+    `ip -n ${C} route add default via 198.19.1.1`,
+  ],
+  'ipvlan-l3': [HOST_ROUTE, ...onSegment('ipvlan mode l3').slice(0, 4), ...ON_SUBNET],
+  'ipvlan-l3s': [HOST_ROUTE, ...onSegment('ipvlan mode l3s').slice(0, 4), ...ON_SUBNET],
   macvlan: onSegment('macvlan mode bridge'),
   ipvlan: onSegment('ipvlan mode l2'),
 };
@@ -44,5 +74,9 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
 describe('the steps of a network are the commands that a reader would type', () => {
   test.each(Object.entries(EXPECTED))('%s', (name, lines) => {
     expect(printed(clientPlan(name))).toEqual(lines);
+  });
+
+  test('are known here for every network of the catalog', () => {
+    expect(Object.keys(EXPECTED).toSorted()).toEqual(names.toSorted());
   });
 });

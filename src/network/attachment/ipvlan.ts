@@ -1,21 +1,24 @@
+import type { Step } from '../../schema/index.js';
 import { ip } from '../commands.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
 import { address, containerOf, INSIDE, loopback, namespace, rename, up } from './inside.js';
 
-/** A slave of the host's interface that shares its MAC; on layer 2, ARP and broadcast work as on the wire. */
-export const ipvlanL2: Attachment = {
-  name: 'ipvlan-l2',
-  what: "an address of its own on the host's interface (layer 2)",
+type Mode = 'l2' | 'l3' | 'l3s';
+
+/** A slave of the host's interface that shares its MAC: `configure` gives it address and routes. */
+const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => Step[]): Attachment => ({
+  name: `ipvlan-${mode}`,
+  what,
   requires: [{ kind: 'link-type', type: 'ipvlan' }],
   join: (site, plan) => ({
-    steps: [...slave(site, plan, 'l2'), address(plan, plan.prefix), up(plan)],
+    steps: [...slave(site, plan, mode), ...configure(plan)],
     container: containerOf(plan),
     through: [{ netns: plan.netns, link: INSIDE }],
   }),
-};
+});
 
 /** Taken away by name, not only with its namespace: a namespace ends later, and until then the address is still taken. */
-const slave = (site: Site, plan: ContainerPlan, mode: 'l2' | 'l3' | 'l3s') => [
+const slave = (site: Site, plan: ContainerPlan, mode: Mode): Step[] => [
   namespace(site, plan),
   ip(
     null,
@@ -26,3 +29,25 @@ const slave = (site: Site, plan: ContainerPlan, mode: 'l2' | 'l3' | 'l3s') => [
   rename(plan),
   loopback(plan),
 ];
+
+const asNeighbour = (plan: ContainerPlan): Step[] => [address(plan, plan.prefix), up(plan)];
+
+/** There is no ARP on layer 3: all goes to the link, and the host routes it. */
+const asRouted = (plan: ContainerPlan): Step[] => [
+  address(plan, 32),
+  up(plan),
+  ip(plan.netns, 'Send everything to the link.', `route add default dev ${INSIDE}`),
+];
+
+/** ARP and broadcast work as on the wire. */
+export const ipvlanL2 = ipvlan('l2', "an address of its own on the host's interface", asNeighbour);
+
+/** Routed in the host's namespace, past its netfilter. */
+export const ipvlanL3 = ipvlan('l3', 'a slave of the interface that the host routes for', asRouted);
+
+/** Routed in the host's namespace, through its netfilter and connection tracking. */
+export const ipvlanL3s = ipvlan(
+  'l3s',
+  'a slave of the interface that the host routes and filters for',
+  asRouted,
+);

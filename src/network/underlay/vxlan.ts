@@ -7,6 +7,8 @@ const DEVICE = 'flannel.1';
 /** flannel's: VNI 1, and the port that Linux used before IANA gave 4789. */
 const VNI = 1;
 const PORT = 8472;
+/** IPv4 20, UDP 8, VXLAN 8, the inner Ethernet header 14. */
+const OVERHEAD_BYTES = 50;
 
 /** flannel's VXLAN backend: a tunnel device without learning; neighbour, forwarding entry and route for every peer. */
 export const vxlan: Underlay = {
@@ -16,8 +18,7 @@ export const vxlan: Underlay = {
     { kind: 'link-type', type: 'vxlan' },
     { kind: 'tool', name: 'bridge' },
   ],
-  /** IPv4 20, UDP 8, VXLAN 8, the inner Ethernet header 14. */
-  overheadBytes: 50,
+  overheadBytes: OVERHEAD_BYTES,
   addresses: 'subnet',
   steps: (site) => [
     ...device(site),
@@ -39,7 +40,7 @@ const device = ({ run, host }: Site): Step[] => [
   ip(
     null,
     `Make ${host.name}'s end of the tunnels.`,
-    `link add ${DEVICE} address ${vtepMac(run, host)} mtu ${host.mtu - 50} up type vxlan id ${VNI}` +
+    `link add ${DEVICE} address ${vtepMac(run, host)} mtu ${host.mtu - OVERHEAD_BYTES} up type vxlan id ${VNI}` +
       ` dev ${host.dev} local ${host.address} dstport ${PORT} nolearning`,
     { kind: 'link', netns: null, name: DEVICE },
   ),

@@ -1,0 +1,16 @@
+import type { Underlay } from '../types.js';
+
+/**
+ * The VPC's own route table sends each subnet to its instance, so that a host needs no step for its peers. The table is
+ * changed by AWS's API, not by a step on a host: its routes, and the instances' source/destination check turned off, must
+ * be there before.
+ */
+export const awsVpc: Underlay = {
+  name: 'aws-vpc',
+  what: "the VPC's route table",
+  requires: [{ kind: 'place', name: 'an AWS VPC' }],
+  overheadBytes: 0,
+  addresses: 'subnet',
+  steps: () => [],
+  through: ({ host }) => [{ netns: null, link: host.dev }],
+};
