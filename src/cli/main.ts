@@ -1,1 +1,64 @@
-process.stdout.write('barewire\n');
+import { Command, CommanderError } from 'commander';
+import { BarewireError } from '../schema/index.js';
+import type { Context } from './context.js';
+import { doctorCommand } from './doctor-command.js';
+import { loadCommand } from './load-command.js';
+import { networksCommand } from './networks-command.js';
+import { reportCommand } from './report-command.js';
+import { studyCommand } from './study-command.js';
+import { describeError, exitStatus, openTerminal } from './terminal.js';
+import { undoCommand } from './undo-command.js';
+
+/** Set by the build from package.json. */
+declare const BAREWIRE_VERSION: string;
+
+function program(context: Context): Command {
+  const root = new Command('barewire')
+    .description('How far is your container network from the bare wire?')
+    .version(BAREWIRE_VERSION)
+    .showHelpAfterError('(add --help to see what there is)')
+    .exitOverride();
+  const commands = [studyCommand, networksCommand, doctorCommand, loadCommand, reportCommand, undoCommand];
+  for (const make of commands)
+    root.addCommand(make(context).exitOverride().showHelpAfterError('(add --help to see what there is)'));
+  return root;
+}
+
+/** The first Ctrl-C puts the machine back; a second one ends at once and leaves that to `barewire undo`. */
+function interruptible(): AbortController {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) {
+      process.stderr.write('\nEnded before the machine was put back. Run: barewire undo\n');
+      process.exit(130);
+    }
+    process.stderr.write('\nInterrupted: putting the machine back … (again to end at once)\n');
+    controller.abort(
+      new BarewireError('Interrupted.', { code: 'interrupted', fault: 'user', hint: 'Go on with --resume.' }),
+    );
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);
+  return controller;
+}
+
+async function main(): Promise<number> {
+  const controller = interruptible();
+  let status = 0;
+  const terminal = openTerminal();
+  const context: Context = {
+    terminal,
+    signal: controller.signal,
+    version: BAREWIRE_VERSION,
+    fail: () => (status = 1),
+  };
+  try {
+    await program(context).parseAsync();
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    terminal.note(describeError(error));
+    return exitStatus(error, controller.signal.aborted);
+  }
+}
+
+process.exit(await main());
