@@ -3,10 +3,18 @@ import { isMainThread } from 'node:worker_threads';
 import { runThread, serveGenerator } from '../load/index.js';
 import { serveAgent } from '../machine/index.js';
 
-if (!isMainThread) runThread();
-else if (process.argv[2] === 'generator') await serveGenerator();
-else {
-  await serveAgent();
-  // What it started may still hold pipes open; all of it is undone.
+async function agent(): Promise<void> {
+  try {
+    await serveAgent();
+  } catch (error) {
+    // The study shows the last lines of it when it loses its agent.
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+  // Children of what it started may still hold pipes open; all steps are undone.
   process.exit();
 }
+
+if (!isMainThread) runThread();
+else if (process.argv[2] === 'generator') await serveGenerator();
+else await agent();

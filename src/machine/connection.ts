@@ -31,6 +31,8 @@ interface Waiting {
 type AgentProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
 const TAIL_LINES = 20;
+/** How long an agent may take to undo its steps; then it is killed, and its journal is undone from here. */
+const CLOSE_MS = 30_000;
 /** The hello takes the place of an answer to a request that nobody sends. */
 const HELLO = 0;
 
@@ -93,7 +95,9 @@ export class Connection {
   /** Ends the input, upon which the agent undoes what is left and ends; waits for that. Null when it ended well. */
   async close(): Promise<BarewireError | null> {
     this.#child.stdin.end();
+    const hung = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
     const lost = await this.#ended;
+    clearTimeout(hung);
     return this.#child.exitCode === 0 ? null : lost;
   }
 

@@ -99,7 +99,11 @@ class Engine implements Machine {
     const { run, host } = this.#header;
     const mark = this.#journal.mark;
     const entries = await this.#journal.add(await resolveSteps(steps, { run, host, home: null, mark }));
-    await takeEntries(entries, { host, home: null, start: (entry) => this.#start(entry) });
+    const stopped = await takeEntries(entries, { host, home: null, start: (entry) => this.#start(entry) });
+    if (stopped !== null) {
+      await this.#journal.undone(new Set(stopped.untaken.map(({ id }) => id)));
+      throw stopped.error;
+    }
     return { mark, steps: steps.length, ms: performance.now() - started };
   }
 

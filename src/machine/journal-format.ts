@@ -51,3 +51,26 @@ export const recordSchema = z.union([
   z.object({ undone: z.array(z.number()).readonly() }),
 ]);
 export type JournalRecord = z.infer<typeof recordSchema>;
+
+/** What an undo takes away, in words. */
+export function describeUndo(undo: Undo): string {
+  const within = 'netns' in undo && undo.netns !== null ? ` in namespace ${undo.netns}` : '';
+  switch (undo.kind) {
+    case 'netns':
+      return `namespace ${undo.name}`;
+    case 'link':
+      return `link ${undo.name}${within}`;
+    case 'route':
+      return `route ${undo.destination}${within}`;
+    case 'qdisc':
+      return `queueing discipline of ${undo.link}${within}`;
+    case 'sysctl':
+      return `setting ${undo.values[0]?.key ?? ''}${within}`;
+    case 'file':
+      return `file ${undo.path}`;
+    case 'directory':
+      return `directory ${undo.path}`;
+    case 'process':
+      return `process ${undo.name}`;
+  }
+}

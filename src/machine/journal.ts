@@ -1,6 +1,6 @@
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Step } from '../schema/index.js';
+import { BarewireError, type Step } from '../schema/index.js';
 import type { Entry, JournalHeader, JournalRecord, ProcessIdentity, Undo } from './journal-format.js';
 import { journalDirectory } from './state-directory.js';
 
@@ -59,9 +59,9 @@ export class Journal {
 
   async undone(ids: ReadonlySet<number>): Promise<void> {
     // Not synced: if the machine goes down now, the undo is only done once more, for files alone.
-    if (ids.size > 0) await this.#append([{ undone: [...ids] }]);
     this.#live = this.#live.filter((entry) => !ids.has(entry.id));
     for (const id of ids) this.#processes.delete(id);
+    if (ids.size > 0) await this.#append([{ undone: [...ids] }]);
   }
 
   /** Closes the file, and removes it when nothing in it is left to undo. */
@@ -74,15 +74,37 @@ export class Journal {
   }
 
   async #append(records: readonly JournalRecord[]): Promise<void> {
-    this.#file ??= await this.#open();
-    await this.#file.appendFile(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    try {
+      this.#file ??= await this.#open();
+      await this.#write(this.#file, records);
+    } catch (cause) {
+      throw new BarewireError(`The journal ${this.path} cannot be written`, {
+        code: 'disk',
+        fault: 'machine',
+        hint: 'Without it nothing is changed: make room there, or set BAREWIRE_STATE to a folder that has some.',
+        cause,
+      });
+    }
   }
 
+  async #write(file: FileHandle, records: readonly (JournalRecord | JournalHeader)[]): Promise<void> {
+    const { size } = await file.stat();
+    try {
+      await file.appendFile(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    } catch (error) {
+      // Half a line, on a full disk, would spoil the next.
+      await file.truncate(size);
+      throw error;
+    }
+  }
+
+  /** A journal of one's own is new; one that was found is written on. */
   async #open(): Promise<FileHandle> {
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    const file = await open(this.path, 'a', 0o600);
-    if ((await file.stat()).size === 0) {
-      await file.appendFile(`${JSON.stringify(this.#header)}\n`);
+    const found = this.#nextId > 0;
+    const file = await open(this.path, found ? 'a' : 'ax', 0o600);
+    if (!found) {
+      await this.#write(file, [this.#header]);
       await syncDirectory(dirname(this.path));
     }
     return file;
@@ -99,7 +121,8 @@ export interface JournalContents {
 
 const EMPTY: JournalContents = { live: [], processes: new Map(), nextId: 0 };
 
-const journalPath = ({ run, host }: { run: string; host: string }): string =>
+/** The file of one host of one run. */
+export const journalPath = ({ run, host }: { run: string; host: string }): string =>
   join(journalDirectory(), `${run}-${host}.jsonl`);
 
 /** A file's name is on disk only when its folder is. */

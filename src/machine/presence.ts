@@ -1,5 +1,7 @@
 import { lstatSync } from 'node:fs';
+import { z } from 'zod';
 import { inNetns, linkExists, netnsExists, routeExists } from '../linux/index.js';
+import { runCommand } from './command.js';
 import type { Undo } from './journal-format.js';
 
 /** Looks from inside a namespace; `absent` when that is gone, and all that was in it. */
@@ -28,4 +30,16 @@ export function isPresent(undo: Undo, home: string | null): boolean {
     case 'process':
       return true;
   }
+}
+
+const qdiscsSchema = z.array(z.object({ handle: z.string(), root: z.boolean().optional() }));
+
+/** True when somebody chose the root qdisc of a link: it has a handle, where the kernel's own has 0. */
+export async function hasOwnQdisc(netns: string | null, link: string): Promise<boolean> {
+  const shown = await runCommand(['tc', '-json', 'qdisc', 'show', 'dev', link], { netns });
+  // No such link, or no such namespace any more.
+  if (shown.code !== 0) return false;
+  return qdiscsSchema
+    .parse(JSON.parse(shown.stdout))
+    .some(({ handle, root }) => root === true && handle !== '0:');
 }

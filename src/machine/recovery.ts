@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readBootId } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
-import { Journal } from './journal.js';
+import { Journal, journalPath } from './journal.js';
 import type { Entry, JournalHeader } from './journal-format.js';
-import { findJournals, mendJournal, type FoundJournal } from './journal-reader.js';
+import { findJournals, mendJournal, readJournal, type FoundJournal } from './journal-reader.js';
 import { isAlive } from './session.js';
 import { undoEntries, undoFailed } from './undo.js';
 
@@ -50,6 +50,12 @@ export async function undoAll(): Promise<readonly UndoneJournal[]> {
   const owner = journals.find(isOwned)?.header;
   if (owner !== undefined && owner !== null) throw ownedBy(owner);
   return undone;
+}
+
+/** Undoes what one host's agent left when it was killed; nothing to do when it left nothing. */
+export async function undoJournalOf(owner: { readonly run: string; readonly host: string }): Promise<void> {
+  const journal = await readJournal(journalPath(owner));
+  if (journal !== null) await undoJournal(journal);
 }
 
 /** Undoes what the journal has, from outside of its host, and removes it. */

@@ -3,6 +3,7 @@ import { type Environment, type Step } from '../schema/index.js';
 import { Connection } from './connection.js';
 import { LineQueue } from './line-queue.js';
 import { RESULTS } from './protocol.js';
+import { undoJournalOf } from './recovery.js';
 import type {
   Answer,
   Exit,
@@ -38,11 +39,13 @@ const enter = (netns: string | null): string[] =>
 /** A machine at the far end of an agent's connection. */
 class RemoteMachine implements Machine {
   readonly name: string;
+  readonly #identity: MachineIdentity;
   readonly #connection: Connection;
-  #closed: Promise<BarewireError | null> | null = null;
+  #disposed: Promise<void> | null = null;
 
   constructor(identity: MachineIdentity, connection: Connection) {
     this.name = identity.host;
+    this.#identity = identity;
     this.#connection = connection;
   }
 
@@ -92,10 +95,16 @@ class RemoteMachine implements Machine {
     return this.#connection.ask({ id: this.#id(), op: 'environment' }, RESULTS.environment);
   }
 
+  /** Throws `undo-failed` with what is still there. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed ??= this.#connection.close();
-    const lost = await this.#closed;
-    if (lost !== null) throw lost;
+    this.#disposed ??= this.#dispose();
+    await this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    const lost = await this.#connection.close();
+    // The agent undoes its steps before it ends. One that was killed could not: its journal is here, and so are its steps.
+    if (lost !== null) await undoJournalOf(this.#identity);
   }
 
   #id(): number {

@@ -2,9 +2,8 @@ import { lstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { BarewireError, printAction, type Made, type Step } from '../schema/index.js';
 import type { ResolvedStep } from './journal.js';
-import type { Undo } from './journal-format.js';
-import { isPresent, look } from './presence.js';
-import { runCommand } from './command.js';
+import { describeUndo, type Undo } from './journal-format.js';
+import { hasOwnQdisc, isPresent, look } from './presence.js';
 import { readSysctl, sysctlsChangedBy } from './sysctl.js';
 
 /** What resolving needs to know of the host. */
@@ -74,41 +73,12 @@ async function belongsToAnother(undo: Undo, home: string | null): Promise<boolea
   return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns ?? home, undo.link) : true;
 }
 
-/** A qdisc that somebody chose has a handle; the kernel's own has 0. */
-export async function hasOwnQdisc(netns: string | null, link: string): Promise<boolean> {
-  const shown = await runCommand(['tc', 'qdisc', 'show', 'dev', link, 'root'], { netns });
-  return /^qdisc \S+ (?!0:)[0-9a-f]+: root /m.test(shown.stdout);
-}
-
 const existsAlready = (step: Step, undo: Undo, host: string): BarewireError =>
   new BarewireError(
-    `${host}: ${step.why}: ${printAction(step.do)}: ${describe(undo)} exists already and is not Barewire's`,
+    `${host}: ${step.why}: ${printAction(step.do)}: ${describeUndo(undo)} exists already and is not Barewire's`,
     {
       code: 'step-failed',
       fault: 'machine',
       hint: 'Take it away or rename it; if an earlier run left it, run: barewire undo',
     },
   );
-
-/** What an undo takes away, in words. */
-export function describe(undo: Undo): string {
-  const within = 'netns' in undo && undo.netns !== null ? ` in namespace ${undo.netns}` : '';
-  switch (undo.kind) {
-    case 'netns':
-      return `namespace ${undo.name}`;
-    case 'link':
-      return `link ${undo.name}${within}`;
-    case 'route':
-      return `route ${undo.destination}${within}`;
-    case 'qdisc':
-      return `queueing discipline of ${undo.link}${within}`;
-    case 'sysctl':
-      return `setting ${undo.values[0]?.key ?? ''}${within}`;
-    case 'file':
-      return `file ${undo.path}`;
-    case 'directory':
-      return `directory ${undo.path}`;
-    case 'process':
-      return `process ${undo.name}`;
-  }
-}

@@ -18,16 +18,30 @@ export interface Taking {
   start(entry: Entry): Promise<unknown>;
 }
 
-/** Takes journaled steps in order. Throws `step-failed` at the first that fails. */
-export async function takeEntries(entries: readonly Entry[], how: Taking): Promise<void> {
+/** Why taking stopped, and the steps that were certainly not taken. */
+export interface Stopped {
+  readonly error: BarewireError;
+  readonly untaken: readonly Entry[];
+}
+
+/** Takes journaled steps in order, up to the first that fails; null when all were taken. */
+export async function takeEntries(entries: readonly Entry[], how: Taking): Promise<Stopped | null> {
   let at = 0;
   while (at < entries.length) {
-    const size = batchSize(entries.slice(at));
+    const together = entries.slice(at, at + batchSize(entries.slice(at)));
     beforeActions();
-    await takeTogether(entries.slice(at, at + size), how);
-    afterActions(size);
-    at += size;
+    const failure = await takeTogether(together, how);
+    if (failure !== null) return { error: failure.error, untaken: entries.slice(at + failure.tried) };
+    afterActions(together.length);
+    at += together.length;
   }
+  return null;
+}
+
+/** `tried` is how many of the steps that went together may have changed something. */
+interface Failure {
+  readonly error: BarewireError;
+  readonly tried: number;
 }
 
 /** How many of the first steps go through one process. */
@@ -40,42 +54,42 @@ function batchSize(entries: readonly Entry[]): number {
   return Math.min(differs === -1 ? entries.length : differs, actionsUntilKill());
 }
 
-async function takeTogether(entries: readonly Entry[], how: Taking): Promise<void> {
-  const commands = entries.map((entry) => entry.step.do).filter((action) => action.kind === 'command');
+async function takeTogether(entries: readonly Entry[], how: Taking): Promise<Failure | null> {
   const [first] = entries;
-  if (first === undefined) return;
-  if (commands.length > 0) await takeCommands(entries, commands, how);
-  else await takeOne(first, how);
-}
-
-async function takeCommands(
-  entries: readonly Entry[],
-  commands: readonly Command[],
-  how: Taking,
-): Promise<void> {
-  const [first] = commands;
-  if (first === undefined) return;
-  const single = commands.length === 1;
-  const argv = single ? [first.tool, ...first.args] : [first.tool, '-batch', '-'];
-  const netns = first.netns ?? how.home;
-  const result = await runCommand(argv, single ? { netns } : { netns, input: batchInput(commands) });
-  if (result.code === 0) return;
-  const line = single ? 0 : failedLine(result.stderr);
-  const failed = entries[line ?? 0];
-  if (line !== null && failed !== undefined) throw stepFailed(failed.step, how.host, result.stderr);
-  throw oneOfFailed(entries, how.host, result.stderr);
-}
-
-async function takeOne(entry: Entry, how: Taking): Promise<void> {
+  if (first === undefined) return null;
+  const action = first.step.do;
   try {
-    await act(entry, how);
-  } catch (error) {
-    throw stepFailed(entry.step, how.host, error instanceof Error ? error.message : String(error), error);
+    if (action.kind === 'command') return await takeCommands(action, entries, how);
+    await act(action, first, how);
+    return null;
+  } catch (cause) {
+    // A name that exists by now is somebody's who was quicker: theirs, and nothing of ours.
+    const tried = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 0 : 1;
+    const said = cause instanceof Error ? cause.message : String(cause);
+    return { error: stepFailed(first.step, how.host, said, cause), tried };
   }
 }
 
-async function act(entry: Entry, how: Taking): Promise<void> {
-  const action = entry.step.do;
+/** `first` is the first of the commands, which all go to one process of its tool in its namespace. */
+async function takeCommands(first: Command, entries: readonly Entry[], how: Taking): Promise<Failure | null> {
+  const netns = first.netns ?? how.home;
+  const single = entries.length === 1;
+  const { code, stderr } = single
+    ? await runCommand([first.tool, ...first.args], { netns })
+    : await runCommand([first.tool, '-batch', '-'], { netns, input: batchInput(entries.flatMap(commandOf)) });
+  if (code === 0) return null;
+  const line = single ? 0 : failedLine(stderr);
+  const failed = line === null ? undefined : entries[line];
+  // A word that `ip` does not know ends it without the line.
+  if (line === null || failed === undefined) {
+    return { error: oneOfFailed(entries, how.host, stderr), tried: entries.length };
+  }
+  return { error: stepFailed(failed.step, how.host, stderr), tried: line + 1 };
+}
+
+const commandOf = ({ step }: Entry): Command[] => (step.do.kind === 'command' ? [step.do] : []);
+
+async function act(action: Exclude<Action, Command>, entry: Entry, how: Taking): Promise<void> {
   switch (action.kind) {
     case 'sysctl':
       inNetns(action.netns ?? how.home, () => writeSysctl(action.key, action.value));
@@ -91,9 +105,6 @@ async function act(entry: Entry, how: Taking): Promise<void> {
     case 'process':
       await how.start(entry);
       break;
-    case 'command':
-      await takeCommands([entry], [action], how);
-      break;
   }
 }
 
@@ -101,7 +112,7 @@ const stepFailed = (step: Step, host: string, said: string, cause?: unknown): Ba
   new BarewireError(`${host}: ${step.why}: ${printAction(step.do)} failed: ${oneLine(said)}`, {
     code: 'step-failed',
     fault: 'machine',
-    hint: 'Take the step by hand to see why; what was taken before it is undone.',
+    hint: 'Take the step by hand to see why; what was taken before it will be undone.',
     cause,
   });
 

@@ -1,11 +1,10 @@
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { netnsPath, unmountNetns } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
-import { batchInput } from './batch.js';
 import { runCommand } from './command.js';
-import type { Entry, ProcessIdentity, Undo } from './journal-format.js';
-import { isPresent, look } from './presence.js';
-import { describe, hasOwnQdisc } from './resolve.js';
+import { removeByIp } from './ip-removal.js';
+import { describeUndo, type Entry, type ProcessIdentity, type Undo } from './journal-format.js';
+import { hasOwnQdisc, isPresent, look } from './presence.js';
 import { endSession } from './session.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
@@ -41,19 +40,23 @@ export async function undoEntries(
 
 /** Names everything that is still there. */
 export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
-  new BarewireError(
-    `${host}: could not put back ${failures.map(({ entry, reason }) => `${entry.undo === null ? '' : describe(entry.undo)} (${reason})`).join('; ')}`,
-    {
-      code: 'undo-failed',
-      fault: 'machine',
-      hint: 'Take away what holds it, and run: barewire undo',
-    },
-  );
+  new BarewireError(`${host}: could not put back ${failures.map(inWords).join('; ')}`, {
+    code: 'undo-failed',
+    fault: 'machine',
+    hint: 'Take away what holds it, and run: barewire undo',
+  });
+
+const inWords = ({ entry, reason }: UndoFailure): string =>
+  `${entry.undo === null ? entry.step.why : describeUndo(entry.undo)} (${reason})`;
 
 async function undoKind(entries: readonly Entry[], how: Undoing): Promise<UndoFailure[]> {
-  const [first] = entries;
-  if (first?.undo?.kind === 'link' || first?.undo?.kind === 'route') return undoByIp(entries, how.home);
-  const failures: UndoFailure[] = [];
+  const removable = entries.flatMap(({ undo }) =>
+    undo?.kind === 'link' || undo?.kind === 'route' ? [undo] : [],
+  );
+  const left = await removeByIp(removable, how.home);
+  const failures = left.flatMap(({ undo, reason }) =>
+    entries.filter((entry) => entry.undo === undo).map((entry) => ({ entry, reason })),
+  );
   for (const entry of entries) {
     try {
       if (entry.undo !== null) await undoOne(entry.undo, how, how.processOf(entry.id));
@@ -68,28 +71,29 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
   if (!isPresent(undo, how.home)) return;
   switch (undo.kind) {
     case 'process':
-      return process === null ? undefined : endSession(process, undo);
+      // Without a pid in the journal its gate never opened.
+      if (process !== null) await endSession(process, undo);
+      break;
     case 'qdisc':
-      return removeQdisc(undo.netns ?? how.home, undo.link);
+      await removeQdisc(undo.netns ?? how.home, undo.link);
+      break;
     case 'sysctl':
-      return look(undo.netns ?? how.home, undefined, () => restoreSysctls(undo.values));
+      look(undo.netns ?? how.home, undefined, () => restoreSysctls(undo.values));
+      break;
     case 'netns':
       unmountNetns(undo.name);
-      {
-        unlinkSync(netnsPath(undo.name));
-        return;
-      }
-    case 'file': {
+      unlinkSync(netnsPath(undo.name));
+      break;
+    case 'file':
       unlinkSync(undo.path);
-      return;
-    }
-    case 'directory': {
+      break;
+    case 'directory':
       removeDirectory(undo.path, undo.parents);
-      return;
-    }
+      break;
     case 'link':
     case 'route':
-      return;
+      // Together, by `ip`.
+      break;
   }
 }
 
@@ -118,26 +122,3 @@ function removeDirectory(path: string, parents: readonly string[]): void {
     }
   }
 }
-
-/** Links and routes, one process a namespace. */
-async function undoByIp(entries: readonly Entry[], home: string | null): Promise<UndoFailure[]> {
-  const failures: UndoFailure[] = [];
-  for (const netns of new Set(entries.map((entry) => netnsOf(entry, home)))) {
-    const group = entries.filter((entry) => netnsOf(entry, home) === netns);
-    const present = group.filter(({ undo }) => undo !== null && isPresent(undo, home));
-    if (present.length === 0) continue;
-    const input = batchInput(present.map(({ undo }) => ({ args: undo === null ? [] : ipDelete(undo) })));
-    const result = await runCommand(['ip', '-force', '-batch', '-'], { netns, input });
-    const left = present.filter(({ undo }) => undo !== null && isPresent(undo, home));
-    failures.push(...left.map((entry) => ({ entry, reason: result.stderr.trim() })));
-  }
-  return failures;
-}
-
-const netnsOf = ({ undo }: Entry, home: string | null): string | null =>
-  (undo !== null && 'netns' in undo ? undo.netns : null) ?? home;
-
-const ipDelete = (undo: Undo): string[] => {
-  if (undo.kind === 'link') return ['link', 'del', undo.name];
-  return undo.kind === 'route' ? ['route', 'del', undo.destination] : [];
-};
