@@ -1,4 +1,4 @@
-import type { BarewireError } from '../schema/index.js';
+import type { Environment, Step } from '../schema/index.js';
 import { type Environment, type Step } from '../schema/index.js';
 import { Connection } from './connection.js';
 import { LineQueue } from './line-queue.js';
