@@ -49,7 +49,7 @@ function lockedBy(path: string): BarewireError {
       : `another Barewire (${holder.purpose}, process ${holder.pid}, since ${holder.since})`;
   return new BarewireError(`This machine is in use by ${who}`, {
     code: 'locked',
-    fault: 'user',
+    fault: 'machine',
     hint: 'Wait until it ends: two at once would measure each other.',
   });
 }

@@ -1,5 +1,4 @@
 import type { Environment, Step } from '../schema/index.js';
-import { type Environment, type Step } from '../schema/index.js';
 import { Connection } from './connection.js';
 import { LineQueue } from './line-queue.js';
 import { RESULTS } from './protocol.js';
