@@ -77,13 +77,11 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     return;
   }
   requireMachine(STUDY_TOOLS);
-  const summary = await runStudy({
-    spec,
-    directory,
-    startedAt,
-    version,
-    signal,
-    onEvent: showProgress(terminal),
+  const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
+  const summary = await runStudy(request).catch(async (error: unknown) => {
+    if (await directory.exists())
+      terminal.note(`Kept: ${directory.path}. Go on with: barewire study --resume --out ${directory.path}`);
+    throw error;
   });
   if (flags.json === true) terminal.print(JSON.stringify(summary, null, 2));
   else {

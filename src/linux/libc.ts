@@ -7,7 +7,12 @@ import { constants } from 'node:os';
  */
 export const libc = koffi.load('libc.so.6');
 
-const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+// Some numbers have two names (EAGAIN is EWOULDBLOCK too): the first in the alphabet stands for both.
+const errnoNames = new Map(
+  Object.entries(constants.errno)
+    .sort(([a], [b]) => b.localeCompare(a))
+    .map(([name, value]) => [value, name]),
+);
 
 /** A system call that failed: which, and the kernel's own number and name for why. */
 export class SyscallError extends Error {
