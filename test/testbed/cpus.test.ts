@@ -1,0 +1,38 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { allowedCpus, parseCpuList, shareCpus } from '../../src/testbed/netns/cpus.js';
+
+describe('a kernel list of CPUs', () => {
+  test.each([
+    ['0', [0]],
+    ['0-3', [0, 1, 2, 3]],
+    ['0-1,4,8-9', [0, 1, 4, 8, 9]],
+  ])('%s', (list, cpus) => {
+    expect(parseCpuList(list)).toEqual(cpus);
+  });
+
+  test('is found in a process status', () => {
+    expect(allowedCpus('Name:\tnode\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n')).toEqual([0, 1]);
+  });
+
+  test('that is not there is said', () => {
+    expect(() => allowedCpus('Name:\tnode\n')).toThrow(/which CPUs/);
+  });
+});
+
+describe('the shares of client and server', () => {
+  test('are halves that have no CPU in common and leave none out', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(63), { minLength: 2, maxLength: 64 }), (cpus) => {
+        const { client, server } = shareCpus(cpus);
+        expect([...client, ...server]).toEqual(cpus);
+        expect(server.length - client.length).toBeLessThanOrEqual(1);
+        expect(client.length).toBeGreaterThan(0);
+      }),
+    );
+  });
+
+  test('are one and the same on a single CPU', () => {
+    expect(shareCpus([7])).toEqual({ client: [7], server: [7] });
+  });
+});

@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { freshRunId } from '../../src/machine/index.js';
+import { findNetwork } from '../../src/network/index.js';
+import { checkPath, openTestbed, raise, type Testbed } from '../../src/testbed/index.js';
+import { onHost } from './dump.js';
+
+const wire = { mtu: 1500, rateMbps: null };
+const machineLinks = (): string =>
+  execFileSync('ip', ['-o', 'link'], { encoding: 'utf8' }).replace(/\d+ packets/g, '');
+const namespaces = (run: string): string[] =>
+  existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(`bw-${run}-`)) : [];
+
+async function pathIsRight(testbed: Testbed, name: string): Promise<void> {
+  await using raised = await raise(testbed, findNetwork(name));
+  const { client, server } = raised;
+  await checkPath(testbed, raised, async () => {
+    await testbed.client.machine.run(['ping', '-q', '-c', '1', server.address], { netns: client.netns });
+  });
+}
+
+describe('a netns testbed', () => {
+  test('stands beside the machine and is gone without a trace', async () => {
+    const run = freshRunId();
+    const before = machineLinks();
+    const testbed = await openTestbed('netns', { run, wire });
+    expect(namespaces(run).toSorted()).toEqual([`bw-${run}-client`, `bw-${run}-server`]);
+    expect(machineLinks()).toBe(before);
+    await testbed[Symbol.asyncDispose]();
+    expect(namespaces(run)).toEqual([]);
+  });
+
+  test('is closed with a network still standing on it', async () => {
+    const run = freshRunId();
+    {
+      await using testbed = await openTestbed('netns', { run, wire });
+      await raise(testbed, findNetwork('flannel-vxlan'));
+      expect(namespaces(run)).toHaveLength(4);
+    }
+    expect(namespaces(run)).toEqual([]);
+  });
+
+  test('does not meet another that stands at the same time', async () => {
+    await using one = await openTestbed('netns', { wire });
+    await using other = await openTestbed('netns', { wire });
+    expect(one.run).not.toBe(other.run);
+    await Promise.all([one, other].map((testbed) => pathIsRight(testbed, 'flannel-vxlan')));
+    await Promise.all([one, other].map((testbed) => pathIsRight(testbed, 'macvlan')));
+  });
+
+  test('gives the wire its MTU and both directions their rate', async () => {
+    await using testbed = await openTestbed('netns', { wire: { mtu: 4000, rateMbps: 800 } });
+    for (const role of ['client', 'server'] as const) {
+      expect(onHost(testbed, role, 'ip link show eth0')).toContain('mtu 4000');
+      expect(onHost(testbed, role, 'tc qdisc show dev eth0')).toContain('tbf');
+      expect(onHost(testbed, role, 'tc qdisc show dev eth0')).toContain('rate 800Mbit');
+    }
+    await pathIsRight(testbed, 'flannel-vxlan');
+  });
+
+  test('keeps IPv6 silent on the wire', async () => {
+    await using testbed = await openTestbed('netns', { wire });
+    expect(onHost(testbed, 'client', 'ip -6 addr show dev eth0')).toBe('');
+  });
+
+  test('says what it cannot tell', async () => {
+    await using testbed = await openTestbed('netns', { wire });
+    expect(testbed.cannotTell.join(' ')).toContain('not a NIC');
+    expect(testbed.cannotTell.join(' ')).toContain('one kernel');
+  });
+
+  test('is not opened for a study that was interrupted', async () => {
+    const run = freshRunId();
+    const options = { run, wire, signal: AbortSignal.abort(new RangeError('interrupted')) };
+    await expect(openTestbed('netns', options)).rejects.toThrow('interrupted');
+    expect(namespaces(run)).toEqual([]);
+  });
+
+  test('takes away what it made when a study is interrupted while it opens', async () => {
+    const run = freshRunId();
+    const controller = new AbortController();
+    const opening = openTestbed('netns', { run, wire, signal: controller.signal });
+    controller.abort(new RangeError('interrupted'));
+    await expect(opening).rejects.toThrow('interrupted');
+    expect(namespaces(run)).toEqual([]);
+  });
+
+  test('touches nothing when a name of its own is taken', async () => {
+    const run = freshRunId();
+    execFileSync('ip', ['netns', 'add', `bw-${run}-server`]);
+    try {
+      await expect(openTestbed('netns', { run, wire })).rejects.toMatchObject({ code: 'step-failed' });
+      expect(namespaces(run)).toEqual([`bw-${run}-server`]);
+    } finally {
+      execFileSync('ip', ['netns', 'del', `bw-${run}-server`]);
+    }
+  });
+});
