@@ -8,7 +8,7 @@ export interface TerminalOptions {
   readonly width: number;
 }
 
-/** What `barewire study` ends with. Wider than `width` only where a single word is. */
+/** What `barewire study` ends with. Wider than `width` only where one word or one column of a table is. */
 export function terminalReport(summary: Summary, options: TerminalOptions): string {
   const paint = options.colour ? paintAnsi : paintNothing;
   const width = Math.max(20, options.width);

@@ -14,7 +14,7 @@ const DARK =
 /** All of the page's style: nothing is fetched, and colours are named once for both modes. */
 export const CSS = `
 :root{color-scheme:light dark;${LIGHT}${colours(0)}}
-@media (prefers-color-scheme:dark){:root{${DARK}${colours(1)}}}
+@media screen and (prefers-color-scheme:dark){:root{${DARK}${colours(1)}}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",Arial,sans-serif}
@@ -69,7 +69,8 @@ th,td{padding:.35rem .3rem}
 th:first-child{white-space:normal;min-width:0;max-width:4.9rem}
 table{font-size:.8rem}thead th{min-width:0}small,.sign{font-size:.68rem}small{white-space:normal}
 }
-@media (min-width:48rem){
+.plot-narrow{max-width:30rem}
+@media (min-width:60rem){
 .pair{grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
 .plot-wide{display:block}.plot-narrow{display:none}
 }

@@ -26,8 +26,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Control characters have no place in a page, and a NUL is not even allowed as an entity. */
 export const escapeHtml = (text: string): string =>
-  text.replace(/[^\P{Cc}\t\n]/gu, ' ').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+  withoutControls(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+
+/** Control characters have no place in a page, and a NUL is not even allowed as an entity. */
+export const withoutControls = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu, ' ');
 
 export const NOTHING = html``;

@@ -2,7 +2,7 @@ import { CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';
 import { init, use, type EChartsCoreOption } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { escapeHtml, Markup } from '../html/markup.js';
+import { escapeHtml, Markup, withoutControls } from '../html/markup.js';
 
 use([CustomChart, LineChart, GridComponent, SVGRenderer]);
 
@@ -38,7 +38,7 @@ const head = ({ id, title, description, width, height }: Drawing): string =>
   `<title id="${id}-t">${escapeHtml(title)}</title><desc id="${id}-d">${escapeHtml(description)}</desc>`;
 
 const body = (svg: string, id: string): string =>
-  svg
+  withoutControls(svg)
     .replace(/^<svg[^>]*>\s*<rect[^>]*><\/rect>/, '')
     .replace(/<style[\s\S]*?<\/style>/g, '')
     .replace(/ (?:class|ecmeta_\w+|pointer-events)="[^"]*"/g, '')

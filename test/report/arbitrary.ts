@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import {
+  LATENCY_KEYS,
+  type Cell,
+  type Figure,
+  type Figures,
+  type LatencyKey,
+  type NetworkSummary,
+  type Summary,
+} from '../../src/schema/index.js';
+
+/** Words that a report must not contain by accident are not put into one on purpose. */
+const text = fc
+  .oneof(
+    fc.string({ maxLength: 12 }),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.lorem({ maxCount: 4 }),
+  )
+  .filter((words) => !/undefined|nan|null|infinity|\[object/i.test(words));
+const texts = fc.array(text, { maxLength: 3 });
+/** Up to 10^±100, so that no ratio or sum of two leaves what a number can hold. */
+const number = fc
+  .oneof(
+    fc.double({ min: -1e100, max: 1e100, noNaN: true }),
+    fc.double({ min: 0, max: 1000, noNaN: true }),
+    fc.constantFrom(0, 1, -1, 1e-100),
+  )
+  .map((value) => (Math.abs(value) < 1e-100 ? 0 : value));
+const count = fc.nat();
+const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of, { nil: null });
+
+const figure: fc.Arbitrary<Figure> = fc.oneof(
+  fc.record({ value: number, low: orNull(number), high: orNull(number) }),
+  fc.record({ value: fc.constant(null), why: text }),
+);
+const figures: fc.Arbitrary<Figures> = fc
+  .array(figure, { minLength: LATENCY_KEYS.length, maxLength: LATENCY_KEYS.length })
+  .map((all) => Object.fromEntries(LATENCY_KEYS.map((key, index) => [key, all[index]])) as Figures);
+const some = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<Partial<Record<LatencyKey, T>>> =>
+  fc.dictionary(fc.constantFrom(...LATENCY_KEYS), of);
+const cost = fc.record({ user: number, system: number, softirq: number });
+
+const cell: fc.Arbitrary<Cell> = fc.record({
+  workload: fc.oneof(fc.constantFrom('350B', '4KB'), text),
+  rateRps: fc.oneof(fc.constantFrom(1000, 2000), number),
+  rateOfMax: orNull(number),
+  achievedRps: number,
+  trials: count,
+  invalidTrials: count,
+  failedTrials: count,
+  samples: count,
+  latencyMs: figures,
+  serviceMs: figures,
+  ratioToReference: some(figure),
+  verdicts: some(
+    fc.record({
+      verdict: fc.constantFrom(
+        'better' as const,
+        'worse' as const,
+        'equivalent' as const,
+        'undecided' as const,
+      ),
+      blocksNeeded: orNull(count),
+    }),
+  ),
+  cpuUsPerRequest: orNull(fc.record({ client: cost, server: cost })),
+  tail: texts,
+  certificate: fc.record({ valid: fc.boolean(), reasons: texts }),
+  curve: fc.array(fc.record({ quantile: fc.double({ min: 0, max: 1, noNaN: true }), ms: number }), {
+    maxLength: 12,
+  }),
+});
+
+const network: fc.Arbitrary<NetworkSummary> = fc.record({
+  name: fc.oneof(fc.constantFrom('host', 'ipvlan', '<b>&"\'', '__proto__'), text),
+  what: text,
+  status: fc.constantFrom('measured' as const, 'unsupported' as const, 'failed' as const),
+  reason: orNull(text),
+  setup: orNull(fc.record({ steps: count, ms: number, downMs: number })),
+  maxRps: orNull(figure),
+  cells: fc.array(cell, { maxLength: 3 }),
+});
+
+const scalar = fc.oneof(text, number, fc.boolean(), fc.constant(null));
+
+/** Anything that the schema allows, far beyond what a study would give. */
+export const anySummary: fc.Arbitrary<Summary> = fc.record({
+  schema: fc.constant(1 as const),
+  study: text,
+  testbed: text,
+  startedAt: text,
+  reference: fc.oneof(fc.constant('host'), text),
+  blocks: count,
+  complete: fc.boolean(),
+  plannedTrials: count,
+  trials: count,
+  wallS: number,
+  measuringShare: number,
+  warnings: texts,
+  cannotTell: texts,
+  networks: fc.array(network, { maxLength: 5 }),
+  control: fc.record({ aa: some(figure), trusted: orNull(fc.boolean()) }),
+  environment: fc.dictionary(text, fc.dictionary(text, scalar, { maxKeys: 3 }), { maxKeys: 2 }),
+});

@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { htmlReport } from '../../src/report/index.js';
+import { fixtureSummary } from './fixture.js';
+
+interface Layout {
+  /** Without the scroll bar. */
+  readonly width: number;
+  readonly scrollWidth: number;
+  readonly shownPlots: number;
+  readonly leastPlotText: number;
+}
+
+/** Measures the page inside a frame of the width of a phone or a screen, which no window of a browser gets as narrow. */
+const WRAPPER = (page: string, width: number): string => `<!doctype html><title>wrapper</title>
+<iframe style="width:${width}px;height:900px;border:0"></iframe><pre></pre>
+<script>
+const frame = document.querySelector('iframe');
+frame.onload = () => {
+  const page = frame.contentDocument;
+  const plots = [...page.querySelectorAll('figure svg[role=img]')].filter((svg) => svg.getBoundingClientRect().width > 0);
+  const heights = plots.flatMap((svg) => {
+    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    return [...svg.querySelectorAll('text')].map((text) => parseFloat(frame.contentWindow.getComputedStyle(text).fontSize) * scale);
+  });
+  document.querySelector('pre').textContent = JSON.stringify({
+    width: page.documentElement.clientWidth, scrollWidth: page.documentElement.scrollWidth, shownPlots: plots.length, leastPlotText: Math.min(...heights),
+  });
+};
+frame.srcdoc = ${JSON.stringify(page).replaceAll('<', '\\u003c')};
+</script>`;
+
+describe('in a browser', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'report-page-'));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function layout(width: number): Layout {
+    const file = join(folder, `${width}.html`);
+    writeFileSync(file, WRAPPER(htmlReport(fixtureSummary()), width));
+    const flags =
+      '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
+      `--disable-component-update --disable-sync --virtual-time-budget=5000 --user-data-dir=${join(folder, 'profile')}`;
+    const dom = execFileSync('chromium', [...flags.split(' '), '--dump-dom', `file://${file}`], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      maxBuffer: 64 * 1024 * 1024,
+      timeout: 50_000,
+    });
+    return JSON.parse(/<pre>(\{.*?\})<\/pre>/.exec(dom)?.[1] ?? '{}') as Layout;
+  }
+
+  test.each([360, 390, 768, 960, 1280])('the page does not scroll sideways at %i pixels', (width) => {
+    const { width: visible, scrollWidth, shownPlots, leastPlotText } = layout(width);
+    expect(visible).toBeGreaterThan(width - 20);
+    expect(scrollWidth).toBe(visible);
+    expect(shownPlots).toBe(19);
+    expect(leastPlotText).toBeGreaterThan(10);
+  });
+});

@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { three } from '../../src/report/number.js';
+import { logAxis, ratioAxis } from '../../src/report/plot/scale.js';
+import { networkStyles } from '../../src/report/plot/style.js';
+
+const positive = fc.array(fc.double({ min: 1e-6, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 8 });
+
+describe('axes', () => {
+  test('hold every value, with a few labels inside', () => {
+    fc.assert(
+      fc.property(positive, (values) => {
+        for (const { min, max, ticks } of [logAxis(values, 9), ratioAxis(values, 7)]) {
+          for (const value of values)
+            expect([min <= Math.log10(value), Math.log10(value) <= max]).toEqual([true, true]);
+          for (const tick of ticks) expect([min <= tick, tick <= max]).toEqual([true, true]);
+          expect(ticks.length).toBeGreaterThanOrEqual(1);
+          expect(ticks.length).toBeLessThanOrEqual(9);
+        }
+      }),
+    );
+  });
+
+  test('of ratios always label 1', () => {
+    fc.assert(
+      fc.property(positive, (values) => {
+        expect(ratioAxis(values, 7).ticks).toContain(0);
+      }),
+    );
+  });
+});
+
+describe('styles', () => {
+  test('are one for each network, in whatever order they come', () => {
+    const names = fc.uniqueArray(
+      fc.constantFrom('host', 'ipvlan', 'flannel-vxlan', 'cilium', 'calico', 'weave', 'x'),
+    );
+    fc.assert(
+      fc.property(names, (given) => {
+        const styles = networkStyles(given);
+        expect(new Set([...styles.values()].map(({ index }) => index)).size).toBe(given.length);
+        expect([...networkStyles([...given].reverse())].sort()).toEqual([...styles].sort());
+      }),
+    );
+  });
+
+  test('tell neighbours of one colour apart by dash or marker', () => {
+    const looks = [
+      ...networkStyles(['host', 'ipvlan', 'flannel-host-gw', 'flannel-vxlan', 'macvlan']).values(),
+    ];
+    expect(new Set(looks.map(({ dash, marker }) => `${dash.join()}${marker}`)).size).toBe(looks.length);
+  });
+});
+
+test.each([
+  [0, '0'],
+  [0.16249, '0.162'],
+  [1, '1.00'],
+  [12.34, '12.3'],
+  [405.3, '405'],
+  [999.9, '1,000'],
+  [81_234, '81,200'],
+  [-0.5, '-0.500'],
+  [0.0000123, '0.0000123'],
+  [1e-9, '1.00e-9'],
+])('%d reads %s', (value, text) => {
+  expect(three(value)).toBe(text);
+});

@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { terminalReport } from '../../src/report/index.js';
+import { fixtureSummary } from './fixture.js';
+
+const summary = fixtureSummary();
+const lines = (width: number, colour = false): readonly string[] =>
+  terminalReport(summary, { colour, width }).split('\n');
+
+describe('the terminal report', () => {
+  test.each([100, 80, 60, 50])('fits %i columns', (width) => {
+    expect(lines(width).filter((line) => line.length > width)).toEqual([]);
+  });
+
+  test('shows latencies, ratio and verdict of a network in one line of 100 columns', () => {
+    expect(lines(100).find((line) => line.startsWith('flannel-vxlan ') && line.endsWith('▲ worse'))).toMatch(
+      /^flannel-vxlan( +[\d.]+){7} +[\d.]+ \([\d.]+–[\d.]+\) +▲ worse$/,
+    );
+  });
+
+  test('starts a table again with the names where it does not fit', () => {
+    const heads = lines(60).filter((line) => line.startsWith('latency, ms'));
+    expect(heads.length).toBeGreaterThan(lines(100).filter((line) => line.startsWith('latency, ms')).length);
+    expect(heads.join(' ')).toContain('p99.999');
+  });
+
+  test('says the same with colour and without', () => {
+    const coloured = lines(100, true);
+    expect(coloured.join('')).toContain('\u001b[');
+    expect(coloured.map((line) => line.replace(/\p{Cc}\[\d+m/gu, '').trimEnd())).toEqual(lines(100));
+  });
+
+  test('does not let a name drive the terminal', () => {
+    const networks = summary.networks.map((network) => ({
+      ...network,
+      name: `${network.name}\u001b[2J\r\n\u202e`,
+    }));
+    const text = terminalReport({ ...summary, networks, study: 'a\u0007b' }, { colour: false, width: 100 });
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test('lists the lowest p99 of each rate first', () => {
+    const start = lines(100).findIndex((line) => line.startsWith('latency, ms'));
+    const p99 = lines(100)
+      .slice(start + 1, start + 6)
+      .map((line) => Number(line.split(/ +/)[3]));
+    expect(p99).toEqual([...p99].sort((a, b) => a - b));
+  });
+});
