@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { bundlePath, type Machine, type RunningProcess } from '../machine/index.js';
 import {
   BarewireError,

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import { loadPlanSchema } from '../schema/index.js';
 import { sendable } from './errors.js';
 import { runLoad } from './run.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { tryFlock } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
 import { lockPath } from './state-directory.js';

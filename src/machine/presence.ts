@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inNetns, linkExists, netnsExists, routeExists } from '../linux/index.js';
 import { runCommand } from './command.js';
 import type { Undo } from './journal-format.js';

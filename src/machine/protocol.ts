@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { BarewireError, stepSchema, type ErrorCode, type Fault } from '../schema/index.js';
 
 /** Goes up with every change that an older side would misread. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What one generator process is asked to do: plain data, sent to it on its standard input. */
 export const loadPlanSchema = z.object({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A network namespace by its name under /run/netns; null is the host's own. */
 const netns = z.string().nullable();

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
 export const rateSchema = z.discriminatedUnion('kind', [

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cpuCostSchema } from './trial.js';
 
 /** The quantiles of every table and file, by their published names; `max` is the greatest sample. */

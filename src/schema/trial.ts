@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { certificateSchema, loadResultSchema } from './load.js';
 
 /** CPU microseconds for one answered request, of all CPUs that the side was given. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseNetDev } from '../linux/index.js';
 import type { Machine } from '../machine/index.js';
 import type { HostPlan, Waypoint } from '../network/index.js';
