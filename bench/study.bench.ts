@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Summary } from '../src/schema/index.js';
+
+export const title = 'The default study: all networks that this kernel carries × 3 rates × 3 blocks';
+
+/** Wall time of the whole command, from start to report, and the share of it in recorded windows. */
+export async function bench(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'barewire-bench-'));
+  try {
+    const start = performance.now();
+    const { stdout } = await promisify(execFile)(
+      'bin/barewire',
+      ['study', '--json', '--out', join(folder, 'quick')],
+      {
+        maxBuffer: 2 ** 26,
+      },
+    ).catch(({ stdout }: { stdout: string }) => ({ stdout }));
+    const wallS = (performance.now() - start) / 1_000;
+    const summary = JSON.parse(stdout) as Summary;
+    const trials = summary.networks.flatMap(({ cells }) => cells);
+    const invalid = trials.reduce((sum, { invalidTrials }) => sum + invalidTrials, 0);
+    const measuredS = summary.measuringShare * summary.wallS;
+    return [
+      `trials           ${summary.trials} of ${summary.plannedTrials}, ${invalid} not vouched for`,
+      `wall             ${wallS.toFixed(1)} s (aim: at most 180)`,
+      `recorded windows ${measuredS.toFixed(1)} s, ${((100 * measuredS) / wallS).toFixed(1)} % of the wall (aim: at least 75)`,
+    ].join('\n');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
