@@ -83,15 +83,13 @@ function outlives({ undo }: Entry, header: JournalHeader): boolean {
   return header.boot === readBootId() || undo?.kind === 'file' || undo?.kind === 'directory';
 }
 
-/** Agents outlive a study that was killed by the moment that they need to undo their steps. */
+/**
+ * With the lock held nobody is at work, but agents outlive a study that was killed by the moment that they need to undo
+ * their steps, and a process that was killed takes a moment to go.
+ */
 async function untilOrphansEnd(): Promise<void> {
   const deadline = performance.now() + ORPHANS_MS;
-  while (performance.now() < deadline) {
-    const journals = await findJournals();
-    const ended = new Set(journals.filter((journal) => !isOwned(journal)).map(({ header }) => header?.run));
-    if (!journals.some((journal) => isOwned(journal) && ended.has(journal.header?.run))) return;
-    await sleep(50);
-  }
+  while (performance.now() < deadline && (await findJournals()).some(isOwned)) await sleep(20);
 }
 
 const isOwned = ({ header }: FoundJournal): boolean => header !== null && ownerLives(header);

@@ -1,0 +1,255 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connectAgent, type Machine } from '../../src/machine/index.js';
+import {
+  command,
+  directory,
+  everyKind,
+  file,
+  link,
+  openScene,
+  rejection,
+  sh,
+  sysctl,
+  type Scene,
+} from './scene.js';
+
+let scene: Scene;
+let machine: Machine;
+
+beforeEach(async () => {
+  scene = openScene();
+  machine = await connectAgent({ run: scene.run, host: 'server', netns: scene.netns });
+});
+afterEach(async () => {
+  await machine[Symbol.asyncDispose]();
+  scene[Symbol.dispose]();
+});
+
+const journals = (): string[] => readdirSync(join(scene.folder, 'state/journal'));
+const inHost = (...argv: string[]): string => sh('nsenter', `--net=/run/netns/${scene.netns}`, ...argv);
+
+describe('taking and undoing', () => {
+  test('every kind of step leaves the host as it was', async () => {
+    const before = scene.dump();
+    const taken = await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    expect(taken.steps).toBe(14);
+    expect(scene.dump()).not.toBe(before);
+    const undone = await machine.undo(taken.mark);
+    expect(undone.steps).toBe(14);
+    expect(scene.dump()).toBe(before);
+    expect(existsSync(join(scene.folder, 'a'))).toBe(false);
+    expect(existsSync(`/run/netns/${scene.netns}-c`)).toBe(false);
+  });
+
+  test('undoing twice is fine', async () => {
+    const before = scene.dump();
+    const { mark } = await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    await machine.undo(mark);
+    expect((await machine.undo(mark)).steps).toBe(0);
+    expect(scene.dump()).toBe(before);
+  });
+
+  test('what somebody took away meanwhile is fine', async () => {
+    const before = scene.dump();
+    const { mark } = await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    inHost('ip', 'link', 'del', 'cni0');
+    inHost('ip', 'route', 'del', '198.18.2.0/24');
+    sh('ip', 'netns', 'del', `${scene.netns}-c`);
+    await machine.undo(mark);
+    expect(scene.dump()).toBe(before);
+  });
+
+  test('undo goes back to a mark and no further', async () => {
+    await machine.take([command(null, 'ip link add first type bridge', link('first'))]);
+    const between = scene.dump();
+    const { mark } = await machine.take([command(null, 'ip link add second type bridge', link('second'))]);
+    await machine.undo(mark);
+    expect(scene.dump()).toBe(between);
+  });
+
+  test('disposing undoes all and removes the journal', async () => {
+    const before = scene.dump();
+    await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    expect(journals()).toEqual([`${scene.run}-server.jsonl`]);
+    await machine[Symbol.asyncDispose]();
+    expect(scene.dump()).toBe(before);
+    expect(journals()).toEqual([]);
+  });
+
+  test('a step is in the journal before it is taken', async () => {
+    await rejection(machine.take([command(null, 'ip link add x type nosuchtype', link('x'))]));
+    const text = readFileSync(join(scene.folder, `state/journal/${scene.run}-server.jsonl`), 'utf8');
+    expect(text).toContain('nosuchtype');
+  });
+});
+
+describe('settings', () => {
+  test('are put back to the value that was found', async () => {
+    inHost('sysctl', '-qw', 'net.ipv4.tcp_rmem=4096 100000 200000');
+    await machine.take([sysctl('net.ipv4.tcp_rmem', '4096 131072 6291456')]);
+    await machine.take([sysctl('net.ipv4.tcp_rmem', '4096 1 2')]);
+    await machine.undo();
+    expect(inHost('sysctl', '-n', 'net.ipv4.tcp_rmem').trim()).toBe('4096\t100000\t200000');
+  });
+
+  test('that change others along with them are put back with those', async () => {
+    inHost('sysctl', '-qw', 'net.ipv4.conf.eth0.forwarding=1', 'net.ipv4.conf.all.accept_redirects=0');
+    const before = scene.dump();
+    const { mark } = await machine.take([sysctl('net.ipv4.ip_forward', '1')]);
+    await machine.undo(mark);
+    expect(scene.dump()).toBe(before);
+  });
+
+  test('of a link whose name has a dot are reached by a slash in the key', async () => {
+    await machine.take([sysctl('net.ipv4.conf.flannel/1.rp_filter', '2')]);
+    expect(inHost('cat', '/proc/sys/net/ipv4/conf/flannel.1/rp_filter').trim()).toBe('2');
+  });
+
+  test('of a link that an earlier step makes go with it', async () => {
+    const before = scene.dump();
+    await machine.take([
+      command(null, 'ip link add cni0 type bridge', link('cni0')),
+      sysctl('net.ipv4.conf.cni0.rp_filter', '2'),
+    ]);
+    await machine.undo();
+    expect(scene.dump()).toBe(before);
+  });
+});
+
+describe('what exists already is not ours:', () => {
+  const existing = {
+    link: () => command(null, 'ip link add flannel.1 type bridge', link('flannel.1')),
+    namespace: () => command(null, `ip netns add ${scene.netns}`, { kind: 'netns', name: scene.netns }),
+    route: () =>
+      command(null, 'ip route add 203.0.113.0/24 dev eth0 metric 5', {
+        kind: 'route',
+        netns: null,
+        destination: '203.0.113.0/24',
+      }),
+    file: () => file(join(scene.folder, 'own')),
+    directory: () => directory(scene.folder),
+  } as const;
+
+  test.each(Object.keys(existing) as (keyof typeof existing)[])(
+    'a %s is refused and untouched',
+    async (kind) => {
+      writeFileSync(join(scene.folder, 'own'), 'precious');
+      const before = scene.dump();
+      const error = await rejection(
+        machine.take([command(null, 'ip link set lo mtu 9000'), existing[kind]()]),
+      );
+      expect(error).toMatchObject({ code: 'step-failed' });
+      expect(error.message).toContain('exists already');
+      await machine[Symbol.asyncDispose]();
+      expect(scene.dump()).toBe(before);
+      expect(readFileSync(join(scene.folder, 'own'), 'utf8')).toBe('precious');
+    },
+  );
+
+  test('a qdisc that somebody chose is refused and untouched', async () => {
+    inHost(
+      'tc',
+      'qdisc',
+      'add',
+      'dev',
+      'eth0',
+      'root',
+      'tbf',
+      'rate',
+      '1gbit',
+      'burst',
+      '64k',
+      'latency',
+      '9ms',
+    );
+    const before = scene.dump();
+    const step = command(null, 'tc qdisc replace dev eth0 root pfifo', {
+      kind: 'qdisc',
+      netns: null,
+      link: 'eth0',
+    });
+    expect(await rejection(machine.take([step]))).toMatchObject({ code: 'step-failed' });
+    await machine.undo();
+    expect(scene.dump()).toBe(before);
+  });
+});
+
+describe('a step that fails', () => {
+  test('in a batch is named with its reason, its line and what ip said', async () => {
+    const error = await rejection(
+      machine.take([
+        command(null, 'ip link add cni0 type bridge', link('cni0')),
+        command(null, 'ip link set veth9 master cni0'),
+        command(null, 'ip link add later type bridge', link('later')),
+      ]),
+    );
+    expect(error.message).toBe(
+      'server: ip link set veth9 master cni0: ip link set veth9 master cni0 failed: Cannot find device "veth9"',
+    );
+  });
+
+  test('leaves what was taken before it journaled, and what comes after it untaken', async () => {
+    const before = scene.dump();
+    await rejection(
+      machine.take([
+        command(null, 'ip link add cni0 type bridge', link('cni0')),
+        command(null, 'ip link set veth9 master cni0'),
+        command(null, 'ip link add later type bridge', link('later')),
+      ]),
+    );
+    expect(inHost('ip', 'link')).toContain('cni0');
+    expect(inHost('ip', 'link')).not.toContain('later');
+    await machine.undo();
+    expect(scene.dump()).toBe(before);
+  });
+
+  test('by a word that ip does not know is one of the batch', async () => {
+    const error = await rejection(
+      machine.take([command(null, 'ip link set lo up'), command(null, 'ip link set lo nonsense 3')]),
+    );
+    expect(error).toMatchObject({ code: 'step-failed' });
+    expect(error.message).toContain('ip link set lo nonsense 3');
+  });
+
+  test('in a namespace that is not there is named', async () => {
+    const error = await rejection(machine.take([command('mt-nowhere', 'ip link set lo up')]));
+    expect(error).toMatchObject({ code: 'step-failed' });
+    expect(error.message).toContain('mt-nowhere');
+  });
+
+  test('by a value that the kernel refuses is named', async () => {
+    const error = await rejection(machine.take([sysctl('net.ipv4.ip_forward', 'maybe')]));
+    expect(error).toMatchObject({ code: 'step-failed' });
+    expect(error.message).toContain('sysctl -w net.ipv4.ip_forward=maybe failed: EINVAL');
+  });
+});
+
+test('a word with a space reaches the tool whole', async () => {
+  await machine.take([
+    command(null, 'ip link add cni0 type bridge', link('cni0')),
+    {
+      why: 'name it',
+      do: { kind: 'command', tool: 'ip', netns: null, args: ['link', 'set', 'cni0', 'alias', 'a # "b"'] },
+      undo: null,
+    },
+  ]);
+  expect(inHost('ip', 'link', 'show', 'cni0')).toContain('alias a # "b"');
+});
+
+test('what cannot be undone is named, and the others are undone', async () => {
+  const before = scene.dump();
+  const { mark } = await machine.take([
+    command(null, 'ip link add cni0 type bridge', link('cni0')),
+    file(join(scene.folder, 'f')),
+  ]);
+  sh('chattr', '+i', join(scene.folder, 'f'));
+  const error = await rejection(machine.undo(mark));
+  sh('chattr', '-i', join(scene.folder, 'f'));
+  expect(error).toMatchObject({ code: 'undo-failed' });
+  expect(error.message).toContain(`file ${join(scene.folder, 'f')}`);
+  expect(scene.dump()).toBe(before);
+  await machine.undo(mark);
+  expect(existsSync(join(scene.folder, 'f'))).toBe(false);
+});
