@@ -5,7 +5,7 @@ import type { Attachment, HostPlan, Network, NetworkRequest, Site, Underlay } fr
 export function pair(name: string, underlay: Underlay, attachment: Attachment): Network {
   return {
     name,
-    what: `${attachment.what}; ${underlay.what}`,
+    what: [attachment.what, underlay.what].filter((words) => words !== '').join('; '),
     requires: [...attachment.requires, ...underlay.requires],
     plan: (request) => sitesOf(request).map((site) => hostPlan(site, underlay, attachment)),
   };

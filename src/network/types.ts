@@ -84,6 +84,7 @@ export interface ContainerPlan {
 /** How a packet gets from host to host. */
 export interface Underlay {
   readonly name: string;
+  /** Empty when there is nothing to say. */
   readonly what: string;
   readonly requires: readonly Requirement[];
   /** Bytes that it takes from each packet for its own headers. */

@@ -9,7 +9,7 @@ import type { Testbed } from './types.js';
  * @throws BarewireError `bad-input` for a name that is not in the catalog.
  */
 export async function probeNetworks(
-  where: Testbed | Machine,
+  where: Testbed | Pick<Machine, 'probe'>,
   names: readonly string[],
 ): Promise<NetworkStatus[]> {
   const networks = names.map(findNetwork);

@@ -3,7 +3,7 @@ import type { Attachment } from '../types.js';
 /** docker's `--net=host`: no container network at all. */
 export const host: Attachment = {
   name: 'host',
-  what: "no container network: the host's own stack",
+  what: "no container network: the host's own stack and address",
   requires: [],
   join: ({ host: own }) => ({
     steps: [],

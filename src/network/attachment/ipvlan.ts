@@ -40,14 +40,18 @@ const asRouted = (plan: ContainerPlan): Step[] => [
 ];
 
 /** ARP and broadcast work as on the wire. */
-export const ipvlanL2 = ipvlan('l2', "an address of its own on the host's interface", asNeighbour);
+export const ipvlanL2 = ipvlan(
+  'l2',
+  "an IPvlan L2 link: an address of its own under the host's MAC",
+  asNeighbour,
+);
 
 /** Routed in the host's namespace, past its netfilter. */
-export const ipvlanL3 = ipvlan('l3', 'a slave of the interface that the host routes for', asRouted);
+export const ipvlanL3 = ipvlan('l3', 'an IPvlan L3 link: routed by the host, past its netfilter', asRouted);
 
 /** Routed in the host's namespace, through its netfilter and connection tracking. */
 export const ipvlanL3s = ipvlan(
   'l3s',
-  'a slave of the interface that the host routes and filters for',
+  'an IPvlan L3S link: routed by the host, through its netfilter',
   asRouted,
 );

@@ -5,7 +5,7 @@ import { address, containerOf, INSIDE, loopback, namespace, rename, up } from '.
 /** A second MAC on the host's interface, in bridge mode: containers of one host reach each other, not their host. */
 export const macvlan: Attachment = {
   name: 'macvlan',
-  what: "a MAC of its own on the host's interface",
+  what: "a MACVLAN link: a MAC of its own on the host's interface",
   requires: [{ kind: 'link-type', type: 'macvlan' }],
   join: (site, plan) => ({
     steps: [

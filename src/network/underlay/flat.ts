@@ -3,7 +3,7 @@ import type { Underlay } from '../types.js';
 /** Containers sit on the hosts' own layer-2 segment: nothing to set up between hosts. */
 export const flat: Underlay = {
   name: 'flat',
-  what: "the hosts' own segment",
+  what: "addresses of the hosts' own segment",
   requires: [],
   overheadBytes: 0,
   addresses: 'segment',

@@ -3,7 +3,7 @@ import type { Underlay } from '../types.js';
 /** The hosts' own wire and addresses. */
 export const none: Underlay = {
   name: 'none',
-  what: "the hosts' own addresses",
+  what: '',
   requires: [],
   overheadBytes: 0,
   addresses: 'segment',

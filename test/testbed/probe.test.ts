@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { freshRunId, openMachine, type Answer, type Machine } from '../../src/machine/index.js';
+import { networkNames } from '../../src/network/index.js';
+import { probeNetworks } from '../../src/testbed/index.js';
+
+const here = (): Promise<Machine> => openMachine({ run: freshRunId(), host: 'probe', netns: null });
+
+/** What the kernel itself says when such a link is made, in a namespace that is gone afterwards. */
+function kernelMakes(type: string, ...args: string[]): boolean {
+  const netns = `bw-${freshRunId()}-probe`;
+  execFileSync('ip', ['netns', 'add', netns]);
+  try {
+    execFileSync('ip', ['-n', netns, 'link', 'add', 'eth0', 'type', 'veth']);
+    execFileSync('ip', ['-n', netns, 'link', 'add', 'link', 'eth0', 'eth1', 'type', type, ...args], {
+      stdio: 'ignore',
+    });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    execFileSync('ip', ['netns', 'del', netns]);
+  }
+}
+
+describe('probing the catalog', () => {
+  test.each([
+    ['macvlan', 'macvlan', []],
+    ['ipvlan', 'ipvlan', ['mode', 'l2']],
+    ['ipvlan-l3', 'ipvlan', ['mode', 'l3']],
+  ])('says of %s what this kernel does', async (name, type, args) => {
+    await using machine = await here();
+    const [status] = await probeNetworks(machine, [name]);
+    expect(status?.support).toBe(kernelMakes(type, ...args) ? 'yes' : 'no');
+    if (status?.support !== 'no') return;
+    expect(status.reason).toContain(type);
+    expect(status.remedy).toContain(`modprobe ${type}`);
+  });
+
+  test('answers for every network, in order, and always yes for the reference', async () => {
+    await using machine = await here();
+    const statuses = await probeNetworks(machine, networkNames());
+    expect(statuses.map(({ name }) => name)).toEqual(networkNames());
+    expect(statuses[0]).toMatchObject({ name: 'host', support: 'yes' });
+    for (const { support, reason } of statuses) expect(reason === null).toBe(support === 'yes');
+  });
+
+  test('says where a network of a cloud would run', async () => {
+    await using machine = await here();
+    const [status] = await probeNetworks(machine, ['flannel-aws-vpc']);
+    expect(status).toMatchObject({ support: 'no', remedy: 'Use hosts that stand in an AWS VPC.' });
+    expect(status?.reason).toContain('not in an AWS VPC');
+  });
+
+  test('refuses a name that is not in the catalog', async () => {
+    await using machine = await here();
+    await expect(probeNetworks(machine, ['flanel-vxlan'])).rejects.toMatchObject({ code: 'bad-input' });
+  });
+
+  test('asks for each thing once', async () => {
+    await using machine = await here();
+    const asked: unknown[] = [];
+    const counting: Pick<Machine, 'probe' | 'name'> = {
+      probe: (features): Promise<readonly Answer[]> => {
+        asked.push(...features.map((feature) => JSON.stringify(feature)));
+        return machine.probe(features);
+      },
+    };
+    await probeNetworks(counting, networkNames());
+    expect(new Set(asked).size).toBe(asked.length);
+  });
+});
