@@ -49,3 +49,9 @@ export function interval(figure: Figure | undefined): { low: number; high: numbe
 }
 
 export const valueOf = (figure: Figure | undefined): number | null => figure?.value ?? null;
+
+/** Marks a note: `a`, …, `z`, `aa`. Letters, because a dash before a number would read as a negative one. */
+export function letter(note: number): string {
+  const rest = Math.floor((note - 1) / 26);
+  return (rest > 0 ? letter(rest) : '') + String.fromCharCode(97 + ((note - 1) % 26));
+}

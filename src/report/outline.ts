@@ -14,7 +14,7 @@ import {
   type Situation,
   type Standing,
 } from './cells.js';
-import { figureText, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
+import { figureText, letter, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
   blocksNeeded,
   cellNotes,
@@ -112,7 +112,7 @@ function situationBlocks(situation: Situation): readonly Block[] {
     { kind: 'heading', text: `${situationTitle(situation)}${ofMax(situation)}` },
     paragraph(headline(situation)),
     latency,
-    ...gaps.all.map((gap, index) => note(`${superscript(index + 1)} ${gapText(gap)}`)),
+    ...notes(gaps),
     ...blocksNeeded(situation).map(note),
     ...(someWithoutInterval(situation) ? [note(NO_INTERVAL)] : []),
     ...cellNotes(situation).map(note),
@@ -137,7 +137,7 @@ function latencyRow(row: Row, gaps: Gaps): readonly Text[] {
   const { network, cell } = row;
   const latency = (key: LatencyKey): Text => {
     const figure = cell.latencyMs[key];
-    return plain(figureText(figure) + superscript(gaps.note(figure, key, network.name)));
+    return plain(figureText(figure) + pointer(gaps.note(figure, key, network.name)));
   };
   return [plain(network.name), ...TABLE_KEYS.map(latency), ratioCell(row, gaps), verdictCell(row)];
 }
@@ -145,7 +145,7 @@ function latencyRow(row: Row, gaps: Gaps): readonly Text[] {
 function ratioCell({ network, cell, isReference }: Row, gaps: Gaps): Text {
   if (isReference) return { text: 'reference', tone: 'dim' };
   const ratio = cell.ratioToReference[PRIMARY];
-  return plain(withInterval(ratio) + superscript(gaps.note(ratio, `${PRIMARY} ratio`, network.name)));
+  return plain(withInterval(ratio) + pointer(gaps.note(ratio, `${PRIMARY} ratio`, network.name)));
 }
 
 const TONES = { better: 'good', worse: 'bad', equivalent: 'good', undecided: 'dim' } as const;
@@ -156,9 +156,9 @@ function verdictCell({ cell, isReference }: Row): Text {
   return { text: `${VERDICT_SIGN[verdict.verdict]} ${verdict.verdict}`, tone: TONES[verdict.verdict] };
 }
 
-const DIGITS = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-const superscript = (number: number): string =>
-  number === 0 ? '' : String(number).replace(/\d/g, (digit) => DIGITS[Number(digit)] ?? '');
+const pointer = (note: number): string => (note === 0 ? '' : `[${letter(note)}]`);
+const notes = (gaps: Gaps): readonly Block[] =>
+  gaps.all.map((gap, index) => note(`${pointer(index + 1)} ${gapText(gap)}`));
 
 function cpuTable({ rows }: Situation): readonly Block[] {
   const measured = rows.filter(({ cell }) => cell.cpuUsPerRequest !== null);
@@ -195,14 +195,14 @@ function setup(summary: Summary): readonly Block[] {
       ],
       rows,
     },
-    ...gaps.all.map((gap, index) => note(`${superscript(index + 1)} ${gapText(gap)}`)),
+    ...notes(gaps),
   ];
 }
 
 function setupRow(network: NetworkSummary, gaps: Gaps): readonly Text[] {
   const cost = network.setup;
   const maximum = maximumOf(network);
-  const max = withInterval(maximum) + superscript(gaps.note(maximum, 'maximum', network.name));
+  const max = withInterval(maximum) + pointer(gaps.note(maximum, 'maximum', network.name));
   if (cost === null) return [plain(network.name)];
   return [network.name, whole(cost.steps), three(cost.ms), three(cost.downMs), max].map(plain);
 }

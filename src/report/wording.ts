@@ -109,15 +109,14 @@ export const gapText = ({ why, keys, networks }: Gap): string =>
 /** What a reader must know of single cells: trials left out, what the generator did not vouch for, what made the tail. */
 export function cellNotes({ rows }: Situation): readonly string[] {
   return rows.flatMap(({ network, cell }) => [
-    ...leftOut(cell.invalidTrials, 'not vouched for').map((text) => `${network.name}: ${text}`),
-    ...leftOut(cell.failedTrials, 'failed').map((text) => `${network.name}: ${text}`),
+    ...(cell.invalidTrials === 0
+      ? []
+      : [`${network.name}: ${count(cell.invalidTrials, 'trial')} not valid, and not averaged in`]),
+    ...(cell.failedTrials === 0 ? [] : [`${network.name}: ${count(cell.failedTrials, 'trial')} failed`]),
     ...cell.certificate.reasons.map((reason) => `${network.name}, certificate: ${reason}`),
     ...cell.tail.map((cause) => `${network.name}, tail: ${cause}`),
   ]);
 }
-
-const leftOut = (trials: number, why: string): readonly string[] =>
-  trials === 0 ? [] : [`${count(trials, 'trial')} ${why}, shown here and not averaged in`];
 
 export function controlText(summary: Summary): string {
   const { trusted } = summary.control;

@@ -9,7 +9,7 @@ const LIGHT =
 const DARK =
   '--page:#0f1419;--ink:#e6edf3;--muted:#9aa7b4;--line:#2b343d;--card:#171d24;--link:#6cb6ff;' +
   '--worse:#ff9a8a;--better:#6fdc9f;--even:#7cc4f5;--bar:#f0a050;' +
-  '--warn:#2e2611;--warn-line:#c79a1e;--cpu-user:#8cc4f5;--cpu-system:#3f83bd;--cpu-softirq:#1f4b70;';
+  '--warn:#2e2611;--warn-line:#c79a1e;--cpu-user:#8cc4f5;--cpu-system:#4a92cf;--cpu-softirq:#27608f;';
 
 /** All of the page's style: nothing is fetched, and colours are named once for both modes. */
 export const CSS = `
@@ -47,7 +47,7 @@ small{display:block;color:var(--muted);font-size:.75rem}
 .best{font-weight:700}.best small{font-weight:400}
 .meter{display:block;height:3px;margin-top:3px;background:var(--line);border-radius:2px;min-width:2.6rem}
 .meter i{display:block;height:3px;background:var(--bar);border-radius:2px}
-.sign{white-space:nowrap;font-weight:600}
+.sign{display:block;white-space:nowrap;font-weight:600}
 .better{color:var(--better)}.worse{color:var(--worse)}.equivalent{color:var(--even)}.undecided{color:var(--muted)}
 .pair{display:grid;grid-template-columns:minmax(0,1fr);gap:0 1.25rem}
 figure{margin:1rem 0;min-width:0}

@@ -1,5 +1,5 @@
 import type { Figure, Verdict } from '../../schema/index.js';
-import { figureText, interval, NO_FIGURE, three, whole } from '../number.js';
+import { figureText, interval, letter, NO_FIGURE, three, whole } from '../number.js';
 import { VERDICT_SIGN } from '../wording.js';
 import type { Gaps } from '../cells.js';
 import { html, NOTHING, type Markup } from './markup.js';
@@ -24,7 +24,7 @@ function intervalMarkup(figure: Figure | undefined): Markup {
 }
 
 const noteLink = (note: number, prefix: string): Markup =>
-  html`<sup><a href="#${prefix}-${note}" aria-label="why: note ${note}">${note}</a></sup>`;
+  html`<sup><a href="#${prefix}-${note}" aria-label="why: note ${letter(note)}">${letter(note)}</a></sup>`;
 
 export function notesMarkup(notes: Notes): Markup {
   const items = notes.gaps.all.map(
@@ -33,7 +33,7 @@ export function notesMarkup(notes: Notes): Markup {
   );
   return items.length === 0
     ? NOTHING
-    : html`<ol class="notes" aria-label="Why figures are missing">
+    : html`<ol type="a" class="notes" aria-label="Why figures are missing">
         ${items}
       </ol>`;
 }

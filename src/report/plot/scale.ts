@@ -56,7 +56,7 @@ export function ratioAxis(values: readonly number[], most: number): Axis {
   const room = (high - low) * 0.06;
   const [min, max] = [low - room, high + room];
   for (const steps of RATIO_STEPS) {
-    const covers = (steps[0] ?? 1) <= 10 ** min * 1.2 && (steps.at(-1) ?? 1) >= 10 ** max / 1.2;
+    const covers = (steps[0] ?? 1) <= 10 ** min * 1.1 && (steps.at(-1) ?? 1) >= 10 ** max / 1.1;
     const ticks = steps.map(Math.log10).filter((tick) => tick >= min && tick <= max);
     if (covers && ticks.length <= most) return { min, max, ticks };
   }
