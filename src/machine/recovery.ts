@@ -104,7 +104,7 @@ const summary = ({ header, contents }: FoundJournal): OpenJournal[] =>
 const ownedBy = ({ run, host, owner, since }: JournalHeader): BarewireError =>
   new BarewireError(`Run ${run} is still at work on ${host}: process ${owner.pid}, since ${since}`, {
     code: 'locked',
-    fault: 'user',
+    fault: 'machine',
     hint: `Wait until it ends, or end it (kill ${owner.pid}): it puts the machine back by itself.`,
   });
 

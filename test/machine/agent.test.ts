@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bundlePath, connectAgent, type Machine } from '../../src/machine/index.js';
+import { command, everyKind, link, openScene, program, rejection, sh, type Scene } from './scene.js';
+
+let scene: Scene;
+beforeEach(() => (scene = openScene()));
+afterEach(() => scene[Symbol.dispose]());
+
+const connect = (): Promise<Machine> => connectAgent({ run: scene.run, host: 'server', netns: scene.netns });
+const agentPid = async (machine: Machine): Promise<number> => {
+  const { stdout } = await machine.run(['sh', '-c', 'echo $PPID']);
+  return Number(stdout);
+};
+
+describe('a host behind an agent', () => {
+  test('runs programs in the host’s namespace and gives their exit, output and time', async () => {
+    await using machine = await connect();
+    const shown = await machine.run(['ip', '-br', 'link']);
+    expect(shown).toMatchObject({ code: 0, signal: null, stderr: '' });
+    expect(shown.stdout).toContain('eth0-peer');
+    expect(shown.ms).toBeGreaterThan(0);
+    expect(await machine.run(['sh', '-c', 'cat; exit 3'], { input: 'in' })).toMatchObject({
+      code: 3,
+      stdout: 'in',
+    });
+  });
+
+  test('runs programs in a namespace by name', async () => {
+    await using machine = await connect();
+    await machine.take([
+      command(null, `ip netns add ${scene.netns}-c`, { kind: 'netns', name: `${scene.netns}-c` }),
+    ]);
+    const shown = await machine.run(['ip', '-br', 'link'], { netns: `${scene.netns}-c` });
+    expect(shown.stdout).not.toContain('eth0');
+  });
+
+  test('ends a program that takes too long, and says so', async () => {
+    await using machine = await connect();
+    const error = await rejection(machine.run(['sleep', '10'], { timeoutMs: 50 }));
+    expect(error).toMatchObject({ code: 'timed-out', message: 'sleep 10 did not end within 50 ms' });
+  });
+
+  test('names a program that is not there', async () => {
+    await using machine = await connect();
+    expect(await rejection(machine.run(['no-such-tool']))).toMatchObject({ code: 'missing-tool' });
+  });
+
+  test('answers many requests at a time', async () => {
+    await using machine = await connect();
+    const started = performance.now();
+    await Promise.all(Array.from({ length: 10 }, () => machine.run(['sleep', '0.3'])));
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  test('reads files at one moment, and null for those that are not there', async () => {
+    await using machine = await connect();
+    const { atNs, files } = await machine.readFiles(['/proc/net/dev', '/nowhere', '/proc/999999999/stat']);
+    expect(files['/proc/net/dev']).toContain('eth0-peer');
+    expect(files['/nowhere']).toBeNull();
+    expect(files['/proc/999999999/stat']).toBeNull();
+    expect(Math.abs(atNs - Number(process.hrtime.bigint()))).toBeLessThan(10e9);
+  });
+
+  test('says what failed there as if it had failed here', async () => {
+    await using machine = await connect();
+    const error = await rejection(machine.take([command(null, 'ip link set nothing up')]));
+    expect(error).toMatchObject({ name: 'BarewireError', code: 'step-failed', fault: 'machine' });
+  });
+});
+
+describe('when the connection ends,', () => {
+  test.each(['SIGTERM', 'SIGHUP'] as const)('by %s to the agent, it undoes its steps', async (signal) => {
+    const before = scene.dump();
+    await using machine = await connect();
+    await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    process.kill(await agentPid(machine), signal);
+    expect(await rejection(machine.run(['sleep', '5']))).toMatchObject({ code: 'agent-lost' });
+    expect(scene.dump()).toBe(before);
+  });
+
+  test('Ctrl-C goes past the agent', async () => {
+    await using machine = await connect();
+    process.kill(await agentPid(machine), 'SIGINT');
+    expect((await machine.run(['true'])).code).toBe(0);
+  });
+
+  test('a killed agent’s steps are undone from here by disposing', async () => {
+    const before = scene.dump();
+    {
+      await using machine = await connect();
+      await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+      process.kill(await agentPid(machine), 'SIGKILL');
+      const error = await rejection(machine.take([command(null, 'ip link set lo up')]));
+      expect(error).toMatchObject({ code: 'agent-lost' });
+      expect(error.message).toContain('it ended with SIGKILL');
+    }
+    expect(scene.dump()).toBe(before);
+  });
+
+  test('a process of a killed agent is told to have ended', async () => {
+    await using machine = await connect();
+    const sleeper = await machine.start(program('sleeper', ['sleep', '1000']));
+    process.kill(await agentPid(machine), 'SIGKILL');
+    expect(await sleeper.exited).toMatchObject({ code: null });
+    expect(await sleeper.readLine()).toBeNull();
+  });
+
+  test('an agent that cannot be started is lost with the reason', async () => {
+    const error = await rejection(connectAgent({ run: scene.run, host: 'server', netns: 'mt-nowhere' }));
+    expect(error).toMatchObject({ code: 'agent-lost' });
+    expect(error.message).toContain('mt-nowhere');
+  });
+});
+
+describe('another version', () => {
+  test('of the agent is refused by name', async () => {
+    const fake = join(scene.folder, 'fake.mjs');
+    writeFileSync(
+      fake,
+      `console.log(JSON.stringify({ hello: { protocol: 99, version: '9.9.9', pid: 1 } })); process.stdin.resume();`,
+    );
+    const error = await rejection(
+      connectAgent({ run: scene.run, host: 'server', netns: null }, { prefix: [process.execPath, fake] }),
+    );
+    expect(error).toMatchObject({ code: 'agent-protocol' });
+    expect(error.message).toContain('9.9.9 with protocol 99');
+  });
+
+  test('of the caller is refused by the agent, which does nothing and ends', async () => {
+    const agent = spawn(process.execPath, [bundlePath(), 'agent'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const errors: string[] = [];
+    createInterface({ input: agent.stderr }).on('line', (line) => errors.push(line));
+    const take = {
+      id: 1,
+      op: 'take',
+      steps: [command(null, 'ip link add mt-never type bridge', link('mt-never'))],
+    };
+    const hello = { protocol: 0, version: '0.0.0', run: scene.run, host: 'server', netns: null };
+    agent.stdin.write(`${JSON.stringify({ hello })}\n${JSON.stringify(take)}\n`);
+    expect(await once(agent, 'close')).toEqual([1, null]);
+    expect(errors.join()).toContain('0.0.0 with protocol 0');
+    expect(sh('ip', 'link')).not.toContain('mt-never');
+  });
+
+  test('that speaks no protocol at all is refused', async () => {
+    const error = await rejection(
+      connectAgent({ run: scene.run, host: 'server', netns: null }, { prefix: ['echo', 'Welcome!'] }),
+    );
+    expect(error).toMatchObject({ code: 'agent-protocol' });
+    expect(error.message).toContain('Welcome!');
+  });
+});

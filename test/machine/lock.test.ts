@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { lockMachine } from '../../src/machine/index.js';
+import { openScene, rejection, type Scene } from './scene.js';
+
+let scene: Scene;
+beforeEach(() => (scene = openScene()));
+afterEach(() => scene[Symbol.dispose]());
+
+test('a second holder is told who holds the machine, for what and since when', async () => {
+  const before = new Date().toISOString().slice(0, 10);
+  await using _lock = await lockMachine('study quick');
+  const error = await rejection(lockMachine('undo'));
+  expect(error).toMatchObject({ code: 'locked', fault: 'machine' });
+  expect(error.message).toContain(`study quick, process ${process.pid}, since ${before}`);
+});
+
+test('a lock that is given back can be taken again, and leaves no file', async () => {
+  for (let round = 0; round < 3; round++) {
+    await using _lock = await lockMachine('study quick');
+    expect(existsSync(join(scene.folder, 'state/lock'))).toBe(true);
+  }
+  expect(existsSync(join(scene.folder, 'state/lock'))).toBe(false);
+});
+
+test('of many who want it at once, one gets it', async () => {
+  const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockMachine('study quick')));
+  const held = tries.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  expect(held).toHaveLength(1);
+  await held[0]?.[Symbol.asyncDispose]();
+});
+
+test('a lock whose holder was killed is free, whatever its file says', async () => {
+  await (await lockMachine('first'))[Symbol.asyncDispose]();
+  const path = join(scene.folder, 'state/lock');
+  const holder = spawn('flock', ['-n', path, 'sh', '-c', 'echo held; exec sleep 1000'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  expect(await rejection(lockMachine('second'))).toMatchObject({ code: 'locked' });
+  process.kill(-(holder.pid ?? 0), 'SIGKILL');
+  await new Promise((resolve) => holder.once('close', resolve));
+  await using _lock = await lockMachine('third');
+});
