@@ -21,7 +21,7 @@ export function placeContainer(site: Site, number: number, underlay: Underlay): 
   const mtu = host.mtu - underlay.overheadBytes;
   if (underlay.addresses === 'segment') {
     const address = plus(firstOfSegment(host), host.index * SEGMENT_SLOTS + number);
-    return { ...names, address, prefix: host.prefix, gateway: null, mtu };
+    return { ...names, address, prefix: host.prefix, gateway: host.address, mtu };
   }
   return {
     ...names,

@@ -17,6 +17,8 @@ const command =
 export const ip = command('ip');
 export const bridge = command('bridge');
 
-export function sysctl(why: string, key: string, value: string): Step {
-  return { why, do: { kind: 'sysctl', netns: null, key, value }, undo: { kind: 'sysctl', netns: null, key } };
+/** Needed where packets pass from the host's interface to another one of its own. */
+export function forwarding(): Step {
+  const where = { kind: 'sysctl', netns: null, key: 'net.ipv4.ip_forward' } as const;
+  return { why: 'Let the host forward packets of others.', do: { ...where, value: '1' }, undo: where };
 }

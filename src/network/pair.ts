@@ -14,12 +14,13 @@ export function pair(name: string, underlay: Underlay, attachment: Attachment): 
 const sitesOf = ({ run, hosts }: NetworkRequest): Site[] =>
   hosts.map((host) => ({ run, host, peers: hosts.filter((peer) => peer !== host) }));
 
-/** Underlay first, then the host's part of the attachment, then the container's: as few changes of tool and place as can be. */
+/** What the host has once, then its container, from outside to inside: few changes of tool and place, which cost a process each. */
 function hostPlan(site: Site, underlay: Underlay, attachment: Attachment): HostPlan {
-  const joint = attachment.join(site, placeContainer(site, 1, underlay));
+  const container = placeContainer(site, 1, underlay);
+  const joint = attachment.join(site, container);
   return {
     host: site.host.name,
-    steps: [...underlay.steps(site), ...joint.steps],
+    steps: [...attachment.prepare(site, container), ...underlay.steps(site), ...joint.steps],
     container: joint.container,
     through: [...underlay.through(site), ...joint.through],
     around: loopbacks(joint.container.netns),

@@ -68,17 +68,20 @@ export interface Site {
   readonly peers: readonly NetHost[];
 }
 
+/** What all containers of a host have in common. */
+export interface Segment {
+  readonly prefix: number;
+  /** The host's own address among its containers. */
+  readonly gateway: string;
+  readonly mtu: number;
+}
+
 /** Where a container is put: its names and its address, before an attachment makes it. */
-export interface ContainerPlan {
+export interface ContainerPlan extends Segment {
   readonly netns: string;
   /** What the host calls the container's link. */
   readonly hostLink: string;
   readonly address: string;
-  /** Of the container's segment or subnet. */
-  readonly prefix: number;
-  /** The host's own address in the container's subnet; null on a flat underlay, where the peers are neighbours. */
-  readonly gateway: string | null;
-  readonly mtu: number;
 }
 
 /** How a packet gets from host to host. */
@@ -101,6 +104,8 @@ export interface Attachment {
   readonly name: string;
   readonly what: string;
   readonly requires: readonly Requirement[];
+  /** Once on a host, before its first container. */
+  prepare(site: Site, segment: Segment): readonly Step[];
   join(site: Site, plan: ContainerPlan): Joint;
 }
 

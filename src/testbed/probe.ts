@@ -33,10 +33,10 @@ function worst(answers: readonly (Answer | undefined)[]): Answer {
   return of('no') ?? of('unknown') ?? { answer: 'yes' };
 }
 
-/** A place cannot be probed from inside a namespace: it is where the testbed's hosts do not stand. */
+/** A host cannot tell by itself where it stands, and no testbed has hosts in such a place. */
 const notThere = (place: string): Answer => ({
   answer: 'no',
-  reason: `the hosts are namespaces of this machine, not in ${place}`,
+  reason: `the hosts of this testbed do not stand in ${place}`,
 });
 
 const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'place';

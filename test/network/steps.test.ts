@@ -4,12 +4,15 @@ import { clientPlan, names, printed } from './request.js';
 const C = 'bw-r1-client-c1';
 const HOST_ROUTE = 'ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0';
 
-const bridged = (mtu: number): string[] => [
-  `ip netns add ${C}`,
+const FORWARD = 'sysctl -w net.ipv4.ip_forward=1';
+
+const bridged = (mtu: number, underlay: readonly string[]): string[] => [
+  FORWARD,
   'ip link add cni0 up type bridge',
   'ip addr add 198.19.1.1/24 dev cni0',
+  ...underlay,
+  `ip netns add ${C}`,
   `ip link add bw-r1-c1 mtu ${mtu} master cni0 up type veth peer name eth0 mtu ${mtu} netns ${C}`,
-  'sysctl -w net.ipv4.ip_forward=1',
   `ip -n ${C} link set lo up`,
   `ip -n ${C} link set eth0 addrgenmode none`,
   `ip -n ${C} addr add 198.19.1.2/24 dev eth0`,
@@ -35,29 +38,27 @@ const onSegment = (link: string): string[] => [
 /** What a reader would type on the first of two hosts. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   host: [],
-  'flannel-host-gw': [HOST_ROUTE, ...bridged(1500)],
-  'flannel-vxlan': [
+  'flannel-host-gw': bridged(1500, [HOST_ROUTE]),
+  'flannel-vxlan': bridged(1450, [
     'ip link add flannel.1 address 02:74:2e:ee:5c:44 mtu 1450 up type vxlan id 1 dev eth0 local 198.18.0.1 dstport 8472 nolearning',
     'ip addr add 198.19.1.0/32 dev flannel.1',
     'ip neigh add 198.19.2.0 lladdr 02:03:a1:dd:5d:7f dev flannel.1 nud permanent',
     'bridge fdb add 02:03:a1:dd:5d:7f dev flannel.1 dst 198.18.0.2',
     'ip route add 198.19.2.0/24 via 198.19.2.0 dev flannel.1 onlink',
-    ...bridged(1450),
-  ],
-  'flannel-ipip': [
+  ]),
+  'flannel-ipip': bridged(1480, [
     'ip link add flannel.ipip mtu 1480 up type ipip local 198.18.0.1 dev eth0',
     'ip addr add 198.19.1.0/32 dev flannel.ipip',
     'ip route add 198.19.2.0/24 via 198.18.0.2 dev flannel.ipip onlink',
-    ...bridged(1480),
-  ],
-  'flannel-aws-vpc': bridged(1500),
+  ]),
+  'flannel-aws-vpc': bridged(1500, []),
   'host-gw-ptp': [
+    FORWARD,
     HOST_ROUTE,
     `ip netns add ${C}`,
     `ip link add bw-r1-c1 mtu 1500 up type veth peer name eth0 mtu 1500 netns ${C}`,
     'ip addr add 198.19.1.1/32 dev bw-r1-c1',
     'ip route add 198.19.1.2 dev bw-r1-c1',
-    'sysctl -w net.ipv4.ip_forward=1',
     `ip -n ${C} link set lo up`,
     `ip -n ${C} link set eth0 addrgenmode none`,
     `ip -n ${C} addr add 198.19.1.2/32 dev eth0`,

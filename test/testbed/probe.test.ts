@@ -49,7 +49,7 @@ describe('probing the catalog', () => {
     await using machine = await here();
     const [status] = await probeNetworks(machine, ['flannel-aws-vpc']);
     expect(status).toMatchObject({ support: 'no', remedy: 'Use hosts that stand in an AWS VPC.' });
-    expect(status?.reason).toContain('not in an AWS VPC');
+    expect(status?.reason).toContain('do not stand in an AWS VPC');
   });
 
   test('refuses a name that is not in the catalog', async () => {
@@ -60,7 +60,7 @@ describe('probing the catalog', () => {
   test('asks for each thing once', async () => {
     await using machine = await here();
     const asked: unknown[] = [];
-    const counting: Pick<Machine, 'probe' | 'name'> = {
+    const counting: Pick<Machine, 'probe'> = {
       probe: (features): Promise<readonly Answer[]> => {
         asked.push(...features.map((feature) => JSON.stringify(feature)));
         return machine.probe(features);

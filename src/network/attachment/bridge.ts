@@ -1,6 +1,6 @@
 import type { Step } from '../../schema/index.js';
-import { ip, sysctl } from '../commands.js';
-import type { Attachment, ContainerPlan, Site } from '../types.js';
+import { forwarding, ip } from '../commands.js';
+import type { Attachment, ContainerPlan, Segment, Site } from '../types.js';
 import { address, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
 const BRIDGE = 'cni0';
@@ -13,6 +13,7 @@ export const bridge: Attachment = {
     { kind: 'link-type', type: 'bridge' },
     { kind: 'link-type', type: 'veth' },
   ],
+  prepare: (site, segment) => [forwarding(), ...device(site, segment)],
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(plan)],
     container: containerOf(plan),
@@ -25,8 +26,7 @@ export const bridge: Attachment = {
 };
 
 /** The bridge takes the least MTU of its ports, and so needs none of its own. */
-const onHost = (site: Site, plan: ContainerPlan): Step[] => [
-  namespace(site, plan),
+const device = (site: Site, { gateway, prefix }: Segment): Step[] => [
   ip(
     null,
     `Make the bridge that joins ${site.host.name}'s containers.`,
@@ -37,7 +37,11 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
       name: BRIDGE,
     },
   ),
-  ip(null, "Make it the containers' gateway.", `addr add ${plan.gateway ?? ''}/${plan.prefix} dev ${BRIDGE}`),
+  ip(null, "Make it the containers' gateway.", `addr add ${gateway}/${prefix} dev ${BRIDGE}`),
+];
+
+const onHost = (site: Site, plan: ContainerPlan): Step[] => [
+  namespace(site, plan),
   ip(
     null,
     'Make a pair of links from the bridge into the container.',
@@ -45,7 +49,6 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
       ` type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
     { kind: 'link', netns: null, name: plan.hostLink },
   ),
-  sysctl('Let the host forward packets of others.', 'net.ipv4.ip_forward', '1'),
 ];
 
 const inContainer = (plan: ContainerPlan): Step[] => [
@@ -53,5 +56,5 @@ const inContainer = (plan: ContainerPlan): Step[] => [
   quiet(plan),
   address(plan, plan.prefix),
   up(plan),
-  ip(plan.netns, 'Send all else to the gateway.', `route add default via ${plan.gateway ?? ''}`),
+  ip(plan.netns, 'Send all else to the gateway.', `route add default via ${plan.gateway}`),
 ];

@@ -10,6 +10,7 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
   name: `ipvlan-${mode}`,
   what,
   requires: [{ kind: 'link-type', type: 'ipvlan' }],
+  prepare: () => [],
   join: (site, plan) => ({
     steps: [...slave(site, plan, mode), ...configure(plan)],
     container: containerOf(plan),

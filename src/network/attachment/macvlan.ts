@@ -7,6 +7,7 @@ export const macvlan: Attachment = {
   name: 'macvlan',
   what: "a MACVLAN link: a MAC of its own on the host's interface",
   requires: [{ kind: 'link-type', type: 'macvlan' }],
+  prepare: () => [],
   join: (site, plan) => ({
     steps: [
       namespace(site, plan),

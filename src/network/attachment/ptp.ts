@@ -1,5 +1,5 @@
 import type { Step } from '../../schema/index.js';
-import { ip, sysctl } from '../commands.js';
+import { forwarding, ip } from '../commands.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
 import { address, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
@@ -8,6 +8,7 @@ export const ptp: Attachment = {
   name: 'ptp',
   what: 'a routed veth pair',
   requires: [{ kind: 'link-type', type: 'veth' }],
+  prepare: () => [forwarding()],
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(plan)],
     container: containerOf(plan),
@@ -26,13 +27,8 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
     `link add ${plan.hostLink} mtu ${plan.mtu} up type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
     { kind: 'link', netns: null, name: plan.hostLink },
   ),
-  ip(
-    null,
-    "Make the host the container's gateway.",
-    `addr add ${plan.gateway ?? ''}/32 dev ${plan.hostLink}`,
-  ),
+  ip(null, "Make the host the container's gateway.", `addr add ${plan.gateway}/32 dev ${plan.hostLink}`),
   ip(null, 'Send what is for the container into the pair.', `route add ${plan.address} dev ${plan.hostLink}`),
-  sysctl('Let the host forward packets of others.', 'net.ipv4.ip_forward', '1'),
 ];
 
 const inContainer = (plan: ContainerPlan): Step[] => [
@@ -40,10 +36,6 @@ const inContainer = (plan: ContainerPlan): Step[] => [
   quiet(plan),
   address(plan, 32),
   up(plan),
-  ip(
-    plan.netns,
-    'Say that the gateway is at the other end.',
-    `route add ${plan.gateway ?? ''} dev ${INSIDE}`,
-  ),
-  ip(plan.netns, 'Send everything to the gateway.', `route add default via ${plan.gateway ?? ''}`),
+  ip(plan.netns, 'Say that the gateway is at the other end.', `route add ${plan.gateway} dev ${INSIDE}`),
+  ip(plan.netns, 'Send everything to the gateway.', `route add default via ${plan.gateway}`),
 ];
