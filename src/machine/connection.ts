@@ -14,7 +14,7 @@ import {
   protocolError,
   type Request,
 } from './protocol.js';
-import type { Exit, MachineIdentity } from './types.js';
+import type { AgentReach, Exit, MachineIdentity } from './types.js';
 import { version } from './version.js';
 
 /** Hears what a process at the far end tells; `line` is null at the end of its output. */
@@ -60,16 +60,18 @@ export class Connection {
     this.#ended = this.#untilEnd();
   }
 
-  /** Starts `PREFIX node dist/agent.mjs agent` and greets it. Throws `agent-lost` or `agent-protocol`. */
-  static async open(identity: MachineIdentity, prefix: readonly string[]): Promise<Connection> {
-    const agent = [bundlePath(), 'agent'];
-    const [file = process.execPath, ...rest] = prefix;
-    const args = prefix.length === 0 ? agent : [...rest, process.execPath, ...agent];
+  /** Starts the agent behind the prefix and greets it. Throws `agent-lost` or `agent-protocol`. */
+  static async open(
+    identity: MachineIdentity,
+    { prefix, agent = [process.execPath, bundlePath(), 'agent'], signal }: AgentReach,
+  ): Promise<Connection> {
+    const [file = '', ...args] = [...prefix, ...agent];
     // In this process's own group: what kills the whole group takes the agent too, and then the journal remains.
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, PATH: toolPath() },
     });
+    signal?.addEventListener('abort', () => child.kill(), { once: true });
     const connection = new Connection(identity.host, child);
     try {
       await connection.#greet(identity);

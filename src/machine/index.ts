@@ -1,7 +1,7 @@
 /** The only room that changes a machine: steps, the journal, undo, processes, and the agent that serves them afar. */
 export type * from './types.js';
 export { openMachine } from './engine.js';
-export { connectAgent, type AgentReach } from './remote-machine.js';
+export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath } from './bundle-path.js';
 export { freshRunId } from './run-id.js';

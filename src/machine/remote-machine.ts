@@ -4,6 +4,7 @@ import { LineQueue } from './line-queue.js';
 import { RESULTS } from './protocol.js';
 import { undoJournalOf } from './recovery.js';
 import type {
+  AgentReach,
   Answer,
   Exit,
   Feature,
@@ -17,19 +18,13 @@ import type {
   Undone,
 } from './types.js';
 
-/** How the agent is reached. */
-export interface AgentReach {
-  /** What is put before `node dist/agent.mjs agent`: what enters the host. */
-  readonly prefix: readonly string[];
-}
-
 /**
  * Starts an agent in the host, and gives the host as a machine. Throws `agent-lost` when it does not come up,
  * `agent-protocol` when it is of another version.
  */
 export async function connectAgent(identity: MachineIdentity, reach?: AgentReach): Promise<Machine> {
-  const { prefix } = reach ?? { prefix: enter(identity.netns) };
-  return new RemoteMachine(identity, await Connection.open(identity, prefix));
+  const way = reach ?? { prefix: enter(identity.netns) };
+  return new RemoteMachine(identity, await Connection.open(identity, way), way.facts ?? {});
 }
 
 const enter = (netns: string | null): string[] =>
@@ -40,10 +35,12 @@ class RemoteMachine implements Machine {
   readonly name: string;
   readonly #identity: MachineIdentity;
   readonly #connection: Connection;
+  readonly #facts: Environment;
   #disposed: Promise<void> | null = null;
 
-  constructor(identity: MachineIdentity, connection: Connection) {
+  constructor(identity: MachineIdentity, connection: Connection, facts: Environment) {
     this.name = identity.host;
+    this.#facts = facts;
     this.#identity = identity;
     this.#connection = connection;
   }
@@ -90,8 +87,9 @@ class RemoteMachine implements Machine {
     return this.#connection.ask({ id: this.#id(), op: 'probe', features: [...features] }, RESULTS.probe);
   }
 
-  environment(): Promise<Environment> {
-    return this.#connection.ask({ id: this.#id(), op: 'environment' }, RESULTS.environment);
+  async environment(): Promise<Environment> {
+    const told = await this.#connection.ask({ id: this.#id(), op: 'environment' }, RESULTS.environment);
+    return { ...told, ...this.#facts };
   }
 
   /** Throws `undo-failed` with what is still there. */

@@ -87,3 +87,15 @@ export interface MachineIdentity {
   /** The namespace that is this host, by name; null for the machine itself. */
   readonly netns: string | null;
 }
+
+/** How the agent is reached. */
+export interface AgentReach {
+  /** What is put before the agent's command: what enters the host. */
+  readonly prefix: readonly string[];
+  /** The agent's command in the host, where it is not this node and this bundle. */
+  readonly agent?: readonly string[];
+  /** What is known of the host from outside; its environment tells it too. */
+  readonly facts?: Environment;
+  /** Cuts the connection when it is aborted, for a host that answers no more; the agent at its end then undoes its steps. */
+  readonly signal?: AbortSignal;
+}
