@@ -1,7 +1,8 @@
 import { openNetnsTestbed } from './netns/open.js';
 import type { Testbed, TestbedOptions } from './types.js';
+import { openVmTestbed } from './vm/open.js';
 
-const OPENERS = { netns: openNetnsTestbed } satisfies Record<
+const OPENERS = { netns: openNetnsTestbed, vm: openVmTestbed } satisfies Record<
   Testbed['kind'],
   (options: TestbedOptions) => Promise<Testbed>
 >;

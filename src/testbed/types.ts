@@ -14,7 +14,7 @@ export interface Host {
 
 /** Where a study runs. Disposing takes the hosts away. */
 export interface Testbed extends AsyncDisposable {
-  readonly kind: 'netns';
+  readonly kind: 'netns' | 'vm';
   /** The run's id. */
   readonly run: string;
   readonly client: Host;
@@ -34,6 +34,8 @@ export interface TestbedOptions {
   /** The run's id; a fresh one by default. */
   readonly run?: string;
   readonly wire: Wire;
+  /** vm: the guests' kernel, a bzImage; by default this machine's own where it will do, else Debian's. */
+  readonly kernel?: string;
   /** Checked between the parts of opening; what was made by then is taken away again. */
   readonly signal?: AbortSignal;
 }

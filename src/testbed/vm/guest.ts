@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectAgent, type Exit, type Machine } from '../../machine/index.js';
+import { BarewireError, type Step } from '../../schema/index.js';
+import type { HostRole } from '../types.js';
+import { Console } from './console.js';
+import { READY_WORD } from './init.js';
+import { enterGuest } from './keys.js';
+import { groundNetns } from './plan.js';
+import { qemuArgv, type QemuPlan } from './qemu.js';
+
+export interface GuestStart {
+  readonly run: string;
+  readonly role: HostRole;
+  readonly qemu: QemuPlan;
+  /** The machine's CPUs that the guest may use; empty leaves it to the scheduler. */
+  readonly pinnedTo: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+/** From QEMU's start to the agent's hello. Emulated on two cores that others use too, it has been seen to take 40 s. */
+const BOOT_LIMIT_MS = 120_000;
+
+/**
+ * Boots a guest and connects to an agent in it. The guest itself ends with the machine that started it.
+ * @throws BarewireError `process-failed` or `timed-out`, with the last lines of the guest's console.
+ */
+export async function bootGuest(machine: Machine, start: GuestStart): Promise<Machine> {
+  const guest = await machine.start(qemuStep(start));
+  const console = new Console(guest);
+  const gaveUp = new AbortController();
+  const connected = console.said(READY_WORD).then(() => enter(start, gaveUp.signal));
+  const ended = guest.exited.then((exit) => {
+    throw died(start.role, exit, console.tail);
+  });
+  try {
+    return await Promise.race([connected, ended, limit(start, console)]);
+  } catch (error) {
+    gaveUp.abort();
+    throw error;
+  }
+}
+
+/** Rejects when the guest takes too long, and with the signal's reason when that comes first. */
+async function limit({ role, signal }: GuestStart, console: Console): Promise<never> {
+  await sleep(BOOT_LIMIT_MS, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
+  signal?.throwIfAborted();
+  throw stuck(role, console.tail);
+}
+
+const enter = ({ run, role, qemu }: GuestStart, signal: AbortSignal): Promise<Machine> =>
+  connectAgent(
+    { run, host: role, netns: null },
+    { prefix: enterGuest(run, role), facts: { accel: qemu.accelerator }, signal },
+  );
+
+const qemuStep = ({ run, role, qemu, pinnedTo }: GuestStart): Step => {
+  const name = `qemu-${role}`;
+  return {
+    why: `Start the ${role}: a guest with a kernel of its own.`,
+    do: { kind: 'process', name, netns: groundNetns(run), argv: qemuArgv(qemu), cpus: pinnedTo },
+    undo: { kind: 'process', name },
+  };
+};
+
+const died = (role: HostRole, { code, signal, stderrTail }: Exit, tail: string): BarewireError =>
+  new BarewireError(
+    `The guest of the ${role} ended (${signal ?? `exit status ${String(code)}`})${said('QEMU', stderrTail)}${said('its console', tail)}`,
+    {
+      code: 'process-failed',
+      fault: 'machine',
+      hint: 'Its last words above say why: a kernel panic, a missing module, a wrong option; or memory that this machine does not have.',
+    },
+  );
+
+const stuck = (role: HostRole, tail: string): BarewireError =>
+  new BarewireError(
+    `The guest of the ${role} was not ready within ${BOOT_LIMIT_MS / 1_000} s${said('its console', tail)}`,
+    {
+      code: 'timed-out',
+      fault: 'machine',
+      hint: 'See what it waits for; give this machine more CPU time, or another kernel by the kernel option.',
+    },
+  );
+
+const said = (who: string, words: string): string => (words === '' ? '' : `; ${who} said:\n${words}\n`);

@@ -1,0 +1,108 @@
+/** What the initramfs prints when it was started only to prove the accelerator. */
+export const PROBE_WORD = 'barewire-guest-runs';
+/** What a guest prints when its sshd listens. */
+export const READY_WORD = 'barewire-guest-ready';
+
+/** Where a guest finds what is its own. */
+export const GUEST = '/run/guest';
+/** The machine's root as it is, beneath the overlay. */
+const MACHINE = '/run/machine';
+
+/**
+ * The first program of every guest, run by the initramfs's busybox: the machine's own root, read-only over 9p, under a tmpfs. The
+ * kernel's `barewire=FOLDER` names the folder on the machine that holds this guest's own files.
+ */
+export const INIT = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mkdir -p /proc /sys /dev /lower /upper /new
+mount -t proc proc /proc
+for word in $(cat /proc/cmdline); do case $word in barewire=*) own=\${word#barewire=};; esac; done
+if [ "$own" = probe ]; then echo ${PROBE_WORD}; poweroff -f; fi
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+for module in /modules/*; do insmod "$module" || echo "barewire: $module was not loaded"; done
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro root /lower || exec poweroff -f
+mount -t tmpfs tmpfs /upper
+mkdir /upper/upper /upper/work
+mount -t overlay -o lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work overlay /new || exec poweroff -f
+for place in proc sys dev; do mkdir -p /new/$place; mount --move /$place /new/$place; done
+mkdir -p /new/run
+# Not open to all, as a tmpfs is by default: sshd would not believe keys in it.
+mount -t tmpfs -o mode=755 tmpfs /new/run
+mkdir -p /new${GUEST} /new${MACHINE}
+cp -p /lower$own/* /lower$own/../key.pub /new${GUEST}/
+cp /bin/busybox /new${GUEST}/busybox
+mount --move /lower /new${MACHINE}
+exec switch_root /new ${GUEST}/busybox sh ${GUEST}/start
+`;
+
+/** One guest as its start sees it. */
+export interface GuestPlan {
+  readonly name: string;
+  readonly data: LinkPlan;
+  readonly management: LinkPlan;
+  /** The folder of the kernel's modules on the machine. */
+  readonly modules: string;
+  readonly version: string;
+}
+
+export interface LinkPlan {
+  readonly name: string;
+  readonly mac: string;
+  /** With its prefix. */
+  readonly address: string;
+  readonly mtu: number;
+}
+
+/** The second program: names and addresses, then sshd. It stays as process 1 and takes in orphans. */
+export const startScript = ({ name, data, management, modules, version }: GuestPlan): string => `
+# Busybox's own commands first: each that the machine's root would give is read over 9p.
+mkdir() { ${GUEST}/busybox mkdir "$@"; }
+mount() { ${GUEST}/busybox mount "$@"; }
+cat() { ${GUEST}/busybox cat "$@"; }
+ip() { ${GUEST}/busybox ip "$@"; }
+sed() { ${GUEST}/busybox sed "$@"; }
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+ulimit -n 65536
+${GUEST}/busybox hostname barewire-${name}
+mkdir -p /dev/pts /dev/shm /run/sshd ${GUEST}/home '/lib/modules/${version}'
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -o bind '${MACHINE}${modules}' '/lib/modules/${version}'
+# Neighbour discovery would count among the measured packets.
+for scope in all default; do echo 1 > /proc/sys/net/ipv6/conf/$scope/disable_ipv6; done
+# By MAC and in two passes: the kernel numbers links as it finds them.
+rename() {
+  for link in /sys/class/net/*; do
+    if [ "$(cat $link/address)" = $1 ]; then ip link set \${link##*/} name $2; fi
+  done
+}
+rename ${data.mac} data
+rename ${management.mac} ${management.name}
+ip link set data name ${data.name}
+ip link set lo up
+${[data, management].map(switchOn).join('\n')}
+# A login of root would read start-up files over 9p for seconds, and the machine's own root may be locked.
+sed -i 's|^root:.*|root:x:0:0:root:${GUEST}/home:/bin/sh|' /etc/passwd
+sed -i 's|^root:[^:]*:|root:*:|' /etc/shadow
+/usr/sbin/sshd -f ${GUEST}/sshd_config
+until [ -s ${GUEST}/sshd.pid ]; do ${GUEST}/busybox usleep 20000; done
+echo ${READY_WORD}
+while :; do ${GUEST}/busybox sleep 3600; done
+`;
+
+const switchOn = ({ name, address, mtu }: LinkPlan): string =>
+  `ip link set ${name} mtu ${mtu}\nip addr add ${address} dev ${name}\nip link set ${name} up`;
+
+/** Keys of this run alone, and nothing that asks another machine or reads a user's files. */
+export const sshdConfig = (listen: string): string => `ListenAddress ${listen}
+HostKey ${GUEST}/hostkey
+AuthorizedKeysFile ${GUEST}/key.pub
+PidFile ${GUEST}/sshd.pid
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+UseDNS no
+PrintMotd no
+`;

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Machine } from '../../machine/index.js';
+import { BarewireError, type Step } from '../../schema/index.js';
+import type { HostRole } from '../types.js';
+import { groundFolder, groundNetns, guestFolder, managementLink, ROLES } from './plan.js';
+
+/** A key to both guests and one of each guest, for this run alone; they go with the folder that the ground made. */
+export async function makeKeys(machine: Machine, run: string): Promise<void> {
+  await makeKey(machine, join(groundFolder(run), 'key'));
+  for (const role of ROLES) await makeKey(machine, hostKey(run, role));
+  const publicKeys = await Promise.all(ROLES.map((role) => readFile(`${hostKey(run, role)}.pub`, 'utf8')));
+  const content = ROLES.map((role, at) => `${alias(run, role)} ${publicKeys[at] ?? ''}`).join('');
+  await machine.take([knownHosts(run, content)]);
+}
+
+const hostKey = (run: string, role: HostRole): string => join(guestFolder(run, role), 'hostkey');
+/** What ssh calls the guest when it looks for its key: addresses are the same in every run. */
+const alias = (run: string, role: HostRole): string => `barewire-${run}-${role}`;
+const knownHostsPath = (run: string): string => join(groundFolder(run), 'known_hosts');
+
+const knownHosts = (run: string, content: string): Step => ({
+  why: 'Say which keys the guests have.',
+  do: { kind: 'file', path: knownHostsPath(run), content },
+  undo: null,
+});
+
+async function makeKey(machine: Machine, path: string): Promise<void> {
+  const argv = ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'barewire', '-f', path];
+  const { code, stderr } = await machine.run(argv);
+  if (code === 0) return;
+  throw new BarewireError(`No key ${path} was made: ${stderr.trim()}`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: 'Run ssh-keygen by hand to see why.',
+  });
+}
+
+/** A guest that stopped is noticed after three of these intervals. */
+const ALIVE_INTERVAL_S = 5;
+
+/** What enters a guest: the system's ssh with nothing of the user's, from the namespace that the guest's link ends in. */
+export function enterGuest(run: string, role: HostRole): string[] {
+  const options = {
+    UserKnownHostsFile: knownHostsPath(run),
+    GlobalKnownHostsFile: 'none',
+    StrictHostKeyChecking: 'yes',
+    HostKeyAlias: alias(run, role),
+    IdentityFile: join(groundFolder(run), 'key'),
+    IdentitiesOnly: 'yes',
+    BatchMode: 'yes',
+    ConnectTimeout: '20',
+    ServerAliveInterval: String(ALIVE_INTERVAL_S),
+  };
+  const set = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  const ssh = ['ssh', '-T', '-F', 'none', ...set, `root@${managementLink(run, role).guest}`, 'exec'];
+  return ['nsenter', `--net=/run/netns/${groundNetns(run)}`, '--', ...ssh];
+}

@@ -1,0 +1,142 @@
+import { freshRunId, openMachine, type Machine } from '../../machine/index.js';
+import { allowedCpus, shareCpus, type CpuShares } from '../netns/cpus.js';
+import { hostsOf } from '../netns/wire.js';
+import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
+import { findAccelerator } from './accelerator.js';
+import { groundSteps } from './ground.js';
+import { bootGuest } from './guest.js';
+import { initramfsFor } from './initramfs.js';
+import { findKernel, type Kernel } from './kernel.js';
+import { makeKeys } from './keys.js';
+import { guestFolder, nicsOf } from './plan.js';
+import type { Accelerator } from './qemu.js';
+import { MEMORY_MIB, requireGuests } from './requirements.js';
+
+const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
+const STATUS = '/proc/self/status';
+
+/** Two guests, each with a kernel of its own, and a wire of taps and a bridge between them. */
+export async function openVmTestbed(options: TestbedOptions): Promise<Testbed> {
+  const { run = freshRunId(), signal } = options;
+  signal?.throwIfAborted();
+  const machine = await openMachine({ run, host: 'testbed', netns: null });
+  try {
+    const ground = await prepare(machine, run, options);
+    signal?.throwIfAborted();
+    return await withGuests(ground);
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface Ground {
+  readonly machine: Machine;
+  readonly run: string;
+  readonly options: TestbedOptions;
+  readonly kernel: Kernel;
+  readonly initramfs: string;
+  readonly accelerator: Accelerator;
+  readonly shares: GuestCpus;
+}
+
+/** Everything but the guests themselves. */
+async function prepare(machine: Machine, run: string, options: TestbedOptions): Promise<Ground> {
+  const { wire, signal } = options;
+  const busybox = await requireGuests(machine);
+  const kernel = await findKernel(machine, { image: options.kernel ?? null, ...(signal && { signal }) });
+  const initramfs = await initramfsFor(machine, kernel, busybox, signal);
+  const accelerator = await findAccelerator(machine, kernel, initramfs);
+  const { files } = await machine.readFiles([STATUS, IPV6]);
+  const shares = guestCpus(shareCpus(allowedCpus(files[STATUS] ?? '')));
+  const hosts = hostsOf(run, wire);
+  const ipv6 = files[IPV6] !== null;
+  await machine.take(groundSteps({ run, wire, hosts, kernel, queues: shares.count, ipv6 }));
+  await makeKeys(machine, run);
+  return { machine, run, options, kernel, initramfs, accelerator, shares };
+}
+
+interface GuestCpus {
+  /** Of each guest. */
+  readonly count: number;
+  /** The machine's CPUs that each may use; empty leaves it to the scheduler. */
+  readonly pinnedTo: CpuShares;
+}
+
+const MOST_CPUS = 8;
+
+/** A guest of one CPU would have one queue: on a machine too small for two each, the guests share what there is. */
+function guestCpus(shares: CpuShares): GuestCpus {
+  const count = Math.min(shares.client.length, shares.server.length);
+  if (count < 2) return { count: 2, pinnedTo: { client: [], server: [] } };
+  return { count: Math.min(count, MOST_CPUS), pinnedTo: shares };
+}
+
+async function withGuests(ground: Ground): Promise<Testbed> {
+  const { machine, run, options, accelerator, shares } = ground;
+  const hosts = hostsOf(run, options.wire);
+  const [client, server] = await bootBoth(ground);
+  const host = (role: HostRole, agent: Machine): Host => ({
+    role,
+    machine: agent,
+    net: hosts[role],
+    cpus: Array.from({ length: shares.count }, (_, cpu) => cpu),
+  });
+  return {
+    kind: 'vm',
+    run,
+    client: host('client', client),
+    server: host('server', server),
+    cannotTell: cannotTell(accelerator, shares),
+    // The agents say whether they could put their guests back; then the ground goes, whatever they said.
+    [Symbol.asyncDispose]: async () => {
+      const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
+      await machine[Symbol.asyncDispose]();
+      for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
+    },
+  };
+}
+
+/** Both at once. When one fails, the other is given up. */
+async function bootBoth(ground: Ground): Promise<[Machine, Machine]> {
+  const failed = new AbortController();
+  const { signal } = ground.options;
+  const either = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
+  const start = (role: HostRole): Promise<Machine> =>
+    boot(ground, role, either).catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    });
+  const [client, server] = await Promise.allSettled([start('client'), start('server')]);
+  if (client.status === 'fulfilled' && server.status === 'fulfilled') return [client.value, server.value];
+  for (const agent of [client, server])
+    if (agent.status === 'fulfilled') await agent.value[Symbol.asyncDispose]();
+  throw failed.signal.reason;
+}
+
+function boot(ground: Ground, role: HostRole, signal: AbortSignal): Promise<Machine> {
+  const { machine, run, options, kernel, initramfs, accelerator, shares } = ground;
+  const host = hostsOf(run, options.wire)[role];
+  const qemu = {
+    accelerator,
+    cpus: shares.count,
+    memoryMiB: MEMORY_MIB,
+    kernel,
+    initramfs,
+    own: guestFolder(run, role),
+    nics: nicsOf(run, host, role, options.wire, shares.count),
+  };
+  return bootGuest(machine, { run, role, qemu, pinnedTo: shares.pinnedTo[role], signal });
+}
+
+function cannotTell(accelerator: Accelerator, { pinnedTo }: GuestCpus): string[] {
+  const emulated =
+    'The guests are emulated (QEMU without KVM): times are those of an emulator, and no ratio of them is offered; what is told is that each network works, what it sets up and which way its packets take.';
+  return [
+    ...(accelerator === 'tcg' ? [emulated] : []),
+    'The wire is a bridge of this machine between virtio NICs: no cable, no hardware offload and no NIC of a vendor are in the path.',
+    ...(pinnedTo.client.length === 0
+      ? ['Both guests share the CPUs of this machine and slow each other down.']
+      : ['The guests have CPUs of their own, but share caches, memory and power budget.']),
+  ];
+}

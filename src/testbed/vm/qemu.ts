@@ -1,0 +1,61 @@
+import type { Kernel } from './kernel.js';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+/** A NIC of a guest on a tap of its own. */
+export interface NicPlan {
+  readonly tap: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Receive and transmit queues, a pair for each. */
+  readonly queues: number;
+}
+
+export interface QemuPlan {
+  readonly accelerator: Accelerator;
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  readonly kernel: Kernel;
+  readonly initramfs: string;
+  /** The folder on the machine that holds the guest's own files; `probe` ends the guest at once. */
+  readonly own: string;
+  readonly nics: readonly NicPlan[];
+}
+
+export const QEMU = 'qemu-system-x86_64';
+
+/** The arguments for a guest whose console is QEMU's standard output, and that ends when its kernel panics. */
+export const qemuArgv = (plan: QemuPlan): string[] => [
+  QEMU,
+  ...[
+    '-nodefaults',
+    '-no-user-config',
+    '-no-reboot',
+    '-display',
+    'none',
+    '-monitor',
+    'none',
+    '-serial',
+    'stdio',
+  ],
+  ...['-machine', 'q35', ...accelerator(plan.accelerator)],
+  ...['-smp', String(plan.cpus), '-m', String(plan.memoryMiB)],
+  ...['-kernel', plan.kernel.image, '-initrd', plan.initramfs, '-append', commandLine(plan)],
+  ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
+  ...plan.nics.flatMap(nic),
+];
+
+const accelerator = (kind: Accelerator): string[] =>
+  kind === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+
+/** An emulated CPU has none of the faults that mitigations are for. */
+const commandLine = ({ accelerator: kind, own }: QemuPlan): string =>
+  `console=ttyS0 quiet panic=-1 net.ifnames=0${kind === 'tcg' ? ' mitigations=off' : ''} barewire=${own}`;
+
+/** An interrupt vector for each queue's two directions, one for the device's settings, one for the control queue. */
+const nic = ({ tap, mac, mtu, queues }: NicPlan): string[] => [
+  '-netdev',
+  `tap,id=${tap},ifname=${tap},script=no,downscript=no,vhost=off,queues=${queues}`,
+  '-device',
+  `virtio-net-pci,netdev=${tap},mac=${mac},host_mtu=${mtu},mq=${queues > 1 ? 'on' : 'off'},vectors=${2 * queues + 2}`,
+];
