@@ -19,7 +19,7 @@ export {
   type ProcessEntry,
 } from './process-table.js';
 export { pinThread, setTimerSlack } from './affinity.js';
-export { MonotonicClock, monotonicSeconds, threadCpuTime, type CpuTime } from './clock.js';
+export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';
 export { Epoll, EPOLLOUT } from './epoll.js';
 export { lastErrno } from './libc.js';
 export { mapMemory, type NativeMemory } from './memory.js';

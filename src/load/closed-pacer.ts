@@ -1,18 +1,20 @@
 import type { Pacer } from './pacer.js';
 import { Ring } from './ring.js';
+import type { Times } from './times.js';
 
 /** Closed loop: a connection sends as soon as it is free, and that moment is the intended time. */
 export class ClosedPacer implements Pacer {
   readonly dueNs = Infinity;
-  intendedNs = 0;
   readonly #free: Ring;
   readonly #isFree: Uint8Array;
   readonly #untilNs: number;
+  readonly #times: Times;
 
-  constructor(connections: number, untilNs: number) {
+  constructor(connections: number, untilNs: number, times: Times) {
     this.#free = new Ring(connections);
     this.#isFree = new Uint8Array(connections);
     this.#untilNs = untilNs;
+    this.#times = times;
   }
 
   free(c: number): void {
@@ -24,13 +26,12 @@ export class ClosedPacer implements Pacer {
     this.#isFree[c] = 0;
   }
 
-  next(nowNs: number): number {
-    if (nowNs >= this.#untilNs) return -1;
-    this.intendedNs = nowNs;
-    while (this.#free.length > 0) {
+  next(): number {
+    while (this.#free.length > 0 && this.#times.now.ns < this.#untilNs) {
       const c = this.#free.shift();
       if (this.#isFree[c] === 0) continue;
       this.#isFree[c] = 0;
+      this.#times.intendedNs[c] = this.#times.now.ns;
       return c;
     }
     return -1;
@@ -40,7 +41,7 @@ export class ClosedPacer implements Pacer {
     return false;
   }
 
-  backlog(): boolean {
+  hasBacklog(): boolean {
     return false;
   }
 }

@@ -1,7 +1,7 @@
-import type { Pace } from './pace.js';
-import type { Pacer } from './pacer.js';
+import type { Pace, Pacer } from './pacer.js';
 import { RandomStream } from './random.js';
 import { Ring } from './ring.js';
+import type { Times } from './times.js';
 
 /**
  * Constant arrival: each connection has a schedule of its own, all with the same interval, each with a random phase.
@@ -9,8 +9,8 @@ import { Ring } from './ring.js';
  * connections there are. A connection that is busy when its request is due owes it, and sends when it is free.
  */
 export class ConstantPacer implements Pacer {
-  dueNs: number;
-  intendedNs = 0;
+  readonly #dueNs = new Float64Array(1);
+  readonly #times: Times;
   /** Connections by phase, their phases, and each connection's place in that order. */
   readonly #order: Int32Array;
   readonly #phaseNs: Float64Array;
@@ -27,7 +27,8 @@ export class ConstantPacer implements Pacer {
   #passedInAll = 0;
   #takenInAll = 0;
 
-  constructor(pace: Pace) {
+  constructor(pace: Pace, times: Times) {
+    this.#times = times;
     this.#intervalNs = pace.intervalNs;
     this.#untilNs = pace.untilNs;
     const phases = Float64Array.from({ length: pace.connections }, (_, c) => phaseOf(pace, c));
@@ -38,7 +39,11 @@ export class ConstantPacer implements Pacer {
     this.#taken = new Float64Array(pace.connections);
     this.#isFree = new Uint8Array(pace.connections);
     this.#owing = new Ring(pace.connections);
-    this.dueNs = this.#dueAtCursor();
+    this.#setDue();
+  }
+
+  get dueNs(): number {
+    return this.#dueNs[0]!;
   }
 
   free(c: number): void {
@@ -50,33 +55,33 @@ export class ConstantPacer implements Pacer {
     this.#isFree[c] = 0;
   }
 
-  next(nowNs: number): number {
+  next(): number {
     while (this.#owing.length > 0) {
       const c = this.#owing.shift();
       if (this.#isFree[c] === 1) return this.#take(c);
     }
-    while (this.dueNs <= nowNs) {
+    while (this.dueNs <= this.#times.now.ns) {
       const c = this.#pass();
       if (this.#isFree[c] === 1) return this.#take(c);
     }
     return -1;
   }
 
-  takeOwed(c: number, nowNs: number): boolean {
-    this.#passUntil(nowNs);
+  takeOwed(c: number): boolean {
+    this.#passDue();
     if (!this.#owes(c)) return false;
     this.#take(c);
     return true;
   }
 
-  backlog(nowNs: number): boolean {
-    this.#passUntil(nowNs);
+  hasBacklog(): boolean {
+    this.#passDue();
     return this.#takenInAll < this.#passedInAll;
   }
 
   /** Passes what is due while connections that are free then owe it: they are asked first by `next`. */
-  #passUntil(nowNs: number): void {
-    while (this.dueNs <= nowNs) {
+  #passDue(): void {
+    while (this.dueNs <= this.#times.now.ns) {
       const c = this.#pass();
       if (this.#isFree[c] === 1) this.#owing.push(c);
     }
@@ -84,7 +89,7 @@ export class ConstantPacer implements Pacer {
 
   #take(c: number): number {
     this.#isFree[c] = 0;
-    this.intendedNs = this.#phaseNs[c]! + this.#taken[c]! * this.#intervalNs;
+    this.#times.intendedNs[c] = this.#phaseNs[c]! + this.#taken[c]! * this.#intervalNs;
     this.#taken[c]! += 1;
     this.#takenInAll++;
     return c;
@@ -104,13 +109,14 @@ export class ConstantPacer implements Pacer {
       this.#cursor = 0;
       this.#round++;
     }
-    this.dueNs = this.#dueAtCursor();
+    this.#setDue();
     return c;
   }
 
-  #dueAtCursor(): number {
-    const dueNs = this.#phaseNs[this.#order[this.#cursor]!]! + this.#round * this.#intervalNs;
-    return dueNs < this.#untilNs ? dueNs : Infinity;
+  #setDue(): void {
+    this.#dueNs[0] = this.#phaseNs[this.#order[this.#cursor]!]! + this.#round * this.#intervalNs;
+    // Not as one expression with the line above: its value would be boxed, see Times.
+    if (this.#dueNs[0] >= this.#untilNs) this.#dueNs[0] = Infinity;
   }
 }
 

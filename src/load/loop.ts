@@ -20,6 +20,7 @@ import { Recorder, type Window } from './recorder.js';
 import { RepeatedAnswer } from './repeated-answer.js';
 import { requestBytes } from './request.js';
 import type { Tally } from './tally.js';
+import { Times } from './times.js';
 
 const BUFFER_BYTES = 65_536;
 /** Time-outs, reopening and the wish to stop are looked after this often; it is also the longest sleep. */
@@ -27,6 +28,7 @@ const CHORES_NS = 5e6;
 const CHORES_WHILE_OPENING_NS = 0.5e6;
 const EPOLLRDHUP_HUP_ERR = 0x2000 | 0x10 | 0x8;
 const ETIMEDOUT = 110;
+const MAX_LAG_NS = 2e9;
 
 /** What a thread is given. */
 export interface ThreadJob {
@@ -61,13 +63,12 @@ export class LoadLoop implements Disposable {
   #bodyBytes: number;
   /** Those that wait for an answer, by time of sending. */
   readonly #waiting: Pending;
-  readonly #intendedNs: Float64Array;
-  readonly #sentNs: Float64Array;
-  readonly #freedNs: Float64Array;
+  readonly #times: Times;
   /** Bytes of its request that a connection could not yet send. */
   readonly #unsent: Int32Array;
   readonly #hasAnswered: Uint8Array;
   #started = false;
+  #aborted = false;
   #choreNs = -Infinity;
   #wokeNs = 0;
   #cpuAtStart: CpuTime | undefined;
@@ -85,13 +86,11 @@ export class LoadLoop implements Disposable {
     this.#timeoutNs = plan.timeoutMs * 1e6;
     this.#status = plan.expect.status;
     this.#bodyBytes = plan.expect.bodyBytes ?? -1;
-    this.#recorder = new Recorder(this.#window);
-    this.#pacer = pacerFor(plan, share, this.#window.untilNs);
+    this.#times = new Times(share.connections, this.#clock);
+    this.#recorder = new Recorder(this.#window, this.#times);
+    this.#pacer = pacerFor(plan, share, this.#window.untilNs, this.#times);
     this.#parser = new AnswerParser(share.connections);
     this.#waiting = new Pending(share.connections);
-    this.#intendedNs = new Float64Array(share.connections);
-    this.#sentNs = new Float64Array(share.connections);
-    this.#freedNs = new Float64Array(share.connections);
     this.#unsent = new Int32Array(share.connections);
     this.#hasAnswered = new Uint8Array(share.connections);
     const address = socketAddress(plan.target.address, plan.target.port);
@@ -102,7 +101,7 @@ export class LoadLoop implements Disposable {
   open(): void {
     const count = this.#connections.fd.length;
     const endNs = this.#clock.ns + this.#timeoutNs + count * 1e6;
-    while (this.#connections.triedCount < count && this.#clock.ns < endNs && !this.#isAborted()) this.#turn();
+    while (this.#connections.triedCount < count && this.#clock.ns < endNs && !this.#aborted) this.#turn();
   }
 
   /** Runs warm-up and window. `startNs` is on the clock that all threads share. */
@@ -118,7 +117,7 @@ export class LoadLoop implements Disposable {
     this.#clock.read();
     this.#clock.zeroAt(startNs);
     this.#connections.zeroAt(startNs);
-    this.#freedNs.forEach((ns, c, all) => (all[c] = ns - startNs));
+    this.#times.freedNs.forEach((ns, c, all) => (all[c] = ns - startNs));
     this.#choreNs = -Infinity;
     this.#wokeNs = this.#clock.ns;
     this.#started = true;
@@ -126,9 +125,9 @@ export class LoadLoop implements Disposable {
 
   #isOver(): boolean {
     const now = this.#clock.ns;
-    if (now < this.#window.untilNs) return this.#isAborted();
-    if (now >= this.#window.untilNs + this.#timeoutNs || this.#isAborted()) return true;
-    return this.#recorder.inFlight === 0 && !this.#pacer.backlog(now);
+    if (now < this.#window.untilNs) return this.#aborted;
+    if (now >= this.#window.untilNs + this.#timeoutNs || this.#aborted) return true;
+    return this.#recorder.inFlight === 0 && !this.#pacer.hasBacklog();
   }
 
   #turn(): void {
@@ -139,7 +138,7 @@ export class LoadLoop implements Disposable {
     const events = this.#epoll.wait(waitNs);
     this.#clock.read();
     const oversleptNs = Math.max(this.#clock.ns - askedNs - waitNs, 0);
-    this.#recorder.turned(askedNs - this.#wokeNs + oversleptNs, this.#clock.ns);
+    this.#recorder.turned(Math.min(askedNs - this.#wokeNs + oversleptNs, MAX_LAG_NS) | 0);
     this.#wokeNs = this.#clock.ns;
     for (let event = 0; event < events; event++) this.#event(event);
   }
@@ -147,22 +146,20 @@ export class LoadLoop implements Disposable {
   /** Until the next due; when requests are due and no connection is free, only an event can help. */
   #waitNs(): number {
     const now = this.#clock.ns;
-    const due = this.#started && this.#pacer.dueNs > now ? this.#pacer.dueNs : Infinity;
-    return Math.max(Math.min(due, this.#choreNs) - now, 0) | 0;
+    let untilNs = this.#choreNs;
+    if (this.#started && this.#pacer.dueNs > now && this.#pacer.dueNs < untilNs) untilNs = this.#pacer.dueNs;
+    return untilNs > now ? (untilNs - now) | 0 : 0;
   }
 
   #sendDue(): void {
-    for (let c = this.#pacer.next(this.#clock.ns); c >= 0; c = this.#pacer.next(this.#clock.ns))
-      this.#send(c);
+    for (let c = this.#pacer.next(); c >= 0; c = this.#pacer.next()) this.#send(c);
   }
 
   #send(c: number): void {
-    const now = this.#clock.ns;
-    this.#intendedNs[c] = this.#pacer.intendedNs;
-    this.#sentNs[c] = now;
+    this.#times.sentNs[c] = this.#clock.ns;
     this.#connections.state[c] = BUSY;
     this.#waiting.add(c);
-    this.#recorder.sent(this.#pacer.intendedNs, this.#freedNs[c]!, now);
+    this.#recorder.sent(c);
     const count = send(this.#connections.fd[c]!, this.#requestAt, this.#requestBytes);
     if (count !== this.#requestBytes) this.#sentInPart(c, count, this.#requestBytes);
     this.#clock.read();
@@ -208,20 +205,22 @@ export class LoadLoop implements Disposable {
 
   #becomesFree(c: number): void {
     this.#connections.state[c] = FREE;
-    this.#freedNs[c] = this.#clock.ns;
+    this.#times.freedNs[c] = this.#clock.ns;
     this.#pacer.free(c);
     if (this.#started) this.#sendDue();
   }
 
   /** What is due on a connection that cannot be opened fails with it: nobody could have sent it. */
   #openFailed(c: number, errno: number): void {
-    const now = this.#clock.ns;
     this.#recorder.tally.connectErrno = errno;
     this.#connections.close(c);
-    this.#connections.opener.later(c, now);
+    this.#connections.opener.later(c, this.#clock.ns);
     if (!this.#started) return;
-    if (this.#plan.mode.kind === 'closed') this.#recorder.unopened(now);
-    while (this.#pacer.takeOwed(c, now)) this.#recorder.unopened(this.#pacer.intendedNs);
+    if (this.#plan.mode.kind === 'closed') {
+      this.#times.intendedNs[c] = this.#clock.ns;
+      this.#recorder.unopened(c);
+    }
+    while (this.#pacer.takeOwed(c)) this.#recorder.unopened(c);
   }
 
   /**
@@ -288,13 +287,13 @@ export class LoadLoop implements Disposable {
     this.#waiting.remove(c);
     this.#connections.state[c] = FREE;
     this.#hasAnswered[c] = 1;
-    this.#recorder.answered(this.#intendedNs[c]!, this.#sentNs[c]!, this.#clock.ns);
+    this.#recorder.answered(c);
   }
 
   #fail(c: number, kind: ErrorKind): void {
     this.#waiting.remove(c);
     this.#connections.state[c] = FREE;
-    this.#recorder.failed(this.#intendedNs[c]!, kind);
+    this.#recorder.failed(c, kind);
   }
 
   #failAndDrop(c: number, kind: ErrorKind): void {
@@ -319,7 +318,7 @@ export class LoadLoop implements Disposable {
     this.#pacer.lose(c);
     this.#connections.close(c);
     this.#unsent[c] = 0;
-    if (isLost) this.#recorder.lost(this.#clock.ns);
+    if (isLost) this.#recorder.lost();
     if (this.#hasAnswered[c] === 1) this.#connections.opener.soon(c);
     else this.#connections.opener.later(c, this.#clock.ns);
     this.#choreNs = Math.min(this.#choreNs, this.#clock.ns + CHORES_WHILE_OPENING_NS);
@@ -327,6 +326,7 @@ export class LoadLoop implements Disposable {
 
   #chores(): void {
     const now = this.#clock.ns;
+    this.#aborted = this.#isAborted();
     this.#timeOut();
     this.#openSome();
     if (this.#started && now >= this.#window.fromNs) this.#cpuAtStart ??= threadCpuTime();
@@ -336,7 +336,7 @@ export class LoadLoop implements Disposable {
 
   #timeOut(): void {
     const sinceNs = this.#clock.ns - this.#timeoutNs;
-    for (let c = this.#waiting.first; c >= 0 && this.#sentNs[c]! <= sinceNs; c = this.#waiting.first)
+    for (let c = this.#waiting.first; c >= 0 && this.#times.sentNs[c]! <= sinceNs; c = this.#waiting.first)
       this.#failAndDrop(c, 'timeout');
     const { opening, openedNs } = this.#connections;
     for (let c = opening.first; c >= 0 && openedNs[c]! <= sinceNs; c = opening.first)
@@ -357,8 +357,7 @@ export class LoadLoop implements Disposable {
     for (let c = this.#waiting.first; c >= 0; c = this.#waiting.first) this.#fail(c, 'timeout');
     const count = this.#connections.fd.length;
     for (let c = 0; c < count; c++) this.#pacer.lose(c);
-    for (let c = 0; c < count; c++)
-      while (this.#pacer.takeOwed(c, this.#window.untilNs)) this.#recorder.missed(this.#pacer.intendedNs);
+    for (let c = 0; c < count; c++) while (this.#pacer.takeOwed(c)) this.#recorder.missed(c);
     const { tally } = this.#recorder;
     const from = this.#cpuAtStart ?? this.#cpuAtEnd;
     if (from === undefined || this.#cpuAtEnd === undefined) return;

@@ -1,6 +1,6 @@
-import type { Pace } from './pace.js';
-import type { Pacer } from './pacer.js';
+import type { Pace, Pacer } from './pacer.js';
 import { RandomStream } from './random.js';
+import type { Times } from './times.js';
 
 /**
  * Poisson arrival: one stream of exponential gaps for the thread, each request dealt to a free connection at random. When
@@ -9,8 +9,7 @@ import { RandomStream } from './random.js';
  * again a Poisson stream, of the sum of their rates.)
  */
 export class PoissonPacer implements Pacer {
-  dueNs: number;
-  intendedNs = 0;
+  readonly #times: Times;
   readonly #random: RandomStream;
   readonly #meanGapNs: number;
   readonly #untilNs: number;
@@ -18,16 +17,21 @@ export class PoissonPacer implements Pacer {
   readonly #free: Int32Array;
   readonly #place: Int32Array;
   #freeCount = 0;
-  #oldestNs: number;
+  /** When the oldest request is intended; the stream goes on from there. */
+  readonly #oldestNs = new Float64Array(1);
 
-  constructor(pace: Pace) {
+  constructor(pace: Pace, times: Times) {
+    this.#times = times;
     this.#random = new RandomStream(pace.seed, pace.first);
     this.#meanGapNs = pace.intervalNs / pace.connections;
     this.#untilNs = pace.untilNs;
     this.#free = new Int32Array(pace.connections);
     this.#place = new Int32Array(pace.connections).fill(-1);
-    this.#oldestNs = this.#gap();
-    this.dueNs = this.#oldestNs < this.#untilNs ? this.#oldestNs : Infinity;
+    this.#advance();
+  }
+
+  get dueNs(): number {
+    return this.#oldestNs[0]!;
   }
 
   free(c: number): void {
@@ -45,32 +49,35 @@ export class PoissonPacer implements Pacer {
     this.#place[c] = -1;
   }
 
-  next(nowNs: number): number {
-    if (this.dueNs > nowNs || this.#freeCount === 0) return -1;
+  next(): number {
+    if (this.dueNs > this.#times.now.ns || this.#freeCount === 0) return -1;
     const c = this.#free[this.#random.nextBelow(this.#freeCount)]!;
     this.lose(c);
-    this.#take();
+    this.#take(c);
     return c;
   }
 
   /** Any connection would do: a request fails with one only when no other is free. */
-  takeOwed(_c: number, nowNs: number): boolean {
-    if (this.dueNs > nowNs || this.#freeCount > 0) return false;
-    this.#take();
+  takeOwed(c: number): boolean {
+    if (this.dueNs > this.#times.now.ns || this.#freeCount > 0) return false;
+    this.#take(c);
     return true;
   }
 
-  backlog(nowNs: number): boolean {
-    return this.dueNs <= nowNs;
+  hasBacklog(): boolean {
+    return this.dueNs <= this.#times.now.ns;
   }
 
-  #take(): void {
-    this.intendedNs = this.#oldestNs;
-    this.#oldestNs += this.#gap();
-    this.dueNs = this.#oldestNs < this.#untilNs ? this.#oldestNs : Infinity;
+  #take(c: number): void {
+    this.#times.intendedNs[c] = this.#oldestNs[0]!;
+    this.#advance();
   }
 
-  #gap(): number {
-    return -Math.log(1 - this.#random.next()) * this.#meanGapNs;
+  #advance(): void {
+    // 53 random bits, in whole numbers until here: see Times.
+    const high = this.#random.next32() >>> 5;
+    const low = this.#random.next32() >>> 6;
+    this.#oldestNs[0]! -= Math.log(1 - (high * 2 ** 26 + low) / 2 ** 53) * this.#meanGapNs;
+    if (this.#oldestNs[0]! >= this.#untilNs) this.#oldestNs[0] = Infinity;
   }
 }

@@ -2,6 +2,7 @@ import type { ErrorKind } from '../schema/index.js';
 import { Histogram } from '../stats/index.js';
 import { ERROR_PLACES, newTally, type Tally } from './tally.js';
 import { LATE_SEND_US } from './thresholds.js';
+import type { Times } from './times.js';
 
 /** The recorded window, in nanoseconds of the run. */
 export interface Window {
@@ -14,6 +15,7 @@ export class Recorder {
   readonly tally: Tally = newTally();
   /** Requests of the window that are on their way. */
   inFlight = 0;
+  readonly #times: Times;
   readonly #fromNs: number;
   readonly #untilNs: number;
   readonly #response = new Histogram(this.tally.response);
@@ -22,58 +24,79 @@ export class Recorder {
   readonly #ownLateness = new Histogram(this.tally.ownLateness);
   readonly #loopLag = new Histogram(this.tally.loopLag);
 
-  constructor(window: Window) {
+  readonly #spans = new Float64Array(1);
+
+  constructor(window: Window, times: Times) {
+    this.#times = times;
     this.#fromNs = window.fromNs;
     this.#untilNs = window.untilNs;
   }
 
-  counts(ns: number): boolean {
+  isOpen(): boolean {
+    return this.#isInside(this.#times.now.ns);
+  }
+
+  #isInside(ns: number): boolean {
     return ns >= this.#fromNs && ns < this.#untilNs;
   }
 
-  /** `freedNs` is when its connection became free. */
-  sent(intendedNs: number, freedNs: number, nowNs: number): void {
-    if (!this.counts(intendedNs)) return;
+  #counts(c: number): boolean {
+    return this.#isInside(this.#times.intendedNs[c]!);
+  }
+
+  /** The request of connection `c` leaves now. */
+  sent(c: number): void {
+    if (!this.#counts(c)) return;
+    const intendedNs = this.#times.intendedNs[c]!;
+    const freedNs = this.#times.freedNs[c]!;
+    const nowNs = this.#times.now.ns;
     this.tally.intended++;
     this.inFlight++;
-    this.#lateness.record(nowNs - intendedNs);
-    this.#ownLateness.record(nowNs - Math.max(intendedNs, freedNs));
+    this.#spans[0] = nowNs - intendedNs;
+    this.#lateness.recordFrom(this.#spans, 0);
+    if (freedNs > intendedNs) this.#spans[0] = nowNs - freedNs;
+    this.#ownLateness.recordFrom(this.#spans, 0);
     if (freedNs - intendedNs > LATE_SEND_US * 1000) this.tally.lateSends++;
   }
 
-  answered(intendedNs: number, sentNs: number, nowNs: number): void {
-    if (this.counts(nowNs)) this.tally.answeredInWindow++;
-    if (!this.counts(intendedNs)) return;
+  /** As expected, now. */
+  answered(c: number): void {
+    const nowNs = this.#times.now.ns;
+    if (this.#isInside(nowNs)) this.tally.answeredInWindow++;
+    if (!this.#counts(c)) return;
     this.inFlight--;
     this.tally.requests++;
-    this.#response.record(nowNs - intendedNs);
-    this.#service.record(nowNs - sentNs);
+    this.#spans[0] = nowNs - this.#times.intendedNs[c]!;
+    this.#response.recordFrom(this.#spans, 0);
+    this.#spans[0] = nowNs - this.#times.sentNs[c]!;
+    this.#service.recordFrom(this.#spans, 0);
   }
 
-  failed(intendedNs: number, kind: ErrorKind): void {
-    if (!this.counts(intendedNs)) return;
+  failed(c: number, kind: ErrorKind): void {
+    if (!this.#counts(c)) return;
     this.inFlight--;
     this.tally.errors[ERROR_PLACES[kind]]! += 1;
   }
 
   /** Failed without having been sent: its connection could not be opened. */
-  unopened(intendedNs: number): void {
-    if (!this.counts(intendedNs)) return;
+  unopened(c: number): void {
+    if (!this.#counts(c)) return;
     this.tally.intended++;
     this.tally.errors[ERROR_PLACES.connect]! += 1;
   }
 
-  missed(intendedNs: number): void {
-    if (!this.counts(intendedNs)) return;
+  missed(c: number): void {
+    if (!this.#counts(c)) return;
     this.tally.intended++;
     this.tally.missedSends++;
   }
 
-  lost(nowNs: number): void {
-    if (this.counts(nowNs)) this.tally.connectionsLost++;
+  lost(): void {
+    if (this.isOpen()) this.tally.connectionsLost++;
   }
 
-  turned(lagNs: number, nowNs: number): void {
-    if (this.counts(nowNs)) this.#loopLag.record(lagNs);
+  /** A turn of the loop ended, `lagNs` (a whole number) after it could have. */
+  turned(lagNs: number): void {
+    if (this.isOpen()) this.#loopLag.record(lagNs);
   }
 }

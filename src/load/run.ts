@@ -1,4 +1,4 @@
-import { MonotonicClock, monotonicSeconds } from '../linux/index.js';
+import { MonotonicClock, monotonicEpochS } from '../linux/index.js';
 import type { LoadPlan, LoadResult } from '../schema/index.js';
 import { interrupted } from './errors.js';
 import { mergeTallies, resultOf } from './result.js';
@@ -23,7 +23,7 @@ const HEAD_START_NS = 3e6;
 export async function runLoad(plan: LoadPlan, options: RunLoadOptions = {}): Promise<LoadResult> {
   const { signal } = options;
   if (signal?.aborted === true) throw interrupted();
-  const epochS = monotonicSeconds();
+  const epochS = monotonicEpochS();
   await using team = new Team(plan, epochS);
   using edges = new WindowEdges(options.onWindow);
   const abort = (): void => team.abort();

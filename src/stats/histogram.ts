@@ -31,9 +31,15 @@ export class Histogram {
     this.counts = counts;
   }
 
-  /** Allocates nothing. Negative values count as 0. */
+  /** Negative values count as 0. */
   record(ns: number): void {
     this.counts[cellOf(ns)]! += 1;
+  }
+
+  /** Records `values[place]`, and allocates nothing: a fraction as an argument is boxed where V8 does not inline. */
+  recordFrom(values: Float64Array, place: number): void {
+    const ns = values[place]!;
+    this.counts[ns < INT_LIMIT ? cellOf31(ns | 0) : cellOf(ns)]! += 1;
   }
 
   merge(other: Histogram): void {
@@ -128,13 +134,14 @@ const damaged = (why: string, cause?: unknown): BarewireError =>
   });
 
 // Shifts work on 32 bits: a greater value is indexed by its upper part, whose leading bits are the same.
+const INT_LIMIT = 0x80000000;
 function cellOf(ns: number): number {
-  if (ns < 0x80000000) return ns < 1 ? 0 : cellOf31(ns | 0);
-  const upper = (Math.min(ns, HIGHEST_NS) / 0x10000) | 0;
-  return cellOf31(upper) + 16 * HALF;
+  if (ns < INT_LIMIT) return cellOf31(ns | 0);
+  return cellOf31((Math.min(ns, HIGHEST_NS) / 0x10000) | 0) + 16 * HALF;
 }
 
 function cellOf31(value: number): number {
+  if (value < 0) return 0;
   const shift = 21 - Math.clz32(value | HALF);
   return shift * HALF + (value >>> shift);
 }
