@@ -18,6 +18,8 @@ export interface FoundJournal {
   /** Null when not even the first line was written: then no step was taken. */
   readonly header: JournalHeader | null;
   readonly contents: JournalContents;
+  /** Why it cannot be read; then the rest is empty. */
+  readonly damage: BarewireError | null;
 }
 
 /** All journals on this machine, the newest run first. */
@@ -30,21 +32,29 @@ export async function findJournals(): Promise<readonly FoundJournal[]> {
 
 /**
  * Reads a journal; null when there is none. Its owner may have been killed in the middle of a line: that line is cut off,
- * because what it tells of was not done yet. Throws `results-damaged` for a line that is damaged otherwise.
+ * because what it tells of was not done yet.
  */
 export async function readJournal(path: string): Promise<FoundJournal | null> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (isMissing(error)) return null;
     throw error;
   });
-  if (text === null) return null;
+  return text === null ? null : parseJournal(path, text);
+}
+
+function parseJournal(path: string, text: string): FoundJournal {
   const [first, ...rest] = text.split('\n').slice(0, -1);
-  if (first === undefined) return { path, header: null, contents: replay([]) };
-  const header = parseLine(path, 1, first, (value) => headerSchema.parse(value));
-  const records = rest.map((line, index) =>
-    parseLine(path, index + 2, line, (value) => recordSchema.parse(value)),
-  );
-  return { path, header, contents: replay(records) };
+  if (first === undefined) return { path, header: null, contents: replay([]), damage: null };
+  try {
+    const header = parseLine(path, 1, first, (value) => headerSchema.parse(value));
+    const records = rest.map((line, index) =>
+      parseLine(path, index + 2, line, (value) => recordSchema.parse(value)),
+    );
+    return { path, header, contents: replay(records), damage: null };
+  } catch (damage) {
+    if (!(damage instanceof BarewireError)) throw damage;
+    return { path, header: null, contents: replay([]), damage };
+  }
 }
 
 /** Takes the cut-off line away, so that the journal can be written on. */

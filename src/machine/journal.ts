@@ -17,14 +17,17 @@ export class Journal {
   #live: Entry[];
   readonly #processes: Map<number, ProcessIdentity>;
   #nextId: number;
+  #onDisk: boolean;
   #file: FileHandle | null = null;
 
-  constructor(header: JournalHeader, found: JournalContents = EMPTY) {
+  /** A new journal, or one that was found on disk. */
+  constructor(header: JournalHeader, found?: JournalContents) {
     this.path = journalPath(header);
     this.#header = header;
-    this.#live = [...found.live];
-    this.#processes = new Map(found.processes);
-    this.#nextId = found.nextId;
+    this.#live = [...(found?.live ?? [])];
+    this.#processes = new Map(found?.processes);
+    this.#nextId = found?.nextId ?? 0;
+    this.#onDisk = found !== undefined;
   }
 
   /** The id that the next step gets: what is taken from now on has it or a greater one. */
@@ -68,9 +71,10 @@ export class Journal {
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = null;
-    if (this.#live.length > 0) return;
+    if (this.#live.length > 0 || !this.#onDisk) return;
     await rm(this.path, { force: true });
-    await syncDirectory(dirname(this.path)).catch(ignoreMissing);
+    await syncDirectory(dirname(this.path));
+    this.#onDisk = false;
   }
 
   async #append(records: readonly JournalRecord[]): Promise<void> {
@@ -98,15 +102,20 @@ export class Journal {
     }
   }
 
-  /** A journal of one's own is new; one that was found is written on. */
   async #open(): Promise<FileHandle> {
+    if (this.#onDisk) return open(this.path, 'a');
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    const found = this.#nextId > 0;
-    const file = await open(this.path, found ? 'a' : 'ax', 0o600);
-    if (!found) {
+    // Exclusive: what another of the same name wrote must not be mixed with ours.
+    const file = await open(this.path, 'ax', 0o600);
+    try {
       await this.#write(file, [this.#header]);
       await syncDirectory(dirname(this.path));
+    } catch (error) {
+      await file.close();
+      await rm(this.path, { force: true });
+      throw error;
     }
+    this.#onDisk = true;
     return file;
   }
 }
@@ -118,8 +127,6 @@ export interface JournalContents {
   readonly processes: ReadonlyMap<number, ProcessIdentity>;
   readonly nextId: number;
 }
-
-const EMPTY: JournalContents = { live: [], processes: new Map(), nextId: 0 };
 
 /** The file of one host of one run. */
 export const journalPath = ({ run, host }: { run: string; host: string }): string =>
@@ -134,7 +141,3 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.close();
   }
 }
-
-const ignoreMissing = (error: NodeJS.ErrnoException): void => {
-  if (error.code !== 'ENOENT') throw error;
-};

@@ -20,9 +20,13 @@ export type UndoneJournal = OpenJournal;
 /** How long agents whose study was killed may take to undo their steps by themselves. */
 const ORPHANS_MS = 5000;
 
-/** The journals that ended runs left, the newest first. Those whose owner lives are its own business. */
+/**
+ * The journals that ended runs left, the newest first; those whose owner lives are its own business. Throws
+ * `results-damaged` for one that cannot be read.
+ */
 export async function openJournals(): Promise<readonly OpenJournal[]> {
-  const ended = (await findJournals()).filter(({ header }) => header !== null && !ownerLives(header));
+  const ended = (await findJournals()).filter((journal) => !isOwned(journal));
+  for (const { damage } of ended) if (damage !== null) throw damage;
   return ended.filter(({ contents }) => contents.live.length > 0).flatMap(summary);
 }
 
@@ -59,7 +63,8 @@ export async function undoJournalOf(owner: { readonly run: string; readonly host
 }
 
 /** Undoes what the journal has, from outside of its host, and removes it. */
-async function undoJournal({ path, header, contents }: FoundJournal): Promise<void> {
+async function undoJournal({ path, header, contents, damage }: FoundJournal): Promise<void> {
+  if (damage !== null) throw damage;
   if (header === null) return rm(path, { force: true });
   await mendJournal(path);
   const journal = new Journal(header, contents);

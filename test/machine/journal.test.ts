@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freshRunId, openJournals, openMachine, undoAll } from '../../src/machine/index.js';
+import { command, directory, file, link, openScene, rejection, sysctl, type Scene } from './scene.js';
+
+let scene: Scene;
+beforeEach(() => (scene = openScene()));
+afterEach(() => scene[Symbol.dispose]());
+
+const folder = (): string => join(scene.folder, 'state/journal');
+const BOOT = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+
+const header = (facts: object = {}): object => ({
+  journal: 1,
+  version: '0.0.0',
+  run: 'old',
+  host: 'h',
+  netns: scene.netns,
+  boot: BOOT,
+  owner: { pid: 999_999_999, startTime: 1 },
+  since: '2026-01-01T00:00:00.000Z',
+  ...facts,
+});
+
+function writeJournal(lines: readonly object[], name = 'old-h'): string {
+  mkdirSync(folder(), { recursive: true });
+  const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  writeFileSync(join(folder(), `${name}.jsonl`), text);
+  return text;
+}
+
+/** Three things that an old run left on the host. */
+function leaveThings(): object[] {
+  const path = (name: string): string => join(scene.folder, name);
+  writeFileSync(path('left'), 'x');
+  mkdirSync(path('leftover'));
+  return [
+    { id: 0, step: file(path('left')), undo: { kind: 'file', path: path('left') } },
+    {
+      id: 1,
+      step: directory(path('leftover')),
+      undo: { kind: 'directory', path: path('leftover'), parents: [] },
+    },
+    {
+      id: 2,
+      step: sysctl('net.ipv4.ip_forward', '1'),
+      undo: { kind: 'sysctl', netns: null, values: [{ key: 'net.ipv4.ip_forward', value: '1' }] },
+    },
+  ];
+}
+const leftovers = (): string[] => readdirSync(scene.folder).filter((name) => name.startsWith('left'));
+const forwarding = (): boolean => scene.dump().includes('net.ipv4.ip_forward = 1');
+
+describe('a journal that an ended run left', () => {
+  test('is listed and undone in the namespace of its host, and is gone', async () => {
+    writeJournal([header(), ...leaveThings()]);
+    const facts = { run: 'old', host: 'h', since: '2026-01-01T00:00:00.000Z', steps: 3 };
+    expect(await openJournals()).toEqual([facts]);
+    expect(await undoAll()).toEqual([facts]);
+    expect(leftovers()).toEqual([]);
+    expect(forwarding()).toBe(true);
+    expect(readdirSync(folder())).toEqual([]);
+    expect(await undoAll()).toEqual([]);
+  });
+
+  test('counts and undoes only what was not undone', async () => {
+    writeJournal([header(), ...leaveThings(), { undone: [0, 2] }]);
+    expect(await undoAll()).toMatchObject([{ steps: 1 }]);
+    expect(leftovers()).toEqual(['left']);
+    expect(forwarding()).toBe(false);
+  });
+
+  test('may be cut off anywhere', async () => {
+    const text = writeJournal([header(), ...leaveThings()]);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: text.length }), async (length) => {
+        leaveThingsAgain();
+        writeFileSync(join(folder(), 'old-h.jsonl'), text.slice(0, length));
+        const whole = text.slice(0, length).split('\n').length - 2;
+        const undone = await undoAll();
+        expect(undone.map(({ steps }) => steps)).toEqual(whole > 0 ? [whole] : []);
+        expect(leftovers()).toHaveLength(2 - Math.min(2, Math.max(0, whole)));
+        expect(existsSync(join(folder(), 'old-h.jsonl'))).toBe(false);
+      }),
+      { numRuns: 60, examples: [[0], [text.length], [text.indexOf('\n')], [text.indexOf('\n') + 1]] },
+    );
+  });
+
+  test('from before a reboot has files to undo, and settings that mean nothing any more', async () => {
+    writeJournal([header({ boot: 'another' }), ...leaveThings()]);
+    await undoAll();
+    expect(leftovers()).toEqual([]);
+    expect(forwarding()).toBe(false);
+  });
+
+  test('from before a reboot is nobody’s, even if the pid lives', async () => {
+    writeJournal([header({ boot: 'another', owner: { pid: process.pid, startTime: 1 } }), ...leaveThings()]);
+    expect(await openJournals()).toHaveLength(1);
+  });
+
+  test('that is damaged is told with its line, and the others are undone', async () => {
+    writeJournal([header({ run: 'bad' }), { id: 'nonsense' }], 'bad-h');
+    writeJournal([header(), ...leaveThings()]);
+    const error = await rejection(undoAll());
+    expect(error).toMatchObject({ code: 'results-damaged' });
+    expect(error.message).toContain(`Line 2 of the journal ${join(folder(), 'bad-h.jsonl')}`);
+    expect(leftovers()).toEqual([]);
+  });
+});
+
+const leaveThingsAgain = (): void => {
+  writeFileSync(join(scene.folder, 'left'), 'x');
+  mkdirSync(join(scene.folder, 'leftover'), { recursive: true });
+};
+
+test('a journal whose owner lives is not undone: it is told whose it is', async () => {
+  await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
+  await machine.take([file(join(scene.folder, 'f'))]);
+  expect(await openJournals()).toEqual([]);
+  const error = await rejection(undoAll());
+  expect(error).toMatchObject({ code: 'locked' });
+  expect(error.message).toContain(
+    `Run ${scene.run} is still at work on here: process ${process.pid}, since `,
+  );
+  expect(existsSync(join(scene.folder, 'f'))).toBe(true);
+});
+
+test('a journal that cannot be written keeps the machine as it is', async () => {
+  const before = scene.dump();
+  writeFileSync(join(scene.folder, 'state'), 'not a folder');
+  await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
+  const steps = [command(scene.netns, 'ip link add cni0 type bridge', link('cni0', scene.netns))];
+  expect(await rejection(machine.take(steps))).toMatchObject({ code: 'disk' });
+  expect(scene.dump()).toBe(before);
+});
+
+test('two of one name on one host do not write one journal', async () => {
+  await using first = await openMachine({ run: scene.run, host: 'here', netns: null });
+  await using second = await openMachine({ run: scene.run, host: 'here', netns: null });
+  await first.take([file(join(scene.folder, 'f'))]);
+  expect(await rejection(second.take([file(join(scene.folder, 'g'))]))).toMatchObject({ code: 'disk' });
+  expect(existsSync(join(scene.folder, 'g'))).toBe(false);
+});
+
+test('run ids are six letters and digits, and differ', () => {
+  const ids = Array.from({ length: 1000 }, freshRunId);
+  expect(ids.every((id) => /^[a-z0-9]{6}$/.test(id))).toBe(true);
+  expect(new Set(ids).size).toBe(1000);
+});

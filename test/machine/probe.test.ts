@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { bundlePath, openMachine } from '../../src/machine/index.js';
+import { sh } from './scene.js';
+
+const machine = await openMachine({ run: 'probe', host: 'here', netns: null });
+const probe = async (...types: string[]): Promise<string[]> =>
+  (await machine.probe(types.map((type) => ({ kind: 'link-type', type })))).map(({ answer }) => answer);
+
+/** What `ip` gets: the probe must say the same. */
+function ipCan(type: string): boolean {
+  sh('ip', 'netns', 'add', 'mt-probe');
+  try {
+    sh('ip', '-n', 'mt-probe', 'link', 'add', 'mt-a', 'type', ...type.split(' '));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    sh('ip', 'netns', 'del', 'mt-probe');
+  }
+}
+
+describe('link types', () => {
+  test.each(['veth', 'bridge', 'dummy', 'ifb', 'vxlan id 1 dstport 4789', 'wireguard', 'nonsense'])(
+    'as `ip link add type %s` finds them',
+    async (type) => {
+      const [name = ''] = type.split(' ');
+      expect(await probe(name)).toEqual([ipCan(type) ? 'yes' : 'no']);
+    },
+  );
+
+  test('that need more than their name are there all the same', async () => {
+    expect(await probe('macvlan', 'vxlan')).toEqual(['yes', 'yes']);
+  });
+
+  test('leave no link behind', async () => {
+    const before = sh('ip', '-br', 'link');
+    await probe('veth', 'bridge', 'vxlan');
+    expect(sh('ip', '-br', 'link')).toBe(before);
+  });
+
+  test('that are not there come with the reason', async () => {
+    expect(await machine.probe([{ kind: 'link-type', type: 'nonsense' }])).toEqual([
+      { answer: 'no', reason: 'this kernel has no links of type nonsense' },
+    ]);
+  });
+});
+
+test('tools are found where root finds them', async () => {
+  const path = process.env['PATH'];
+  process.env['PATH'] = '/usr/bin:/bin';
+  const answers = await machine.probe([
+    { kind: 'tool', name: 'tc' },
+    { kind: 'tool', name: 'no-such-tool' },
+  ]);
+  process.env['PATH'] = path;
+  expect(answers.map(({ answer }) => answer)).toEqual(['yes', 'no']);
+});
+
+test('the environment tells kernel, CPUs and clock, and nothing that names the machine', async () => {
+  const environment = await machine.environment();
+  expect(environment['kernel']).toBe(sh('uname', '-r').trim());
+  expect(environment['cpus']).toBe(Number(sh('nproc', '--all')));
+  expect(environment['clockSource']).toMatch(/^\w/);
+  expect(JSON.stringify(environment)).not.toContain(sh('hostname').trim());
+});
+
+test('the bundle that agents run from is there', () => {
+  expect(existsSync(bundlePath())).toBe(true);
+});
