@@ -127,30 +127,3 @@ export const sideTotal = (cost: CpuCost): number => CPU_KINDS.reduce((sum, kind)
 /** CPU microseconds per request of both sides. */
 export const cpuTotal = ({ cpuUsPerRequest: cost }: Cell): number | null =>
   cost === null ? null : sideTotal(cost.client) + sideTotal(cost.server);
-
-/** All reasons for which a situation shows no figure, one entry a reason, in the order of the rows. */
-export interface Gap {
-  readonly why: string;
-  readonly keys: readonly string[];
-  readonly networks: readonly string[];
-}
-
-/** Numbers the gaps of one table, so that a dash can point at its reason. */
-export class Gaps {
-  readonly #gaps: { why: string; keys: Set<string>; networks: Set<string> }[] = [];
-
-  /** The number of the note that says why `figure` is missing; 0 where it is not. */
-  note(figure: Figure | undefined, key: string, network: string): number {
-    if (figure !== undefined && figure.value !== null) return 0;
-    const why = figure === undefined ? 'not in this summary' : figure.why;
-    let index = this.#gaps.findIndex((gap) => gap.why === why);
-    if (index < 0) index = this.#gaps.push({ why, keys: new Set(), networks: new Set() }) - 1;
-    this.#gaps[index]?.keys.add(key);
-    this.#gaps[index]?.networks.add(network);
-    return index + 1;
-  }
-
-  get all(): readonly Gap[] {
-    return this.#gaps.map(({ why, keys, networks }) => ({ why, keys: [...keys], networks: [...networks] }));
-  }
-}

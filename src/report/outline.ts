@@ -2,7 +2,6 @@ import type { LatencyKey, NetworkSummary, Summary } from '../schema/index.js';
 import {
   CPU_KINDS,
   cpuTotal,
-  Gaps,
   maximumOf,
   PRIMARY,
   situations,
@@ -14,6 +13,7 @@ import {
   type Situation,
   type Standing,
 } from './cells.js';
+import { Gaps } from './gaps.js';
 import { figureText, letter, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
   blocksNeeded,
@@ -21,7 +21,6 @@ import {
   controlText,
   cpuRatioText,
   extent,
-  gapText,
   headline,
   inShort,
   LATENCY_LEGEND,
@@ -81,7 +80,10 @@ function overall(summary: Summary): readonly Block[] {
   const { reference } = summary;
   return [
     { kind: 'heading', text: 'In short' },
-    paragraph(inShort(summary)),
+    ...list(
+      'list',
+      inShort(summary).map(({ text }) => text),
+    ),
     {
       kind: 'table',
       columns: [
@@ -158,7 +160,7 @@ function verdictCell({ cell, isReference }: Row): Text {
 
 const pointer = (note: number): string => (note === 0 ? '' : `[${letter(note)}]`);
 const notes = (gaps: Gaps): readonly Block[] =>
-  gaps.all.map((gap, index) => note(`${pointer(index + 1)} ${gapText(gap)}`));
+  gaps.texts.map((text, index) => note(`${pointer(index + 1)} ${text}`));
 
 function cpuTable({ rows }: Situation): readonly Block[] {
   const measured = rows.filter(({ cell }) => cell.cpuUsPerRequest !== null);

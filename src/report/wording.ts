@@ -1,13 +1,6 @@
 import type { Summary, Verdict } from '../schema/index.js';
-import {
-  PRIMARY,
-  standings,
-  TABLE_KEYS,
-  type Gap,
-  type Row,
-  type Situation,
-  type Standing,
-} from './cells.js';
+import { withoutNumbers } from './gaps.js';
+import { PRIMARY, standings, TABLE_KEYS, type Row, type Situation, type Standing } from './cells.js';
 import { duration, figureText, intervalText, NO_FIGURE, percent, three, whole } from './number.js';
 
 /** A sign beside the word, so that a verdict reads without colour. */
@@ -22,13 +15,6 @@ export const VERDICT_LEGEND =
   `Verdicts are about the ${PRIMARY} against the reference: ▼ better (lower), ▲ worse (higher), ` +
   '= equivalent within the margin of the study, ? undecided with the number of blocks that would decide it.';
 
-export function verdictText(verdict: Verdict | undefined): string {
-  if (verdict === undefined) return '';
-  const { verdict: word, blocksNeeded } = verdict;
-  const needed = word === 'undecided' && blocksNeeded !== null ? ` (${count(blocksNeeded, 'block')})` : '';
-  return `${VERDICT_SIGN[word]} ${word}${needed}`;
-}
-
 /** One line of what was run: `6 blocks, 120 of 120 trials, 24 min 3 s (71 % of it measuring)`. */
 export function extent(summary: Summary): string {
   const trials = `${whole(summary.trials)} of ${whole(summary.plannedTrials)} trials`;
@@ -40,23 +26,44 @@ export function extent(summary: Summary): string {
 export const count = (number: number, noun: string): string =>
   `${whole(number)} ${noun}${number === 1 ? '' : 's'}`;
 
-/** Who is lowest and who is highest over the whole study: the two lines that a hurried reader takes away. */
-export function inShort(summary: Summary): string {
-  const compared = standings(summary).filter(
-    ({ isReference, meanRatio }) => !isReference && meanRatio !== null,
-  );
-  const [first] = compared;
-  if (first === undefined) return `No network could be compared with ${summary.reference}.`;
-  const last = compared.at(-1);
-  const lowest = `Lowest ${PRIMARY} on the whole: ${compareText(first, summary.reference)}.`;
-  return last === undefined || last === first
-    ? lowest
-    : `${lowest} Highest: ${compareText(last, summary.reference)}.`;
+export interface Standpoint {
+  readonly verdict: Verdict['verdict'] | null;
+  readonly text: string;
 }
 
-function compareText(row: Standing, reference: string): string {
-  const verdicts = verdictCounts(row);
-  return `${row.network.name}, ${ratioRange(row)} ${reference}${verdicts === '' ? '' : ` (${verdicts})`}`;
+/** What was decided over the whole study, best first, and what was not: no winner is named that chance may have made. */
+export function inShort(summary: Summary): readonly Standpoint[] {
+  const rows = standings(summary).filter(
+    ({ isReference, network }) => !isReference && network.status === 'measured',
+  );
+  return STANDPOINTS.flatMap(([verdict, words]) => {
+    const group = rows.filter((row) => mostly(row) === verdict).map((row) => standpointText(row, verdict));
+    return group.length === 0 ? [] : [{ verdict, text: `${words(summary.reference)}: ${group.join(', ')}` }];
+  });
+}
+
+const STANDPOINTS: readonly (readonly [Verdict['verdict'] | null, (reference: string) => string])[] = [
+  ['better', (reference) => `${PRIMARY} better than ${reference}`],
+  ['equivalent', (reference) => `${PRIMARY} equivalent to ${reference}`],
+  ['worse', (reference) => `${PRIMARY} worse than ${reference}`],
+  ['undecided', () => `${PRIMARY} undecided everywhere`],
+  [null, (reference) => `not compared with ${reference}`],
+];
+
+/** The most frequent of the decided verdicts, the worse of two that are as frequent. */
+function mostly({ verdicts }: Standing): Verdict['verdict'] | null {
+  const decided = (['worse', 'equivalent', 'better'] as const).reduce((most, verdict) =>
+    verdicts[verdict] > verdicts[most] ? verdict : most,
+  );
+  if (verdicts[decided] > 0) return decided;
+  return verdicts.undecided > 0 ? 'undecided' : null;
+}
+
+function standpointText(row: Standing, verdict: Verdict['verdict'] | null): string {
+  if (verdict === null) return row.network.name;
+  const all = Object.values(row.verdicts).reduce((sum, number) => sum + number, 0);
+  const range = ratioRange(row);
+  return `${row.network.name} (in ${row.verdicts[verdict]} of ${all}${range === '' ? '' : `; ${range}`})`;
 }
 
 export const cpuRatioText = ({ cpuRatio }: Standing): string =>
@@ -102,42 +109,52 @@ export const verdictCounts = ({ verdicts }: Standing): string =>
     .map((verdict) => `${verdict} in ${verdicts[verdict]}`)
     .join(', ');
 
-/** `p99.999: needs 368887 samples, has 240000 (ipvlan, flannel-vxlan)`. */
-export const gapText = ({ why, keys, networks }: Gap): string =>
-  `${keys.join(', ')}: ${why} (${networks.join(', ')})`;
-
 /** What a reader must know of single cells: trials left out, what the generator did not vouch for, what made the tail. */
-export function cellNotes({ rows }: Situation): readonly string[] {
-  return rows.flatMap(({ network, cell }) => [
-    ...(cell.invalidTrials === 0
-      ? []
-      : [`${network.name}: ${count(cell.invalidTrials, 'trial')} not valid, and not averaged in`]),
-    ...(cell.failedTrials === 0 ? [] : [`${network.name}: ${count(cell.failedTrials, 'trial')} failed`]),
-    ...cell.certificate.reasons.map((reason) => `${network.name}, certificate: ${reason}`),
-    ...cell.tail.map((cause) => `${network.name}, tail: ${cause}`),
-  ]);
+export const cellNotes = ({ rows }: Situation): readonly string[] =>
+  rows.flatMap(({ network, cell }) =>
+    [
+      ...(cell.invalidTrials === 0
+        ? []
+        : [`${count(cell.invalidTrials, 'trial')} not valid, and not averaged in`]),
+      ...(cell.failedTrials === 0 ? [] : [`${count(cell.failedTrials, 'trial')} failed`]),
+      ...alike(cell.certificate.reasons),
+      ...cell.tail.map((cause) => `tail: ${cause}`),
+    ].map((remark) => `${network.name}: ${remark}`),
+  );
+
+/** Reasons that differ in their figures alone are told once; each is in summary.json and summary.csv. */
+function alike(reasons: readonly string[]): readonly string[] {
+  const groups = new Map<string, string[]>();
+  for (const reason of reasons) {
+    const kind = withoutNumbers(reason);
+    groups.set(kind, [...(groups.get(kind) ?? []), reason]);
+  }
+  return [...groups.values()].map(
+    ([first = '', ...rest]) => first + (rest.length === 0 ? '' : `; ${rest.length} more alike`),
+  );
 }
 
 export function controlText(summary: Summary): string {
   const { trusted } = summary.control;
   const what = `The reference ${summary.reference} ran twice in each block; the ratio of the two should be 1.`;
-  if (trusted === null) return `${what} Too few blocks to judge it.`;
+  if (trusted === null) return `${what} Too few valid blocks to judge it.`;
   return trusted
-    ? `${what} It is: the differences in this study can be trusted as far as this control goes.`
-    : `${what} It is not: differences of this size are noise here, and the study is not to be trusted.`;
+    ? `${what} It does not differ from 1 beyond chance and the margin of the study.`
+    : `${what} It is not: something other than the network decides what is measured here. Do not trust the ratios.`;
 }
 
-/** True when any figure that is shown has no interval, which then needs saying. */
+/** True when any quantile that is shown has no interval, which then needs saying. The greatest sample never has one. */
 export const someWithoutInterval = ({ rows }: Situation): boolean =>
   rows.some(({ cell }) =>
-    TABLE_KEYS.some((key) => {
+    TABLE_KEYS.filter((key) => key !== 'max').some((key) => {
       const figure = cell.latencyMs[key];
       return figure.value !== null && (figure.low === null || figure.high === null);
     }),
   );
 
 export const NO_INTERVAL =
-  'Figures without an interval: an interval needs more than one block, so how sure they are is not known.';
+  'Percentiles without an interval: an interval needs more than one block, so how sure they are is not known.';
 
 export const LATENCY_LEGEND =
-  'Response times from the intended send, in milliseconds, over all valid trials; brackets are 95 % intervals.';
+  'Response times from the intended send, in milliseconds, over all valid trials, with 95 % intervals; the ' +
+  'greatest sample (max) has none, because a longer run has a greater one.';

@@ -175,7 +175,7 @@ function latency(key: LatencyKey, scale: number, samples: number, dead: boolean,
   const needs = NEEDS[key] ?? 0;
   if (samples < needs) return { value: null, why: `needs ${needs} samples, has ${samples}` };
   const quantile = key === 'max' ? 1 - 1 / samples : QUANTILES[key];
-  return figure(scale * shape(quantile), 0.02 * -Math.log10(1 - quantile), blocks);
+  return figure(scale * shape(quantile), 0.02 * -Math.log10(1 - quantile), key === 'max' ? 1 : blocks);
 }
 
 function comparison(

@@ -22,10 +22,11 @@ main{max-width:70rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .25rem;overflow-wrap:anywhere}
 h2{font-size:1.3rem;line-height:1.3;margin:3rem 0 .25rem;padding-top:1rem;border-top:1px solid var(--line);overflow-wrap:anywhere}
 h3{font-size:1rem;margin:1.75rem 0 .25rem}
-p{margin:.4rem 0;max-width:46rem;overflow-wrap:anywhere}
+p{margin:.4rem 0;max-width:54rem;overflow-wrap:anywhere}
 a{color:var(--link)}
-ul,ol{margin:.4rem 0;padding-left:1.4rem;max-width:46rem}
+ul,ol{margin:.4rem 0;padding-left:1.4rem;max-width:54rem}
 li{overflow-wrap:anywhere;margin:.15rem 0}
+.signs{list-style:none;padding:0;margin:.75rem 0}.signs li{display:flex;gap:.6rem;align-items:baseline}.signs .sign{font-size:1rem;min-width:1.1rem;text-align:center}
 .quiet{color:var(--muted);font-size:.875rem}
 .lead{font-size:1.05rem}
 .warnings{margin:1rem 0;padding:.6rem 1rem;background:var(--warn);border-left:4px solid var(--warn-line);border-radius:4px}
@@ -61,7 +62,7 @@ svg{display:block;width:100%;height:auto;font-family:inherit}
 .swatch{width:.9rem;height:.7rem;border-radius:2px;flex:none}
 .notes{color:var(--muted);font-size:.85rem;padding-left:1.2rem}
 .notes li:target{color:var(--ink);background:var(--warn)}
-sup a{text-decoration:none;padding:0 .1rem}
+sup{line-height:0}sup a{text-decoration:none;padding:0 .1rem}
 details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--link);font-size:.9rem}
 @media (max-width:47.99rem){

@@ -1,7 +1,7 @@
 import type { Figure, Verdict } from '../../schema/index.js';
+import type { Gaps } from '../gaps.js';
 import { figureText, interval, letter, NO_FIGURE, three, whole } from '../number.js';
 import { VERDICT_SIGN } from '../wording.js';
-import type { Gaps } from '../cells.js';
 import { html, NOTHING, type Markup } from './markup.js';
 
 /** Where the notes of one table are: dashes link to `#PREFIX-1`. */
@@ -27,9 +27,8 @@ const noteLink = (note: number, prefix: string): Markup =>
   html`<sup><a href="#${prefix}-${note}" aria-label="why: note ${letter(note)}">${letter(note)}</a></sup>`;
 
 export function notesMarkup(notes: Notes): Markup {
-  const items = notes.gaps.all.map(
-    ({ why, keys, networks }, index) =>
-      html`<li id="${notes.prefix}-${index + 1}">${keys.join(', ')}: ${why} (${networks.join(', ')})</li>`,
+  const items = notes.gaps.texts.map(
+    (text, index) => html`<li id="${notes.prefix}-${index + 1}">${text}</li>`,
   );
   return items.length === 0
     ? NOTHING

@@ -1,15 +1,15 @@
 import type { Summary } from '../../schema/index.js';
-import {
-  Gaps,
-  PRIMARY,
-  situationTitle,
-  standings,
-  unmeasured,
-  type Situation,
-  type Standing,
-} from '../cells.js';
+import { PRIMARY, situationTitle, standings, unmeasured, type Situation, type Standing } from '../cells.js';
+import { Gaps } from '../gaps.js';
 import { NO_FIGURE, three, whole } from '../number.js';
-import { cpuRatioText, inShort, ratioRange, VERDICT_LEGEND, verdictCounts } from '../wording.js';
+import {
+  cpuRatioText,
+  inShort,
+  ratioRange,
+  VERDICT_LEGEND,
+  VERDICT_SIGN,
+  verdictCounts,
+} from '../wording.js';
 import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
 import { html, NOTHING, type Markup } from './markup.js';
 import { cell, tableMarkup, type TableCell } from './table.js';
@@ -23,11 +23,21 @@ export function overviewMarkup(
   const rows = standings(summary).filter(({ network }) => network.status === 'measured');
   return html`<section aria-labelledby="overview">
     <h2 id="overview">In short</h2>
-    <p class="lead">${inShort(summary)}</p>
-    ${standingTable(rows, summary.reference)} ${matrix(rows, all, summary.reference, situationId)}
-    ${missing(summary)}
+    ${lead(summary)} ${standingTable(rows, summary.reference)}
+    ${matrix(rows, all, summary.reference, situationId)} ${missing(summary)}
   </section>`;
 }
+
+const lead = (summary: Summary): Markup =>
+  html`<ul class="lead signs">
+    ${inShort(summary).map(
+      ({ verdict, text }) =>
+        html`<li>
+          <span class="sign ${verdict ?? ''}">${verdict === null ? NO_FIGURE : VERDICT_SIGN[verdict]}</span
+          >${text}
+        </li>`,
+    )}
+  </ul>`;
 
 const standingTable = (rows: readonly Standing[], reference: string): Markup =>
   tableMarkup({
@@ -72,7 +82,7 @@ function matrix(
   }));
   const table = tableMarkup({
     caption: `${PRIMARY} as a ratio to ${reference}, by workload and requests/s`,
-    full: true,
+    full: all.length > 3,
     columns: [{ title: html`Network` }, ...columns],
     rows: rows.filter(({ isReference }) => !isReference).map((row) => matrixRow(row, all, notes)),
   });

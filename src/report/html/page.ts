@@ -1,5 +1,6 @@
 import type { NetworkSummary, Summary } from '../../schema/index.js';
-import { Gaps, maximumOf, situations } from '../cells.js';
+import { maximumOf, situations } from '../cells.js';
+import { Gaps } from '../gaps.js';
 import { NO_FIGURE, percent, three, whole, duration, withInterval } from '../number.js';
 import { forestPlot } from '../plot/forest.js';
 import { networkStyles, styleAt } from '../plot/style.js';

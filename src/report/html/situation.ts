@@ -1,7 +1,6 @@
 import { LATENCY_KEYS, type LatencyKey } from '../../schema/index.js';
 import {
   CPU_KINDS,
-  Gaps,
   PRIMARY,
   sideTotal,
   situationTitle,
@@ -9,12 +8,13 @@ import {
   type Row,
   type Situation,
 } from '../cells.js';
-import { percent, three, valueOf, whole, withInterval } from '../number.js';
+import { Gaps } from '../gaps.js';
+import { NO_FIGURE, percent, three, valueOf, whole, withInterval } from '../number.js';
 import { cpuPlot } from '../plot/cpu.js';
 import { forestPlot, type ForestRow } from '../plot/forest.js';
 import { percentilePlot } from '../plot/percentile.js';
 import { styleAt, type NetworkStyle } from '../plot/style.js';
-import { cellNotes, headline, NO_INTERVAL, someWithoutInterval, verdictText } from '../wording.js';
+import { cellNotes, headline, NO_INTERVAL, someWithoutInterval, VERDICT_SIGN } from '../wording.js';
 import { networkLegend, plotMarkup } from './figure.js';
 import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
 import { html, NOTHING, type Markup } from './markup.js';
@@ -76,9 +76,18 @@ function latencyTable({ rows }: Situation, notes: Notes): Markup {
     rows: rows.map((row) => [
       td(row.network.name),
       ...TABLE_KEYS.map((key) => latencyCell(row, key, lowest.get(key) ?? null, notes)),
-      td(row.isReference ? 'reference' : verdictMarkup(row.cell.verdicts[PRIMARY]), 'left'),
+      td(verdictCell(row, notes), 'left'),
     ]),
   });
+}
+
+/** Without a ratio there is no verdict, and the dash says why. */
+function verdictCell({ network, cell, isReference }: Row, notes: Notes): Markup {
+  if (isReference) return html`reference`;
+  const ratio = cell.ratioToReference[PRIMARY];
+  return valueOf(ratio) === null
+    ? figureMarkup(ratio, `${PRIMARY} ratio`, network.name, notes)
+    : verdictMarkup(cell.verdicts[PRIMARY]);
 }
 
 function lowestOf(rows: readonly Row[], key: LatencyKey): number | null {
@@ -129,8 +138,9 @@ function forestRow({ network, cell, isReference }: Row, styles: Context['styles'
   const style = styles.get(network.name) ?? styleAt(0);
   const ratio = cell.ratioToReference[PRIMARY];
   if (isReference) return { label: network.name, ratio: ONE, text: 'reference', style };
-  const verdict = verdictText(cell.verdicts[PRIMARY]);
-  const text = ratio?.value === null ? `– ${ratio.why}` : `${withInterval(ratio)} ${verdict}`;
+  const verdict = cell.verdicts[PRIMARY]?.verdict;
+  const sign = verdict === undefined ? '' : ` ${VERDICT_SIGN[verdict]} ${verdict}`;
+  const text = valueOf(ratio) === null ? `${NO_FIGURE} no ratio` : withInterval(ratio) + sign;
   return { label: network.name, ratio, text, style };
 }
 const ONE = { value: 1, low: null, high: null };

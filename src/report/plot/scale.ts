@@ -45,7 +45,9 @@ const RATIO_STEPS: readonly (readonly number[])[] = [
   [0.5, 0.6, 0.8, 1, 1.25, 1.5, 1.75, 2],
   [0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3],
   [0.2, 0.5, 1, 2, 3, 5],
-  [0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
+  [0.1, 0.2, 0.5, 1, 2, 5, 10],
+  [0.1, 0.3, 1, 3, 10, 30],
+  [0.01, 0.1, 1, 10, 100],
 ];
 
 /** A logarithmic axis of ratios that always shows 1. */
@@ -55,9 +57,11 @@ export function ratioAxis(values: readonly number[], most: number): Axis {
   const high = Math.log10(Math.max(...positive));
   const room = (high - low) * 0.06;
   const [min, max] = [low - room, high + room];
+  const margin = (max - min) * 0.2;
   for (const steps of RATIO_STEPS) {
-    const covers = (steps[0] ?? 1) <= 10 ** min * 1.1 && (steps.at(-1) ?? 1) >= 10 ** max / 1.1;
-    const ticks = steps.map(Math.log10).filter((tick) => tick >= min && tick <= max);
+    const logs = steps.map(Math.log10);
+    const covers = (logs[0] ?? 0) <= min + margin && (logs.at(-1) ?? 0) >= max - margin;
+    const ticks = logs.filter((tick) => tick >= min && tick <= max);
     if (covers && ticks.length <= most) return { min, max, ticks };
   }
   return { min, max, ticks: withOne(decades(min, max, [1]), most) };
