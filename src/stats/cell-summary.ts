@@ -4,7 +4,8 @@ import type { CellTrials, ValidTrial } from './cells.js';
 import { curveOf } from './curve.js';
 import { figureOf, latencyEstimate, type Estimated } from './estimate.js';
 import { Samples } from './samples.js';
-import { partsOf, seriesOf, type Latency } from './series.js';
+import { pooledFigure } from './pooled.js';
+import { carried, partsOf, seriesOf, type Latency } from './series.js';
 import { tailOf } from './tail.js';
 import { eachKey, maxFigure, MS_PER_NS } from './within.js';
 
@@ -42,11 +43,12 @@ export function cellSummary(cell: CellTrials, compared: Compared): Cell {
 
 function latencies(cell: CellTrials, latency: Latency): Cell['latencyMs'] {
   const series = seriesOf(cell, latency);
-  return eachKey((key) =>
-    key === 'max' && series.size > 0
-      ? maxFigure(Samples.pool(partsOf(series)))
-      : figureOf(latencyEstimate(series, key), MS_PER_NS),
-  );
+  return eachKey((key) => {
+    const carry = carried(series, key);
+    if ('why' in carry) return { value: null, why: carry.why };
+    if (key === 'max') return maxFigure(Samples.pool(partsOf(series)));
+    return carry.alone ? figureOf(latencyEstimate(series, key), MS_PER_NS) : pooledFigure(series, key);
+  });
 }
 
 function byKey<From, To>(

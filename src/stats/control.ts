@@ -46,7 +46,8 @@ function selfRatio(reference: readonly CellTrials[], key: LatencyKey): SelfRatio
     return 'why' in estimated ? [] : [estimated];
   });
   if (ratios.length === 0) return [];
-  const mean = meanOf(ratios.flatMap((ratio) => ratio.logs));
+  const logs = ratios.flatMap((ratio) => ratio.logs);
+  const mean = meanOf(logs, logs.length);
   // Cells of one block do not tell how far blocks are apart.
   const spread = ratios.some((ratio) => ratio.spread !== null) ? mean.spread : null;
   return [{ key, estimate: { ...mean, spread } }];

@@ -1,7 +1,16 @@
 import { QUANTILES, type Figure, type LatencyKey } from '../schema/index.js';
 import { quantileRank, TAIL_SHARE } from './order-ranks.js';
 import { Samples } from './samples.js';
-import { blocksOf, carried, commonBlocks, inBlocks, partsOf, type Series } from './series.js';
+import {
+  blocksOf,
+  carried,
+  commonBlocks,
+  inBlocks,
+  partsOf,
+  sectionsOf,
+  type Carried,
+  type Series,
+} from './series.js';
 import { studentQuantile } from './student.js';
 
 // A histogram tells two values apart when they differ by 0.1 %: blocks that agree to the cell may still be that far
@@ -9,43 +18,80 @@ import { studentQuantile } from './student.js';
 const RESOLUTION = 0.0005;
 
 /**
- * What the blocks say of a latency or a ratio, on the natural-log scale. Where each trial carries the figure, `log` is
- * the mean of the blocks' own; where only all together do, it is that of the pooled samples, and the blocks' own are
- * jackknife pseudo-values: how far leaving a block out moves it.
+ * What the blocks say of a latency or a ratio, on the natural-log scale: the mean over sections of blocks. A section is
+ * one block wherever a trial carries the figure by itself (see `carried`).
  */
 export interface Estimate {
   readonly log: number;
-  /** Standard deviation of the blocks; null from a single one. */
+  /** Standard deviation of the sections; null from a single one. */
   readonly spread: number | null;
-  readonly blocks: number;
-  /** Each block's own, with `log` as their mean. */
+  /** Each section's own. */
   readonly logs: readonly number[];
+  readonly blocks: number;
 }
 
 export type Estimated = Estimate | { readonly why: string };
 
-type By = 'trial' | 'pool';
-
 /** ln of a latency in ns. */
 export function latencyEstimate(series: Series, key: LatencyKey): Estimated {
   const carry = carried(series, key);
-  if (carry.by === 'none') return carry;
-  const { by } = carry;
-  return summed(blocksOf(series), by, (blocks) => logOf(inBlocks(series, blocks), key, by));
+  return 'why' in carry ? carry : overSections([series], blocksOf(series), carry, key);
 }
 
 /** ln of the ratio of two latencies that were measured in the same blocks. */
 export function ratioEstimate(above: Series, below: Series, key: LatencyKey): Estimated {
   const blocks = commonBlocks(above, below);
   if (blocks.length === 0) return { why: 'no block has a valid trial of both' };
-  const [a, b] = [inBlocks(above, blocks), inBlocks(below, blocks)];
-  const [carryA, carryB] = [carried(a, key), carried(b, key)];
-  if (carryA.by === 'none') return carryA;
-  if (carryB.by === 'none') return { why: `in the reference: ${carryB.why}` };
-  const by = carryA.by === 'trial' && carryB.by === 'trial' ? 'trial' : 'pool';
-  const log = (series: Series, some: readonly number[]): number => logOf(inBlocks(series, some), key, by);
-  return summed(blocks, by, (some) => log(a, some) - log(b, some));
+  const pair = [inBlocks(above, blocks), inBlocks(below, blocks)];
+  const [a, b] = [carried(pair[0]!, key), carried(pair[1]!, key)];
+  if ('why' in a) return a;
+  if ('why' in b) return { why: `in the reference: ${b.why}` };
+  const carry = { sections: Math.min(a.sections, b.sections), alone: a.alone && b.alone };
+  return overSections(pair, blocks, carry, key);
 }
+
+/** The mean of logs, with the spread that they show. */
+export function meanOf(logs: readonly number[], blocks: number): Estimate {
+  const log = logs.reduce((sum, value) => sum + value, 0) / logs.length;
+  const squares = logs.reduce((sum, value) => sum + (value - log) ** 2, 0);
+  const spread = logs.length < 2 ? null : Math.max(RESOLUTION, Math.sqrt(squares / (logs.length - 1)));
+  return { log, spread, logs, blocks };
+}
+
+function overSections(
+  series: readonly Series[],
+  blocks: readonly number[],
+  { sections, alone }: Exclude<Carried, { why: string }>,
+  key: LatencyKey,
+): Estimated {
+  const logs = sectionsOf(blocks, sections).map((some) =>
+    series
+      .map((one) => partsOf(inBlocks(one, some)))
+      .map((parts) => (alone ? meanLog(parts, key) : pooledLog(Samples.pool(parts), key)))
+      .reduce((above, below) => above - below),
+  );
+  // The pool carries it, but a section that holds most of the requests without an answer does not.
+  if (!logs.every(Number.isFinite)) return { why: 'lies in some blocks among requests that got no answer' };
+  return meanOf(logs, blocks.length);
+}
+
+const meanLog = (parts: readonly Samples[], key: LatencyKey): number =>
+  parts.reduce((sum, part) => sum + Math.log(valueNs(part, key)), 0) / parts.length;
+
+const valueNs = (samples: Samples, key: LatencyKey): number =>
+  key === 'max' ? samples.maxNs : nsAt(samples, quantileRank(samples.intended, QUANTILES[key]));
+
+// With one or two samples beyond it, rank ⌈p·n⌉ lies too far in. Half way between the ranks around p·n + 1/2 (Hazen's)
+// is right in the mean for a tail that falls as a power, and its logs have the same spread as a greater pool would.
+function pooledLog(samples: Samples, key: LatencyKey): number {
+  if (key === 'max') return Math.log(samples.maxNs);
+  const rank = Math.min(samples.intended, samples.intended * QUANTILES[key] + 0.5);
+  const [low, high] = [Math.floor(rank), Math.ceil(rank)];
+  const [from, to] = [Math.log(nsAt(samples, low)), Math.log(nsAt(samples, high))];
+  return from + (rank - low) * (to - from);
+}
+
+const nsAt = (samples: Samples, rank: number): number => samples.atRank(rank)?.highNs ?? Infinity;
 
 /** The estimate as a figure, with the ends between which the truth lies in 95 of 100 cases; none from one block. */
 export function figureOf(estimated: Estimated, unit: number): Figure {
@@ -56,34 +102,5 @@ export function figureOf(estimated: Estimated, unit: number): Figure {
   return { value: at(estimated.log), low: at(estimated.log - half), high: at(estimated.log + half) };
 }
 
-export const halfWidth = ({ spread, blocks }: Estimate): number | null =>
-  spread === null ? null : (studentQuantile(TAIL_SHARE, blocks - 1) * spread) / Math.sqrt(blocks);
-
-/** The mean of logs, with the spread that they show. */
-export function meanOf(logs: readonly number[]): Estimate {
-  const blocks = logs.length;
-  const log = logs.reduce((sum, value) => sum + value, 0) / blocks;
-  const squares = logs.reduce((sum, value) => sum + (value - log) ** 2, 0);
-  const spread = blocks < 2 ? null : Math.max(RESOLUTION, Math.sqrt(squares / (blocks - 1)));
-  // Without one of the blocks the figure may lie among requests that got no answer: then nothing bounds it.
-  return { log, spread: Number.isFinite(spread) ? spread : null, blocks, logs };
-}
-
-function summed(blocks: readonly number[], by: By, logOver: (some: readonly number[]) => number): Estimate {
-  if (by === 'trial') return meanOf(blocks.map((block) => logOver([block])));
-  const log = logOver(blocks);
-  if (blocks.length < 2) return meanOf([log]);
-  const without = blocks.map((block) => logOver(blocks.filter((other) => other !== block)));
-  const shift = log - without.reduce((sum, rest) => sum + rest, 0) / blocks.length;
-  return meanOf(without.map((rest) => log + (blocks.length - 1) * (log - shift - rest)));
-}
-
-function logOf(series: Series, key: LatencyKey, by: By): number {
-  const parts = by === 'trial' ? partsOf(series) : [Samples.pool(partsOf(series))];
-  return parts.reduce((sum, part) => sum + Math.log(valueNs(part, key)), 0) / parts.length;
-}
-
-const valueNs = (samples: Samples, key: LatencyKey): number =>
-  key === 'max'
-    ? samples.maxNs
-    : (samples.atRank(quantileRank(samples.intended, QUANTILES[key]))?.highNs ?? Infinity);
+export const halfWidth = ({ spread, logs }: Estimate): number | null =>
+  spread === null ? null : (studentQuantile(TAIL_SHARE, logs.length - 1) * spread) / Math.sqrt(logs.length);

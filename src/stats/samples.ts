@@ -44,6 +44,12 @@ export class Samples {
     return this.#cells[0]?.lowNs ?? 0;
   }
 
+  /** How many samples are not above the upper end of a cell. */
+  countUpTo(highNs: number): number {
+    const at = this.#cells.findLastIndex((cell) => cell.highNs <= highNs);
+    return this.#upTo[at] ?? 0;
+  }
+
   /** The cell of the sample of this rank, 1…intended; null when that request has no answer. */
   atRank(rank: number): HistogramCell | null {
     let low = 0;

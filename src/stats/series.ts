@@ -24,22 +24,36 @@ export const inBlocks = (series: Series, blocks: readonly number[]): Series =>
 
 export const blocksOf = (series: Series): number[] => [...series.keys()].sort((a, b) => a - b);
 
+/** Consecutive blocks in `count` sections, as equal as can be. */
+export const sectionsOf = (blocks: readonly number[], count: number): number[][] =>
+  Array.from({ length: count }, (_, section) =>
+    blocks.filter((_, at) => Math.floor((at * count) / blocks.length) === section),
+  );
+
 /** The blocks that both have. */
 export const commonBlocks = (a: Series, b: Series): number[] => blocksOf(a).filter((block) => b.has(block));
 
 export const partsOf = (series: Series): Samples[] => [...series.values()].flat();
 
-/** Whether each trial by itself, only all of them together, or not even they carry the figure; and then why not. */
-export type Carried = { readonly by: 'trial' | 'pool' } | { readonly by: 'none'; readonly why: string };
+/**
+ * How many sections the blocks make so that each section carries the figure: a section is a block where each trial
+ * carries it (`alone`), else as many blocks as have one sample beyond the quantile. Or why not even all together do.
+ */
+export type Carried = { readonly sections: number; readonly alone: boolean } | { readonly why: string };
 
 export function carried(series: Series, key: LatencyKey): Carried {
   const parts = partsOf(series);
-  if (parts.length === 0) return { by: 'none', why: 'no valid trial' };
-  if (key === 'max') return answeredAll(parts);
+  if (parts.length === 0) return { why: 'no valid trial' };
+  if (key === 'max') return answeredAll(parts, series.size);
   const p = QUANTILES[key];
-  const enough = parts.every((part) => part.intended >= samplesNeeded(p));
-  const why = enough ? firstReason(parts, p) : whyNot(Samples.pool(parts), p);
-  return why === null ? { by: enough ? 'trial' : 'pool' } : { by: 'none', why };
+  const alone = parts.every((part) => part.intended >= samplesNeeded(p));
+  const pool = Samples.pool(parts);
+  const why = alone ? firstReason(parts, p) : whyNot(pool, p);
+  if (why !== null) return { why };
+  return {
+    sections: alone ? series.size : Math.min(series.size, Math.floor(pool.intended * (1 - p))),
+    alone,
+  };
 }
 
 function firstReason(parts: readonly Samples[], p: number): string | null {
@@ -48,11 +62,10 @@ function firstReason(parts: readonly Samples[], p: number): string | null {
   return first === undefined ? null : `in ${reasons.length} of ${parts.length} trials: ${first}`;
 }
 
-function answeredAll(parts: readonly Samples[]): Carried {
+function answeredAll(parts: readonly Samples[], sections: number): Carried {
   const late = parts.reduce((sum, part) => sum + part.unanswered, 0);
   const all = parts.reduce((sum, part) => sum + part.intended, 0);
-  if (all === 0) return { by: 'none', why: 'no samples' };
-  return late === 0
-    ? { by: 'trial' }
-    : { by: 'none', why: `lies among ${late} of ${all} requests that got no answer` };
+  if (all === 0) return { why: 'no samples' };
+  if (late > 0) return { why: `lies among ${late} of ${all} requests that got no answer` };
+  return { sections, alone: true };
 }

@@ -16,6 +16,17 @@ export function studentQuantile(tail: number, df: number): number {
   return high;
 }
 
+/** The x at which I_x(a, b) reaches `share`: the quantile of the beta distribution. */
+export function betaQuantile(share: number, a: number, b: number): number {
+  let [low, high] = [0, 1];
+  for (let i = 0; i < 80; i++) {
+    const middle = (low + high) / 2;
+    if (regularizedBeta(middle, a, b) < share) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
 /** I_x(a, b), by the continued fraction on the side where it converges fast (Numerical Recipes, 6.4). */
 function regularizedBeta(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
@@ -32,7 +43,7 @@ function betaFraction(x: number, a: number, b: number): number {
   let c = 1;
   let d = 1 / away(1 - ((a + b) * x) / (a + 1));
   let fraction = d;
-  for (let m = 1; m < 500; m++) {
+  for (let m = 1; m < 20_000; m++) {
     const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
     const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
     for (const term of [even, odd]) {

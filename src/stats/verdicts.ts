@@ -31,8 +31,8 @@ export function verdicts(estimates: readonly Estimate[], margin: number): Verdic
 const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, blocksNeeded: null });
 
 /** Two-sided, for a ratio of 1; 1 where a single block cannot tell. */
-export const pValue = ({ log, spread, blocks }: Estimate): number =>
-  spread === null ? 1 : twoSidedP((log * Math.sqrt(blocks)) / spread, blocks - 1);
+export const pValue = ({ log, spread, logs }: Estimate): number =>
+  spread === null ? 1 : twoSidedP((log * Math.sqrt(logs.length)) / spread, logs.length - 1);
 
 /** Benjamini and Hochberg: all comparisons up to the last whose p-value keeps to its share of the level. */
 function differing(pValues: readonly number[]): boolean[] {
@@ -46,16 +46,16 @@ function differing(pValues: readonly number[]): boolean[] {
  * How many blocks in all would decide it. With an interval no wider than the margin on both sides together, a ratio is
  * either outside 1 or inside the margin, whatever it is; a difference that looks greater than the margin takes fewer.
  */
-function blocksNeeded({ log, spread, blocks }: Estimate, margin: number, level: number): number {
+function blocksNeeded({ log, spread, logs, blocks }: Estimate, margin: number, level: number): number {
   const limit = Math.log1p(margin);
-  const likely = Math.max(limit, Math.abs(log) - spread! / Math.sqrt(blocks));
+  const likely = Math.max(limit, Math.abs(log) - spread! / Math.sqrt(logs.length));
   const enough = (n: number): boolean => {
     const error = spread! / Math.sqrt(n);
     const t = studentQuantile(level / 2, n - 1);
     const splits = (t + studentQuantile(TAIL_SHARE, n - 1)) * error <= limit;
     return splits || (t + studentQuantile(MISS_SHARE, n - 1)) * error <= likely;
   };
-  return firstFrom(blocks + 1, enough);
+  return Math.ceil((firstFrom(logs.length + 1, enough) * blocks) / logs.length);
 }
 
 /** The least n from `from` on for which it holds, given that it holds for all greater ones. */
