@@ -1,5 +1,8 @@
-import { execa } from 'execa';
-import { inNetns } from '../linux/index.js';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { inNetns, netnsExists } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
 import type { RunResult } from './types.js';
 
@@ -17,27 +20,48 @@ export interface CommandOptions {
  * program, `timed-out` when it took longer than `timeoutMs` and was killed.
  */
 export async function runCommand(argv: readonly string[], options: CommandOptions): Promise<RunResult> {
-  const [file = '', ...args] = argv;
   const started = performance.now();
-  // The spawn itself happens before this returns, and so in the namespace.
-  const child = inNetns(options.netns, () =>
-    execa(file, args, {
-      input: options.input ?? '',
-      timeout: options.timeoutMs ?? 0,
-      env: { PATH: toolPath(), LC_ALL: 'C' },
-      killSignal: 'SIGKILL',
-      stripFinalNewline: false,
-      reject: false,
-    }),
-  );
-  const result = await child;
-  if (result.timedOut) throw timedOut(argv, options.timeoutMs ?? 0);
-  if (result.code === 'ENOENT') throw missingTool(file, result.cause);
-  const { exitCode = null, signal = null, stdout, stderr } = result;
-  return { code: exitCode, signal, stdout, stderr, ms: performance.now() - started };
+  const child = spawnIn(argv, options);
+  // A program that does not read its input may end before it is written.
+  child.stdin.on('error', () => undefined).end(options.input ?? '');
+  const output = Promise.all([text(child.stdout), text(child.stderr)]);
+  // Nobody waits for it where there is no program, or it takes too long.
+  output.catch(() => undefined);
+  const { code, signal } = await exitOf(child, argv[0] ?? '');
+  if (signal === 'SIGKILL' && performance.now() - started >= (options.timeoutMs ?? Infinity)) {
+    throw timedOut(argv, options.timeoutMs);
+  }
+  const [stdout, stderr] = await output;
+  return { code, signal, stdout, stderr, ms: performance.now() - started };
 }
 
-const timedOut = (argv: readonly string[], timeoutMs: number): BarewireError =>
+async function exitOf(child: ChildProcess, file: string): Promise<Pick<RunResult, 'code' | 'signal'>> {
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    return { code, signal };
+  } catch (cause) {
+    throw (cause as NodeJS.ErrnoException).code === 'ENOENT' ? missingTool(file, cause) : notRun(file, cause);
+  }
+}
+
+/** Plain, because a network is dozens of these: a library around it cost a third more for each. */
+function spawnIn(
+  [file = '', ...args]: readonly string[],
+  { netns, timeoutMs }: CommandOptions,
+): ChildProcessByStdio<Writable, Readable, Readable> {
+  if (netns !== null && !netnsExists(netns)) throw noNamespace(netns, file);
+  return inNetns(netns, () =>
+    spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // What tools say is read by programs.
+      env: { ...process.env, PATH: toolPath(), LC_ALL: 'C' },
+      killSignal: 'SIGKILL',
+      timeout: timeoutMs,
+    }),
+  );
+}
+
+const timedOut = (argv: readonly string[], timeoutMs = 0): BarewireError =>
   new BarewireError(`${argv.join(' ')} did not end within ${timeoutMs} ms`, {
     code: 'timed-out',
     fault: 'machine',
@@ -50,4 +74,19 @@ const missingTool = (file: string, cause: unknown): BarewireError =>
     fault: 'machine',
     hint: `Install the package that has ${file}, or put it into the PATH.`,
     cause,
+  });
+
+const notRun = (file: string, cause: unknown): BarewireError =>
+  new BarewireError(`${file} could not be run: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: 'See whether it may be executed, and whether the limits allow one more process.',
+    cause,
+  });
+
+const noNamespace = (netns: string, file: string): BarewireError =>
+  new BarewireError(`There is no namespace ${netns} to run ${file} in`, {
+    code: 'bad-input',
+    fault: 'bug',
+    hint: 'ip netns lists those that there are.',
   });

@@ -47,6 +47,7 @@ export class Journal {
   /** Writes the steps down and syncs them to the disk: only then may they be taken. */
   async add(steps: readonly ResolvedStep[]): Promise<readonly Entry[]> {
     const entries = steps.map((step, offset) => ({ id: this.#nextId + offset, ...step }));
+    if (entries.length === 0) return entries;
     await this.#append(entries);
     await this.#file?.datasync();
     this.#nextId += entries.length;
