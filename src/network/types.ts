@@ -11,6 +11,8 @@ export interface NetHost {
   readonly prefix: number;
   readonly mac: string;
   readonly mtu: number;
+  /** False where the kernel has no IPv6, or has it switched off: then nothing can be told to keep it silent. */
+  readonly ipv6?: boolean;
 }
 
 /** What a network is asked for: the same steps come back for the same data on any machine. */

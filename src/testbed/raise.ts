@@ -1,6 +1,7 @@
 import type { Taken } from '../machine/index.js';
 import type { Container, HostPlan, Network } from '../network/index.js';
 import { BarewireError } from '../schema/index.js';
+import { waitForCarrier } from './carrier.js';
 import type { Host, HostRole, Testbed } from './types.js';
 
 /** A network that stands on both hosts. Disposing lowers it. */
@@ -16,13 +17,13 @@ export interface RaisedNetwork extends AsyncDisposable {
   lower(): Promise<number>;
 }
 
-/** Brings a network up on both hosts at once. When one of them fails, both are put back. */
+/** Brings a network up on both hosts at once, until its links can send. When one of them fails, both are put back. */
 export async function raise(testbed: Testbed, network: Network): Promise<RaisedNetwork> {
   const plans = plansFor(testbed, network);
   const started = performance.now();
   const marks = await onBoth(testbed, ({ machine }) => machine.take([]));
   try {
-    await onBoth(testbed, ({ machine, role }) => machine.take(plans[role].steps));
+    await onBoth(testbed, (host) => takeAll(host, plans[host.role]));
   } catch (error) {
     await putBack(testbed, marks);
     throw error;
@@ -42,6 +43,15 @@ export async function raise(testbed: Testbed, network: Network): Promise<RaisedN
       await lower();
     },
   };
+}
+
+async function takeAll({ machine }: Host, { steps, through }: HostPlan): Promise<void> {
+  if (steps.length === 0) return;
+  await machine.take(steps);
+  await waitForCarrier(
+    machine,
+    through.filter(({ netns }) => netns === null).map(({ link }) => link),
+  );
 }
 
 function plansFor(testbed: Testbed, network: Network): Record<HostRole, HostPlan> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clientPlan, names, printed } from './request.js';
+import { clientPlan, names, printed, twoHosts } from './request.js';
 
 const C = 'bw-r1-client-c1';
 const HOST_ROUTE = 'ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0';
@@ -29,8 +29,9 @@ const ON_SUBNET = [
 const onSegment = (link: string): string[] => [
   `ip netns add ${C}`,
   `ip link add link eth0 name bw-r1-c1 netns ${C} type ${link}`,
-  `ip -n ${C} link set bw-r1-c1 name eth0 addrgenmode none`,
   `ip -n ${C} link set lo up`,
+  `ip -n ${C} link set bw-r1-c1 name eth0`,
+  `ip -n ${C} link set eth0 addrgenmode none`,
   `ip -n ${C} addr add 198.18.0.33/24 dev eth0`,
   `ip -n ${C} link set eth0 up`,
 ];
@@ -66,8 +67,8 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     `ip -n ${C} route add 198.19.1.1 dev eth0`,
     `ip -n ${C} route add default via 198.19.1.1`,
   ],
-  'ipvlan-l3': [HOST_ROUTE, ...onSegment('ipvlan mode l3').slice(0, 4), ...ON_SUBNET],
-  'ipvlan-l3s': [HOST_ROUTE, ...onSegment('ipvlan mode l3s').slice(0, 4), ...ON_SUBNET],
+  'ipvlan-l3': [HOST_ROUTE, ...onSegment('ipvlan mode l3').slice(0, 5), ...ON_SUBNET],
+  'ipvlan-l3s': [HOST_ROUTE, ...onSegment('ipvlan mode l3s').slice(0, 5), ...ON_SUBNET],
   macvlan: onSegment('macvlan mode bridge'),
   ipvlan: onSegment('ipvlan mode l2'),
 };
@@ -75,6 +76,12 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
 describe('the steps of a network are the commands that a reader would type', () => {
   test.each(Object.entries(EXPECTED))('%s', (name, lines) => {
     expect(printed(clientPlan(name))).toEqual(lines);
+  });
+
+  test.each(names)('say nothing of IPv6 where there is none: %s', (name) => {
+    const hosts = twoHosts.hosts.map((host) => ({ ...host, ipv6: false }));
+    const without = printed(clientPlan(name, { ...twoHosts, hosts }));
+    expect(without).toEqual(printed(clientPlan(name)).filter((line) => !line.includes('addrgenmode')));
   });
 
   test('are known here for every network of the catalog', () => {

@@ -15,7 +15,7 @@ export const bridge: Attachment = {
   ],
   prepare: (site, segment) => [forwarding(), ...device(site, segment)],
   join: (site, plan) => ({
-    steps: [...onHost(site, plan), ...inContainer(plan)],
+    steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
     through: [
       { netns: null, link: BRIDGE },
@@ -51,9 +51,9 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
   ),
 ];
 
-const inContainer = (plan: ContainerPlan): Step[] => [
+const inContainer = (site: Site, plan: ContainerPlan): Step[] => [
   loopback(plan),
-  quiet(plan),
+  ...quiet(site, plan),
   address(plan, plan.prefix),
   up(plan),
   ip(plan.netns, 'Send all else to the gateway.', `route add default via ${plan.gateway}`),

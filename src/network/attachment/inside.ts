@@ -22,16 +22,14 @@ export const loopback = (plan: ContainerPlan): Step =>
   ip(plan.netns, 'Switch the loopback interface on.', 'link set lo up');
 
 /** No link-local address, and so no duplicate address detection and no router solicitations among the counted packets. */
-export const quiet = (plan: ContainerPlan): Step =>
-  ip(plan.netns, 'Keep IPv6 silent on it.', `link set ${INSIDE} addrgenmode none`);
+export const quiet = ({ host }: Site, plan: ContainerPlan): Step[] =>
+  host.ipv6 === false
+    ? []
+    : [ip(plan.netns, 'Keep IPv6 silent in the container.', `link set ${INSIDE} addrgenmode none`)];
 
-/** A link that was made in the host's view is called as containers call it; while it is down, IPv6 is kept silent on it. */
+/** A link that was made under the host's name for it. */
 export const rename = (plan: ContainerPlan): Step =>
-  ip(
-    plan.netns,
-    'Name it as containers do, and keep IPv6 silent on it.',
-    `link set ${plan.hostLink} name ${INSIDE} addrgenmode none`,
-  );
+  ip(plan.netns, 'Name it as containers do.', `link set ${plan.hostLink} name ${INSIDE}`);
 
 export const address = (plan: ContainerPlan, prefix: number): Step =>
   ip(plan.netns, 'Give the container its address.', `addr add ${plan.address}/${prefix} dev ${INSIDE}`);

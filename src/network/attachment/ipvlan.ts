@@ -1,7 +1,7 @@
 import type { Step } from '../../schema/index.js';
 import { ip } from '../commands.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, rename, up } from './inside.js';
+import { address, containerOf, INSIDE, loopback, namespace, quiet, rename, up } from './inside.js';
 
 type Mode = 'l2' | 'l3' | 'l3s';
 
@@ -27,8 +27,9 @@ const slave = (site: Site, plan: ContainerPlan, mode: Mode): Step[] => [
     `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type ipvlan mode ${mode}`,
     { kind: 'link', netns: plan.netns, name: INSIDE },
   ),
-  rename(plan),
   loopback(plan),
+  rename(plan),
+  ...quiet(site, plan),
 ];
 
 const asNeighbour = (plan: ContainerPlan): Step[] => [address(plan, plan.prefix), up(plan)];

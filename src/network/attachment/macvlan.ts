@@ -1,6 +1,6 @@
 import { ip } from '../commands.js';
 import type { Attachment } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, rename, up } from './inside.js';
+import { address, containerOf, INSIDE, loopback, namespace, quiet, rename, up } from './inside.js';
 
 /** A second MAC on the host's interface, in bridge mode: containers of one host reach each other, not their host. */
 export const macvlan: Attachment = {
@@ -18,8 +18,9 @@ export const macvlan: Attachment = {
         `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type macvlan mode bridge`,
         { kind: 'link', netns: plan.netns, name: INSIDE },
       ),
-      rename(plan),
       loopback(plan),
+      rename(plan),
+      ...quiet(site, plan),
       address(plan, plan.prefix),
       up(plan),
     ],

@@ -10,7 +10,7 @@ export const ptp: Attachment = {
   requires: [{ kind: 'link-type', type: 'veth' }],
   prepare: () => [forwarding()],
   join: (site, plan) => ({
-    steps: [...onHost(site, plan), ...inContainer(plan)],
+    steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
     through: [
       { netns: null, link: plan.hostLink },
@@ -31,9 +31,9 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
   ip(null, 'Send what is for the container into the pair.', `route add ${plan.address} dev ${plan.hostLink}`),
 ];
 
-const inContainer = (plan: ContainerPlan): Step[] => [
+const inContainer = (site: Site, plan: ContainerPlan): Step[] => [
   loopback(plan),
-  quiet(plan),
+  ...quiet(site, plan),
   address(plan, 32),
   up(plan),
   ip(plan.netns, 'Say that the gateway is at the other end.', `route add ${plan.gateway} dev ${INSIDE}`),

@@ -1,5 +1,6 @@
 import { connectAgent, freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
+import { waitForCarrier } from '../carrier.js';
 import { allowedCpus, shareCpus, type CpuShares } from './cpus.js';
 import { hostNetns, hostsOf, wireSteps } from './wire.js';
 
@@ -14,9 +15,12 @@ export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed
   try {
     const { files } = await machine.readFiles([STATUS, IPV6]);
     const cpus = shareCpus(allowedCpus(files[STATUS] ?? ''));
-    await machine.take(wireSteps(run, wire, { ipv6: files[IPV6] !== null }));
+    const hosts = hostsOf(run, wire, files[IPV6] !== null);
+    await machine.take(wireSteps(run, wire, hosts));
+    const ends = [hosts.client, hosts.server];
+    await Promise.all(ends.map(({ name, dev }) => waitForCarrier(machine, [dev], hostNetns(run, name))));
     signal?.throwIfAborted();
-    return await withAgents({ run, wire, machine, cpus });
+    return await withAgents({ run, hosts, machine, cpus });
   } catch (error) {
     await machine[Symbol.asyncDispose]();
     throw error;
@@ -25,13 +29,12 @@ export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed
 
 interface Ground {
   readonly run: string;
-  readonly wire: TestbedOptions['wire'];
+  readonly hosts: ReturnType<typeof hostsOf>;
   readonly machine: Machine;
   readonly cpus: CpuShares;
 }
 
-async function withAgents({ run, wire, machine, cpus }: Ground): Promise<Testbed> {
-  const hosts = hostsOf(run, wire);
+async function withAgents({ run, hosts, machine, cpus }: Ground): Promise<Testbed> {
   const [client, server] = await connectBoth(run);
   const host = (role: HostRole, agent: Machine): Host => ({
     role,

@@ -6,10 +6,10 @@ import type { HostRole, Wire } from '../types.js';
 const DEV = 'eth0';
 const ROLES: readonly HostRole[] = ['client', 'server'];
 
-export const hostNetns = (run: string, role: HostRole): string => `bw-${run}-${role}`;
+export const hostNetns = (run: string, role: string): string => `bw-${run}-${role}`;
 
 /** The two hosts on their wire, 198.18.0.0/24 of RFC 2544's benchmarking range. */
-export function hostsOf(run: string, wire: Wire): Readonly<Record<HostRole, NetHost>> {
+export function hostsOf(run: string, wire: Wire, ipv6 = true): Readonly<Record<HostRole, NetHost>> {
   const host = (role: HostRole, index: number): NetHost => ({
     name: role,
     index,
@@ -18,6 +18,7 @@ export function hostsOf(run: string, wire: Wire): Readonly<Record<HostRole, NetH
     prefix: 24,
     mac: localMac('wire', run, role),
     mtu: wire.mtu,
+    ipv6,
   });
   return { client: host('client', 1), server: host('server', 2) };
 }
@@ -28,17 +29,11 @@ export function plannedHosts(wire: Wire, run = 'dryrun'): NetHost[] {
   return [client, server];
 }
 
-export interface WireOptions {
-  /** False where the kernel has no IPv6 to silence. */
-  readonly ipv6: boolean;
-}
-
 /** Two namespaces and a veth pair made straight between them, so that the machine's own namespace never sees an end of it. */
-export function wireSteps(run: string, wire: Wire, { ipv6 }: WireOptions): Step[] {
-  const hosts = hostsOf(run, wire);
+export function wireSteps(run: string, wire: Wire, hosts: Readonly<Record<HostRole, NetHost>>): Step[] {
   return [
     ...ROLES.map((role) => namespace(run, role)),
-    ...(ipv6 ? ROLES.map((role) => silenceIpv6(run, role)) : []),
+    ...ROLES.filter((role) => hosts[role].ipv6 !== false).map((role) => silenceIpv6(run, role)),
     pairOfLinks(run, wire, hosts),
     ...ROLES.flatMap((role) => switchOn(run, hosts[role])),
     ...(wire.rateMbps === null ? [] : ROLES.map((role) => shape(run, role, wire.rateMbps ?? 0))),
@@ -73,7 +68,7 @@ function pairOfLinks(run: string, wire: Wire, { client, server }: Readonly<Recor
 }
 
 function switchOn(run: string, host: NetHost): Step[] {
-  const netns = hostNetns(run, host.name as HostRole);
+  const netns = hostNetns(run, host.name);
   const address = ['addr', 'add', `${host.address}/${host.prefix}`, 'dev', DEV];
   return [
     ip(netns, `Switch the ${host.name}'s loopback interface on.`, ['link', 'set', 'lo', 'up']),
