@@ -50,7 +50,7 @@ const accelerator = (kind: Accelerator): string[] =>
 
 /** An emulated CPU has none of the faults that mitigations are for. */
 const commandLine = ({ accelerator: kind, own }: QemuPlan): string =>
-  `console=ttyS0 quiet panic=-1 net.ifnames=0${kind === 'tcg' ? ' mitigations=off' : ''} barewire=${own}`;
+  `console=ttyS0 quiet panic=-1 net.ifnames=0${kind === 'tcg' ? ' mitigations=off tsc=reliable' : ''} barewire=${own}`;
 
 /** An interrupt vector for each queue's two directions, one for the device's settings, one for the control queue. */
 const nic = ({ tap, mac, mtu, queues }: NicPlan): string[] => [
