@@ -12,6 +12,7 @@ export { inNetns, inScratchNetns, netnsExists, netnsPath, unmountNetns } from '.
 export { linkExists, routeExists } from './link.js';
 export { tryFlock } from './flock.js';
 export {
+  pidsWithVariable,
   readBootId,
   readProcess,
   readProcessTexts,
@@ -21,7 +22,7 @@ export {
 export { pinThread, setTimerSlack } from './affinity.js';
 export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';
 export { Epoll, EPOLLOUT } from './epoll.js';
-export { lastErrno } from './libc.js';
+export { errnoName, lastErrno } from './libc.js';
 export { mapMemory, type NativeMemory } from './memory.js';
 export {
   closeFd,

@@ -14,20 +14,22 @@ const errnoNames = new Map(
     .map(([name, value]) => [value, name]),
 );
 
+/** `ENOENT`, `EBUSY`, …; the number in digits where it has no name. */
+export const errnoName = (errno: number): string => errnoNames.get(errno) ?? String(errno);
+
 /** A system call that failed: which, and the kernel's own number and name for why. */
 export class SyscallError extends Error {
   override readonly name = 'SyscallError';
   readonly call: string;
   readonly errno: number;
-  /** `ENOENT`, `EBUSY`, …; the number in digits where it has no name. */
+  /** See `errnoName`. */
   readonly errnoName: string;
 
   constructor(call: string, errno: number) {
-    const errnoName = errnoNames.get(errno) ?? String(errno);
-    super(`${call} failed: ${errnoName}`);
+    super(`${call} failed: ${errnoName(errno)}`);
     this.call = call;
     this.errno = errno;
-    this.errnoName = errnoName;
+    this.errnoName = errnoName(errno);
   }
 }
 

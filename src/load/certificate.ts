@@ -1,13 +1,19 @@
 import type { Certificate, LoadPlan } from '../schema/index.js';
+import { errnoName } from '../linux/index.js';
 import { Histogram } from '../stats/index.js';
-import type { Tally } from './tally.js';
-import { MAX_CPU_SHARE, MAX_MISSED_SHARE, MAX_OWN_LATENESS_P99_US } from './thresholds.js';
+import { ERROR_PLACES, type Tally } from './tally.js';
+import {
+  MAX_CPU_SHARE,
+  MAX_MISSED_SHARE,
+  MAX_OWN_LATENESS_P99_US,
+  MAX_UNOPENED_SHARE,
+} from './thresholds.js';
 
 /** What the generator can vouch for: it is judged by what it did late itself, never by a slow server. */
 export function certify(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): Certificate {
   const durationS = plan.durationMs / 1000;
   const cpuShare = Math.max(0, ...tallies.map((tally) => (tally.cpuUserS + tally.cpuSystemS) / durationS));
-  const reasons = plan.mode.kind === 'open' ? doubts(sum, cpuShare) : [];
+  const reasons = doubts(plan, sum, cpuShare);
   return {
     valid: reasons.length === 0,
     reasons,
@@ -23,18 +29,42 @@ export function certify(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): 
   };
 }
 
-function doubts(sum: Tally, cpuShare: number): string[] {
-  const p99 = spreadUs(sum.ownLateness).p99;
-  const missed = sum.missedSends / Math.max(sum.intended, 1);
-  return [
-    p99 > MAX_OWN_LATENESS_P99_US &&
-      `the generator sent late by itself: p99 ${Math.round(p99)} µs after the request was due and its connection free (limit ${MAX_OWN_LATENESS_P99_US} µs)`,
-    cpuShare > MAX_CPU_SHARE &&
-      `a generator thread used ${percent(cpuShare)} of its CPU (limit ${percent(MAX_CPU_SHARE)})`,
-    missed > MAX_MISSED_SHARE &&
-      `${sum.missedSends} of ${sum.intended} requests were never sent (limit ${percent(MAX_MISSED_SHARE)})`,
-  ].filter((reason) => reason !== false);
+/** An open loop is held to its rate; a closed loop only to have been one. */
+function doubts(plan: LoadPlan, sum: Tally, cpuShare: number): string[] {
+  const pace = plan.mode.kind === 'open' ? [lateByItself(sum), saturated(cpuShare), missed(sum)] : [];
+  return [...pace, unopened(sum), unanswered(sum)].filter((reason) => reason !== null);
 }
+
+function lateByItself(sum: Tally): string | null {
+  const { p99 } = spreadUs(sum.ownLateness);
+  if (p99 <= MAX_OWN_LATENESS_P99_US) return null;
+  return (
+    `the generator sent late by itself: p99 ${Math.round(p99)} µs after the request was due and its connection free ` +
+    `(limit ${MAX_OWN_LATENESS_P99_US} µs)`
+  );
+}
+
+function saturated(cpuShare: number): string | null {
+  if (cpuShare <= MAX_CPU_SHARE) return null;
+  return `a generator thread used ${percent(cpuShare)} of its CPU (limit ${percent(MAX_CPU_SHARE)})`;
+}
+
+function missed({ missedSends, intended }: Tally): string | null {
+  if (missedSends <= intended * MAX_MISSED_SHARE) return null;
+  return `${missedSends} of ${intended} requests were never sent (limit ${percent(MAX_MISSED_SHARE)})`;
+}
+
+function unopened({ errors, intended, connectErrno }: Tally): string | null {
+  const failed = errors[ERROR_PLACES.connect]!;
+  if (failed <= intended * MAX_UNOPENED_SHARE) return null;
+  return (
+    `connections could not be opened (${errnoName(connectErrno)}), which failed ${failed} of ${intended} requests ` +
+    `(limit ${percent(MAX_UNOPENED_SHARE)})`
+  );
+}
+
+const unanswered = ({ requests }: Tally): string | null =>
+  requests > 0 ? null : 'no request was answered as expected';
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`;
 

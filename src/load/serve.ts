@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { loadPlanSchema } from '../schema/index.js';
+import { BarewireError, loadPlanSchema } from '../schema/index.js';
 import { sendable } from './errors.js';
 import { runLoad } from './run.js';
 import { checkTarget } from './target.js';
@@ -22,6 +22,8 @@ export async function serveGenerator(): Promise<void> {
   lines.on('line', (line) => {
     last = last.then(() => answer(line, ended.signal));
   });
+  // A pipe that nobody reads any more is as good as the end of the input.
+  process.stdout.on('error', () => lines.close());
   await new Promise((resolve) => lines.once('close', resolve));
   ended.abort();
   await last;
@@ -29,7 +31,7 @@ export async function serveGenerator(): Promise<void> {
 
 async function answer(line: string, signal: AbortSignal): Promise<void> {
   try {
-    const request = requestSchema.parse(JSON.parse(line));
+    const request = requestOf(line);
     if ('check' in request) write({ checked: await checkTarget(request.check.target, request.check.expect) });
     else {
       const onWindow = (edge: 'open' | 'close'): void => write({ window: edge });
@@ -37,6 +39,18 @@ async function answer(line: string, signal: AbortSignal): Promise<void> {
     }
   } catch (error) {
     write({ error: sendable(error) });
+  }
+}
+
+function requestOf(line: string): z.infer<typeof requestSchema> {
+  try {
+    return requestSchema.parse(JSON.parse(line));
+  } catch (cause) {
+    throw new BarewireError(`The generator was asked what it does not know: ${line.slice(0, 200)}`, {
+      code: 'agent-protocol',
+      fault: 'bug',
+      cause,
+    });
   }
 }
 

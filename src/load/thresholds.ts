@@ -14,3 +14,6 @@ export const MAX_CPU_SHARE = 0.97;
 
 /** Of the requests intended: above it the quantiles beyond p99.9 are of another load than the one asked for. */
 export const MAX_MISSED_SHARE = 0.001;
+
+/** Of the requests intended: with fewer connections than planned the load has another shape than the one asked for. */
+export const MAX_UNOPENED_SHARE = 0.001;

@@ -55,7 +55,7 @@ export async function startNginx(port?: number): Promise<Nginx> {
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-      await rm(dir, { recursive: true });
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bundlePath } from '../../src/machine/index.js';
+import { freePort, planFor, startNginx, type Nginx } from './servers.js';
+
+let nginx: Nginx;
+beforeAll(async () => {
+  nginx = await startNginx();
+});
+afterAll(() => nginx[Symbol.asyncDispose]());
+
+function startGenerator() {
+  const child = spawn(process.execPath, [bundlePath(), 'generator'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const exited = once(child, 'exit');
+  return {
+    child,
+    exited,
+    say: (message: unknown) => child.stdin.write(`${JSON.stringify(message)}\n`),
+    hear: async (): Promise<unknown> => JSON.parse(String((await lines.next()).value)),
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+describe('the generator process', () => {
+  test('checks and runs, a line each, and ends with its input', async () => {
+    await using generator = startGenerator();
+    const plan = planFor(nginx.port);
+    generator.say({ check: { target: plan.target, expect: plan.expect } });
+    expect(await generator.hear()).toMatchObject({ checked: { status: 200, bodyBytes: 100 } });
+    generator.say({ run: plan });
+    expect(await generator.hear()).toEqual({ window: 'open' });
+    expect(await generator.hear()).toEqual({ window: 'close' });
+    expect(await generator.hear()).toMatchObject({ result: { certificate: { offeredRps: 1000 } } });
+    generator.child.stdin.end();
+    expect(await generator.exited).toEqual([0, null]);
+  });
+
+  test('answers an error with its code and hint, and serves on', async () => {
+    await using generator = startGenerator();
+    const { target, expect: expected } = planFor(await freePort());
+    generator.say({ check: { target, expect: expected } });
+    expect(await generator.hear()).toMatchObject({
+      error: { code: 'load-failed', hint: expect.stringContaining('No server listens') as string },
+    });
+    generator.say({ walk: 1 });
+    expect(await generator.hear()).toMatchObject({ error: { code: 'agent-protocol' } });
+    generator.say({ run: planFor(nginx.port, { durationMs: 100 }) });
+    expect(await generator.hear()).toEqual({ window: 'open' });
+  });
+
+  test('stops in mid-run when its input ends', async () => {
+    await using generator = startGenerator();
+    generator.say({ run: planFor(nginx.port, { durationMs: 60_000 }) });
+    expect(await generator.hear()).toEqual({ window: 'open' });
+    const start = performance.now();
+    generator.child.stdin.end();
+    await generator.exited;
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
+  test('stops in mid-run when nobody reads it any more', async () => {
+    await using generator = startGenerator();
+    generator.say({ run: planFor(nginx.port, { durationMs: 1000, warmupMs: 500 }) });
+    generator.say({ run: planFor(nginx.port, { durationMs: 60_000 }) });
+    generator.child.stdout.destroy();
+    const start = performance.now();
+    await generator.exited;
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { checkTarget } from '../../src/load/index.js';
+import { answerAll, freePort, nastyServer, okAnswer, planFor } from './servers.js';
+
+const check = (port: number, bodyBytes: number | null = 100): ReturnType<typeof checkTarget> =>
+  checkTarget(planFor(port).target, { status: 200, bodyBytes });
+
+describe('checkTarget', () => {
+  test('says what the answer looked like', async () => {
+    await using server = await nastyServer(answerAll(okAnswer()));
+    expect(await check(server.port)).toEqual({ status: 200, headerBytes: 40, bodyBytes: 100 });
+    expect(await check(server.port, null)).toMatchObject({ bodyBytes: 100 });
+  });
+
+  test('takes an answer that the end of the connection ends', async () => {
+    await using server = await nastyServer((socket) =>
+      socket.on('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nabc')),
+    );
+    expect(await check(server.port, 3)).toMatchObject({ bodyBytes: 3 });
+  });
+
+  test('names the port where nothing listens, and what to do', async () => {
+    const port = await freePort();
+    await expect(check(port)).rejects.toMatchObject({
+      code: 'load-failed',
+      message: expect.stringContaining(`port ${port}`) as string,
+      hint: expect.stringContaining('No server listens') as string,
+    });
+  });
+
+  test.each([
+    ['another status', okAnswer().replace('200', '404'), 'status 404, not 200'],
+    ['another length', okAnswer(7), 'a body of 7 bytes, not 100'],
+    ['another protocol', '220 mail.example ESMTP\r\n', '220 mail.example'],
+  ])('refuses %s, and shows it', async (_, answer, shown) => {
+    await using server = await nastyServer(answerAll(answer));
+    await expect(check(server.port)).rejects.toThrow(shown);
+  });
+
+  test('refuses an answer that is cut short', async () => {
+    await using server = await nastyServer((socket) =>
+      socket.on('data', () => socket.end(okAnswer().slice(0, 70))),
+    );
+    await expect(check(server.port)).rejects.toThrow('before its answer was whole');
+  });
+
+  test('does not wait for ever for a server that is silent', { timeout: 20_000 }, async () => {
+    await using server = await nastyServer(() => undefined);
+    await expect(check(server.port)).rejects.toThrow('did not answer within 5 s');
+  });
+});
