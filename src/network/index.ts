@@ -9,5 +9,5 @@ export type {
   Waypoint,
 } from './types.js';
 export { CATALOG, findNetwork, networkNames, REFERENCE } from './catalog.js';
-export { localMac } from './addressing.js';
+export { localMac } from './mac.js';
 export { support } from './support.js';

@@ -1,4 +1,5 @@
 import { placeContainer } from './addressing.js';
+import { requireOneSegment } from './segment.js';
 import type { Attachment, HostPlan, Network, NetworkRequest, Site, Underlay } from './types.js';
 
 /** An underlay × an attachment under a catalog name. */
@@ -7,7 +8,11 @@ export function pair(name: string, underlay: Underlay, attachment: Attachment): 
     name,
     what: [attachment.what, underlay.what].filter((words) => words !== '').join('; '),
     requires: [...attachment.requires, ...underlay.requires],
-    plan: (request) => sitesOf(request).map((site) => hostPlan(site, underlay, attachment)),
+    plan: (request) =>
+      sitesOf(request).map((site) => {
+        if (underlay.oneSegment) requireOneSegment(site, name);
+        return hostPlan(site, underlay, attachment);
+      }),
   };
 }
 

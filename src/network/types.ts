@@ -94,8 +94,10 @@ export interface Underlay {
   readonly requires: readonly Requirement[];
   /** Bytes that it takes from each packet for its own headers. */
   readonly overheadBytes: number;
-  /** `segment`: containers take addresses beside their hosts'. `subnet`: each host has a subnet of its own. */
-  readonly addresses: 'segment' | 'subnet';
+  /** `host`: the host's own. `segment`: containers take some beside their hosts'. `subnet`: each host has a subnet of its own. */
+  readonly addresses: 'host' | 'segment' | 'subnet';
+  /** True when peers must be one hop away on layer 2. */
+  readonly oneSegment: boolean;
   steps(site: Site): readonly Step[];
   /** The devices of the host that packets to its peers pass. */
   through(site: Site): readonly Waypoint[];

@@ -11,6 +11,7 @@ export const awsVpc: Underlay = {
   requires: [{ kind: 'place', name: 'an AWS VPC' }],
   overheadBytes: 0,
   addresses: 'subnet',
+  oneSegment: false,
   steps: () => [],
   through: ({ host }) => [{ netns: null, link: host.dev }],
 };

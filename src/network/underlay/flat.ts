@@ -7,6 +7,7 @@ export const flat: Underlay = {
   requires: [],
   overheadBytes: 0,
   addresses: 'segment',
+  oneSegment: true,
   steps: () => [],
   through: ({ host }) => [{ netns: null, link: host.dev }],
 };

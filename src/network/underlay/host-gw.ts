@@ -9,6 +9,7 @@ export const hostGw: Underlay = {
   requires: [],
   overheadBytes: 0,
   addresses: 'subnet',
+  oneSegment: true,
   steps: (site) => site.peers.map((peer) => route(site, peer)),
   through: ({ host }) => [{ netns: null, link: host.dev }],
 };

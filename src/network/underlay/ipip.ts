@@ -14,6 +14,7 @@ export const ipip: Underlay = {
   requires: [{ kind: 'link-type', type: 'ipip' }],
   overheadBytes: OVERHEAD_BYTES,
   addresses: 'subnet',
+  oneSegment: false,
   steps: (site) => [...device(site), ...site.peers.map(route)],
   through: ({ host }) => [
     { netns: null, link: host.dev },

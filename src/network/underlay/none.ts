@@ -6,7 +6,8 @@ export const none: Underlay = {
   what: '',
   requires: [],
   overheadBytes: 0,
-  addresses: 'segment',
+  addresses: 'host',
+  oneSegment: false,
   steps: () => [],
   through: ({ host }) => [{ netns: null, link: host.dev }],
 };

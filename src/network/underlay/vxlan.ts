@@ -1,6 +1,7 @@
 import type { Step } from '../../schema/index.js';
-import { localMac, subnetOf, tunnelAddress } from '../addressing.js';
+import { subnetOf, tunnelAddress } from '../addressing.js';
 import { bridge, ip } from '../commands.js';
+import { localMac } from '../mac.js';
 import type { NetHost, Site, Underlay } from '../types.js';
 
 const DEVICE = 'flannel.1';
@@ -20,6 +21,7 @@ export const vxlan: Underlay = {
   ],
   overheadBytes: OVERHEAD_BYTES,
   addresses: 'subnet',
+  oneSegment: false,
   steps: (site) => [
     ...device(site),
     ...site.peers.map((peer) => neighbour(site, peer)),

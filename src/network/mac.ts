@@ -1,0 +1,11 @@
+/** A locally administered unicast MAC that the same words always give (FNV-1a of them, after a first byte of 02). */
+export function localMac(...words: readonly string[]): string {
+  const bytes = [0, 1, 2, 3, 4].map((salt) => fnv1a(`${salt}/${words.join('/')}`) & 0xff);
+  return [2, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
