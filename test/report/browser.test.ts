@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { htmlReport } from '../../src/report/index.js';
+import type { Summary } from '../../src/schema/index.js';
 import { fixtureSummary } from './fixture.js';
 
 interface Layout {
@@ -12,6 +13,10 @@ interface Layout {
   readonly scrollWidth: number;
   readonly shownPlots: number;
   readonly leastPlotText: number;
+  /** Texts of one plot that lie on each other. */
+  readonly overlaps: readonly string[];
+  /** Texts that their plot cuts off. */
+  readonly outside: readonly string[];
 }
 
 /** Measures the page inside a frame of the width of a phone or a screen, which no window of a browser gets as narrow. */
@@ -26,8 +31,21 @@ frame.onload = () => {
     const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
     return [...svg.querySelectorAll('text')].map((text) => parseFloat(frame.contentWindow.getComputedStyle(text).fontSize) * scale);
   });
+  const overlaps = plots.flatMap((svg) => {
+    const texts = [...svg.querySelectorAll('text')].map((text) => ({ words: text.textContent, box: text.getBoundingClientRect() }));
+    return texts.flatMap((a, index) => texts.slice(index + 1).filter((b) =>
+      a.box.left < b.box.right && b.box.left < a.box.right && a.box.top + 3 < b.box.bottom - 3 && b.box.top + 3 < a.box.bottom - 3,
+    ).map((b) => a.words + ' | ' + b.words));
+  });
+  const outside = plots.flatMap((svg) => {
+    const frame = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll('text')].filter((text) => {
+      const box = text.getBoundingClientRect();
+      return box.left < frame.left || box.right > frame.right || box.top < frame.top || box.bottom > frame.bottom;
+    }).map((text) => text.textContent);
+  });
   document.querySelector('pre').textContent = JSON.stringify({
-    width: page.documentElement.clientWidth, scrollWidth: page.documentElement.scrollWidth, shownPlots: plots.length, leastPlotText: Math.min(...heights),
+    width: page.documentElement.clientWidth, scrollWidth: page.documentElement.scrollWidth, shownPlots: plots.length, leastPlotText: Math.min(...heights), overlaps, outside,
   });
 };
 frame.srcdoc = ${JSON.stringify(page).replaceAll('<', '\\u003c')};
@@ -42,9 +60,9 @@ describe('in a browser', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function layout(width: number): Layout {
+  function layout(summary: Summary, width: number): Layout {
     const file = join(folder, `${width}.html`);
-    writeFileSync(file, WRAPPER(htmlReport(fixtureSummary()), width));
+    writeFileSync(file, WRAPPER(htmlReport(summary), width));
     const flags =
       '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
       `--disable-component-update --disable-sync --virtual-time-budget=5000 --user-data-dir=${join(folder, 'profile')}`;
@@ -57,11 +75,34 @@ describe('in a browser', () => {
     return JSON.parse(/<pre>(\{.*?\})<\/pre>/.exec(dom)?.[1] ?? '{}') as Layout;
   }
 
-  test.each([360, 390, 768, 960, 1280])('the page does not scroll sideways at %i pixels', (width) => {
-    const { width: visible, scrollWidth, shownPlots, leastPlotText } = layout(width);
+  test.each([360, 390, 768, 960, 1280])('the page reads at %i pixels without scrolling sideways', (width) => {
+    const {
+      width: visible,
+      scrollWidth,
+      shownPlots,
+      leastPlotText,
+      overlaps,
+      outside,
+    } = layout(fixtureSummary(), width);
     expect(visible).toBeGreaterThan(width - 20);
     expect(scrollWidth).toBe(visible);
     expect(shownPlots).toBe(19);
     expect(leastPlotText).toBeGreaterThan(10);
+    expect([overlaps, outside]).toEqual([[], []]);
+  });
+
+  test.each([360, 1280])('twelve networks with long names read at %i pixels', (width) => {
+    const { width: visible, scrollWidth, overlaps, outside } = layout(crowded(), width);
+    expect(scrollWidth).toBe(visible);
+    expect([overlaps, outside]).toEqual([[], []]);
   });
 });
+
+function crowded(): Summary {
+  const summary = fixtureSummary();
+  const more = summary.networks.flatMap((network) => [
+    network,
+    { ...network, name: `${network.name}-over-wireguard` },
+  ]);
+  return { ...summary, networks: more };
+}

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { three } from '../../src/report/number.js';
+import { LABEL_HEIGHT, spreadLabels } from '../../src/report/plot/labels.js';
 import { logAxis, ratioAxis } from '../../src/report/plot/scale.js';
 import { networkStyles } from '../../src/report/plot/style.js';
 
@@ -28,6 +29,23 @@ describe('axes', () => {
       }),
     );
   });
+});
+
+test('labels keep apart, inside, and in order, and stay where they want to be if they can', () => {
+  const wanted = fc.array(fc.double({ min: 0, max: 300, noNaN: true }), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(wanted, (heights) => {
+      const placed = spreadLabels(heights, 300);
+      const inOrder = heights.map((_, index) => index).sort((a, b) => heights[a]! - heights[b]!);
+      for (const [rank, index] of inOrder.entries()) {
+        const above = rank === 0 ? -LABEL_HEIGHT : placed[inOrder[rank - 1]!]!;
+        expect(placed[index]! - above).toBeGreaterThanOrEqual(LABEL_HEIGHT - 1e-6);
+        expect(placed[index]).toBeLessThanOrEqual(300 + 1e-6);
+      }
+    }),
+  );
+  expect(spreadLabels([100, 20, 200], 300)).toEqual([100, 20, 200]);
+  expect(spreadLabels([100, 100], 300)).toEqual([92.5, 107.5]);
 });
 
 describe('styles', () => {

@@ -3,7 +3,7 @@ import { CPU_KINDS, sideTotal, type Row, type Situation } from '../cells.js';
 import type { Markup } from '../html/markup.js';
 import { three } from '../number.js';
 import { INK, PAGE, type Size } from './frame.js';
-import { rowsFrame, rowsSize, type PlotRow } from './rows.js';
+import { rowsFrame, type PlotRow } from './rows.js';
 import type { Axis } from './scale.js';
 import type { NetworkStyle } from './style.js';
 import { drawSvg } from './svg.js';
@@ -20,8 +20,7 @@ export function cpuPlot(id: string, { rows }: Situation, styles: Styles, size: S
     id,
     title: 'CPU time per request',
     description: drawn.map(({ label, text }) => `${label}: ${text}`).join('; '),
-    ...rowsSize(drawn, size),
-    option: rowsFrame(drawn, axis, (tick) => String(Number(tick.toPrecision(3))), 'CPU µs per request'),
+    ...rowsFrame(drawn, axis, (tick) => String(Number(tick.toPrecision(3))), 'CPU µs per request', size),
   });
 }
 

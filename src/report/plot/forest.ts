@@ -2,7 +2,7 @@ import type { Figure } from '../../schema/index.js';
 import type { Markup } from '../html/markup.js';
 import { interval, valueOf } from '../number.js';
 import { INK, tickText, type Size } from './frame.js';
-import { rowsFrame, rowsSize, type PlotRow } from './rows.js';
+import { rowsFrame, type PlotRow } from './rows.js';
 import { ratioAxis } from './scale.js';
 import type { NetworkStyle } from './style.js';
 import { drawSvg } from './svg.js';
@@ -27,13 +27,13 @@ export function forestPlot({ id, title, axisName, rows }: Forest, size: Size): M
   const shown = rows.flatMap(({ ratio }) => ends(ratio));
   if (shown.length === 0) return null;
   const drawn = rows.map(plotRow);
-  const frame = rowsFrame(drawn, ratioAxis(shown, size === 'wide' ? 7 : 6), tickText, axisName);
+  const frame = rowsFrame(drawn, ratioAxis(shown, size === 'wide' ? 7 : 6), tickText, axisName, size);
   return drawSvg({
     id,
     title,
     description: rows.map(({ label, text }) => `${label}: ${text}`).join('; '),
-    ...rowsSize(drawn, size),
-    option: { ...frame, series: [unity(rows.length), ...frame.series] },
+    ...frame,
+    option: { ...frame.option, series: [unity(rows.length), ...frame.option.series] },
   });
 }
 

@@ -47,3 +47,6 @@ export const tickText = (logValue: number): string => {
   const value = 10 ** logValue;
   return String(Number(value.toPrecision(value >= 1000 || value < 1e-3 ? 1 : 3)));
 };
+
+/** Pixels that a text of 12 takes at most in the usual fonts: the page's own font is not known here. */
+export const textWidth = (text: string): number => text.length * 7.2;

@@ -2,8 +2,9 @@ import type { Cell } from '../../schema/index.js';
 import { PRIMARY, type Situation } from '../cells.js';
 import type { Markup } from '../html/markup.js';
 import { figureText } from '../number.js';
-import { LINE, SIZES, tickText, valueAxis, type Size } from './frame.js';
+import { LINE, SIZES, textWidth, tickText, valueAxis, type Size } from './frame.js';
 import { logAxis } from './scale.js';
+import { LABEL_HEIGHT, spreadLabels } from './labels.js';
 import type { NetworkStyle } from './style.js';
 import { drawSvg } from './svg.js';
 
@@ -31,9 +32,10 @@ export function percentilePlot(id: string, situation: Situation, styles: Styles,
   );
   const ticks = MARKS.map(nines).filter((mark) => mark <= last + 1e-9);
   const wide = size === 'wide';
-  const height = wide ? 380 : 300;
+  const height = Math.max(wide ? 380 : 300, wide ? lines.length * LABEL_HEIGHT + TOP + BOTTOM : 0);
   const perUnit = (height - TOP - BOTTOM) / (y.max - y.min);
-  const shifts = labelShifts(lines.map(({ points }) => ((points.at(-1)?.[1] ?? 0) - y.min) * -perUnit));
+  const ends = lines.map(({ points }) => (y.max - (points.at(-1)?.[1] ?? 0)) * perUnit);
+  const places = spreadLabels(ends, height - TOP - BOTTOM);
   return drawSvg({
     id,
     title: 'Latency by percentile',
@@ -41,15 +43,24 @@ export function percentilePlot(id: string, situation: Situation, styles: Styles,
     width: SIZES[size].width,
     height,
     option: {
-      grid: { left: 52, right: wide ? 128 : 14, top: TOP, bottom: BOTTOM },
+      grid: {
+        left: 52,
+        right: wide ? 20 + Math.max(...lines.map(({ name }) => textWidth(name))) : 14,
+        top: TOP,
+        bottom: BOTTOM,
+      },
       xAxis: valueAxis({ min: nines(0.5), max: Math.max(last, 1), ticks }, percentileText, {
         name: 'percentile of requests',
         nameLocation: 'middle',
         nameGap: 28,
       }),
-      yAxis: valueAxis(y, tickText, { name: 'ms', nameTextStyle: { color: 'var(--muted)', align: 'right' } }),
+      yAxis: valueAxis(y, tickText, {
+        name: 'ms',
+        nameGap: 9,
+        nameTextStyle: { color: 'var(--muted)', align: 'right' },
+      }),
       series: lines.map(({ name, points }, index) =>
-        series(name, points, styles.get(name), wide ? (shifts[index] ?? 0) : null),
+        series(name, points, styles.get(name), wide ? (places[index] ?? 0) - (ends[index] ?? 0) : null),
       ),
     },
   });
@@ -100,22 +111,6 @@ const endLabel = (name: string, color: string, shift: number): object => ({
     fontSize: 12,
   },
 });
-
-const LABEL_HEIGHT = 15;
-
-/** How far each label at these heights (pixels, downwards) has to move for none to lie on another. */
-function labelShifts(heights: readonly number[]): readonly number[] {
-  const order = heights.map((_, index) => index).sort((a, b) => (heights[b] ?? 0) - (heights[a] ?? 0));
-  const shifts = heights.map(() => 0);
-  let above = Infinity;
-  for (const index of order) {
-    const wanted = heights[index] ?? 0;
-    const placed = Math.min(wanted, above - LABEL_HEIGHT);
-    shifts[index] = placed - wanted;
-    above = placed;
-  }
-  return shifts;
-}
 
 /** The point at a mark, -1 where the line ends before it. */
 function nearest(points: readonly Point[], mark: number): number {

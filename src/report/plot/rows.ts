@@ -1,4 +1,4 @@
-import { hiddenAxis, INK, PAGE, SIZES, valueAxis, type Size } from './frame.js';
+import { hiddenAxis, INK, PAGE, SIZES, textWidth, valueAxis, type Size } from './frame.js';
 import type { Axis } from './scale.js';
 
 /** Turns a point of the axes (value, row) into pixels. */
@@ -16,41 +16,56 @@ export interface PlotRow {
   draw(at: (value: number) => number, top: number): readonly object[];
 }
 
-export const ROW_HEIGHT = 44;
-const TEXT_HEIGHT = 22;
+const LINE_HEIGHT = 18;
+const MARK_HEIGHT = 26;
+const SIDES = { left: 10, right: 16 };
 
 /** The frame that forest and CPU plots share, so that their rows stand level beside each other. */
-export const rowsFrame = (
+export function rowsFrame(
   rows: readonly PlotRow[],
   axis: Axis,
   label: (tick: number) => string,
   name: string,
-) => ({
-  grid: { left: 10, right: 16, top: 8, bottom: 48 },
-  xAxis: valueAxis(axis, label, { name, nameLocation: 'middle', nameGap: 28 }),
-  yAxis: hiddenAxis({ min: 0, max: rows.length, inverse: true }),
-  series: rows.map((row, index) => rowSeries(row, index, axis)),
-});
+  size: Size,
+) {
+  const width = SIZES[size].half;
+  const lines = textLines(rows, width);
+  return {
+    width,
+    height: rows.length * (lines * LINE_HEIGHT + MARK_HEIGHT) + 56,
+    option: {
+      grid: { ...SIDES, top: 8, bottom: 48 },
+      xAxis: valueAxis(axis, label, { name, nameLocation: 'middle', nameGap: 28 }),
+      yAxis: hiddenAxis({ min: 0, max: rows.length, inverse: true }),
+      series: rows.map((row, index) => rowSeries(row, index, axis, lines)),
+    },
+  };
+}
 
-export const rowsSize = (rows: readonly PlotRow[], size: Size): { width: number; height: number } => ({
-  width: SIZES[size].half,
-  height: rows.length * ROW_HEIGHT + 56,
-});
+/** Figures stand beside the names, or beneath them where the longest do not fit. */
+function textLines(rows: readonly PlotRow[], width: number): 1 | 2 {
+  const longest = Math.max(...rows.map((row) => textWidth(row.label) + textWidth(row.text)));
+  return longest + 20 <= width - SIDES.left - SIDES.right ? 1 : 2;
+}
 
 /** Drawn by hand: the library has no interval mark. Pixels come from its own axes. */
-const rowSeries = (row: PlotRow, index: number, { min, max }: Axis): object => ({
+const rowSeries = (row: PlotRow, index: number, { min, max }: Axis, lines: 1 | 2): object => ({
   type: 'custom',
   silent: true,
   data: [[0, index]],
   renderItem: (_: unknown, place: Place) => {
-    const top = (place.coord([min, index])[1] ?? 0) + TEXT_HEIGHT;
+    const top = place.coord([min, index])[1] ?? 0;
     const at = (value: number): number => place.coord([value, index])[0] ?? 0;
+    const beside = lines === 1;
     return {
       type: 'group',
       children: [
         text(row.label, at(min), top, { fill: row.colour, fontWeight: 600, align: 'left' }),
-        text(row.text, at(max), top, { fill: INK, align: 'right' }),
-        ...row.draw(at, top),
+        text(row.text, at(beside ? max : min), beside ? top : top + LINE_HEIGHT, {
+          fill: INK,
+          align: beside ? 'right' : 'left',
+        }),
+        ...row.draw(at, top + 4 + lines * LINE_HEIGHT),
       ],
     };
   },
@@ -62,7 +77,7 @@ const text = (content: string, x: number, top: number, style: object): object =>
   style: {
     text: content,
     x,
-    y: top - TEXT_HEIGHT / 2,
+    y: top + 11,
     fontSize: 12,
     verticalAlign: 'middle',
     stroke: PAGE,
