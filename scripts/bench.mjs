@@ -1,6 +1,6 @@
 // Runs bench/*.bench.ts, all or those whose names are given: each prints a table of interleaved measurements.
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setUp } from './setup.mjs';
 
@@ -16,25 +16,26 @@ if (chosen.length === 0) {
   console.error(`No bench has "${wanted.join('" or "')}" in its name. There are: ${files.join(', ')}`);
   process.exit(2);
 }
-// Beside node_modules, so that external packages are found.
-const folder = mkdtempSync(join(root, 'dist', 'bench-'));
-try {
-  for (const name of chosen) {
-    const outfile = join(folder, name.replace(/\.ts$/, '.mjs'));
-    await build({
-      entryPoints: [join(root, 'bench', name)],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      packages: 'external',
-      logLevel: 'warning',
-    });
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+for (const name of chosen) {
+  // Beside the bundles, which are found from there.
+  const outfile = join(root, 'dist', name.replace(/\.ts$/, '.mjs'));
+  await build({
+    entryPoints: [join(root, 'bench', name)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    define: { BAREWIRE_VERSION: JSON.stringify(version) },
+    logLevel: 'warning',
+  });
+  try {
     const { title, bench } = await import(outfile);
     console.log(`\n${title}\n${await bench()}`);
+  } finally {
+    rmSync(outfile);
   }
-} finally {
-  rmSync(folder, { recursive: true });
 }
 process.exit(0);

@@ -29,6 +29,9 @@ export interface Sample {
   readonly counters: ReadonlyMap<string, number>;
 }
 
+/** The host's own: /proc/net follows the main thread, which may be in another namespace for a moment to start a program. */
+const HOST = '/proc/thread-self';
+
 const netFiles = (root: string): string[] => [`${root}/net/dev`, `${root}/net/snmp`, `${root}/net/netstat`];
 
 export async function sample(side: Side): Promise<Sample> {
@@ -36,8 +39,8 @@ export async function sample(side: Side): Promise<Sample> {
   const stats = side.pids.map((pid) => `/proc/${pid}/stat`);
   const read = await side.machine.readFiles([
     '/proc/stat',
-    '/proc/net/softnet_stat',
-    ...netFiles('/proc'),
+    `${HOST}/net/softnet_stat`,
+    ...netFiles(HOST),
     ...container,
     ...stats,
   ]);
@@ -47,8 +50,8 @@ export async function sample(side: Side): Promise<Sample> {
     cpus: parseStat(text('/proc/stat')),
     process: total(stats.map((path) => parsePidStat(text(path)))),
     counters: new Map([
-      ...parseSoftnet(text('/proc/net/softnet_stat')),
-      ...netCounters(netFiles('/proc').map(text), ''),
+      ...parseSoftnet(text(`${HOST}/net/softnet_stat`)),
+      ...netCounters(netFiles(HOST).map(text), ''),
       ...netCounters(container.map(text), 'container:'),
     ]),
   };
