@@ -6,9 +6,19 @@ const ifNameToIndex: (name: string) => number = libc.func('uint if_nametoindex(c
 /** True when this thread's namespace has a link of that name. */
 export const linkExists = (name: string): boolean => ifNameToIndex(name) !== 0;
 
-/** True when this thread's namespace has a route to exactly that IPv4 destination (`a.b.c.d/p` or `default`) in its main table. */
-export function routeExists(destination: string): boolean {
-  const wanted = parseDestination(destination);
+/**
+ * True when this thread's namespace has a route to exactly that destination (`a.b.c.d/p`, `x::/p` or `default`, which is
+ * IPv4's) in its main table.
+ */
+export const routeExists = (destination: string): boolean =>
+  destination.includes(':') ? route6Exists(destination) : route4Exists(destination);
+
+function route4Exists(destination: string): boolean {
+  const [address = '', prefix = '32'] = (destination === 'default' ? '0.0.0.0/0' : destination).split('/');
+  const wanted = {
+    address: wordHex(address.split('.').map(Number)),
+    mask: wordHex(maskBytes(Number(prefix))),
+  };
   const [, ...rows] = readFileSync('/proc/thread-self/net/route', 'latin1').split('\n');
   return rows.some((row) => {
     const columns = row.split('\t');
@@ -16,17 +26,39 @@ export function routeExists(destination: string): boolean {
   });
 }
 
-/** As /proc/net/route prints them: hexadecimal of the network-order words read on a little-endian machine. */
-function parseDestination(destination: string): { address: string; mask: string } {
-  const [address = '', prefix = '32'] = (destination === 'default' ? '0.0.0.0/0' : destination).split('/');
-  const length = Number(prefix);
-  const mask = [0, 8, 16, 24].map((bit) => 256 - 2 ** (8 - Math.min(8, Math.max(0, length - bit))));
-  return { address: littleEndianHex(address.split('.').map(Number)), mask: littleEndianHex(mask) };
+const maskBytes = (prefix: number): number[] =>
+  [0, 8, 16, 24].map((bit) => 256 - 2 ** (8 - Math.min(8, Math.max(0, prefix - bit))));
+
+/** As /proc/net/route prints it: the four bytes in network order, read as one word by a little-endian machine. */
+const wordHex = (bytes: readonly number[]): string => hex([...bytes].reverse()).toUpperCase();
+
+function route6Exists(destination: string): boolean {
+  const [address = '', prefix = '128'] = destination.split('/');
+  const wanted = `${addressHex(address)} ${hex([Number(prefix)])} `;
+  const rows = readFileSync('/proc/thread-self/net/ipv6_route', 'latin1').split('\n');
+  return rows.some((row) => row.startsWith(wanted) && !isKernels(row.split(/ +/)));
 }
 
-const littleEndianHex = (bytes: readonly number[]): string =>
-  bytes
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .reverse()
-    .join('')
-    .toUpperCase();
+/** RTF_LOCAL: an address of this host, of the table `local`, which the file has too. */
+const LOCAL = 0x80000000;
+/** Of the entry that stands for "no route". */
+const LAST_METRIC = 'ffffffff';
+
+const isKernels = (columns: readonly string[]): boolean =>
+  columns[5] === LAST_METRIC || (parseInt(columns[8] ?? '', 16) & LOCAL) !== 0;
+
+/** Thirty-two digits of an IPv6 address, its `::` filled in. */
+function addressHex(address: string): string {
+  const [head = '', tail] = address.split('::');
+  const words = (part: string): string[] => part.split(':').filter(Boolean);
+  const missing = 8 - words(head).length - words(tail ?? '').length;
+  const all = [
+    ...words(head),
+    ...Array<string>(tail === undefined ? 0 : missing).fill('0'),
+    ...words(tail ?? ''),
+  ];
+  return all.map((word) => word.padStart(4, '0').toLowerCase()).join('');
+}
+
+const hex = (bytes: readonly number[]): string =>
+  bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');

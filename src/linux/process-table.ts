@@ -24,6 +24,13 @@ export function sessionMembers(session: number): readonly ProcessEntry[] {
     .filter((entry) => entry.session === session && !entry.zombie);
 }
 
+/** The processes that were started with this variable in their environment, as long as they have memory at all. */
+export const pidsWithVariable = (name: string, value: string): readonly number[] =>
+  readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .map(Number)
+    .filter((pid) => `\0${readOrNull(`/proc/${pid}/environ`) ?? ''}`.includes(`\0${name}=${value}\0`));
+
 /** The process's environment and its command line as it stands now, each joined by spaces; empty when it is gone. */
 export const readProcessTexts = (pid: number): { environ: string; cmdline: string } => ({
   environ: nulsToSpaces(readOrNull(`/proc/${pid}/environ`)),

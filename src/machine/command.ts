@@ -9,10 +9,17 @@ import type { RunResult } from './types.js';
 /** Root's tools are here even where a login gave a PATH without them. */
 export const toolPath = (): string => `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`;
 
+/** The variable by which what a step started is known when its owner is gone. */
+export const TAG = 'BAREWIRE_STEP';
+
 export interface CommandOptions {
   readonly netns: string | null;
   readonly input?: string | undefined;
   readonly timeoutMs?: number | undefined;
+  /** In a session of its own, where the terminal's Ctrl-C does not reach it. */
+  readonly shielded?: boolean;
+  /** The value of TAG in its environment. */
+  readonly tag?: string;
 }
 
 /**
@@ -47,14 +54,15 @@ async function exitOf(child: ChildProcess, file: string): Promise<Pick<RunResult
 /** Plain, because a network is dozens of these: a library around it cost a third more for each. */
 function spawnIn(
   [file = '', ...args]: readonly string[],
-  { netns, timeoutMs }: CommandOptions,
+  { netns, timeoutMs, shielded = false, tag }: CommandOptions,
 ): ChildProcessByStdio<Writable, Readable, Readable> {
   if (netns !== null && !netnsExists(netns)) throw noNamespace(netns, file);
   return inNetns(netns, () =>
     spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       // What tools say is read by programs.
-      env: { ...process.env, PATH: toolPath(), LC_ALL: 'C' },
+      env: { ...process.env, PATH: toolPath(), LC_ALL: 'C', ...(tag === undefined ? {} : { [TAG]: tag }) },
+      detached: shielded,
       killSignal: 'SIGKILL',
       timeout: timeoutMs,
     }),

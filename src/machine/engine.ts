@@ -98,8 +98,8 @@ class Engine implements Machine {
     const started = performance.now();
     const { run, host } = this.#header;
     const mark = this.#journal.mark;
-    const entries = await this.#journal.add(await resolveSteps(steps, { run, host, home: null, mark }));
-    const stopped = await takeEntries(entries, { host, home: null, start: (entry) => this.#start(entry) });
+    const entries = await this.#journal.add(await resolveSteps(steps, { run, host, mark }));
+    const stopped = await takeEntries(entries, { run, host, start: (entry) => this.#start(entry) });
     if (stopped !== null) {
       await this.#journal.undone(new Set(stopped.untaken.map(({ id }) => id)));
       throw stopped.error;
@@ -108,9 +108,14 @@ class Engine implements Machine {
   }
 
   async #start(entry: Entry): Promise<void> {
-    const started = new StartedProcess(entry, null);
+    const started = new StartedProcess(entry);
+    try {
+      await this.#journal.started(entry.id, started.identity);
+    } catch (error) {
+      started.abandon();
+      throw error;
+    }
     this.#processes.set(entry.id, started);
-    await this.#journal.started(entry.id, started.identity);
     started.release();
   }
 

@@ -55,6 +55,7 @@ async function runIp(netns: string | null, lines: readonly string[][]): Promise<
   // One that is gone by now is no reason to leave the others.
   return runCommand(['ip', '-force', '-batch', '-'], {
     netns,
+    shielded: true,
     input: batchInput(lines.map((args) => ({ args }))),
   });
 }

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readBootId } from '../linux/index.js';
+import { pidsWithVariable, readBootId } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
+import { TAG } from './command.js';
 import { Journal, journalPath } from './journal.js';
 import type { Entry, JournalHeader } from './journal-format.js';
 import { findJournals, mendJournal, readJournal, type FoundJournal } from './journal-reader.js';
 import { isAlive } from './session.js';
+import { takingTag } from './take.js';
 import { undoEntries, undoFailed } from './undo.js';
 
 /** A journal that an ended run left with something in it to undo. `since` is UTC, ISO 8601. */
@@ -17,6 +19,8 @@ export interface OpenJournal {
 }
 export type UndoneJournal = OpenJournal;
 
+/** How long a command may be at work on a step after its owner was killed. */
+const STRAGGLERS_MS = 5000;
 /** How long agents whose study was killed may take to undo their steps by themselves. */
 const ORPHANS_MS = 5000;
 
@@ -66,6 +70,7 @@ export async function undoJournalOf(owner: { readonly run: string; readonly host
 async function undoJournal({ path, header, contents, damage }: FoundJournal): Promise<void> {
   if (damage !== null) throw damage;
   if (header === null) return rm(path, { force: true });
+  await untilStragglersEnd(header);
   await mendJournal(path);
   const journal = new Journal(header, contents);
   try {
@@ -81,6 +86,12 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
   } finally {
     await journal.close();
   }
+}
+
+/** A command that its owner's end overtook may still be at work on its step. */
+async function untilStragglersEnd(header: JournalHeader): Promise<void> {
+  const deadline = performance.now() + STRAGGLERS_MS;
+  while (performance.now() < deadline && pidsWithVariable(TAG, takingTag(header)).length > 0) await sleep(5);
 }
 
 /** After a reboot only files are left: namespaces, links and settings went, and pids mean others. */

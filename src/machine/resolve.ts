@@ -10,8 +10,6 @@ import { readSysctl, sysctlsChangedBy } from './sysctl.js';
 export interface Resolving {
   readonly run: string;
   readonly host: string;
-  /** The host's own namespace by name where this process is not in it; null where it is. */
-  readonly home: string | null;
   /** The id that the first step will get. */
   readonly mark: number;
 }
@@ -23,8 +21,9 @@ export interface Resolving {
 export async function resolveSteps(steps: readonly Step[], at: Resolving): Promise<readonly ResolvedStep[]> {
   const resolved: ResolvedStep[] = [];
   for (const [offset, step] of steps.entries()) {
+    if (step.do.kind === 'process' && step.undo?.kind !== 'process') throw wouldStay(step);
     const undo = step.undo === null ? null : resolveUndo(step, step.undo, at, at.mark + offset);
-    if (undo !== null && (await belongsToAnother(undo, at.home))) throw existsAlready(step, undo, at.host);
+    if (undo !== null && (await belongsToAnother(undo))) throw existsAlready(step, undo, at.host);
     resolved.push({ step, undo });
   }
   return resolved;
@@ -33,7 +32,7 @@ export async function resolveSteps(steps: readonly Step[], at: Resolving): Promi
 function resolveUndo(step: Step, made: Made, at: Resolving, id: number): Undo | null {
   switch (made.kind) {
     case 'sysctl':
-      return resolveSysctl(made.netns, made.key, at.home);
+      return resolveSysctl(made.netns, made.key);
     case 'directory':
       return { ...made, parents: missingParents(made.path) };
     case 'process':
@@ -48,8 +47,8 @@ function resolveUndo(step: Step, made: Made, at: Resolving, id: number): Undo | 
 }
 
 /** Null where there is no such key yet: then it belongs to a namespace or a link that an earlier step makes, and goes with it. */
-function resolveSysctl(netns: string | null, key: string, home: string | null): Undo | null {
-  return look<Undo | null>(netns ?? home, null, () => {
+function resolveSysctl(netns: string | null, key: string): Undo | null {
+  return look<Undo | null>(netns, null, () => {
     if (readSysctl(key) === null) return null;
     const values = sysctlsChangedBy(key).flatMap((name) => {
       const value = readSysctl(name);
@@ -67,11 +66,17 @@ function missingParents(path: string): string[] {
 
 const programOf = (step: Step): string => (step.do.kind === 'process' ? basename(step.do.argv[0] ?? '') : '');
 
-async function belongsToAnother(undo: Undo, home: string | null): Promise<boolean> {
+async function belongsToAnother(undo: Undo): Promise<boolean> {
   if (undo.kind === 'sysctl' || undo.kind === 'process') return false;
-  if (!isPresent(undo, home)) return false;
-  return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns ?? home, undo.link) : true;
+  if (!isPresent(undo, null)) return false;
+  return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns, undo.link) : true;
 }
+
+const wouldStay = (step: Step): BarewireError =>
+  new BarewireError(`${step.why}: a process whose undo is not that process would stay`, {
+    code: 'bad-input',
+    fault: 'bug',
+  });
 
 const existsAlready = (step: Step, undo: Undo, host: string): BarewireError =>
   new BarewireError(

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readProcess, readProcessTexts, sessionMembers, type ProcessEntry } from '../linux/index.js';
+import { TAG } from './command.js';
 import type { ProcessIdentity, Undo } from './journal-format.js';
 
 type ProcessUndo = Extract<Undo, { kind: 'process' }>;
-
-/** The variable that every process of a step inherits; its value names run, host and step. */
-export const TAG = 'BAREWIRE_STEP';
 
 const GRACE_MS = 1000;
 const KILL_MS = 3000;

@@ -5,10 +5,10 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns } from '../linux/index.js';
 import { BarewireError, type Action } from '../schema/index.js';
-import { toolPath } from './command.js';
+import { TAG, toolPath } from './command.js';
 import type { Entry, ProcessIdentity } from './journal-format.js';
 import { LineQueue } from './line-queue.js';
-import { identify, TAG } from './session.js';
+import { identify } from './session.js';
 import type { Exit } from './types.js';
 
 const TAIL_LINES = 20;
@@ -33,9 +33,9 @@ export class StartedProcess {
   readonly #gate: Writable;
   readonly #lines = new LineQueue();
 
-  constructor(entry: Entry, home: string | null) {
+  constructor(entry: Entry) {
     const action = processOf(entry);
-    const child = spawnGated(action, entry.undo?.kind === 'process' ? entry.undo.tag : '', home);
+    const child = spawnGated(action, entry.undo?.kind === 'process' ? entry.undo.tag : '');
     const identity = child.pid === undefined ? null : identify(child.pid);
     if (identity === null) throw notStarted(action);
     const [stdin, stdout, stderr, gate] = child.stdio as unknown as [Writable, Readable, Readable, Writable];
@@ -52,6 +52,11 @@ export class StartedProcess {
 
   release(): void {
     this.#gate.end('go\n');
+  }
+
+  /** It ends without having become the program. */
+  abandon(): void {
+    this.#gate.end();
   }
 
   /** Throws `process-failed` when it does not read any more. */
@@ -92,10 +97,10 @@ function processOf(entry: Entry): ProcessAction {
   });
 }
 
-function spawnGated(action: ProcessAction, tag: string, home: string | null): ChildProcess {
+function spawnGated(action: ProcessAction, tag: string): ChildProcess {
   const pinned = action.cpus.length === 0 ? [] : ['taskset', '-c', action.cpus.join(',')];
   const args = ['-c', GATE, 'sh', ...pinned, ...action.argv];
-  return inNetns(action.netns ?? home, () =>
+  return inNetns(action.netns, () =>
     spawn('sh', args, {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       // A session of its own: its members are found by it, and the terminal's Ctrl-C does not reach them.

@@ -11,9 +11,8 @@ import { writeSysctl } from './sysctl.js';
 type Command = Extract<Action, { kind: 'command' }>;
 
 export interface Taking {
+  readonly run: string;
   readonly host: string;
-  /** The host's own namespace by name where this process is not in it; null where it is. */
-  readonly home: string | null;
   /** Starts the process of an entry. */
   start(entry: Entry): Promise<unknown>;
 }
@@ -72,12 +71,18 @@ async function takeTogether(entries: readonly Entry[], how: Taking): Promise<Fai
 
 /** `first` is the first of the commands, which all go to one process of its tool in its namespace. */
 async function takeCommands(first: Command, entries: readonly Entry[], how: Taking): Promise<Failure | null> {
-  const netns = first.netns ?? how.home;
   const single = entries.length === 1;
-  const { code, stderr } = single
-    ? await runCommand([first.tool, ...first.args], { netns })
-    : await runCommand([first.tool, '-batch', '-'], { netns, input: batchInput(entries.flatMap(commandOf)) });
+  const { code, signal, stderr } = await runCommand(
+    [first.tool, ...(single ? first.args : ['-batch', '-'])],
+    {
+      netns: first.netns,
+      input: single ? '' : batchInput(entries.flatMap(commandOf)),
+      tag: takingTag(how),
+    },
+  );
   if (code === 0) return null;
+  if (signal !== null)
+    return { error: oneOfFailed(entries, how.host, `ended by ${signal}`), tried: entries.length };
   const line = single ? 0 : failedLine(stderr);
   const failed = line === null ? undefined : entries[line];
   // A word that `ip` does not know ends it without the line.
@@ -87,12 +92,16 @@ async function takeCommands(first: Command, entries: readonly Entry[], how: Taki
   return { error: stepFailed(failed.step, how.host, stderr), tried: line + 1 };
 }
 
+/** Marks the commands of a host's steps: what its owner's end may have overtaken. */
+export const takingTag = ({ run, host }: { readonly run: string; readonly host: string }): string =>
+  `${run}-${host}`;
+
 const commandOf = ({ step }: Entry): Command[] => (step.do.kind === 'command' ? [step.do] : []);
 
 async function act(action: Exclude<Action, Command>, entry: Entry, how: Taking): Promise<void> {
   switch (action.kind) {
     case 'sysctl':
-      inNetns(action.netns ?? how.home, () => writeSysctl(action.key, action.value));
+      inNetns(action.netns, () => writeSysctl(action.key, action.value));
       break;
     case 'file':
       // Exclusive: what came into being since it was looked for is not ours to overwrite.

@@ -106,7 +106,7 @@ function restoreSysctls(values: readonly { key: string; value: string }[]): void
 
 async function removeQdisc(netns: string | null, link: string): Promise<void> {
   if (!(await hasOwnQdisc(netns, link))) return;
-  const result = await runCommand(['tc', 'qdisc', 'del', 'dev', link, 'root'], { netns });
+  const result = await runCommand(['tc', 'qdisc', 'del', 'dev', link, 'root'], { netns, shielded: true });
   if (result.code !== 0 && (await hasOwnQdisc(netns, link))) throw new Error(result.stderr.trim());
 }
 

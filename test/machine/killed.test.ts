@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openJournals, undoAll } from '../../src/machine/index.js';
 import { command, everyKind, openScene, program, sh, type Scene } from './scene.js';
-import { buildStandIn, killGroup, untilKilled, untilReady, type Part, type StandIn } from './stand-in.js';
+import { buildStandIn, killGroup, untilKilled, until, type Part, type StandIn } from './stand-in.js';
 
 let standIn: StandIn;
 let scene: Scene;
@@ -59,6 +59,19 @@ describe('a study that is killed with its whole group', () => {
     },
   );
 
+  test.each(Array.from({ length: 10 }, (_, index) => index * 8))(
+    'while it is at work, %d ms after it began, is undone',
+    async (ms) => {
+      const before = scene.dump();
+      const child = standIn.start([{ run: scene.run, reach: 'agent', netns: scene.netns, ...network() }]);
+      await until(child, 'taking');
+      await sleep(ms);
+      killGroup(child);
+      await untilKilled(child);
+      await expectPutBack(before);
+    },
+  );
+
   test('is undone with the namespaces that were its hosts', async () => {
     const host = `${scene.netns}-h`;
     const before = scene.dump();
@@ -78,7 +91,7 @@ describe('a study that is killed with its whole group', () => {
         processes: [program('sleeper', ['sleep', `1000.${scene.run}`.replace(/[^\d.]/g, '1')])],
       },
     ]);
-    await untilReady(child);
+    await until(child, 'ready');
     killGroup(child);
     await untilKilled(child);
     expect(await openJournals()).toMatchObject([{ host: 'host1' }, { host: 'host0' }]);
@@ -101,7 +114,7 @@ describe('a study that is killed with its whole group', () => {
         processes: [program('stubborn', ['sh', '-c', `trap "" TERM; sleep 1000; : ${scene.run}`])],
       },
     ]);
-    await untilReady(child);
+    await until(child, 'ready');
     killGroup(child);
     await untilKilled(child);
     sh('ip', 'netns', 'del', host);
@@ -112,7 +125,7 @@ describe('a study that is killed with its whole group', () => {
 test('agents whose study alone is killed undo their steps by themselves', async () => {
   const before = scene.dump();
   const child = standIn.start([{ run: scene.run, reach: 'agent', netns: scene.netns, ...network() }]);
-  await untilReady(child);
+  await until(child, 'ready');
   child.kill('SIGKILL');
   await untilKilled(child);
   for (
@@ -137,7 +150,7 @@ test('undoing waits for agents that still undo by themselves', async () => {
     },
     { run: scene.run, reach: 'agent', netns: scene.netns, ...network() },
   ]);
-  await untilReady(child);
+  await until(child, 'ready');
   child.kill('SIGKILL');
   await untilKilled(child);
   await expectPutBack(before);

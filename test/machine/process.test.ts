@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openMachine, undoAll, type Machine } from '../../src/machine/index.js';
 import { openScene, program, rejection, sh, type Scene } from './scene.js';
+import { buildFixture } from './stand-in.js';
 
 let scene: Scene;
 let machine: Machine;
@@ -81,11 +82,26 @@ describe('a process', () => {
     expect(sessionOf(stubborn.pid)).toEqual([]);
   });
 
+  test('whose undo is not to end it is refused', async () => {
+    const step = { ...program('stays', ['sleep', '1000']), undo: null };
+    expect(await rejection(machine.start(step))).toMatchObject({ code: 'bad-input' });
+  });
+
   test('is waited for until a signal says not to', async () => {
     await using quiet = await machine.start(program('quiet', ['sleep', '1000']));
     const reason = await rejection(quiet.readLine(AbortSignal.timeout(50)));
     expect(reason.name).toBe('TimeoutError');
   });
+});
+
+test('a process whose owner dies before its pid is journaled never runs its program', async () => {
+  using gate = buildFixture('gate');
+  const path = join(scene.folder, 'touched');
+  const owner = spawn(process.execPath, [gate.path, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [pid] = (await once(owner.stdout, 'data')) as [Buffer];
+  await once(owner, 'close');
+  while (isRunning(Number(pid.toString()))) await sleep(10);
+  expect(existsSync(path)).toBe(false);
 });
 
 test('nginx workers that outlive their master end with the session', async () => {

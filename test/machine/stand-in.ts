@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Step } from '../../src/schema/index.js';
 
 /** A host of the stand-in: by its own engine, or through an agent. */
@@ -23,22 +24,11 @@ export interface StandIn extends Disposable {
 const dist = new URL('../../dist/', import.meta.url).pathname;
 
 export function buildStandIn(): StandIn {
-  const folder = mkdtempSync(join(dist, 'stand-in-'));
-  const outfile = join(folder, 'stand-in.mjs');
-  buildSync({
-    entryPoints: [new URL('../fixtures/stand-in.ts', import.meta.url).pathname],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-  });
+  const built = buildFixture('stand-in');
   return {
     start: (parts, { netns, killAtStep } = {}) => {
-      const enter = `--net=/run/netns/${netns ?? ''}`;
-      const argv = [process.execPath, outfile, JSON.stringify(parts)];
-      const args = netns === undefined ? argv : [enter, '--', ...argv];
+      const argv = [process.execPath, built.path, JSON.stringify(parts)];
+      const args = netns === undefined ? argv : [`--net=/run/netns/${netns}`, '--', ...argv];
       const hook = killAtStep === undefined ? {} : { BAREWIRE_KILL_AT_STEP: String(killAtStep) };
       return spawn(netns === undefined ? 'env' : 'nsenter', args, {
         detached: true,
@@ -46,14 +36,31 @@ export function buildStandIn(): StandIn {
         env: { ...process.env, ...hook },
       });
     },
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+    [Symbol.dispose]: () => built[Symbol.dispose](),
   };
 }
 
-/** Resolves when it has taken its steps. */
-export async function untilReady(child: ChildProcess): Promise<void> {
+/** A program of test/fixtures as one file that node runs; below dist, where it finds packages and the agent. */
+export function buildFixture(name: string): Disposable & { readonly path: string } {
+  const folder = mkdtempSync(join(dist, 'fixture-'));
+  const path = join(folder, `${name}.mjs`);
+  buildSync({
+    entryPoints: [new URL(`../fixtures/${name}.ts`, import.meta.url).pathname],
+    outfile: path,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+  });
+  return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Resolves when it has said so: that it is `taking` its steps, or `ready`. */
+export async function until(child: ChildProcess, word: 'taking' | 'ready'): Promise<void> {
   if (child.stdout === null) throw new Error('it has no output');
-  await once(child.stdout, 'data');
+  for await (const line of createInterface({ input: child.stdout })) if (line === word) return;
+  throw new Error(`it ended before it was ${word}`);
 }
 
 /** Resolves to the signal that ended it. */

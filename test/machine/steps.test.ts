@@ -85,6 +85,24 @@ describe('taking and undoing', () => {
   });
 });
 
+test.each(['fd00:1:2::/64', '2001:db8::1', 'fd00:7::/48', '::/0'])(
+  'a route of IPv6 to %s is undone, and refused where there is one',
+  async (destination) => {
+    inHost('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=0', 'net.ipv6.conf.eth0.accept_dad=0');
+    const add = command(null, `ip -6 route add ${destination} dev eth0`, {
+      kind: 'route',
+      netns: null,
+      destination,
+    });
+    await machine.take([add]);
+    expect(await rejection(machine.take([{ ...add, why: 'again' }]))).toMatchObject({ code: 'step-failed' });
+    await machine.undo();
+    expect(inHost('ip', '-6', 'route', 'show', 'exact', destination)).not.toContain(
+      destination.replace(/\/\d+$/, ''),
+    );
+  },
+);
+
 describe('settings', () => {
   test('are put back to the value that was found', async () => {
     inHost('sysctl', '-qw', 'net.ipv4.tcp_rmem=4096 100000 200000');
