@@ -40,7 +40,7 @@ const replySchema = z.union([
 type Reply = z.infer<typeof replySchema>;
 
 export async function openGenerator(machine: Machine, request: GeneratorRequest): Promise<Generator> {
-  const running = await machine.start(generatorStep(request));
+  const running = await machine.start(generatorStep(machine, request));
   return {
     pid: running.pid,
     check: async (target, expect) => {
@@ -57,13 +57,13 @@ export async function openGenerator(machine: Machine, request: GeneratorRequest)
   };
 }
 
-const generatorStep = ({ netns, cpus }: GeneratorRequest): Step => ({
+const generatorStep = ({ bundle }: Machine, { netns, cpus }: GeneratorRequest): Step => ({
   why: 'The load generator',
   do: {
     kind: 'process',
     name: 'generator',
     netns,
-    argv: [process.execPath, bundlePath(), 'generator'],
+    argv: [...(bundle ?? [process.execPath, bundlePath()]), 'generator'],
     cpus,
   },
   undo: { kind: 'process', name: 'generator' },

@@ -1,14 +1,17 @@
 import { createInterface, type Interface } from 'node:readline';
 import { BarewireError } from '../schema/index.js';
 import { openMachine } from './engine.js';
+import { lockMachine } from './lock.js';
 import {
   clientHelloSchema,
+  HELLO,
   PROTOCOL,
   protocolError,
   requestSchema,
   toFailure,
   type Request,
 } from './protocol.js';
+import { undoAll } from './recovery.js';
 import type { Machine, RunningProcess } from './types.js';
 import { version } from './version.js';
 
@@ -30,7 +33,7 @@ async function serveLines(lines: Interface): Promise<void> {
   let session: Session | null = null;
   try {
     for await (const line of lines) {
-      if (session === null) session = new Session(await greet(line));
+      if (session === null) session = await greet(line);
       else void session.answer(line);
     }
   } finally {
@@ -38,25 +41,42 @@ async function serveLines(lines: Interface): Promise<void> {
   }
 }
 
-async function greet(line: string): Promise<Machine> {
+async function greet(line: string): Promise<Session> {
   const { hello } = clientHelloSchema.parse(JSON.parse(line));
+  const { protocol, alone, run, host, netns } = hello;
+  const lock = alone ? await takeOver(run).catch(refuse) : null;
   // Said before the check, so that the other side can name both versions too.
   say({ hello: { protocol: PROTOCOL, version: version(), pid: process.pid } });
-  if (hello.protocol !== PROTOCOL || hello.version !== version()) {
+  if (protocol !== PROTOCOL || hello.version !== version()) {
     throw protocolError(
-      `The agent is Barewire ${version()} with protocol ${PROTOCOL}, its caller ${hello.version} with protocol ${hello.protocol}`,
+      `The agent is Barewire ${version()} with protocol ${PROTOCOL}, its caller ${hello.version} with protocol ${protocol}`,
     );
   }
-  return openMachine({ run: hello.run, host: hello.host, netns: hello.netns });
+  return new Session(await openMachine({ run, host, netns }), lock);
+}
+
+/** Makes the machine this run's alone, as it was before runs that ended without putting it back. */
+async function takeOver(run: string): Promise<AsyncDisposable> {
+  const lock = await lockMachine(`run ${run} of another machine`);
+  await undoAll();
+  return lock;
+}
+
+/** In the place of a hello: it is the answer to nothing that was asked. */
+function refuse(error: unknown): never {
+  say({ id: HELLO, error: toFailure(error) });
+  throw error;
 }
 
 /** One connection's machine and the processes that it started. */
 class Session {
   readonly #machine: Machine;
+  readonly #lock: AsyncDisposable | null;
   readonly #processes = new Map<number, RunningProcess>();
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, lock: AsyncDisposable | null) {
     this.#machine = machine;
+    this.#lock = lock;
   }
 
   async answer(line: string): Promise<void> {
@@ -72,7 +92,11 @@ class Session {
   }
 
   async close(): Promise<void> {
-    await this.#machine[Symbol.asyncDispose]();
+    try {
+      await this.#machine[Symbol.asyncDispose]();
+    } finally {
+      await this.#lock?.[Symbol.asyncDispose]();
+    }
   }
 
   async #do(request: Request): Promise<unknown> {

@@ -10,6 +10,7 @@ import {
   agentHelloSchema,
   agentMessageSchema,
   fromFailure,
+  HELLO,
   PROTOCOL,
   protocolError,
   type Request,
@@ -33,8 +34,6 @@ type AgentProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 const TAIL_LINES = 20;
 /** How long an agent may take to undo its steps; then it is killed, and its journal is undone from here. */
 const CLOSE_MS = 30_000;
-/** The hello takes the place of an answer to a request that nobody sends. */
-const HELLO = 0;
 
 /** The line to an agent: requests with ids out, answers and news of processes in, many at a time. */
 export class Connection {
@@ -63,9 +62,10 @@ export class Connection {
   /** Starts the agent behind the prefix and greets it. Throws `agent-lost` or `agent-protocol`. */
   static async open(
     identity: MachineIdentity,
-    { prefix, agent = [process.execPath, bundlePath(), 'agent'], signal }: AgentReach,
+    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, alone, signal }: AgentReach,
   ): Promise<Connection> {
-    const [file = '', ...args] = [...prefix, ...agent];
+    const agent = [...bundle, 'agent'];
+    const [file = '', ...args] = [...prefix, ...(throughShell ? agent.map(quote) : agent)];
     // In this process's own group: what kills the whole group takes the agent too, and then the journal remains.
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -74,7 +74,7 @@ export class Connection {
     signal?.addEventListener('abort', () => child.kill(), { once: true });
     const connection = new Connection(identity.host, child);
     try {
-      await connection.#greet(identity);
+      await connection.#greet({ ...identity, alone: alone ?? false });
     } catch (error) {
       await connection.close();
       throw error;
@@ -103,8 +103,8 @@ export class Connection {
     return this.#child.exitCode === 0 ? null : lost;
   }
 
-  async #greet({ run, host, netns }: MachineIdentity): Promise<void> {
-    const hello = { protocol: PROTOCOL, version: version(), run, host, netns };
+  async #greet({ run, host, netns, alone }: MachineIdentity & { alone: boolean }): Promise<void> {
+    const hello = { protocol: PROTOCOL, version: version(), run, host, netns, alone };
     const answer = agentHelloSchema.parse(await this.#exchange(HELLO, { hello })).hello;
     if (answer.protocol === PROTOCOL && answer.version === version()) return;
     throw protocolError(
@@ -185,3 +185,6 @@ export class Connection {
     this.#listeners.clear();
   }
 }
+
+/** POSIX: within single quotes every character is itself but the single quote. */
+const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -4,6 +4,9 @@ import { BarewireError, stepSchema, type ErrorCode, type Fault } from '../schema
 /** Goes up with every change that an older side would misread. */
 export const PROTOCOL = 1;
 
+/** The hello, or why there is none, takes the place of an answer to a request that nobody sends. */
+export const HELLO = 0;
+
 const netns = z.string().nullable();
 
 /** The first line each way: who speaks, and in which version. */
@@ -14,6 +17,7 @@ export const clientHelloSchema = z.object({
     run: z.string(),
     host: z.string(),
     netns,
+    alone: z.boolean(),
   }),
 });
 export const agentHelloSchema = z.object({

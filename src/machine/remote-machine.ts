@@ -24,7 +24,7 @@ import type {
  */
 export async function connectAgent(identity: MachineIdentity, reach?: AgentReach): Promise<Machine> {
   const way = reach ?? { prefix: enter(identity.netns) };
-  return new RemoteMachine(identity, await Connection.open(identity, way), way.facts ?? {});
+  return new RemoteMachine(identity, await Connection.open(identity, way), way);
 }
 
 const enter = (netns: string | null): string[] =>
@@ -35,11 +35,13 @@ class RemoteMachine implements Machine {
   readonly name: string;
   readonly #identity: MachineIdentity;
   readonly #connection: Connection;
+  readonly bundle?: readonly string[];
   readonly #facts: Environment;
   #disposed: Promise<void> | null = null;
 
-  constructor(identity: MachineIdentity, connection: Connection, facts: Environment) {
+  constructor(identity: MachineIdentity, connection: Connection, { bundle, facts = {} }: AgentReach) {
     this.name = identity.host;
+    if (bundle !== undefined) this.bundle = bundle;
     this.#facts = facts;
     this.#identity = identity;
     this.#connection = connection;

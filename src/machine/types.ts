@@ -66,6 +66,8 @@ export type Answer =
  */
 export interface Machine extends AsyncDisposable {
   readonly name: string;
+  /** What starts the bundle there, `[node, agent.mjs]`; undefined where it is this process's own. */
+  readonly bundle?: readonly string[];
   /** Takes steps in order. Stops at the first that fails with a `step-failed` that names it; what was taken stays journaled. */
   take(steps: readonly Step[]): Promise<Taken>;
   /** Undoes, newest first, what was taken since `mark` (all of it by default). */
@@ -92,8 +94,12 @@ export interface MachineIdentity {
 export interface AgentReach {
   /** What is put before the agent's command: what enters the host. */
   readonly prefix: readonly string[];
-  /** The agent's command in the host, where it is not this node and this bundle. */
-  readonly agent?: readonly string[];
+  /** The prefix ends in a shell, as ssh's does: the words after it are quoted for one. */
+  readonly throughShell?: boolean;
+  /** What starts the bundle in the host, where it is not this node and this bundle: `[node, agent.mjs]`. */
+  readonly bundle?: readonly string[];
+  /** The host is a machine of its own: the agent locks it, and first undoes what runs that ended have left on it. */
+  readonly alone?: boolean;
   /** What is known of the host from outside; its environment tells it too. */
   readonly facts?: Environment;
   /** Cuts the connection when it is aborted, for a host that answers no more; the agent at its end then undoes its steps. */

@@ -50,7 +50,7 @@ async function limit({ role, signal }: GuestStart, console: Console): Promise<ne
 const enter = ({ run, role, qemu }: GuestStart, signal: AbortSignal): Promise<Machine> =>
   connectAgent(
     { run, host: role, netns: null },
-    { prefix: enterGuest(run, role), facts: { accel: qemu.accelerator }, signal },
+    { prefix: enterGuest(run, role), throughShell: true, facts: { accel: qemu.accelerator }, signal },
   );
 
 const qemuStep = ({ run, role, qemu, pinnedTo }: GuestStart): Step => {
