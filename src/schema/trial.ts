@@ -19,6 +19,8 @@ export const plannedTrialSchema = z.object({
   rateRps: z.number(),
   /** Share of the reference's maximum, null for an absolute rate. */
   rateOfMax: z.number().nullable(),
+  /** 2 or 3 where it is measured again because the generator did not vouch for it; absent the first time. */
+  attempt: z.number().int().optional(),
 });
 export type PlannedTrial = z.infer<typeof plannedTrialSchema>;
 

@@ -10,6 +10,10 @@ export interface Progress {
   readonly measuringShare: number;
 }
 
+/** Trials of the plan that were tried, however often each. */
+export const triedOf = (trials: readonly TrialData[]): number =>
+  new Set(trials.map(({ record }) => `${record.block} ${record.order}`)).size;
+
 export function progressOf(study: StudyRecord, trials: readonly TrialData[]): Progress {
   const wallS = wallSeconds(study, trials);
   const measuredS = trials.reduce((sum, { record }) => sum + record.measuredMs, 0) / 1000;

@@ -13,7 +13,7 @@ import { groupCells, loadKey, type CellTrials, type TrialData } from './cells.js
 import { controlOf } from './control.js';
 import { ratioEstimate, type Estimated } from './estimate.js';
 import { setupOf, statusOf } from './network-status.js';
-import { progressOf } from './progress.js';
+import { progressOf, triedOf } from './progress.js';
 import { seriesOf } from './series.js';
 import { verdicts } from './verdicts.js';
 import { warningsOf } from './warnings.js';
@@ -49,7 +49,7 @@ export function summarize(
     startedAt: study.startedAt,
     reference: REFERENCE,
     blocks: new Set(trials.map(({ record }) => record.block)).size,
-    complete: trials.length >= progress.plannedTrials,
+    complete: triedOf(trials) >= progress.plannedTrials,
     ...progress,
     trials: trials.length,
     warnings: [...(warning === null ? [] : [warning]), ...warningsOf(study, trials, progress.plannedTrials)],

@@ -1,5 +1,6 @@
 import type { StudyRecord } from '../schema/index.js';
 import type { TrialData } from './cells.js';
+import { triedOf } from './progress.js';
 
 /** What a reader must know before any figure of the study. */
 export function warningsOf(
@@ -10,6 +11,7 @@ export function warningsOf(
   const blocks = new Set(trials.map(({ record }) => record.block)).size;
   const failed = trials.filter(({ record }) => record.status === 'failed').length;
   const invalid = trials.filter(({ record }) => record.status === 'measured' && !record.valid).length;
+  const tried = triedOf(trials);
   const of = `of ${trials.length} trials`;
   return [
     [
@@ -21,8 +23,8 @@ export function warningsOf(
       'One block: no figure has an interval, and nothing can be told from chance. Use --blocks 5.',
     ],
     [
-      trials.length < plannedTrials,
-      `The study is not complete: ${trials.length} of ${plannedTrials} trials. Go on with --resume.`,
+      tried < plannedTrials,
+      `The study is not complete: ${tried} of ${plannedTrials} trials. Go on with --resume.`,
     ],
     [failed > 0, `${failed} ${of} failed.`],
     [invalid > 0, `${invalid} ${of} are not vouched for by the load generator, and count in no figure.`],
