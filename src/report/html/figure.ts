@@ -1,6 +1,5 @@
-import { MARKER_PATHS } from '../plot/forest.js';
 import type { Size } from '../plot/frame.js';
-import type { NetworkStyle } from '../plot/style.js';
+import { MARKER_PATHS, type NetworkStyle } from '../plot/style.js';
 import { html, NOTHING, type Markup } from './markup.js';
 
 /** A plot in both sizes; the style sheet shows the one that fits. */

@@ -4,7 +4,7 @@ import { interval, valueOf } from '../number.js';
 import { INK, tickText, type Size } from './frame.js';
 import { rowsFrame, type PlotRow } from './rows.js';
 import { ratioAxis } from './scale.js';
-import type { NetworkStyle } from './style.js';
+import { MARKER_PATHS, type NetworkStyle } from './style.js';
 import { drawSvg } from './svg.js';
 
 export interface ForestRow {
@@ -73,14 +73,6 @@ const plotRow = ({ label, ratio, text, style }: ForestRow): PlotRow => ({
     return [...whiskers, marker(at(Math.log10(value)), y, style)];
   },
 });
-
-/** Each in a square of 10. */
-export const MARKER_PATHS = {
-  circle: 'M0 5a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z',
-  rect: 'M0 0h10v10h-10Z',
-  triangle: 'M5 0L10 10L0 10Z',
-  diamond: 'M5 0L10 5L5 10L0 5Z',
-} as const;
 
 const marker = (x: number, y: number, { marker: kind, colour }: NetworkStyle): object => ({
   type: 'path',

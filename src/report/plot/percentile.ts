@@ -5,7 +5,7 @@ import { figureText } from '../number.js';
 import { LINE, SIZES, textWidth, tickText, valueAxis, type Size } from './frame.js';
 import { logAxis } from './scale.js';
 import { LABEL_HEIGHT, spreadLabels } from './labels.js';
-import type { NetworkStyle } from './style.js';
+import { MARKER_PATHS, type NetworkStyle } from './style.js';
 import { drawSvg } from './svg.js';
 
 type Styles = ReadonlyMap<string, NetworkStyle>;
@@ -91,7 +91,9 @@ function series(
     itemStyle: { color: colour },
     data: points.map((point, index) => ({
       value: [...point],
-      ...(marked.has(index) ? { symbol: style?.marker ?? 'circle', symbolSize: 8 } : {}),
+      ...(marked.has(index)
+        ? { symbol: `path://${MARKER_PATHS[style?.marker ?? 'circle']}`, symbolSize: 8 }
+        : {}),
       ...(labelShift !== null && index === points.length - 1 ? endLabel(name, colour, labelShift) : {}),
     })),
   };

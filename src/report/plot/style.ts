@@ -7,7 +7,18 @@ export interface NetworkStyle {
   readonly dash: readonly number[];
   readonly marker: Marker;
 }
-export type Marker = 'circle' | 'rect' | 'triangle' | 'diamond';
+export type Marker = keyof typeof MARKER_PATHS;
+
+/** Each in a square of 10. */
+export const MARKER_PATHS = {
+  circle: 'M0 5a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z',
+  square: 'M0 0h10v10h-10Z',
+  triangle: 'M5 0L10 10L0 10Z',
+  diamond: 'M5 0L10 5L5 10L0 5Z',
+  funnel: 'M0 0L10 0L5 10Z',
+  cross: 'M3 0h4v3h3v4h-3v3h-4v-3h-3v-4h3Z',
+} as const;
+const MARKERS = Object.keys(MARKER_PATHS) as readonly Marker[];
 
 /** [light, dark] with at least 4.5:1 against the page's background in each mode. */
 export const COLOURS: readonly (readonly [string, string])[] = [
@@ -37,8 +48,14 @@ const CATALOG = [
   'ipvlan-l3s',
 ];
 
-const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4]];
-const MARKERS: readonly Marker[] = ['circle', 'rect', 'triangle', 'diamond'];
+/** One fewer than there are markers, so that no two networks share both. A whole line is the host's alone. */
+const DASHES: readonly (readonly number[])[] = [
+  [7, 3],
+  [2, 3],
+  [9, 3, 2, 3],
+  [4, 2],
+  [12, 4],
+];
 
 /** Styles for these names, each its own as long as there are enough, whatever the order they come in. */
 export function networkStyles(names: readonly string[]): ReadonlyMap<string, NetworkStyle> {
@@ -73,6 +90,6 @@ function hash(name: string): number {
 export const styleAt = (index: number): NetworkStyle => ({
   index,
   colour: `var(--n${index})`,
-  dash: DASHES[index % DASHES.length] ?? [],
+  dash: index === 0 ? [] : (DASHES[(index - 1) % DASHES.length] ?? []),
   marker: MARKERS[index % MARKERS.length] ?? 'circle',
 });
