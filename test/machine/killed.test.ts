@@ -72,6 +72,17 @@ describe('a study that is killed with its whole group', () => {
     },
   );
 
+  test.each([0, 10, 30, 60, 90])('while it undoes, %d ms after it began to, is undone', async (ms) => {
+    const before = scene.dump();
+    const part: Part = { run: scene.run, reach: 'agent', netns: scene.netns, ...network(), processes: [] };
+    const child = standIn.start([part], { undo: true });
+    await until(child, 'ready');
+    await sleep(ms);
+    killGroup(child);
+    await untilKilled(child);
+    await expectPutBack(before);
+  });
+
   test('is undone with the namespaces that were its hosts', async () => {
     const host = `${scene.netns}-h`;
     const before = scene.dump();

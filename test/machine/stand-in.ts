@@ -17,8 +17,11 @@ export interface Part {
 
 /** test/fixtures/stand-in.ts, ready to be run and killed. */
 export interface StandIn extends Disposable {
-  /** Starts it, in a group of its own and in the namespace. `killAtStep` is BAREWIRE_KILL_AT_STEP. */
-  start(parts: readonly Part[], options?: { netns?: string; killAtStep?: number }): ChildProcess;
+  /** Starts it, in a group of its own and in the namespace. `killAtStep` is BAREWIRE_KILL_AT_STEP; with `undo` it undoes what it took. */
+  start(
+    parts: readonly Part[],
+    options?: { netns?: string; killAtStep?: number; undo?: boolean },
+  ): ChildProcess;
 }
 
 const dist = new URL('../../dist/', import.meta.url).pathname;
@@ -26,8 +29,8 @@ const dist = new URL('../../dist/', import.meta.url).pathname;
 export function buildStandIn(): StandIn {
   const built = buildFixture('stand-in');
   return {
-    start: (parts, { netns, killAtStep } = {}) => {
-      const argv = [process.execPath, built.path, JSON.stringify(parts)];
+    start: (parts, { netns, killAtStep, undo = false } = {}) => {
+      const argv = [process.execPath, built.path, JSON.stringify(parts), ...(undo ? ['undo'] : [])];
       const args = netns === undefined ? argv : [`--net=/run/netns/${netns}`, '--', ...argv];
       const hook = killAtStep === undefined ? {} : { BAREWIRE_KILL_AT_STEP: String(killAtStep) };
       return spawn(netns === undefined ? 'env' : 'nsenter', args, {
