@@ -12,7 +12,7 @@ export interface Progress {
 
 /** Trials of the plan that were tried, however often each. */
 export const triedOf = (trials: readonly TrialData[]): number =>
-  new Set(trials.map(({ record }) => `${record.block} ${record.order}`)).size;
+  trials.filter(({ record }) => record.attempt === undefined).length;
 
 export function progressOf(study: StudyRecord, trials: readonly TrialData[]): Progress {
   const wallS = wallSeconds(study, trials);
