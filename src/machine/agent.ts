@@ -3,6 +3,7 @@ import { BarewireError } from '../schema/index.js';
 import { openMachine } from './engine.js';
 import { lockMachine } from './lock.js';
 import {
+  anyHelloSchema,
   clientHelloSchema,
   HELLO,
   PROTOCOL,
@@ -42,16 +43,19 @@ async function serveLines(lines: Interface): Promise<void> {
 }
 
 async function greet(line: string): Promise<Session> {
-  const { hello } = clientHelloSchema.parse(JSON.parse(line));
-  const { protocol, alone, run, host, netns } = hello;
-  const lock = alone ? await takeOver(run).catch(refuse) : null;
-  // Said before the check, so that the other side can name both versions too.
-  say({ hello: { protocol: PROTOCOL, version: version(), pid: process.pid } });
-  if (protocol !== PROTOCOL || hello.version !== version()) {
+  const value: unknown = JSON.parse(line);
+  const caller = anyHelloSchema.parse(value).hello;
+  const ours = { protocol: PROTOCOL, version: version(), pid: process.pid };
+  if (caller.protocol !== ours.protocol || caller.version !== ours.version) {
+    // So that the other side can name both versions too.
+    say({ hello: ours });
     throw protocolError(
-      `The agent is Barewire ${version()} with protocol ${PROTOCOL}, its caller ${hello.version} with protocol ${protocol}`,
+      `The agent is Barewire ${ours.version} with protocol ${ours.protocol}, its caller ${caller.version} with protocol ${caller.protocol}`,
     );
   }
+  const { alone, run, host, netns } = clientHelloSchema.parse(value).hello;
+  const lock = alone ? await takeOver(run).catch(refuse) : null;
+  say({ hello: ours });
   return new Session(await openMachine({ run, host, netns }), lock);
 }
 

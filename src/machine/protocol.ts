@@ -9,6 +9,9 @@ export const HELLO = 0;
 
 const netns = z.string().nullable();
 
+/** What every version's hello has, so that each can name the other. */
+export const anyHelloSchema = z.object({ hello: z.object({ protocol: z.number(), version: z.string() }) });
+
 /** The first line each way: who speaks, and in which version. */
 export const clientHelloSchema = z.object({
   hello: z.object({
