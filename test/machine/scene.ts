@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Made, Step } from '../../src/schema/index.js';
 
-export const sh = (file: string, ...args: string[]): string => execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
+export const sh = (file: string, ...args: string[]): string =>
+  execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
 
 /** A host for a test: a namespace with a link, an address and a route of its own, and a state folder for the journals. */
 export interface Scene extends Disposable {
