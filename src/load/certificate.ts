@@ -12,7 +12,8 @@ import {
 /** What the generator can vouch for: it is judged by what it did late itself, never by a slow server. */
 export function certify(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): Certificate {
   const durationS = plan.durationMs / 1000;
-  const cpuShare = Math.max(0, ...tallies.map((tally) => (tally.cpuUserS + tally.cpuSystemS) / durationS));
+  const busyS = (tally: Tally): number => tally.cpuUserS + tally.cpuSystemS - tally.spunNs / 1e9;
+  const cpuShare = Math.max(0, ...tallies.map(busyS)) / durationS;
   const reasons = doubts(plan, sum, cpuShare);
   return {
     valid: reasons.length === 0,

@@ -15,6 +15,7 @@ import type { ErrorKind, LoadPlan } from '../schema/index.js';
 import { AnswerParser, MALFORMED, MORE, WHOLE } from './answer-parser.js';
 import { BUSY, CLOSED, Connections, FREE, OPENING } from './connections.js';
 import { pacerFor, type Pacer, type Share } from './pacer.js';
+import { Patience } from './patience.js';
 import { Pending } from './pending.js';
 import { Recorder, type Window } from './recorder.js';
 import { RepeatedAnswer } from './repeated-answer.js';
@@ -28,7 +29,10 @@ const CHORES_NS = 5e6;
 const CHORES_WHILE_OPENING_NS = 0.5e6;
 const EPOLLRDHUP_HUP_ERR = 0x2000 | 0x10 | 0x8;
 const ETIMEDOUT = 110;
-const MAX_LAG_NS = 2e9;
+const MAX_WAIT_NS = 1e9;
+
+/** A whole number passes a call unboxed. */
+const wholeNs = (ns: number): number => Math.max(Math.min(ns, MAX_WAIT_NS), 0) | 0;
 
 /** What a thread is given. */
 export interface ThreadJob {
@@ -36,6 +40,8 @@ export interface ThreadJob {
   readonly share: Share;
   /** The whole seconds that all threads' clocks count from. */
   readonly epochS: number;
+  /** The thread has a CPU for itself: it may look for answers instead of sleeping until they come. */
+  readonly spins: boolean;
 }
 
 /**
@@ -67,10 +73,13 @@ export class LoadLoop implements Disposable {
   /** Bytes of its request that a connection could not yet send. */
   readonly #unsent: Int32Array;
   readonly #hasAnswered: Uint8Array;
+  readonly #patience: Patience;
   #started = false;
   #aborted = false;
   #choreNs = -Infinity;
   #wokeNs = 0;
+  /** Since the last wait. */
+  #sends = 0;
   #cpuAtStart: CpuTime | undefined;
   #cpuAtEnd: CpuTime | undefined;
 
@@ -87,6 +96,7 @@ export class LoadLoop implements Disposable {
     this.#status = plan.expect.status;
     this.#bodyBytes = plan.expect.bodyBytes ?? -1;
     this.#times = new Times(share.connections, this.#clock);
+    this.#patience = new Patience(job.spins, this.#clock);
     this.#recorder = new Recorder(this.#window, this.#times);
     this.#pacer = pacerFor(plan, share, this.#window.untilNs, this.#times);
     this.#parser = new AnswerParser(share.connections);
@@ -137,18 +147,21 @@ export class LoadLoop implements Disposable {
     const askedNs = this.#clock.ns;
     const events = this.#epoll.wait(waitNs);
     this.#clock.read();
+    const wasIdle = events === 0 && waitNs === 0 && this.#sends === 0;
     const oversleptNs = Math.max(this.#clock.ns - askedNs - waitNs, 0);
-    this.#recorder.turned(Math.min(askedNs - this.#wokeNs + oversleptNs, MAX_LAG_NS) | 0);
+    this.#recorder.turned(wholeNs(askedNs - this.#wokeNs + oversleptNs), wasIdle);
     this.#wokeNs = this.#clock.ns;
+    this.#sends = 0;
+    if (events > 0) this.#patience.stir();
     for (let event = 0; event < events; event++) this.#event(event);
   }
 
-  /** Until the next due; when requests are due and no connection is free, only an event can help. */
+  /** When requests are due and no connection is free, only an event can help. */
   #waitNs(): number {
     const now = this.#clock.ns;
-    let untilNs = this.#choreNs;
-    if (this.#started && this.#pacer.dueNs > now && this.#pacer.dueNs < untilNs) untilNs = this.#pacer.dueNs;
-    return untilNs > now ? (untilNs - now) | 0 : 0;
+    const isAhead = this.#started && this.#pacer.dueNs > now;
+    const dueNs = isAhead ? wholeNs(this.#pacer.dueNs - now) : MAX_WAIT_NS;
+    return this.#patience.sleepNs(dueNs, wholeNs(this.#choreNs - now), this.#waiting.first >= 0);
   }
 
   #sendDue(): void {
@@ -156,6 +169,8 @@ export class LoadLoop implements Disposable {
   }
 
   #send(c: number): void {
+    this.#sends++;
+    this.#patience.stir();
     this.#times.sentNs[c] = this.#clock.ns;
     this.#connections.state[c] = BUSY;
     this.#waiting.add(c);

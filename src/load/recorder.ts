@@ -4,6 +4,9 @@ import { ERROR_PLACES, newTally, type Tally } from './tally.js';
 import { LATE_SEND_US } from './thresholds.js';
 import type { Times } from './times.js';
 
+/** No turn that finds nothing takes this long by itself. */
+const HELD_UP_NS = 10e3;
+
 /** The recorded window, in nanoseconds of the run. */
 export interface Window {
   readonly fromNs: number;
@@ -95,8 +98,13 @@ export class Recorder {
     if (this.isOpen()) this.tally.connectionsLost++;
   }
 
-  /** A turn of the loop ended, `lagNs` (a whole number) after it could have. */
-  turned(lagNs: number): void {
-    if (this.isOpen()) this.#loopLag.record(lagNs);
+  /**
+   * A turn of the loop ended, `lagNs` (a whole number) after it could have. An idle turn, which found nothing to do and did
+   * not sleep, is spun away; it counts as a turn only when something held it up.
+   */
+  turned(lagNs: number, isIdle: boolean): void {
+    if (!this.isOpen()) return;
+    if (isIdle) this.tally.spunNs += lagNs;
+    if (!isIdle || lagNs > HELD_UP_NS) this.#loopLag.record(lagNs);
   }
 }

@@ -19,6 +19,7 @@ function addTo(sum: Tally, tally: Tally): void {
   sum.connectionsLost += tally.connectionsLost;
   sum.cpuUserS += tally.cpuUserS;
   sum.cpuSystemS += tally.cpuSystemS;
+  sum.spunNs += tally.spunNs;
   sum.connectErrno ||= tally.connectErrno;
   tally.errors.forEach((count, place) => (sum.errors[place]! += count));
   for (const key of ['response', 'service', 'lateness', 'ownLateness', 'loopLag'] as const)
@@ -35,6 +36,7 @@ export function resultOf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]):
     achievedRps: sum.answeredInWindow / durationS,
     errors: errors as LoadResult['errors'],
     cpuSeconds: { user: sum.cpuUserS, system: sum.cpuSystemS },
+    spunSeconds: sum.spunNs / 1e9,
     response: new Histogram(sum.response).encode(),
     service: new Histogram(sum.service).encode(),
     certificate: certify(plan, sum, tallies),

@@ -20,6 +20,8 @@ export interface Tally {
   connectionsLost: number;
   cpuUserS: number;
   cpuSystemS: number;
+  /** CPU time of turns that found nothing to do. */
+  spunNs: number;
   /** errno of the last connection that could not be opened; 0 when all could. */
   connectErrno: number;
   readonly errors: Float64Array;
@@ -41,6 +43,7 @@ export const newTally = (): Tally => ({
   connectionsLost: 0,
   cpuUserS: 0,
   cpuSystemS: 0,
+  spunNs: 0,
   connectErrno: 0,
   errors: new Float64Array(ERROR_KINDS.length),
   response: new Histogram().counts,

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { bundlePath } from '../machine/index.js';
 import type { LoadPlan } from '../schema/index.js';
@@ -17,7 +17,16 @@ export class Team implements AsyncDisposable {
     this.#members = Array.from({ length: threads }, (_, thread) => {
       const share = shareOf(plan.connections, threads, thread);
       const cpu = plan.cpus[thread % plan.cpus.length] ?? null;
-      return new Member({ role: 'load-thread', plan, share, epochS, cpu, control: this.#control.buffer });
+      const control = this.#control.buffer;
+      return new Member({
+        role: 'load-thread',
+        plan,
+        share,
+        epochS,
+        cpu,
+        spins: maySpin(plan, threads),
+        control,
+      });
     });
   }
 
@@ -44,6 +53,10 @@ export class Team implements AsyncDisposable {
   }
 }
 
+/** Only where each thread has a CPU for itself: it would take it from another one, or from the server. */
+const maySpin = ({ cpus }: LoadPlan, threads: number): boolean =>
+  cpus.length > 0 ? new Set(cpus).size >= threads : availableParallelism() > threads;
+
 class Member {
   readonly ready: Promise<ThreadMessage>;
   readonly tally: Promise<Tally>;
@@ -51,7 +64,7 @@ class Member {
 
   constructor(data: ThreadData) {
     const worker = new Worker(bundlePath(), { workerData: data, execArgv: [] });
-    this.exited = once(worker, 'exit');
+    this.exited = new Promise((resolve) => worker.once('exit', resolve));
     this.ready = messageOf(worker, 'ready');
     this.tally = messageOf(worker, 'done').then((message) => message.tally);
     // Both fail together, and only one of them is being waited for.

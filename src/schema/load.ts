@@ -59,7 +59,7 @@ export const certificateSchema = z.object({
   lateSends: z.number(),
   /** Intended inside the window but never sent. */
   missedSends: z.number(),
-  /** Of each generator thread's CPU, 0 to 1. */
+  /** Of the busiest generator thread's CPU, 0 to 1, without what it spun away. */
   cpuShare: z.number(),
   connectionsLost: z.number(),
 });
@@ -74,6 +74,8 @@ export const loadResultSchema = z.object({
   achievedRps: z.number(),
   errors: z.record(z.enum(ERROR_KINDS), z.number()),
   cpuSeconds: z.object({ user: z.number(), system: z.number() }),
+  /** How much of that was spent looking for something to do: no work of any request, and no sign of saturation. */
+  spunSeconds: z.number().optional(),
   /** HdrHistogram V2, compressed, base64; nanoseconds, from the intended time. */
   response: z.string(),
   /** The same from the actual send. */

@@ -22,7 +22,7 @@ function growths(mode: LoadPlan['mode']): { growth: number[]; requests: number }
     return false;
   };
   const plan = planFor(nginx.port, { mode, warmupMs: 0, durationMs: 4000, connections: 64 });
-  using loop = new LoadLoop({ plan, share: { first: 0, connections: 64 }, epochS }, look);
+  using loop = new LoadLoop({ plan, share: { first: 0, connections: 64 }, epochS, spins: true }, look);
   using clock = new MonotonicClock(epochS);
   loop.open();
   clock.read();
