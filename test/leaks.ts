@@ -21,7 +21,10 @@ export function snapshotMachine(): Promise<MachineSnapshot> {
     links: lines(['ip', '-o', 'link']).map((line) => line.split(':').slice(0, 2).join()),
     routes: lines(['ip', 'route', 'show', 'table', 'all']),
     rules: lines(['ip', 'rule']),
-    processes: lines(['ps', '-eo', 'pid=,args=']).filter((line) => ours.test(line)),
+    processes: lines(['ps', '-eo', 'pid=,stat=,args='])
+      // A zombie has ended; when it is buried is up to its parent.
+      .filter((line) => ours.test(line) && !/^\s*\d+ Z/.test(line))
+      .map((line) => line.replace(/^(\s*\d+) \S+/, '$1')),
     journals: folder('/var/lib/barewire/journal'),
     runFiles: folder('/run/barewire'),
   });

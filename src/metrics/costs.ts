@@ -19,14 +19,23 @@ export function busyShare({ user, system, softirq, irq, idle }: CpuSeconds): num
   return busy + idle === 0 ? 0 : round(busy / (busy + idle));
 }
 
+/** What was answered in the recorded window. */
+export interface Answered {
+  readonly achievedRps: number;
+  readonly durationS: number;
+}
+
 /**
  * What a trial cost a side: the window's first and last sample, and those each second between, over the requests
- * answered in it. Softirq is the kernel's receive path, whichever process it interrupted.
+ * answered from one to the other. (A busy machine takes its samples late: so many fewer requests lie between them.)
+ * Softirq is the kernel's receive path, whichever process it interrupted.
  */
-export function costs(samples: readonly Sample[], cpus: readonly number[], requests: number): SideMetrics {
+export function costs(samples: readonly Sample[], cpus: readonly number[], answered: Answered): SideMetrics {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError('costs need at least one sample');
   const cpuSeconds = cpuBetween(first, last, cpus);
+  const spanS = Math.min((last.atNs - first.atNs) / 1e9, answered.durationS);
+  const requests = answered.achievedRps * spanS;
   const perRequest = (seconds: number): number => (requests === 0 ? 0 : round((seconds * 1e6) / requests));
   return {
     cpuUsPerRequest: {

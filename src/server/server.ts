@@ -1,4 +1,4 @@
-import type { Machine, RunningProcess } from '../machine/index.js';
+import type { Exit, Machine, RunningProcess } from '../machine/index.js';
 import { BarewireError, type Step } from '../schema/index.js';
 import { nginxConfig, type NginxRequest } from './nginx-config.js';
 import { allWorkloads } from './workload.js';
@@ -15,6 +15,8 @@ export interface Server extends AsyncDisposable {
   readonly pid: number;
   /** Repeats `request` until it is answered; throws `server-not-ready` when nginx ends or the limit passes. */
   ready(request: () => Promise<void>): Promise<void>;
+  /** Throws `process-failed` when nginx has ended, whoever ended it. */
+  assertRunning(): void;
 }
 
 /** Everything that a server leaves on a machine. The last step is the process. */
@@ -64,8 +66,13 @@ export async function startServer(machine: Machine, request: ServerRequest): Pro
   const { mark } = await machine.take(files);
   try {
     const running = await machine.start(nginx);
+    let exit: Exit | undefined;
+    void running.exited.then((ended) => (exit = ended));
     return {
       pid: running.pid,
+      assertRunning: () => {
+        if (exit !== undefined) throw endedEarly(exit);
+      },
       ready: (ask) => untilAnswered(running, ask),
       [Symbol.asyncDispose]: async () => {
         await machine.undo(mark);
@@ -94,6 +101,16 @@ async function untilAnswered(running: RunningProcess, ask: () => Promise<void>):
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
+
+const endedEarly = ({ code, signal, stderrTail }: Exit): BarewireError =>
+  new BarewireError(
+    `nginx ended in mid-trial by ${signal ?? `exit status ${String(code)}`}. ${stderrTail}`.trim(),
+    {
+      code: 'process-failed',
+      fault: 'machine',
+      hint: 'Look for who ended it: the kernel when memory ran out, or an administrator.',
+    },
+  );
 
 const notReady = (message: string, cause: unknown): BarewireError =>
   new BarewireError(message, {

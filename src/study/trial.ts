@@ -172,9 +172,10 @@ async function loadAndSample(
     signal: bench.signal,
     onWindow: (edge) => samplers.forEach((sampler) => (edge === 'open' ? sampler.open() : sampler.close())),
   });
+  pair.server.assertRunning();
   const metrics = {
-    client: costs(await clientSampler.samples(), client.cpus, load.requests),
-    server: costs(await serverSampler.samples(), server.cpus, load.requests),
+    client: costs(await clientSampler.samples(), client.cpus, load),
+    server: costs(await serverSampler.samples(), server.cpus, load),
   };
   return { load, metrics };
 }

@@ -10,6 +10,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
+const running = new Set<Run>();
+
+/** Ends what a failed test left running. */
+export async function endRuns(): Promise<void> {
+  for (const run of running) run.signalGroup('SIGKILL');
+  await Promise.all([...running].map(({ ended }) => ended));
+}
+
 /** A barewire of its own session, so that a test can end it with everything that stayed in its group. */
 export class Run {
   readonly child: ChildProcess;
@@ -22,11 +30,11 @@ export class Run {
     this.child = spawn(program, rest, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.ended = once(this.child, 'close').then(() => ({
-      status: this.child.exitCode,
-      stdout: this.stdout,
-      stderr: this.stderr,
-    }));
+    running.add(this);
+    this.ended = once(this.child, 'close').then(() => {
+      running.delete(this);
+      return { status: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
+    });
   }
 
   /** Signals the whole process group, as a terminal's Ctrl-C or a hard kill would. */

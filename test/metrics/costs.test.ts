@@ -27,10 +27,15 @@ describe('the cost of a trial', () => {
     at(1, 0.5, {}),
     at(2, 0.8, { 'Tcp.RetransSegs': 5, 'eth0.rx_packets': 9 }),
   ];
-  const side = costs(window, [0], 100_000);
+  const side = costs(window, [0], { achievedRps: 50_000, durationS: 2 });
 
   it('is the CPU time of the side’s own CPUs over its requests', () => {
     expect(side.cpuUsPerRequest).toEqual({ user: 2, system: 4, softirq: 2 });
+  });
+
+  it('is over the requests between the samples, where they were taken late', () => {
+    const late = costs(window.slice(1), [0], { achievedRps: 50_000, durationS: 2 });
+    expect(late.cpuUsPerRequest).toEqual({ user: 1.5, system: 3, softirq: 1.5 });
   });
 
   it('is split by second', () => {
@@ -42,7 +47,11 @@ describe('the cost of a trial', () => {
   });
 
   it('is nothing for no request, not infinite', () => {
-    expect(costs(window, [0], 0).cpuUsPerRequest).toEqual({ user: 0, system: 0, softirq: 0 });
+    expect(costs(window, [0], { achievedRps: 0, durationS: 2 }).cpuUsPerRequest).toEqual({
+      user: 0,
+      system: 0,
+      softirq: 0,
+    });
   });
 
   it('counts steal neither as busy nor as idle', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Summary, TrialRecord } from '../../src/schema/index.js';
-import { barewire, Run, sleep } from '../cli/barewire.js';
+import { barewire, endRuns, Run, sleep } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
 const SMALL =
@@ -99,7 +99,7 @@ describe('a study', () => {
       if (trial.status !== 'measured') continue;
       expect(trial.load.intended).toBeGreaterThanOrEqual(299);
       expect(trial.load.requests).toBe(trial.load.intended);
-      expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(250);
+      expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(100);
       if (trial.network === 'flannel-vxlan') expect(trial.setup?.steps).toBeGreaterThan(10);
     }
   });
@@ -116,12 +116,14 @@ describe('a study', () => {
 describe('an interrupted study', () => {
   beforeEach(() => fresh(SLOW));
   afterEach(async () => {
+    await endRuns();
     await assertNothingLeft(before);
     rmSync(folder, { recursive: true });
   });
 
   const resume = async (): Promise<void> => {
-    const measured = lines(out).length;
+    const text = readFileSync(join(out, 'trials.jsonl'), 'utf8');
+    const measured = text.split('\n').length - 1;
     const resumed = await barewire(['study', spec, '--out', out, '--resume']);
     expect(resumed.stderr).toContain(`${measured} of them measured already`);
     expect(resumed.status).toBe(await expectedStatus(out));
@@ -177,6 +179,7 @@ describe('an interrupted study', () => {
 describe('a study in which something dies', () => {
   beforeEach(() => fresh(SLOW));
   afterEach(async () => {
+    await endRuns();
     await barewire(['undo']);
     await assertNothingLeft(before);
     rmSync(folder, { recursive: true });
