@@ -3,18 +3,30 @@ export function twoSidedP(t: number, df: number): number {
   return regularizedBeta(df / (df + t * t), df / 2, 0.5);
 }
 
-/** The t beyond which (to one side) lies the share `tail`, 0 < tail < 0.5. */
+/**
+ * The t beyond which (to one side) lies the share `tail`, 0 < tail < 0.5. The logarithm of that share is concave in the
+ * logarithm of t: Newton's steps come down on it from above.
+ */
 export function studentQuantile(tail: number, df: number): number {
-  let low = 0;
-  let high = 1;
-  while (twoSidedP(high, df) > 2 * tail) high *= 2;
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2;
-    if (twoSidedP(middle, df) > 2 * tail) low = middle;
-    else high = middle;
+  let logT = 0;
+  for (let i = 0; i < 100; i++) {
+    const t = Math.exp(logT);
+    const p = twoSidedP(t, df);
+    // So far out that nothing is left to take the logarithm of.
+    if (p < Number.MIN_VALUE * 1e16) {
+      logT /= 2;
+      continue;
+    }
+    const step = (Math.log(p / (2 * tail)) * p) / (2 * t * density(t, df));
+    logT += step;
+    if (Math.abs(step) < 1e-13) break;
   }
-  return high;
+  return Math.exp(logT);
 }
+
+const density = (t: number, df: number): number =>
+  Math.exp(logGamma((df + 1) / 2) - logGamma(df / 2) - ((df + 1) / 2) * Math.log1p((t * t) / df)) /
+  Math.sqrt(df * Math.PI);
 
 /** The x at which I_x(a, b) reaches `share`: the quantile of the beta distribution. */
 export function betaQuantile(share: number, a: number, b: number): number {

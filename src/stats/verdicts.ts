@@ -48,15 +48,22 @@ function differing(pValues: readonly number[]): boolean[] {
  */
 function blocksNeeded({ log, spread, logs, blocks }: Estimate, margin: number, level: number): number {
   const limit = Math.log1p(margin);
-  const likely = Math.max(limit, Math.abs(log) - spread! / Math.sqrt(logs.length));
+  const likelySpread = spread! / medianSpread(logs.length - 1);
+  const likely = Math.max(limit, Math.abs(log) - likelySpread / Math.sqrt(logs.length));
   const enough = (n: number): boolean => {
-    const error = spread! / Math.sqrt(n);
+    const error = likelySpread / Math.sqrt(n);
     const t = studentQuantile(level / 2, n - 1);
     const splits = (t + studentQuantile(TAIL_SHARE, n - 1)) * error <= limit;
     return splits || (t + studentQuantile(MISS_SHARE, n - 1)) * error <= likely;
   };
   return Math.ceil((firstFrom(logs.length + 1, enough) * blocks) / logs.length);
 }
+
+/**
+ * The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): of two blocks
+ * most look closer together than they are, and would ask for too few.
+ */
+const medianSpread = (df: number): number => (1 - 2 / (9 * df)) ** 1.5;
 
 /** The least n from `from` on for which it holds, given that it holds for all greater ones. */
 function firstFrom(from: number, holds: (n: number) => boolean): number {
