@@ -1,6 +1,7 @@
 /** The only room that changes a machine: steps, the journal, undo, processes, and the agent that serves them afar. */
 export type * from './types.js';
 export { openMachine } from './engine.js';
+export { runCommand } from './command.js';
 export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath } from './bundle-path.js';

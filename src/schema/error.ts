@@ -11,6 +11,8 @@ export type ErrorCode =
   | 'locked'
   | 'step-failed'
   | 'undo-failed'
+  | 'host-unreachable'
+  | 'host-unsupported'
   | 'agent-lost'
   | 'agent-protocol'
   | 'process-failed'

@@ -1,8 +1,9 @@
 import { openNetnsTestbed } from './netns/open.js';
+import { openSshTestbed } from './ssh/open.js';
 import type { Testbed, TestbedOptions } from './types.js';
 import { openVmTestbed } from './vm/open.js';
 
-const OPENERS = { netns: openNetnsTestbed, vm: openVmTestbed } satisfies Record<
+const OPENERS = { netns: openNetnsTestbed, vm: openVmTestbed, ssh: openSshTestbed } satisfies Record<
   Testbed['kind'],
   (options: TestbedOptions) => Promise<Testbed>
 >;

@@ -20,6 +20,7 @@ export interface RaisedNetwork extends AsyncDisposable {
 /** Brings a network up on both hosts at once, until its links can send. When one of them fails, both are put back. */
 export async function raise(testbed: Testbed, network: Network): Promise<RaisedNetwork> {
   const plans = plansFor(testbed, network);
+  await testbed.vet?.([plans.client, plans.server]);
   const started = performance.now();
   const marks = await onBoth(testbed, ({ machine }) => machine.take([]));
   try {

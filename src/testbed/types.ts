@@ -1,5 +1,5 @@
 import type { Machine } from '../machine/index.js';
-import type { NetHost } from '../network/index.js';
+import type { HostPlan, NetHost } from '../network/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -14,13 +14,15 @@ export interface Host {
 
 /** Where a study runs. Disposing takes the hosts away. */
 export interface Testbed extends AsyncDisposable {
-  readonly kind: 'netns' | 'vm';
+  readonly kind: 'netns' | 'vm' | 'ssh';
   /** The run's id. */
   readonly run: string;
   readonly client: Host;
   readonly server: Host;
   /** What figures from here cannot tell, one sentence each, for the report. */
   readonly cannotTell: readonly string[];
+  /** Asked before a network goes up; rejects where its plans would harm others on the hosts' segment. */
+  vet?(plans: readonly HostPlan[]): Promise<void>;
 }
 
 export interface Wire {
@@ -30,12 +32,22 @@ export interface Wire {
   readonly rateMbps: number | null;
 }
 
+/** `HOST`, `USER@HOST` or a name of ~/.ssh/config, each with `/DEV` after it where the data interface is to be that one. */
+export interface SshHosts {
+  readonly client: string;
+  readonly server: string;
+  /** A configuration for ssh in the place of the user's. */
+  readonly config?: string;
+}
+
 export interface TestbedOptions {
   /** The run's id; a fresh one by default. */
   readonly run?: string;
   readonly wire: Wire;
   /** vm: the guests' kernel, a bzImage; by default this machine's own where it will do, else Debian's. */
   readonly kernel?: string;
+  /** ssh: the two machines. */
+  readonly hosts?: SshHosts;
   /** Checked between the parts of opening; what was made by then is taken away again. */
   readonly signal?: AbortSignal;
 }

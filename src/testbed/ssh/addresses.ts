@@ -1,0 +1,34 @@
+import * as z from 'zod';
+import type { HostPlan } from '../../network/index.js';
+import { BarewireError } from '../../schema/index.js';
+import type { Host } from '../types.js';
+
+const neighbours = z.array(z.object({ lladdr: z.string().optional() }));
+
+/**
+ * A container on the hosts' own segment takes an address there, and on a segment of others that may be somebody's: ask first,
+ * by ARP, which no firewall keeps from answering.
+ * @throws BarewireError `host-unsupported` with the address and who has it.
+ */
+export async function assertFree(hosts: readonly Host[], plans: readonly HostPlan[]): Promise<void> {
+  const addresses = plans.map(({ container }) => container).filter(({ netns }) => netns !== null);
+  await Promise.all(addresses.flatMap(({ address }) => hosts.map((host) => assertFreeOn(host, address))));
+}
+
+async function assertFreeOn({ machine, net }: Host, address: string): Promise<void> {
+  const route = await machine.run(['ip', 'route', 'get', address]);
+  // An address that is not on the segment is routed into a subnet of the study's own.
+  if (!route.stdout.includes(` dev ${net.dev} `) || route.stdout.includes(' via ')) return;
+  await machine.run(['ping', '-c', '1', '-w', '1', '-I', net.dev, address]);
+  const { stdout } = await machine.run(['ip', '-j', 'neigh', 'show', 'to', address, 'dev', net.dev]);
+  const owner = neighbours.parse(JSON.parse(stdout)).find(({ lladdr }) => lladdr !== undefined)?.lladdr;
+  if (owner === undefined) return;
+  throw new BarewireError(
+    `${address}, which a container would get on the segment of the ${machine.name}, belongs to ${owner}.`,
+    {
+      code: 'host-unsupported',
+      fault: 'machine',
+      hint: 'Measure networks with a subnet for each host there (flannel-*, ipvlan-l3), or use a segment without others.',
+    },
+  );
+}

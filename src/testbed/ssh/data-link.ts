@@ -1,0 +1,101 @@
+import * as z from 'zod';
+import type { Machine } from '../../machine/index.js';
+import type { NetHost } from '../../network/index.js';
+import { BarewireError } from '../../schema/index.js';
+import type { HostRole } from '../types.js';
+
+/** One end of the way between the hosts, before it is known which. */
+type Link = Pick<NetHost, 'dev' | 'address' | 'prefix' | 'mac' | 'mtu'>;
+
+const linkList = z.array(
+  z.object({
+    ifname: z.string(),
+    mtu: z.number(),
+    address: z.string().optional(),
+    flags: z.array(z.string()),
+    addr_info: z.array(
+      z.object({
+        family: z.string().optional(),
+        local: z.string().optional(),
+        prefixlen: z.number().optional(),
+      }),
+    ),
+  }),
+);
+const routeList = z.array(
+  z.object({ dev: z.string(), gateway: z.string().optional(), prefsrc: z.string().optional() }),
+);
+
+export interface End {
+  readonly machine: Machine;
+  /** The interface that the user named. */
+  readonly dev: string | null;
+  /** The address that ssh came in by. */
+  readonly address: string;
+}
+
+/**
+ * The interfaces that the hosts reach each other by, one hop away on layer 2: the one of the server's address that ssh uses where
+ * that is one, else the first that is.
+ * @throws BarewireError `host-unsupported` when there is none.
+ */
+export async function findDataLinks(client: End, server: End): Promise<Readonly<Record<HostRole, NetHost>>> {
+  const atServer = await linksOf(server);
+  const known = atServer.filter(({ address }) => address === server.address);
+  for (const end of [...known, ...atServer.filter(({ address }) => address !== server.address)]) {
+    const [there, back] = [await wayTo(client, end), end];
+    if (there === null) continue;
+    const returned = await wayTo(server, there);
+    if (returned?.dev !== back.dev) continue;
+    return { client: { name: 'client', index: 1, ...there }, server: { name: 'server', index: 2, ...back } };
+  }
+  throw noWay(client, server, atServer);
+}
+
+async function linksOf({ machine, dev }: End): Promise<Link[]> {
+  const links = linkList.parse(
+    await json(machine, ['ip', '-j', '-4', 'addr', 'show', 'up', 'scope', 'global']),
+  );
+  return links
+    .filter(({ ifname, flags }) => !flags.includes('LOOPBACK') && (dev === null || ifname === dev))
+    .flatMap(({ ifname, mtu, address: mac, addr_info }) =>
+      addr_info.flatMap(({ local, prefixlen }) =>
+        local === undefined || prefixlen === undefined || mac === undefined
+          ? []
+          : [{ dev: ifname, address: local, prefix: prefixlen, mac, mtu }],
+      ),
+    );
+}
+
+/** The link that packets to an address leave by, when it is a neighbour there; null otherwise. */
+async function wayTo(end: End, { address }: Link): Promise<Link | null> {
+  const { stdout, code } = await end.machine.run(['ip', '-j', 'route', 'get', address]);
+  if (code !== 0) return null;
+  const [route] = routeList.parse(JSON.parse(stdout));
+  if (route === undefined || route.gateway !== undefined) return null;
+  const links = await linksOf(end);
+  return links.find((link) => link.dev === route.dev && link.address === route.prefsrc) ?? null;
+}
+
+async function json(machine: Machine, argv: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await machine.run(argv);
+  if (code === 0) return JSON.parse(stdout);
+  throw new BarewireError(`${argv.join(' ')} failed on the ${machine.name}: ${stderr.trim()}`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: 'Install iproute2 4.20 or later there.',
+  });
+}
+
+function noWay(client: End, server: End, atServer: readonly Link[]): BarewireError {
+  const tried = atServer.map(({ dev, address }) => `${address} (${dev})`).join(', ');
+  const named = [client, server].flatMap(({ dev }) => dev ?? []).join(' and ');
+  return new BarewireError(
+    `The client has no neighbour on the server${named === '' ? '' : ` over ${named}`}: tried ${tried === '' ? 'none, since no interface there is up with an IPv4 address' : tried}.`,
+    {
+      code: 'host-unsupported',
+      fault: 'machine',
+      hint: 'Both hosts must have an interface on one layer-2 segment, with addresses in one subnet; name it by HOST/DEV.',
+    },
+  );
+}

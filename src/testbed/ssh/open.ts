@@ -1,0 +1,117 @@
+import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
+import type { NetHost } from '../../network/index.js';
+import { BarewireError } from '../../schema/index.js';
+import { allowedCpus } from '../netns/cpus.js';
+import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
+import { assertFree } from './addresses.js';
+import { readBundle } from './bundle.js';
+import { findDataLinks } from './data-link.js';
+import { prepareFarHost, type FarHost } from './far-host.js';
+import { sshArgv, type Run } from './reach.js';
+import { parseTarget, type SshTarget } from './target.js';
+
+const STATUS = '/proc/self/status';
+/** What a network, a server or the path check runs on a host, with Debian's package of it. */
+const TOOLS: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  bridge: 'iproute2',
+  tc: 'iproute2',
+  nginx: 'nginx-light',
+  nsenter: 'util-linux',
+  taskset: 'util-linux',
+  ping: 'iputils-ping',
+};
+
+/** Two machines of the user's, each with an agent over the system's ssh. Nothing of this machine is changed. */
+export async function openSshTestbed(options: TestbedOptions): Promise<Testbed> {
+  const { run = freshRunId(), hosts, signal } = options;
+  if (hosts === undefined) throw noHosts();
+  const targets = { client: parseTarget(hosts.client), server: parseTarget(hosts.server) };
+  signal?.throwIfAborted();
+  const bundle = await readBundle();
+  const config = hosts.config ?? null;
+  const prepare = (role: HostRole): Promise<FarHost> =>
+    prepareFarHost(here, { destination: targets[role].destination, config }, bundle);
+  // One after the other: an error of the first is not hidden by one of the second.
+  const far = { client: await prepare('client'), server: await prepare('server') };
+  signal?.throwIfAborted();
+  const client = await connect(run, 'client', far.client);
+  try {
+    const server = await connect(run, 'server', far.server);
+    try {
+      return await assemble(run, targets, far, { client, server });
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  } catch (error) {
+    await client[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const here: Run = (argv, options) => runCommand(argv, { netns: null, ...options });
+
+function connect(run: string, role: HostRole, { reach, sudo, bundle }: FarHost): Promise<Machine> {
+  const prefix = [...sshArgv(reach), 'exec', ...(sudo ? ['sudo', '-n'] : [])];
+  return connectAgent({ run, host: role, netns: null }, { prefix, throughShell: true, bundle, alone: true });
+}
+
+async function assemble(
+  run: string,
+  targets: Readonly<Record<HostRole, SshTarget>>,
+  far: Readonly<Record<HostRole, FarHost>>,
+  machines: Readonly<Record<HostRole, Machine>>,
+): Promise<Testbed> {
+  const end = (role: HostRole) => ({
+    machine: machines[role],
+    dev: targets[role].dev,
+    address: far[role].address,
+  });
+  await Promise.all([requireTools(machines.client), requireTools(machines.server)]);
+  const links = await findDataLinks(end('client'), end('server'));
+  const client = await hostOf('client', machines.client, links.client);
+  const server = await hostOf('server', machines.server, links.server);
+  return {
+    kind: 'ssh',
+    run,
+    client,
+    server,
+    cannotTell: [
+      'Whatever else runs on these machines, and on the network between them, is part of what was measured.',
+      'The clocks of the two machines are not compared: all latencies are taken on the client alone.',
+    ],
+    vet: (plans) => assertFree([client, server], plans),
+    [Symbol.asyncDispose]: async () => {
+      const closed = await Promise.allSettled(
+        [client, server].map(({ machine }) => machine[Symbol.asyncDispose]()),
+      );
+      for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
+    },
+  };
+}
+
+async function hostOf(role: HostRole, machine: Machine, net: NetHost): Promise<Host> {
+  const { files } = await machine.readFiles([STATUS]);
+  return { role, machine, net, cpus: allowedCpus(files[STATUS] ?? '') };
+}
+
+async function requireTools(machine: Machine): Promise<void> {
+  const names = Object.keys(TOOLS);
+  const answers = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
+  const missing = names.filter((_, at) => answers[at]?.answer === 'no');
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((name) => TOOLS[name] ?? name))];
+  throw new BarewireError(`The ${machine.name} does not have ${missing.join(', ')}.`, {
+    code: 'missing-tool',
+    fault: 'machine',
+    hint: `There, on Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${packages.join(' ')}`,
+  });
+}
+
+const noHosts = (): BarewireError =>
+  new BarewireError('The ssh testbed needs two machines.', {
+    code: 'bad-input',
+    fault: 'user',
+    hint: 'Write --testbed ssh:CLIENT,SERVER with names that ssh knows.',
+  });

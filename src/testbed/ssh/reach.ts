@@ -1,0 +1,73 @@
+import type { RunResult } from '../../machine/index.js';
+import { BarewireError } from '../../schema/index.js';
+
+/** A machine to reach, and the configuration to reach it by: null is the user's own. */
+export interface Reach {
+  readonly destination: string;
+  readonly config: string | null;
+}
+
+/** Runs a program of this machine to its end. */
+export type Run = (
+  argv: readonly string[],
+  options: { readonly input: string; readonly timeoutMs: number },
+) => Promise<RunResult>;
+
+const CONNECT_S = 15;
+const ALIVE_INTERVAL_S = 5;
+const COMMAND_LIMIT_MS = 120_000;
+/** ssh's own exit status for all that goes wrong before the far side's command runs. */
+const SSH_FAILED = 255;
+
+/** The system's ssh by the user's configuration, with nobody to ask for a password; it ends when the far side falls silent. */
+export const sshArgv = ({ destination, config }: Reach): string[] => [
+  'ssh',
+  '-T',
+  ...(config === null ? [] : ['-F', config]),
+  ...[
+    '-o',
+    'BatchMode=yes',
+    '-o',
+    `ConnectTimeout=${CONNECT_S}`,
+    '-o',
+    `ServerAliveInterval=${ALIVE_INTERVAL_S}`,
+  ],
+  // A port that the user forwards for a terminal may be taken by that terminal.
+  ...['-o', 'ClearAllForwardings=yes', destination],
+];
+
+/** Runs a program of the far side's `sh` to its end. Throws `host-unreachable` with ssh's own last words. */
+export async function runFar(run: Run, reach: Reach, script: string): Promise<RunResult> {
+  const result = await run([...sshArgv(reach), 'exec sh -s'], {
+    input: script,
+    timeoutMs: COMMAND_LIMIT_MS,
+  });
+  if (result.code === SSH_FAILED) throw unreachable(reach, result.stderr.trim());
+  return result;
+}
+
+/**
+ * ssh has one exit status for all of these, and no other sign. Its words have been the same for twenty years and are not
+ * translated; where they should change, the hint is a general one.
+ */
+const HINTS: readonly (readonly [RegExp, (reach: Reach) => string])[] = [
+  [
+    /host key verification failed/i,
+    ({ destination }) =>
+      `Compare its host key with what the machine's owner says, then put it into known_hosts: ssh ${destination}`,
+  ],
+  [
+    /permission denied/i,
+    ({ destination }) =>
+      `Put a key that needs no passphrase, or that your ssh-agent holds, on the machine: ssh-copy-id ${destination}`,
+  ],
+];
+
+function unreachable(reach: Reach, said: string): BarewireError {
+  const hint = HINTS.find(([words]) => words.test(said))?.[1];
+  return new BarewireError(`ssh does not reach ${reach.destination}: ${said}`, {
+    code: 'host-unreachable',
+    fault: 'machine',
+    hint: hint?.(reach) ?? `See what it says by hand: ssh -o BatchMode=yes ${reach.destination} true`,
+  });
+}
