@@ -14,6 +14,7 @@ export interface GuestStart {
   readonly qemu: QemuPlan;
   /** The machine's CPUs that the guest may use; empty leaves it to the scheduler. */
   readonly pinnedTo: readonly number[];
+  readonly limitMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -41,10 +42,13 @@ export async function bootGuest(machine: Machine, start: GuestStart): Promise<Ma
 }
 
 /** Rejects when the guest takes too long, and with the signal's reason when that comes first. */
-async function limit({ role, signal }: GuestStart, console: Console): Promise<never> {
-  await sleep(BOOT_LIMIT_MS, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
+async function limit(
+  { role, limitMs = BOOT_LIMIT_MS, signal }: GuestStart,
+  console: Console,
+): Promise<never> {
+  await sleep(limitMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
   signal?.throwIfAborted();
-  throw stuck(role, console.tail);
+  throw stuck(role, limitMs, console.tail);
 }
 
 const enter = ({ run, role, qemu }: GuestStart, signal: AbortSignal): Promise<Machine> =>
@@ -72,9 +76,9 @@ const died = (role: HostRole, { code, signal, stderrTail }: Exit, tail: string):
     },
   );
 
-const stuck = (role: HostRole, tail: string): BarewireError =>
+const stuck = (role: HostRole, limitMs: number, tail: string): BarewireError =>
   new BarewireError(
-    `The guest of the ${role} was not ready within ${BOOT_LIMIT_MS / 1_000} s${said('its console', tail)}`,
+    `The guest of the ${role} was not ready within ${limitMs / 1_000} s${said('its console', tail)}`,
     {
       code: 'timed-out',
       fault: 'machine',

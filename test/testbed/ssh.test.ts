@@ -1,0 +1,60 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openTestbed } from '../../src/testbed/index.js';
+import { readBundle } from '../../src/testbed/ssh/bundle.js';
+import { parseTarget } from '../../src/testbed/ssh/target.js';
+
+const WIRE = { mtu: 1500, rateMbps: null };
+
+describe('a machine by name', () => {
+  test.each([
+    ['db1', { destination: 'db1', dev: null }],
+    ['admin@db1.example.org', { destination: 'admin@db1.example.org', dev: null }],
+    ['db1/eth2', { destination: 'db1', dev: 'eth2' }],
+    ['[2001:db8::1]/bond0.7', { destination: '[2001:db8::1]', dev: 'bond0.7' }],
+  ])('%s', (text, target) => expect(parseTarget(text)).toEqual(target));
+
+  test.each(['', '-oProxyCommand=reboot', 'a b', 'db1/', 'db1/an-interface-name-too-long'])(
+    'refuses %j',
+    (text) =>
+      expect(() => parseTarget(text)).toThrow(expect.objectContaining({ code: 'bad-input' }) as Error),
+  );
+});
+
+test('the bundle has the agent, its library, and a hash that tells one content from another', async () => {
+  const [one, again] = await Promise.all([readBundle(), readBundle()]);
+  expect(again.hash).toBe(one.hash);
+  expect(one.architectures).toContain(process.arch);
+  expect(one.packed.length).toBeLessThan(8_000_000);
+});
+
+test('a testbed of machines needs two of them', async () => {
+  await expect(openTestbed('ssh', { wire: WIRE })).rejects.toMatchObject({ code: 'bad-input' });
+});
+
+test('a machine where nothing listens is said to be unreachable, with what ssh said', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  const folder = await mkdtemp(join(tmpdir(), 'barewire-ssh-'));
+  const config = join(folder, 'config');
+  await writeFile(config, `Host nobody\nHostName 127.0.0.1\nPort ${port}\n`);
+  try {
+    await expect(
+      openTestbed('ssh', { wire: WIRE, hosts: { client: 'nobody', server: 'nobody', config } }),
+    ).rejects.toMatchObject({
+      code: 'host-unreachable',
+      message: expect.stringMatching(/nobody: .*refused/) as string,
+      hint: expect.stringContaining('ssh -o BatchMode=yes nobody') as string,
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
