@@ -23,6 +23,13 @@ export function certify(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): 
     sendLatenessUs: spreadUs(sum.lateness),
     ownLatenessUs: spreadUs(sum.ownLateness),
     loopLagUs: spreadUs(sum.loopLag),
+    stalls: {
+      count: sum.stalls,
+      totalMs: sum.stallNs / 1e6,
+      maxMs: sum.maxStallNs / 1e6,
+      requestShare: sum.stalledRequests / Math.max(sum.requests, 1),
+    },
+    runDelayMs: sum.runDelayS * 1000,
     lateSends: sum.lateSends,
     missedSends: sum.missedSends,
     cpuShare,

@@ -21,13 +21,14 @@ export class Connections implements Disposable {
   readonly fd: Int32Array;
   readonly state: Uint8Array;
   readonly opener: Opener;
-  /** Those that are opening, longest first. */
+  /** Those that are opening, longest first, and since when. */
   readonly opening: Pending;
   readonly openedNs: Float64Array;
   openingCount = 0;
   /** How many were open once, or failed once: the start waits for all. */
   triedCount = 0;
   readonly #tried: Uint8Array;
+  readonly #hasAnswered: Uint8Array;
   readonly #epoll: Epoll;
   readonly #address: SocketAddress;
 
@@ -38,6 +39,7 @@ export class Connections implements Disposable {
     this.opening = new Pending(connections);
     this.openedNs = new Float64Array(connections);
     this.#tried = new Uint8Array(connections);
+    this.#hasAnswered = new Uint8Array(connections);
     this.#epoll = epoll;
     this.#address = address;
     for (let c = 0; c < connections; c++) this.opener.soon(c);
@@ -65,19 +67,34 @@ export class Connections implements Disposable {
   finish(c: number): number {
     this.#leaveOpening(c);
     this.state[c] = FREE;
+    this.#hasAnswered[c] = 0;
     this.#markTried(c);
     return socketError(this.fd[c]!);
   }
 
-  close(c: number): void {
+  /** The answer on `c` is in. */
+  answered(c: number): void {
+    this.state[c] = FREE;
+    this.#hasAnswered[c] = 1;
+  }
+
+  /** Closes `c`, and opens it again: at once when it was of use, else after a while. */
+  reopen(c: number, nowNs: number): void {
+    if (this.#hasAnswered[c] === 1) this.opener.soon(c);
+    else this.opener.later(c, nowNs);
+    this.#close(c);
+  }
+
+  #close(c: number): void {
     if (this.state[c] === OPENING) this.#leaveOpening(c);
     if (this.fd[c]! >= 0) closeFd(this.fd[c]!);
     this.fd[c] = -1;
     this.state[c] = CLOSED;
+    this.#hasAnswered[c] = 0;
     this.#markTried(c);
   }
 
-  /** Times given before count from another zero: what was 0 is now at -`ns`. */
+  /** Times given before count from another zero: what was `ns` is 0 now. */
   zeroAt(ns: number): void {
     this.openedNs.forEach((opened, c, all) => (all[c] = opened - ns));
     this.opener.zeroAt(ns);

@@ -1,6 +1,7 @@
 import type { ErrorKind } from '../schema/index.js';
 import { Histogram } from '../stats/index.js';
-import { ERROR_PLACES, newTally, type Tally } from './tally.js';
+import type { StallClock } from './stall-clock.js';
+import { ERROR_PLACES, type Tally } from './tally.js';
 import { LATE_SEND_US } from './thresholds.js';
 import type { Times } from './times.js';
 
@@ -15,22 +16,30 @@ export interface Window {
 
 /** Counts what is intended inside the window, and nothing else. Allocates nothing once it is made. */
 export class Recorder {
-  readonly tally: Tally = newTally();
   /** Requests of the window that are on their way. */
   inFlight = 0;
   readonly #times: Times;
+  readonly #stalls: StallClock;
+  readonly #tally: Tally;
   readonly #fromNs: number;
   readonly #untilNs: number;
-  readonly #response = new Histogram(this.tally.response);
-  readonly #service = new Histogram(this.tally.service);
-  readonly #lateness = new Histogram(this.tally.lateness);
-  readonly #ownLateness = new Histogram(this.tally.ownLateness);
-  readonly #loopLag = new Histogram(this.tally.loopLag);
+  readonly #response: Histogram;
+  readonly #service: Histogram;
+  readonly #lateness: Histogram;
+  readonly #ownLateness: Histogram;
+  readonly #loopLag: Histogram;
 
   readonly #spans = new Float64Array(1);
 
-  constructor(window: Window, times: Times) {
+  constructor(window: Window, times: Times, stalls: StallClock, tally: Tally) {
     this.#times = times;
+    this.#stalls = stalls;
+    this.#tally = tally;
+    this.#response = new Histogram(tally.response);
+    this.#service = new Histogram(tally.service);
+    this.#lateness = new Histogram(tally.lateness);
+    this.#ownLateness = new Histogram(tally.ownLateness);
+    this.#loopLag = new Histogram(tally.loopLag);
     this.#fromNs = window.fromNs;
     this.#untilNs = window.untilNs;
   }
@@ -53,22 +62,23 @@ export class Recorder {
     const intendedNs = this.#times.intendedNs[c]!;
     const freedNs = this.#times.freedNs[c]!;
     const nowNs = this.#times.now.ns;
-    this.tally.intended++;
+    this.#tally.intended++;
     this.inFlight++;
     this.#spans[0] = nowNs - intendedNs;
     this.#lateness.recordFrom(this.#spans, 0);
     if (freedNs > intendedNs) this.#spans[0] = nowNs - freedNs;
     this.#ownLateness.recordFrom(this.#spans, 0);
-    if (freedNs - intendedNs > LATE_SEND_US * 1000) this.tally.lateSends++;
+    if (freedNs - intendedNs > LATE_SEND_US * 1000) this.#tally.lateSends++;
   }
 
   /** As expected, now. */
   answered(c: number): void {
     const nowNs = this.#times.now.ns;
-    if (this.#isInside(nowNs)) this.tally.answeredInWindow++;
+    if (this.#isInside(nowNs)) this.#tally.answeredInWindow++;
     if (!this.#counts(c)) return;
     this.inFlight--;
-    this.tally.requests++;
+    this.#tally.requests++;
+    if (this.#stalls.hasStalledSince(this.#times.intendedNs, c)) this.#tally.stalledRequests++;
     this.#spans[0] = nowNs - this.#times.intendedNs[c]!;
     this.#response.recordFrom(this.#spans, 0);
     this.#spans[0] = nowNs - this.#times.sentNs[c]!;
@@ -78,24 +88,24 @@ export class Recorder {
   failed(c: number, kind: ErrorKind): void {
     if (!this.#counts(c)) return;
     this.inFlight--;
-    this.tally.errors[ERROR_PLACES[kind]]! += 1;
+    this.#tally.errors[ERROR_PLACES[kind]]! += 1;
   }
 
   /** Failed without having been sent: its connection could not be opened. */
   unopened(c: number): void {
     if (!this.#counts(c)) return;
-    this.tally.intended++;
-    this.tally.errors[ERROR_PLACES.connect]! += 1;
+    this.#tally.intended++;
+    this.#tally.errors[ERROR_PLACES.connect]! += 1;
   }
 
   missed(c: number): void {
     if (!this.#counts(c)) return;
-    this.tally.intended++;
-    this.tally.missedSends++;
+    this.#tally.intended++;
+    this.#tally.missedSends++;
   }
 
   lost(): void {
-    if (this.isOpen()) this.tally.connectionsLost++;
+    if (this.isOpen()) this.#tally.connectionsLost++;
   }
 
   /**
@@ -104,7 +114,7 @@ export class Recorder {
    */
   turned(lagNs: number, isIdle: boolean): void {
     if (!this.isOpen()) return;
-    if (isIdle) this.tally.spunNs += lagNs;
+    if (isIdle) this.#tally.spunNs += lagNs;
     if (!isIdle || lagNs > HELD_UP_NS) this.#loopLag.record(lagNs);
   }
 }

@@ -10,20 +10,29 @@ export function mergeTallies(tallies: readonly Tally[]): Tally {
   return sum;
 }
 
+const SUMS = [
+  'requests',
+  'intended',
+  'answeredInWindow',
+  'missedSends',
+  'lateSends',
+  'connectionsLost',
+  'cpuUserS',
+  'cpuSystemS',
+  'spunNs',
+  'runDelayS',
+  'stalls',
+  'stallNs',
+  'stalledRequests',
+] as const satisfies (keyof Tally)[];
+const HISTOGRAMS = ['response', 'service', 'lateness', 'ownLateness', 'loopLag'] as const;
+
 function addTo(sum: Tally, tally: Tally): void {
-  sum.requests += tally.requests;
-  sum.intended += tally.intended;
-  sum.answeredInWindow += tally.answeredInWindow;
-  sum.missedSends += tally.missedSends;
-  sum.lateSends += tally.lateSends;
-  sum.connectionsLost += tally.connectionsLost;
-  sum.cpuUserS += tally.cpuUserS;
-  sum.cpuSystemS += tally.cpuSystemS;
-  sum.spunNs += tally.spunNs;
-  sum.connectErrno ||= tally.connectErrno;
+  for (const key of SUMS) sum[key] += tally[key];
+  for (const key of HISTOGRAMS) new Histogram(sum[key]).merge(new Histogram(tally[key]));
   tally.errors.forEach((count, place) => (sum.errors[place]! += count));
-  for (const key of ['response', 'service', 'lateness', 'ownLateness', 'loopLag'] as const)
-    new Histogram(sum[key]).merge(new Histogram(tally[key]));
+  sum.maxStallNs = Math.max(sum.maxStallNs, tally.maxStallNs);
+  sum.connectErrno ||= tally.connectErrno;
 }
 
 export function resultOf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): LoadResult {

@@ -22,6 +22,14 @@ export interface Tally {
   cpuSystemS: number;
   /** CPU time of turns that found nothing to do. */
   spunNs: number;
+  /** How long the thread was ready to run and another task had its CPU. */
+  runDelayS: number;
+  /** Times that the thread stood still though it was not asleep: how many, how long together, the longest. */
+  stalls: number;
+  stallNs: number;
+  maxStallNs: number;
+  /** Of `requests`, those that a stall fell on. */
+  stalledRequests: number;
   /** errno of the last connection that could not be opened; 0 when all could. */
   connectErrno: number;
   readonly errors: Float64Array;
@@ -44,6 +52,11 @@ export const newTally = (): Tally => ({
   cpuUserS: 0,
   cpuSystemS: 0,
   spunNs: 0,
+  runDelayS: 0,
+  stalls: 0,
+  stallNs: 0,
+  maxStallNs: 0,
+  stalledRequests: 0,
   connectErrno: 0,
   errors: new Float64Array(ERROR_KINDS.length),
   response: new Histogram().counts,

@@ -17,3 +17,9 @@ export const MAX_MISSED_SHARE = 0.001;
 
 /** Of the requests intended: with fewer connections than planned the load has another shape than the one asked for. */
 export const MAX_UNOPENED_SHARE = 0.001;
+
+/**
+ * A thread that stands still for longer than this has stalled. The longest thing that it does between two looks at the
+ * clock, a send through two hosts' network stacks, takes under 20 µs.
+ */
+export const STALL_US = 100;

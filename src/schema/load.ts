@@ -55,6 +55,18 @@ export const certificateSchema = z.object({
   ownLatenessUs: spread.optional(),
   /** Between two turns of the event loop beyond the wait that was asked for. */
   loopLagUs: spread,
+  /** Times that a generator thread stood still for more than the limit of METHODOLOGY.md though it was not asleep. */
+  stalls: z
+    .object({
+      count: z.number(),
+      totalMs: z.number(),
+      maxMs: z.number(),
+      /** Of the answered requests, those that were due or on their way during one, 0 to 1: their tail is not the network's. */
+      requestShare: z.number(),
+    })
+    .optional(),
+  /** How long the threads were ready to run while another task had their CPU. */
+  runDelayMs: z.number().optional(),
   /** Sent later than the limit of METHODOLOGY.md because the connection was still waiting for an answer. */
   lateSends: z.number(),
   /** Intended inside the window but never sent. */

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundlePath } from '../../src/machine/index.js';
+import type { LoadResult } from '../../src/schema/index.js';
 import { freePort, planFor, startNginx, type Nginx } from './servers.js';
 
 let nginx: Nginx;
@@ -52,6 +54,26 @@ describe('the generator process', () => {
     expect(await generator.hear()).toMatchObject({ error: { code: 'agent-protocol' } });
     generator.say({ run: planFor(nginx.port, { durationMs: 100 }) });
     expect(await generator.hear()).toEqual({ window: 'open' });
+  });
+
+  test('knows when it stood still itself, and what that fell on', async () => {
+    await using generator = startGenerator();
+    generator.say({ run: planFor(nginx.port, { durationMs: 1000 }) });
+    expect(await generator.hear()).toEqual({ window: 'open' });
+    await sleep(200);
+    generator.child.kill('SIGSTOP');
+    await sleep(200);
+    generator.child.kill('SIGCONT');
+    expect(await generator.hear()).toEqual({ window: 'close' });
+    const { result } = (await generator.hear()) as { result: LoadResult };
+    const { stalls, ownLatenessUs, valid, reasons } = result.certificate;
+    expect(stalls!.maxMs).toBeGreaterThan(150);
+    expect(stalls!.maxMs).toBeLessThan(stalls!.totalMs + 1);
+    expect(stalls!.requestShare).toBeGreaterThan(0.15);
+    expect(stalls!.requestShare).toBeLessThan(1);
+    expect(ownLatenessUs!.p99).toBeGreaterThan(100_000);
+    expect(valid).toBe(false);
+    expect(reasons.join()).toContain('late by itself');
   });
 
   test('stops in mid-run when its input ends', async () => {
