@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Summary, TrialRecord } from '../../src/schema/index.js';
 import { barewire, endRuns, Run, sleep } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
@@ -25,6 +25,9 @@ const summaryOf = async (directory: string): Promise<Summary> =>
 /** 1 where a cell has no trial that the generator vouches for, as happens on a busy machine; else 0. */
 const expectedStatus = async (directory: string): Promise<number> =>
   (await summaryOf(directory)).networks.some(({ cells }) => cells.some(({ trials }) => trials === 0)) ? 1 : 0;
+
+/** Trials that a busy machine spoils are measured again. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 let folder: string;
 let spec: string;
@@ -97,7 +100,8 @@ describe('a study', () => {
         load: { errors: { connect: 0, reset: 0, timeout: 0 } },
       });
       if (trial.status !== 'measured') continue;
-      expect(trial.load.intended).toBeGreaterThanOrEqual(299);
+      // Of 300, one more or less for each of the 64 connections, as its phase falls.
+      expect(Math.abs(trial.load.intended - 300)).toBeLessThanOrEqual(64);
       expect(trial.load.requests).toBe(trial.load.intended);
       expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(100);
       if (trial.network === 'flannel-vxlan') expect(trial.setup?.steps).toBeGreaterThan(10);
