@@ -19,9 +19,13 @@ const STUDY_TOOLS = [
 ];
 const TEST_TOOLS = [
   { tool: 'ps', pkg: 'procps', why: 'finds processes that a test left behind' },
+  { tool: 'h2load', pkg: 'nghttp2-client', why: 'a second opinion of the load' },
   { tool: 'chromium', pkg: 'chromium', why: 'opens the report as a reader would' },
 ];
-const BENCH_TOOLS = [{ tool: 'wrk', pkg: 'wrk', why: 'the generator to be measured against' }];
+const BENCH_TOOLS = [
+  { tool: 'wrk', pkg: 'wrk', why: 'the generator to be measured against' },
+  { tool: 'tcpdump', pkg: 'tcpdump', why: 'sees on the wire what the generator says of itself' },
+];
 
 function hasTool(tool) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];

@@ -4,3 +4,7 @@ export { runLoad, type RunLoadOptions } from './run.js';
 export { serveGenerator } from './serve.js';
 export { checkTarget, type CheckedTarget } from './target.js';
 export { runThread } from './thread.js';
+export { PEERS } from './peer/catalog.js';
+export { openPeer, type PeerGenerator } from './peer/open.js';
+export { peerFacts } from './peer/tool.js';
+export type { PeerName } from './peer/types.js';

@@ -21,6 +21,16 @@ export {
   type LoadResult,
 } from './load.js';
 export {
+  GENERATORS,
+  peerCertificateSchema,
+  peerResultSchema,
+  peerSchema,
+  type GeneratorName,
+  type PeerCertificate,
+  type PeerFacts,
+  type PeerResult,
+} from './peer.js';
+export {
   ROLES,
   plannedTrialSchema,
   trialRecordSchema,

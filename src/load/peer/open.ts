@@ -1,0 +1,95 @@
+import type { Machine } from '../../machine/index.js';
+import { BarewireError, type LoadPlan, type PeerResult, type Step } from '../../schema/index.js';
+import { openGenerator, type Generator, type GeneratorRequest } from '../generator.js';
+import type { RunLoadOptions } from '../run.js';
+import { PEERS } from './catalog.js';
+import { drive } from './drive.js';
+import { peerResult } from './result.js';
+import { findTool, type Tool } from './tool.js';
+import type { Peer, PeerJob, PeerName } from './types.js';
+
+/** Another tool in the generator's place. Disposing ends it, in mid-run too, and removes its files. */
+export interface PeerGenerator extends AsyncDisposable {
+  /** Of a process of ours in the same namespace, which asks once before the load and is idle in it. */
+  readonly pid: number;
+  readonly check: Generator['check'];
+  run(plan: LoadPlan, options?: RunLoadOptions): Promise<PeerResult>;
+}
+
+/** @throws BarewireError `missing-tool` when it is not installed on that host */
+export async function openPeer(
+  machine: Machine,
+  request: GeneratorRequest,
+  name: PeerName,
+): Promise<PeerGenerator> {
+  const peer = PEERS[name];
+  const tool = await findTool(machine, peer);
+  const dir = `/run/barewire/${request.run}-load`;
+  const { mark } = await machine.take([placeFor(dir)]);
+  try {
+    return hold(machine, request, { peer, tool, dir, mark }, await openGenerator(machine, request));
+  } catch (error) {
+    await machine.undo(mark);
+    throw error;
+  }
+}
+
+const placeFor = (dir: string): Step => ({
+  why: 'A place for the files of the load generator',
+  do: { kind: 'directory', path: dir },
+  undo: { kind: 'directory', path: dir },
+});
+
+interface Place {
+  readonly peer: Peer;
+  readonly tool: Tool;
+  readonly dir: string;
+  readonly mark: number;
+}
+
+function hold(machine: Machine, request: GeneratorRequest, place: Place, own: Generator): PeerGenerator {
+  const { peer, tool, mark } = place;
+  let answerBytes = 0;
+  let runs = 0;
+  return {
+    pid: own.pid,
+    check: async (target, expect) => {
+      const checked = await own.check(target, expect);
+      answerBytes = checked.headerBytes + checked.bodyBytes;
+      return checked;
+    },
+    run: async (plan, options = {}) => {
+      if (plan.mode.kind !== peer.loop || answerBytes === 0) throw notAsked(peer, plan, answerBytes);
+      const dir = `${place.dir}/${++runs}`;
+      const rateRps = plan.mode.kind === 'open' ? plan.mode.rateRps : 0;
+      const job: PeerJob = { plan, rateRps, program: tool.program, dir, answerBytes };
+      const run = peer.run(job);
+      await machine.take([inside(dir), ...run.files.map(fileStep)]);
+      const { output, spent } = await drive(machine, request, peer, run, options);
+      return peerResult(peer, plan, peer.read(job, output), spent);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await machine.undo(mark);
+    },
+  };
+}
+
+/** These go with the directory that they are in. */
+const inside = (dir: string): Step => ({
+  why: 'A place for the files of one run',
+  do: { kind: 'directory', path: dir },
+  undo: null,
+});
+const fileStep = ({ path, content }: { readonly path: string; readonly content: string }): Step => ({
+  why: 'What the load generator is told',
+  do: { kind: 'file', path, content },
+  undo: null,
+});
+
+const notAsked = ({ name, loop }: Peer, { mode }: LoadPlan, answerBytes: number): BarewireError =>
+  new BarewireError(
+    answerBytes === 0
+      ? `${name} was to load a target that was not asked once before`
+      : `${name} makes a load of the kind ${loop}, and was asked for ${mode.kind}`,
+    { code: 'bad-input', fault: 'bug' },
+  );

@@ -1,0 +1,182 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openPeer, peerFacts, type PeerGenerator, type PeerName } from '../../src/load/index.js';
+import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
+import { peerResultSchema, type LoadPlan } from '../../src/schema/index.js';
+import { Histogram } from '../../src/stats/index.js';
+import { snapshotMachine } from '../leaks.js';
+import { answerAll, nastyServer, okAnswer, planFor, startNginx, type Nginx } from './servers.js';
+
+const PATH = process.env['PATH'] ?? '';
+let nginx: Nginx;
+let machine: Machine;
+let run: string;
+let state: string;
+beforeAll(async () => {
+  state = mkdtempSync(join(tmpdir(), 'barewire-peer-'));
+  vi.stubEnv('BAREWIRE_STATE', state);
+  nginx = await startNginx();
+});
+afterAll(async () => {
+  await nginx[Symbol.asyncDispose]();
+  vi.unstubAllEnvs();
+  rmSync(state, { recursive: true });
+});
+beforeEach(async () => {
+  run = freshRunId();
+  machine = await openMachine({ run, host: 'client', netns: null });
+});
+afterEach(() => machine[Symbol.asyncDispose]());
+
+const peer = (name: PeerName): Promise<PeerGenerator> =>
+  openPeer(machine, { run, netns: null, cpus: [0] }, name);
+const closed: Partial<LoadPlan> = { mode: { kind: 'closed' }, durationMs: 1000 };
+const open = (rateRps: number): Partial<LoadPlan> => ({
+  mode: { kind: 'open', rateRps, arrival: 'constant' },
+  durationMs: 1000,
+});
+
+describe.each<[PeerName, Partial<LoadPlan>]>([
+  ['wrk', closed],
+  ['h2load', open(2000)],
+])('%s against a real nginx', (name, changes) => {
+  test('gives a result whose histogram has a sample for each answer', async () => {
+    await using generator = await peer(name);
+    const plan = planFor(nginx.port, changes);
+    await generator.check(plan.target, plan.expect);
+    const edges: string[] = [];
+    const result = await generator.run(plan, { onWindow: (edge) => edges.push(edge) });
+    expect(peerResultSchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
+    expect(edges).toEqual(['open', 'close']);
+    expect(result.requests).toBeGreaterThan(500);
+    expect(result.requests).toBe(result.intended);
+    const response = Histogram.decode(result.response);
+    expect(response.count).toBe(result.requests);
+    expect(response.quantile(0.5)).toBeGreaterThan(10_000);
+    expect(response.max).toBeLessThan(1e9);
+    expect(result.durationS).toBeGreaterThan(0.9);
+    expect(result.durationS).toBeLessThan(1.5);
+    expect(result.cpuSeconds.user + result.cpuSeconds.system).toBeGreaterThan(0.005);
+  });
+
+  test('leaves no file and no process', async () => {
+    const generator = await peer(name);
+    const plan = planFor(nginx.port, changes);
+    await generator.check(plan.target, plan.expect);
+    await generator.run(plan);
+    await generator[Symbol.asyncDispose]();
+    const { runFiles = [], processes = [] } = await snapshotMachine();
+    expect([...runFiles, ...processes].filter((line) => line.includes(run))).toEqual([]);
+  });
+
+  test('is ended in mid-run, as interrupted', async () => {
+    await using generator = await peer(name);
+    const plan = planFor(nginx.port, { ...changes, durationMs: 20_000 });
+    await generator.check(plan.target, plan.expect);
+    const stop = new AbortController();
+    const start = performance.now();
+    setTimeout(() => stop.abort(), 500);
+    await expect(generator.run(plan, { signal: stop.signal })).rejects.toMatchObject({ code: 'interrupted' });
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+});
+
+describe('wrk', () => {
+  test('has the latencies of its correction taken out, down to the last one', async () => {
+    // Each tenth request stalls for far longer than the mean time between two.
+    await using server = await nastyServer((socket) => {
+      let asked = 0;
+      socket.on('data', () => {
+        const isStalled = asked++ % 10 === 9;
+        setTimeout(() => socket.write(okAnswer()), isStalled ? 60 : 1);
+      });
+    });
+    await using generator = await peer('wrk');
+    const plan = planFor(server.port, { ...closed, connections: 4 });
+    await generator.check(plan.target, plan.expect);
+    const result = await generator.run(plan);
+    const response = Histogram.decode(result.response);
+    expect(response.count).toBe(result.requests);
+    // A tenth was slow, and nothing lies between the two kinds but what wrk would have made up.
+    expect(response.quantile(0.85)).toBeLessThan(30e6);
+    expect(response.quantile(0.95)).toBeGreaterThan(55e6);
+    const between = [...response.cells()].filter(({ lowNs, highNs }) => lowNs > 35e6 && highNs < 55e6);
+    expect(between.reduce((sum, { count }) => sum + count, 0)).toBeLessThan(result.requests / 50);
+  });
+
+  test('says that answers with an error status are among its latencies', async () => {
+    await using server = await nastyServer(answerAll(okAnswer().replace('200 OK', '500 No')));
+    await using generator = await peer('wrk');
+    const plan = planFor(server.port, { ...closed, expect: { status: 500, bodyBytes: 100 } });
+    await generator.check(plan.target, plan.expect);
+    const { certificate } = await generator.run(plan);
+    expect(certificate.valid).toBe(false);
+    expect(certificate.reasons.join()).toContain('error status among its latencies');
+  });
+});
+
+describe('h2load', () => {
+  test('counts another status than the one expected as an error', async () => {
+    await using generator = await peer('h2load');
+    const plan = planFor(nginx.port, { ...open(500), expect: { status: 404, bodyBytes: null } });
+    await generator.check({ ...plan.target, path: '/none' }, plan.expect);
+    const result = await generator.run(plan);
+    expect(result.requests).toBe(0);
+    expect(result.errors.status).toBeGreaterThan(400);
+    expect(result.certificate.valid).toBe(false);
+  });
+
+  test('is not vouched for where it falls behind its rate', async () => {
+    await using server = await nastyServer((socket) => {
+      socket.on('data', () => setTimeout(() => socket.write(okAnswer()), 50));
+    });
+    await using generator = await peer('h2load');
+    const plan = planFor(server.port, open(2000));
+    await generator.check(plan.target, plan.expect);
+    const { certificate } = await generator.run(plan);
+    expect(certificate.valid).toBe(false);
+    expect(certificate.reasons.join()).toMatch(/h2load made \d+ of 2000 requests\/s/);
+  });
+});
+
+describe('looking for a tool', () => {
+  let folder: string;
+  const install = (program: string, text: string): void =>
+    writeFileSync(join(folder, program), `#!/bin/sh\necho '${text}'\n`, { mode: 0o755 });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'barewire-path-'));
+    vi.stubEnv('PATH', folder);
+  });
+  afterEach(() => {
+    vi.stubEnv('PATH', PATH);
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each<[PeerName, RegExp]>([
+    ['wrk', /apt-get install wrk$/],
+    ['h2load', /apt-get install nghttp2-client$/],
+    ['wrk2', /Debian has no package of wrk2: build it/],
+    ['tcpkali', /Debian has no package of tcpkali: build it/],
+  ])('that is not there says how to get it: %s', async (name, hint) => {
+    await expect(peer(name)).rejects.toMatchObject({
+      code: 'missing-tool',
+      fault: 'machine',
+      hint: expect.stringMatching(hint) as string,
+    });
+  });
+
+  test('knows wrk2 under the name of wrk, and does not take it for wrk', async () => {
+    install('wrk', 'wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer   -R, --rate <T>  work rate');
+    await expect(peerFacts(machine, 'wrk2')).resolves.toMatchObject({ name: 'wrk2', version: '4.0.0' });
+    await expect(peerFacts(machine, 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
+  });
+
+  test('tells its version and what it cannot say', async () => {
+    install('h2load', 'h2load nghttp2/1.52.0');
+    const facts = await peerFacts(machine, 'h2load');
+    expect(facts).toMatchObject({ version: '1.52.0', loop: 'open', timedFrom: 'send' });
+    expect(facts.cannotSay.join(' ')).toContain('coordinated omission');
+  });
+});
