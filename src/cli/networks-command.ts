@@ -2,7 +2,8 @@ import { Command } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
 import { networkNames } from '../network/index.js';
 import { openTestbed, probeNetworks } from '../testbed/index.js';
-import { requireMachine } from '../study/index.js';
+import { BarewireError } from '../schema/index.js';
+import { parsePlace, requireMachine, type Place } from '../study/index.js';
 import type { Context } from './context.js';
 
 export const networksCommand = (context: Context): Command =>
@@ -11,12 +12,14 @@ export const networksCommand = (context: Context): Command =>
     .description(
       'What each network is, what it needs, and whether this testbed can run it, with the reason if not.',
     )
+    .option('--testbed <place>', 'netns (the default), vm, vm:KERNEL or ssh:CLIENT,SERVER', 'netns')
     .option('--json', 'print a list of objects')
-    .action(async (flags: { json?: true }) => {
-      requireMachine(['ip', 'nsenter']);
-      await using _lock = await lockMachine('networks');
-      const wire = { mtu: 1500, rateMbps: null };
-      await using testbed = await openTestbed('netns', { run: freshRunId(), wire, signal: context.signal });
+    .action(async (flags: { testbed: string; json?: true }) => {
+      const { testbed: kind, ...place } = placeNamed(flags.testbed);
+      if (kind !== 'ssh') requireMachine(['ip', 'nsenter']);
+      await using _lock = kind === 'ssh' ? null : await lockMachine('networks');
+      const options = { run: freshRunId(), wire: { mtu: 1500, rateMbps: null }, signal: context.signal };
+      await using testbed = await openTestbed(kind, { ...options, ...place });
       const statuses = await probeNetworks(testbed, networkNames());
       if (flags.json === true) {
         context.terminal.print(JSON.stringify(statuses, null, 2));
@@ -28,3 +31,13 @@ export const networksCommand = (context: Context): Command =>
           if (line !== null) context.terminal.print(`${' '.repeat(31)}${line}`);
       }
     });
+
+function placeNamed(text: string): Place {
+  const place = parsePlace(text);
+  if (place !== null) return place;
+  throw new BarewireError(`There is no testbed "${text}".`, {
+    code: 'bad-input',
+    fault: 'user',
+    hint: 'Write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER.',
+  });
+}

@@ -41,7 +41,10 @@ export const studyCommand = (context: Context): Command =>
         'and shows which network costs what. PRESET is quick (the default) or machinezone-2015; FILE is YAML or JSON.',
     )
     .argument('[preset|file]', 'what to study (default: quick)')
-    .option('--testbed <kind>', 'where: netns (two hosts as namespaces of this machine)')
+    .option(
+      '--testbed <place>',
+      'where: netns (namespaces of this machine), vm (two guests), vm:KERNEL, ssh:CLIENT,SERVER (machines of yours)',
+    )
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
@@ -61,6 +64,8 @@ Examples:
   barewire study --networks host,macvlan --rates 20k   two networks at 20,000 requests/s
   barewire study machinezone-2015                      the article's rates, sizes and percentiles
   barewire study my-study.yaml --out results/mine      a spec of your own
+  barewire study --testbed vm --networks host,ipvlan   on two guests with a kernel that has IPvlan
+  barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
 A spec has the keys: name, testbed, networks, workloads, rates, blocks, duration, warmup, timeout, connections,
@@ -76,7 +81,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     terminal.print(dryRun(spec));
     return;
   }
-  requireMachine(STUDY_TOOLS);
+  // Machines over ssh are asked by themselves, and this one only needs ssh.
+  if (spec.testbed !== 'ssh') requireMachine(STUDY_TOOLS);
   const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
     if (await directory.exists())

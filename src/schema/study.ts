@@ -13,7 +13,11 @@ export type WorkloadName = (typeof WORKLOADS)[number];
 /** A spec after parsing: every default filled in, every unit resolved. */
 export const resolvedStudySchema = z.object({
   name: z.string(),
-  testbed: z.enum(['netns']),
+  testbed: z.enum(['netns', 'vm', 'ssh']),
+  /** ssh: the machines, each as ssh knows it, with `/DEV` where the data interface was named. */
+  hosts: z.object({ client: z.string(), server: z.string() }).optional(),
+  /** vm: the guests' kernel, a bzImage; without it the testbed finds one. */
+  kernel: z.string().optional(),
   networks: z.array(z.string()).readonly(),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),

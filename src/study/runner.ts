@@ -35,8 +35,8 @@ export interface StudyRequest {
  * interrupt too. The machine is put back before this returns or throws.
  */
 export async function runStudy(request: StudyRequest): Promise<Summary> {
-  await using _lock = await lockMachine(`study ${request.spec.name}`);
-  await restore(request.onEvent);
+  // Machines over ssh are locked and put back by their own agents; this one is not changed, and needs no root.
+  await using _lock = request.spec.testbed === 'ssh' ? null : await takeMachine(request);
   try {
     await measureAll(request);
   } catch (error) {
@@ -44,6 +44,17 @@ export async function runStudy(request: StudyRequest): Promise<Summary> {
     throw error;
   }
   return await writeReports(request.directory);
+}
+
+async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDisposable> {
+  const lock = await lockMachine(`study ${spec.name}`);
+  try {
+    await restore(onEvent);
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+  return lock;
 }
 
 async function hasTrials(directory: ResultsDirectory): Promise<boolean> {
@@ -63,7 +74,8 @@ async function restore(onEvent: OnStudyEvent): Promise<void> {
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
-  await using testbed = await openTestbed(spec.testbed, { run: freshRunId(), wire: spec.wire, signal });
+  const { wire, hosts, kernel } = spec;
+  await using testbed = await openTestbed(spec.testbed, { run: freshRunId(), wire, hosts, kernel, signal });
   const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, testbed);
   await directory.mend();
   const planned = planTrials(spec, measurable(study.networks), study.referenceMaxRps);

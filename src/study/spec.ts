@@ -10,6 +10,7 @@ import {
 } from '../schema/index.js';
 import { findNetwork } from '../network/index.js';
 import { PRESETS, type SpecInput } from './presets.js';
+import { parsePlace } from './place.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
 const bad = (message: string, hint: string): BarewireError =>
@@ -28,10 +29,14 @@ const duration = (leastMs: number, mostMs: number) =>
     return ms ?? 0;
   });
 
+const place = z.string().refine((text) => parsePlace(text) !== null, {
+  error: 'write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER',
+});
+
 /** The keys that a spec may have. Refusals name the nearest of them. */
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
-  testbed: z.enum(['netns']).default('netns'),
+  testbed: place.default('netns'),
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
   rates: z.union([rateList, z.record(z.string(), rateList)]),
@@ -86,6 +91,7 @@ export function resolveSpec(
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
   return resolvedStudySchema.parse({
     ...rest,
+    ...parsePlace(rest.testbed),
     networks: [...new Set(rest.networks.map((name) => findNetwork(name).name))],
     workloads,
     rates: resolveRates(rates, workloads, place),

@@ -45,9 +45,9 @@ export interface TestbedOptions {
   readonly run?: string;
   readonly wire: Wire;
   /** vm: the guests' kernel, a bzImage; by default this machine's own where it will do, else Debian's. */
-  readonly kernel?: string;
+  readonly kernel?: string | undefined;
   /** ssh: the two machines. */
-  readonly hosts?: SshHosts;
+  readonly hosts?: SshHosts | undefined;
   /** Checked between the parts of opening; what was made by then is taken away again. */
   readonly signal?: AbortSignal;
 }
