@@ -6,6 +6,7 @@ import {
   MAX_CPU_SHARE,
   MAX_MISSED_SHARE,
   MAX_OWN_LATENESS_P99_US,
+  MAX_STALLED_SHARE,
   MAX_UNOPENED_SHARE,
 } from './thresholds.js';
 
@@ -39,7 +40,8 @@ export function certify(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): 
 
 /** An open loop is held to its rate; a closed loop only to have been one. */
 function doubts(plan: LoadPlan, sum: Tally, cpuShare: number): string[] {
-  const pace = plan.mode.kind === 'open' ? [lateByItself(sum), saturated(cpuShare), missed(sum)] : [];
+  const pace =
+    plan.mode.kind === 'open' ? [lateByItself(sum), stalled(sum), saturated(cpuShare), missed(sum)] : [];
   return [...pace, unopened(sum), unanswered(sum)].filter((reason) => reason !== null);
 }
 
@@ -49,6 +51,15 @@ function lateByItself(sum: Tally): string | null {
   return (
     `the generator sent late by itself: p99 ${Math.round(p99)} µs after the request was due and its connection free ` +
     `(limit ${MAX_OWN_LATENESS_P99_US} µs)`
+  );
+}
+
+function stalled({ stalls, stalledRequests, requests, maxStallNs, runDelayS }: Tally): string | null {
+  if (stalledRequests <= requests * MAX_STALLED_SHARE) return null;
+  return (
+    `the generator stood still ${stalls} times, up to ${(maxStallNs / 1e6).toFixed(1)} ms ` +
+    `(other tasks had its CPU for ${(runDelayS * 1000).toFixed(0)} ms), and ${percent(stalledRequests / requests)} ` +
+    `of the requests met that (limit ${percent(MAX_STALLED_SHARE)})`
   );
 }
 

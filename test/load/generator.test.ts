@@ -66,14 +66,13 @@ describe('the generator process', () => {
     generator.child.kill('SIGCONT');
     expect(await generator.hear()).toEqual({ window: 'close' });
     const { result } = (await generator.hear()) as { result: LoadResult };
-    const { stalls, ownLatenessUs, valid, reasons } = result.certificate;
+    const { stalls, valid, reasons } = result.certificate;
     expect(stalls!.maxMs).toBeGreaterThan(150);
     expect(stalls!.maxMs).toBeLessThan(stalls!.totalMs + 1);
     expect(stalls!.requestShare).toBeGreaterThan(0.15);
     expect(stalls!.requestShare).toBeLessThan(1);
-    expect(ownLatenessUs!.p99).toBeGreaterThan(100_000);
     expect(valid).toBe(false);
-    expect(reasons.join()).toContain('late by itself');
+    expect(reasons.join()).toContain('stood still');
   });
 
   test('stops in mid-run when its input ends', async () => {
