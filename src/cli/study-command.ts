@@ -26,6 +26,7 @@ interface StudyFlags {
   readonly blocks?: string;
   readonly duration?: string;
   readonly connections?: string;
+  readonly generator?: string;
   readonly seed?: string;
   readonly out?: string;
   readonly resume?: true;
@@ -51,6 +52,10 @@ export const studyCommand = (context: Context): Command =>
     .option('--blocks <n>', 'passes over all trials, each in an order of its own')
     .option('--duration <time>', 'of each trial: 3s, 500ms, 1m')
     .option('--connections <n>', 'kept open by the generator')
+    .option(
+      '--generator <name>',
+      'a second opinion: wrk2, tcpkali, wrk or h2load makes the load (default: barewire)',
+    )
     .option('--seed <n>', 'of the random order; recorded, so that a study can be run again')
     .option('--out <dir>', 'the results directory (default: results/NAME-TIME)')
     .option('--resume', 'go on with --out, or with the newest unfinished study; measures no trial twice')
@@ -69,7 +74,7 @@ Examples:
   barewire study --resume                              after Ctrl-C or a crash
 
 A spec has the keys: name, testbed, networks, workloads, rates, blocks, duration, warmup, timeout, connections,
-arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
+generator, arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
 
@@ -170,6 +175,7 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   blocks: number(flags.blocks),
   duration: flags.duration,
   connections: number(flags.connections),
+  generator: flags.generator,
   seed: number(flags.seed),
 });
 

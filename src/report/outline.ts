@@ -23,7 +23,9 @@ import {
   extent,
   headline,
   inShort,
-  LATENCY_LEGEND,
+  cannotSayTitle,
+  latencyLegend,
+  loadedBy,
   NO_INTERVAL,
   ratioRange,
   someWithoutInterval,
@@ -55,12 +57,14 @@ export function outline(summary: Summary): readonly Block[] {
   return [
     { kind: 'title', text: `Barewire study ${summary.study}` },
     { kind: 'paragraph', text: `Testbed ${summary.testbed}, ${summary.startedAt}: ${extent(summary)}.` },
+    ...generatorNotice(summary),
     ...list('warnings', summary.warnings),
     ...overall(summary),
     ...situations(summary).flatMap(situationBlocks),
     ...setup(summary),
     ...notMeasured(summary),
     ...control(summary),
+    ...cannotSay(summary),
     { kind: 'heading', text: 'What this testbed cannot tell' },
     ...list('list', summary.cannotTell),
   ];
@@ -73,6 +77,16 @@ const list = (kind: 'warnings' | 'list', items: readonly string[]): readonly Blo
 const plain = (text: string): Text => ({ text, tone: 'plain' });
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
+
+function generatorNotice(summary: Summary): readonly Block[] {
+  const notice = loadedBy(summary);
+  return notice === null ? [] : [paragraph(notice)];
+}
+
+const cannotSay = ({ generator }: Summary): readonly Block[] =>
+  generator === undefined
+    ? []
+    : [{ kind: 'heading', text: cannotSayTitle(generator) }, ...list('list', generator.cannotSay)];
 
 function overall(summary: Summary): readonly Block[] {
   const rows = standings(summary).filter(({ network }) => network.status === 'measured');
@@ -229,7 +243,7 @@ function control(summary: Summary): readonly Block[] {
     { kind: 'heading', text: 'A/A control' },
     paragraph(controlText(summary)),
     ...list('list', ratios),
-    note(LATENCY_LEGEND),
+    note(latencyLegend(summary)),
     note(VERDICT_LEGEND),
   ];
 }

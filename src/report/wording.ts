@@ -155,6 +155,25 @@ export const someWithoutInterval = ({ rows }: Situation): boolean =>
 export const NO_INTERVAL =
   'Percentiles without an interval: an interval needs more than one block, so how sure they are is not known.';
 
-export const LATENCY_LEGEND =
-  'Response times from the intended send, in milliseconds, over all valid trials, with 95 % intervals; the ' +
-  'greatest sample (max) has none, because a longer run has a greater one.';
+/** What the latencies of a study are. A tool that stamps at the send has none but service times. */
+export const latencyLegend = ({ generator }: Summary): string =>
+  `${generator?.timedFrom === 'send' ? 'Service times from the actual send' : 'Response times from the intended send'}, ` +
+  'in milliseconds, over all valid trials, with 95 % intervals; the greatest sample (max) has none, because a longer run ' +
+  'has a greater one.';
+
+export const generatorName = ({ name, version }: NonNullable<Summary['generator']>): string =>
+  `${name} ${version}`;
+
+/** Said before any figure of a load that another tool made; null where Barewire's own generator made it. */
+export function loadedBy({ generator }: Summary): string | null {
+  if (generator === undefined) return null;
+  return (
+    `A second opinion: ${generatorName(generator)} made the load, not Barewire's own generator. ` +
+    (generator.loop === 'closed' ? 'It takes no rate: each trial is a closed loop. ' : '') +
+    (generator.timedFrom === 'send' ? 'Its latencies are service times, from the actual send. ' : '') +
+    `What it cannot say stands below.`
+  );
+}
+
+export const cannotSayTitle = ({ name }: NonNullable<Summary['generator']>): string =>
+  `What ${name} cannot say`;

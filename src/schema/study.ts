@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { GENERATORS, peerSchema } from './peer.js';
 
 /** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
 export const rateSchema = z.discriminatedUnion('kind', [
@@ -26,6 +27,7 @@ export const resolvedStudySchema = z.object({
   warmupMs: z.number().nonnegative(),
   timeoutMs: z.number().positive(),
   connections: z.number().int().positive(),
+  generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']),
   seed: z.number().int(),
   /** The margin inside which two networks count as equivalent, a share: 0.05. */
@@ -59,6 +61,8 @@ export const studyRecordSchema = z.object({
   /** The reference's closed-loop maximum by workload, requests per second; null where every rate is absolute. */
   referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
   cannotTell: z.array(z.string()),
+  /** The tool that makes the load, where it is not Barewire's own generator. */
+  generator: peerSchema.optional(),
   environment: z.record(z.string(), environmentSchema),
 });
 export type StudyRecord = z.infer<typeof studyRecordSchema>;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { peerSchema } from './peer.js';
 import { cpuCostSchema } from './trial.js';
 
 /** The quantiles of every table and file, by their published names; `max` is the greatest sample. */
@@ -88,6 +89,8 @@ export const summarySchema = z.object({
   warnings: z.array(z.string()),
   /** What this testbed cannot tell. */
   cannotTell: z.array(z.string()),
+  /** The tool that made the load in the place of Barewire's own generator; absent where that made it. */
+  generator: peerSchema.optional(),
   networks: z.array(networkSummarySchema),
   control: z.object({
     aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema),

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { certificateSchema, loadResultSchema } from './load.js';
+import { peerResultSchema } from './peer.js';
 
 /** CPU microseconds for one answered request, of all CPUs that the side was given. */
 export const cpuCostSchema = z.object({ user: z.number(), system: z.number(), softirq: z.number() });
@@ -54,7 +55,12 @@ export const sideMetricsSchema = z.object({
 });
 export type SideMetrics = z.infer<typeof sideMetricsSchema>;
 
-export const trialLoadSchema = loadResultSchema.omit({ response: true, service: true });
+const HISTOGRAMS = { response: true, service: true } as const;
+/** The second is of a trial that another tool loaded. */
+export const trialLoadSchema = z.union([
+  loadResultSchema.omit(HISTOGRAMS),
+  peerResultSchema.omit(HISTOGRAMS),
+]);
 
 const outcome = z.discriminatedUnion('status', [
   z.object({

@@ -54,6 +54,7 @@ export function summarize(
     trials: trials.length,
     warnings: [...(warning === null ? [] : [warning]), ...warningsOf(study, trials, progress.plannedTrials)],
     cannotTell: study.cannotTell,
+    ...(study.generator === undefined ? {} : { generator: study.generator }),
     networks: namesOf(study, cells).map((name) => networkSummary(name, study, cells, compared)),
     control,
     environment: study.environment,

@@ -1,3 +1,4 @@
+import { peerFacts } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
 import { findNetwork } from '../network/index.js';
 import type {
@@ -94,6 +95,7 @@ async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
   testbed: Testbed,
 ): Promise<StudyRecord> {
+  const generator = await generatorOf(spec, testbed);
   const networks = await probeNetworks(testbed, spec.networks);
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0) throw nothingToMeasure(networks);
@@ -111,11 +113,19 @@ async function begin(
     networks: [...networks],
     referenceMaxRps,
     cannotTell: [...testbed.cannotTell],
+    ...generator,
     environment: await environments(testbed),
   };
   await directory.create(study);
   return study;
 }
+
+/** Throws before anything is measured when the tool is not installed where the load is made. */
+const generatorOf = async (
+  { generator }: ResolvedStudy,
+  { client }: Testbed,
+): Promise<Pick<StudyRecord, 'generator'>> =>
+  generator === 'barewire' ? {} : { generator: await peerFacts(client.machine, generator) };
 
 const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
   (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import {
   BarewireError,
+  GENERATORS,
   nearest,
   resolvedStudySchema,
   WORKLOADS,
@@ -9,6 +10,7 @@ import {
   type WorkloadName,
 } from '../schema/index.js';
 import { findNetwork } from '../network/index.js';
+import { ratesFor } from './generator-choice.js';
 import { PRESETS, type SpecInput } from './presets.js';
 import { parsePlace } from './place.js';
 import { parseDurationMs, parseRate } from './quantity.js';
@@ -45,6 +47,7 @@ const inputSchema = z.object({
   warmup: duration(0, 60_000).default(200),
   timeout: duration(1, 60_000).default(1_000),
   connections: whole(1, 1_000_000).default(64),
+  generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']).default('constant'),
   seed: whole(0, 2 ** 31 - 1).optional(),
   margin: z.number().gt(0).lt(1).default(0.05),
@@ -94,7 +97,11 @@ export function resolveSpec(
     ...parsePlace(rest.testbed),
     networks: [...new Set(rest.networks.map((name) => findNetwork(name).name))],
     workloads,
-    rates: resolveRates(rates, workloads, place),
+    rates: ratesFor({
+      ...rest,
+      rates: resolveRates(rates, workloads, place),
+      ratesAsked: overrides['rates'] !== undefined,
+    }),
     durationMs,
     warmupMs,
     timeoutMs,

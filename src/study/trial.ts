@@ -1,10 +1,11 @@
-import { openGenerator, type Generator } from '../load/index.js';
+import { openGenerator, openPeer, PEERS, type Generator, type PeerGenerator } from '../load/index.js';
 import { childrenOf, costs, WindowSampler, type Side } from '../metrics/index.js';
 import type { Container, Network } from '../network/index.js';
 import {
   BarewireError,
   type LoadPlan,
   type LoadResult,
+  type PeerResult,
   type PlannedTrial,
   type ResolvedStudy,
   type SideMetrics,
@@ -68,7 +69,7 @@ export async function runTrial(bench: Bench, planned: PlannedTrial): Promise<Tri
 }
 
 interface Measured {
-  readonly load: LoadResult;
+  readonly load: LoadResult | PeerResult;
   readonly metrics: { readonly client: SideMetrics; readonly server: SideMetrics };
   readonly setup: NonNullable<TrialRecord['setup']>;
 }
@@ -78,9 +79,8 @@ async function measure(bench: Bench, planned: PlannedTrial): Promise<Measured> {
   let taken: Omit<Measured, 'setup'>;
   try {
     const name = planned.workload as WorkloadName;
-    const mode: LoadMode = { kind: 'open', rateRps: planned.rateRps, arrival: bench.study.arrival };
     taken = await withPair(bench, raised, name, (pair) =>
-      loadAndSample(bench, pair, name, mode, seedOf(bench, planned)),
+      loadAndSample(bench, pair, name, modeOf(bench, planned), seedOf(bench, planned)),
     );
   } catch (error) {
     await raised.lower();
@@ -90,27 +90,33 @@ async function measure(bench: Bench, planned: PlannedTrial): Promise<Measured> {
   return { ...taken, setup: { steps: raised.steps, upMs: raised.upMs, downMs } };
 }
 
+const modeOf = ({ study: { generator, arrival } }: Bench, { rateRps }: PlannedTrial): LoadMode =>
+  generator !== 'barewire' && PEERS[generator].loop === 'closed'
+    ? { kind: 'closed' }
+    : { kind: 'open', rateRps, arrival };
+
 /** Every trial has phases of its own, and the same ones when it is measured again from the same seed. */
 const seedOf = ({ study }: Bench, { block, order }: PlannedTrial): number =>
   (study.seed + block * 1_009 + order * 9_176) % 2 ** 31;
 
 interface Pair {
   readonly raised: RaisedNetwork;
-  readonly generator: Generator;
+  readonly generator: Generator | PeerGenerator;
   readonly server: Server;
 }
 
 /** A server and a generator in their containers, the path between them proven. Both end with `use`. */
 async function withPair<T>(
-  { testbed }: Bench,
+  bench: Bench,
   raised: RaisedNetwork,
   name: WorkloadName,
   use: (pair: Pair) => Promise<T>,
 ): Promise<T> {
-  const { client, server } = testbed;
+  const { testbed } = bench;
+  const { server } = testbed;
   const [serving, generating] = await Promise.allSettled([
     startServer(server.machine, serverPlace(testbed.run, server, raised.server)),
-    openGenerator(client.machine, { run: testbed.run, netns: raised.client.netns, cpus: client.cpus }),
+    openLoad(bench, raised),
   ]);
   await using nginx = serving.status === 'fulfilled' ? serving.value : null;
   await using generator = generating.status === 'fulfilled' ? generating.value : null;
@@ -123,6 +129,14 @@ async function withPair<T>(
   };
   await checkPath(testbed, raised, () => nginx.ready(ask));
   return await use({ raised, generator, server: nginx });
+}
+
+function openLoad({ testbed, study }: Bench, raised: RaisedNetwork): Promise<Generator | PeerGenerator> {
+  const { machine, cpus } = testbed.client;
+  const request = { run: testbed.run, netns: raised.client.netns, cpus };
+  return study.generator === 'barewire'
+    ? openGenerator(machine, request)
+    : openPeer(machine, request, study.generator);
 }
 
 const serverPlace = (run: string, host: Host, container: Container) => ({
@@ -174,11 +188,18 @@ async function loadAndSample(
   });
   pair.server.assertRunning();
   const metrics = {
-    client: costs(await clientSampler.samples(), client.cpus, load),
+    client: ofLoader(bench, load, costs(await clientSampler.samples(), client.cpus, load)),
     server: costs(await serverSampler.samples(), server.cpus, load),
   };
   return { load, metrics };
 }
+
+/** A tool has ended before its CPU time could be read with the rest: it is known from its end. */
+const ofLoader = (
+  { study }: Bench,
+  { cpuSeconds }: Pick<LoadResult, 'cpuSeconds'>,
+  side: SideMetrics,
+): SideMetrics => (study.generator === 'barewire' ? side : { ...side, processCpuSeconds: cpuSeconds });
 
 async function sidesOf(
   { testbed }: Bench,
@@ -197,8 +218,12 @@ async function sidesOf(
   };
 }
 
-/** The reference's closed-loop maximum, requests per second: the median of three short probes in one set-up. */
-export async function findMaximum(bench: Bench, name: WorkloadName): Promise<number> {
+/**
+ * The reference's closed-loop maximum, requests per second: the median of three short probes in one set-up. Our own
+ * generator finds it whoever loads the trials, so that the same share is the same rate for all of them.
+ */
+export async function findMaximum(asked: Bench, name: WorkloadName): Promise<number> {
+  const bench: Bench = { ...asked, study: { ...asked.study, generator: 'barewire' } };
   const raised = await raise(bench.testbed, bench.network);
   try {
     const probes = await withPair(bench, raised, name, async (pair) => {

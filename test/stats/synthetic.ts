@@ -33,6 +33,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     warmupMs: 0,
     timeoutMs: 1000,
     connections: 10,
+    generator: 'barewire',
     arrival: 'constant',
     seed: 1,
     margin: 0.05,

@@ -4,7 +4,14 @@ import { Gaps } from '../gaps.js';
 import { NO_FIGURE, percent, three, whole, duration, withInterval } from '../number.js';
 import { forestPlot } from '../plot/forest.js';
 import { networkStyles, styleAt } from '../plot/style.js';
-import { controlText, LATENCY_LEGEND, VERDICT_LEGEND } from '../wording.js';
+import {
+  cannotSayTitle,
+  controlText,
+  generatorName,
+  latencyLegend,
+  loadedBy,
+  VERDICT_LEGEND,
+} from '../wording.js';
 import { CSS } from './css.js';
 import { plotMarkup } from './figure.js';
 import { figureMarkup, notesMarkup, type Notes } from './figures.js';
@@ -38,7 +45,8 @@ export function htmlReport(summary: Summary): string {
         <main>
           ${head(summary)} ${overviewMarkup(summary, all, situationId)}
           ${all.map((situation, index) => situationMarkup(situation, situationId(index), context))}
-          ${setup(summary)} ${control(summary)} ${cannotTell(summary)} ${reading()} ${environment(summary)}
+          ${setup(summary)} ${control(summary)} ${cannotSay(summary)} ${cannotTell(summary)}
+          ${reading(summary)} ${environment(summary)}
         </main>
       </body>
     </html> `.text;
@@ -57,11 +65,12 @@ function head(summary: Summary): Markup {
     ],
     ['Wall time', `${duration(summary.wallS)}, ${percent(summary.measuringShare)} measuring`],
     ['Reference', summary.reference],
+    ...(summary.generator === undefined ? [] : [['Load', generatorName(summary.generator)] as const]),
   ] as const;
   return html`<header>
     <h1>Barewire study ${summary.study}</h1>
     <p class="quiet">How far each container network is from ${summary.reference}.</p>
-    ${warnings(summary)}
+    ${loadedBy(summary) === null ? NOTHING : html`<p>${loadedBy(summary) ?? ''}</p>`} ${warnings(summary)}
     <dl class="facts">
       ${facts.map(
         ([name, value]) =>
@@ -143,6 +152,16 @@ function control(summary: Summary): Markup {
   </section>`;
 }
 
+const cannotSay = ({ generator }: Summary): Markup =>
+  generator === undefined
+    ? NOTHING
+    : html`<section aria-labelledby="generator">
+        <h2 id="generator">${cannotSayTitle(generator)}</h2>
+        <ul>
+          ${generator.cannotSay.map((item) => html`<li>${item}</li>`)}
+        </ul>
+      </section>`;
+
 const cannotTell = ({ cannotTell: items, testbed }: Summary): Markup =>
   html`<section aria-labelledby="limits">
     <h2 id="limits">What this testbed cannot tell</h2>
@@ -155,11 +174,11 @@ const cannotTell = ({ cannotTell: items, testbed }: Summary): Markup =>
     }
   </section>`;
 
-const reading = (): Markup =>
+const reading = (summary: Summary): Markup =>
   html`<section aria-labelledby="reading">
     <h2 id="reading">How to read this</h2>
     <ul>
-      <li>${LATENCY_LEGEND}</li>
+      <li>${latencyLegend(summary)}</li>
       <li>${VERDICT_LEGEND}</li>
       <li>A ratio compares trials of the same block, so that what slows a whole block cancels out.</li>
       <li>A dash is a figure that the samples cannot carry; its number leads to the reason.</li>

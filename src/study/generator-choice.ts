@@ -1,0 +1,34 @@
+import { PEERS } from '../load/index.js';
+import { BarewireError, type GeneratorName, type Rate, type ResolvedStudy } from '../schema/index.js';
+
+/** What a spec says of its load. */
+export interface LoadChoice {
+  readonly generator: GeneratorName;
+  readonly arrival: ResolvedStudy['arrival'];
+  readonly rates: ResolvedStudy['rates'];
+  /** On the command line, and so meant for this generator. */
+  readonly ratesAsked: boolean;
+}
+
+/** A tool that takes no rate makes one load: as much as the network carries. */
+const AT_MAXIMUM: readonly Rate[] = [{ kind: 'share', ofMax: 1 }];
+
+/** The rates that the generator is asked for. Throws `bad-input` for what it cannot do. */
+export function ratesFor({ generator, arrival, rates, ratesAsked }: LoadChoice): ResolvedStudy['rates'] {
+  if (generator === 'barewire') return rates;
+  if (arrival !== 'constant')
+    throw bad(
+      `${generator} cannot send at random intervals, as arrival: ${arrival} asks.`,
+      'Leave it away, or use Barewire’s own generator.',
+    );
+  if (PEERS[generator].loop === 'open') return rates;
+  if (ratesAsked)
+    throw bad(
+      `${generator} takes no rate: each connection asks again as it is answered.`,
+      'Leave --rates away, or use h2load, wrk2, tcpkali or Barewire’s own generator.',
+    );
+  return Object.fromEntries(Object.keys(rates).map((workload) => [workload, AT_MAXIMUM]));
+}
+
+const bad = (message: string, hint: string): BarewireError =>
+  new BarewireError(message, { code: 'bad-input', fault: 'user', hint });

@@ -1,0 +1,88 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Summary, TrialRecord } from '../../src/schema/index.js';
+import { barewire } from '../cli/barewire.js';
+
+let out: string;
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'barewire-peer-study-'));
+  out = join(folder, 'results');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const study = (...args: string[]) =>
+  barewire([
+    'study',
+    '--networks',
+    'host,macvlan',
+    '--blocks',
+    '1',
+    '--duration',
+    '1s',
+    '--out',
+    out,
+    ...args,
+  ]);
+const text = (name: string): string => readFileSync(join(out, name), 'utf8');
+const summary = (): Summary => JSON.parse(text('summary.json')) as Summary;
+const trials = (): TrialRecord[] =>
+  text('trials.jsonl')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as TrialRecord);
+
+describe('a study with a second opinion', () => {
+  it('measures closed loops with wrk, and says in every report what they are', async () => {
+    const ended = await study('--generator', 'wrk');
+    expect(ended.stderr).toContain('Reference maximum');
+    const { generator, networks } = summary();
+    expect(generator).toMatchObject({ name: 'wrk', loop: 'closed', timedFrom: 'send' });
+    const cells = networks.flatMap((network) => network.cells);
+    expect(cells.length).toBe(2);
+    for (const cell of cells) {
+      expect(cell.samples).toBeGreaterThan(1000);
+      expect(cell.latencyMs.p50.value).toBeGreaterThan(0.01);
+    }
+    for (const report of [ended.stdout, text('report.md'), text('report.html')]) {
+      const plain = report.replaceAll('\\', '').replace(/\s+/g, ' ');
+      expect(plain).toMatch(/A second opinion: wrk \S+ made the load/);
+      expect(plain).toContain('each trial is a closed loop');
+      expect(plain).toContain('What wrk cannot say');
+      expect(plain).toContain('Service times from the actual send');
+      expect(plain).not.toContain('Response times from');
+    }
+  });
+
+  it('measures at the rate with h2load, with the CPU that it took', async () => {
+    await study('--generator', 'h2load', '--rates', '2000');
+    for (const trial of trials()) {
+      expect(trial.status).toBe('measured');
+      if (trial.status !== 'measured') continue;
+      expect(trial.load.certificate.offeredRps).toBe(2000);
+      expect(trial.load.requests).toBe(trial.load.intended);
+      expect(trial.metrics.client.processCpuSeconds).toEqual(trial.load.cpuSeconds);
+      expect(trial.metrics.client.processCpuSeconds.system).toBeGreaterThan(0);
+      expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThan(1500);
+    }
+    expect(summary().generator?.name).toBe('h2load');
+  });
+
+  it('that is not installed ends before anything is measured, with how to get it', async () => {
+    const ended = await study('--generator', 'tcpkali', '--rates', '1000');
+    expect(ended.status).toBe(3);
+    expect(ended.stderr).toContain('tcpkali is not installed');
+    expect(ended.stderr).toContain('Debian has no package of tcpkali');
+  });
+
+  it.each([
+    ['a rate for wrk', ['--generator', 'wrk', '--rates', '10k'], /wrk takes no rate.*\n.*Leave --rates away/],
+    ['a tool that is not known', ['--generator', 'ab'], /generator is "ab"/],
+  ])('refuses %s', async (_, args, said) => {
+    const ended = await study(...args);
+    expect(ended.status).toBe(2);
+    expect(ended.stderr).toMatch(said);
+  });
+});
