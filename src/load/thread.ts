@@ -1,5 +1,5 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { pinThread, setTimerSlack, SyscallError } from '../linux/index.js';
+import { pinThread, putThreadFirst, setTimerSlack, SyscallError } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
 import { sendable, type SentError } from './errors.js';
 import { LoadLoop, type ThreadJob } from './loop.js';
@@ -76,6 +76,7 @@ export function runThread(): void {
 
 function prepareThread(cpu: number | null): void {
   setTimerSlack(1);
+  tryToBeFirst();
   if (cpu === null) return;
   try {
     pinThread(cpu);
@@ -87,5 +88,14 @@ function prepareThread(cpu: number | null): void {
       hint: 'Name CPUs that this machine has and this process may use: `taskset -p $$` shows them.',
       cause,
     });
+  }
+}
+
+/** Without the right to, the load is made all the same: the certificate tells how long other tasks had the CPU. */
+function tryToBeFirst(): void {
+  try {
+    putThreadFirst();
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
   }
 }
