@@ -1,6 +1,5 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { putOwnSessionFirst } from '../linux/index.js';
 import { BarewireError, loadPlanSchema } from '../schema/index.js';
 import { sendable } from './errors.js';
 import { runLoad } from './run.js';
@@ -17,7 +16,6 @@ const requestSchema = z.union([
  * more before it, for the edges of its window). It ends with its input, in mid-run too: who lost it wants no load.
  */
 export async function serveGenerator(): Promise<void> {
-  putOwnSessionFirst();
   const ended = new AbortController();
   let last = Promise.resolve();
   const lines = createInterface({ input: process.stdin });

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { bundlePath } from '../machine/index.js';
 import type { LoadPlan } from '../schema/index.js';
@@ -24,7 +24,7 @@ export class Team implements AsyncDisposable {
         share,
         epochS,
         cpu,
-        spins: maySpin(plan, threads),
+        spins: hasRoom(plan, threads),
         control,
       });
     });
@@ -53,9 +53,15 @@ export class Team implements AsyncDisposable {
   }
 }
 
-/** Only where each thread has a CPU for itself: it would take it from another one, or from the server. */
-const maySpin = ({ cpus }: LoadPlan, threads: number): boolean =>
-  cpus.length > 0 ? new Set(cpus).size >= threads : availableParallelism() > threads;
+/**
+ * Whether each thread has a CPU for itself, and the server one beside them: a thread that spins, or goes first, where the
+ * server runs would starve what it measures.
+ */
+function hasRoom({ cpus: pinned }: LoadPlan, threads: number): boolean {
+  if (pinned.length === 0) return availableParallelism() > threads;
+  const distinct = new Set(pinned).size;
+  return distinct >= threads && cpus().length > distinct;
+}
 
 class Member {
   readonly ready: Promise<ThreadMessage>;

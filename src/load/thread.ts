@@ -1,5 +1,11 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { pinThread, putThreadFirst, setTimerSlack, SyscallError } from '../linux/index.js';
+import {
+  pinThread,
+  putOwnSessionFirst,
+  putThreadFirst,
+  setTimerSlack,
+  SyscallError,
+} from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
 import { sendable, type SentError } from './errors.js';
 import { LoadLoop, type ThreadJob } from './loop.js';
@@ -62,7 +68,7 @@ export function runThread(): void {
   const post = (message: ThreadMessage): void => port.postMessage(message);
   try {
     const data = workerData as ThreadData;
-    prepareThread(data.cpu);
+    prepareThread(data);
     const control = new Control(data.control);
     using loop = new LoadLoop(data, () => control.isAborted);
     loop.open();
@@ -74,10 +80,10 @@ export function runThread(): void {
   }
 }
 
-function prepareThread(cpu: number | null): void {
+function prepareThread({ cpu, spins }: ThreadData): void {
   setTimerSlack(1);
-  tryToBeFirst();
   if (cpu === null) return;
+  if (spins) tryToBeFirst();
   try {
     pinThread(cpu);
   } catch (cause) {
@@ -93,6 +99,7 @@ function prepareThread(cpu: number | null): void {
 
 /** Without the right to, the load is made all the same: the certificate tells how long other tasks had the CPU. */
 function tryToBeFirst(): void {
+  putOwnSessionFirst();
   try {
     putThreadFirst();
   } catch (error) {
