@@ -18,15 +18,19 @@ export function putThreadFirst(): void {
 }
 
 /**
- * The same for the whole session of this process, which the kernel weighs as one where it groups tasks by session
- * (CONFIG_SCHED_AUTOGROUP): a thread's priority counts only within. Does nothing in a session that is not its own.
+ * The same for a whole session, by its leader: the kernel weighs it as one where it groups tasks by session
+ * (CONFIG_SCHED_AUTOGROUP), and a thread's priority counts only within.
  */
+export function putSessionFirst(leader: number): void {
+  try {
+    writeFileSync(`/proc/${leader}/autogroup`, String(FIRST));
+  } catch {
+    // No such grouping, no right to, or ended already.
+  }
+}
+
+/** The same for the session of this process, when it leads one. */
 export function putOwnSessionFirst(): void {
   const session = Number(readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)?.split(' ')[3]);
-  if (session !== process.pid) return;
-  try {
-    writeFileSync('/proc/self/autogroup', String(FIRST));
-  } catch {
-    // No such grouping, or no right to.
-  }
+  if (session === process.pid) putSessionFirst(session);
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inNetns } from '../linux/index.js';
+import { inNetns, putSessionFirst } from '../linux/index.js';
 import { BarewireError, type Action } from '../schema/index.js';
 import { TAG, toolPath } from './command.js';
 import type { Entry, ProcessIdentity } from './journal-format.js';
@@ -42,6 +42,7 @@ export class StartedProcess {
     this.name = action.name;
     this.identity = identity;
     this.pid = identity.pid;
+    if (action.first === true) putSessionFirst(this.pid);
     this.#stdin = stdin;
     this.#gate = gate;
     // A process that ended does not read any more: its end is told by `exited`.

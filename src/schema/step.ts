@@ -23,6 +23,8 @@ export const actionSchema = z.discriminatedUnion('kind', [
     netns,
     argv: z.array(z.string()).readonly(),
     cpus: z.array(z.number()).readonly(),
+    /** Its session goes before others that want its CPUs: what is measured is not what else runs. */
+    first: z.boolean().optional(),
   }),
 ]);
 export type Action = z.infer<typeof actionSchema>;

@@ -49,6 +49,7 @@ const location = (workload: Workload): string => {
 /** A server of fixed-size static files, as the article's: no access log, connections kept without limit. */
 export const nginxConfig = ({ dir, address, port, cpus }: NginxRequest): string => `daemon off;
 user nobody nogroup;
+worker_priority -20;
 worker_processes ${Math.max(1, cpus.length)};
 ${affinity(cpus)}
 pid ${dir}/nginx.pid;

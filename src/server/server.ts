@@ -51,6 +51,7 @@ export function serverSteps(request: ServerRequest): {
         netns,
         argv: ['nginx', '-p', dir, '-c', `${dir}/nginx.conf`],
         cpus: [],
+        first: true,
       },
       undo: { kind: 'process', name: 'nginx' },
     },

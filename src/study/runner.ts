@@ -159,6 +159,7 @@ async function runAll(
 ): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
   const start = performance.now();
+  let again = Math.ceil(of * AGAIN_SHARE);
   for (const [at, planned] of left.entries()) {
     signal.throwIfAborted();
     const eachMs = at === 0 ? null : (performance.now() - start) / at;
@@ -171,7 +172,8 @@ async function runAll(
       leftMs: eachMs === null ? null : eachMs * (left.length - at),
     });
     const bench = { testbed, network: findNetwork(planned.network), study: spec, signal };
-    for (const trial of attemptsAt(planned)) {
+    for (const trial of [planned, ...attemptsAfter(planned)]) {
+      if (trial !== planned && again-- <= 0) break;
       const outcome = await runTrial(bench, trial);
       await directory.append(outcome.record, outcome.histograms);
       onEvent({ kind: 'trial-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
@@ -181,10 +183,11 @@ async function runAll(
 }
 
 /** A trial that the generator does not vouch for is kept, shown, and measured again: at most twice. */
-const attemptsAt = (planned: PlannedTrial): readonly PlannedTrial[] => [
-  planned,
-  ...[2, 3].map((attempt) => ({ ...planned, id: `${planned.id}.${attempt}`, attempt })),
-];
+const attemptsAfter = (planned: PlannedTrial): readonly PlannedTrial[] =>
+  [2, 3].map((attempt) => ({ ...planned, id: `${planned.id}.${attempt}`, attempt }));
+
+/** Of the trials, in all: on a machine that spoils more than that, measuring again does not help. */
+const AGAIN_SHARE = 0.2;
 
 function p99Ms({ histograms }: TrialOutcome): number | null {
   if (histograms === null) return null;
