@@ -49,7 +49,7 @@ function cellOf(trials: readonly TrialData[]): CellTrials {
 function validTrial({ record, response, service }: TrialData): ValidTrial[] {
   if (record.status !== 'measured' || !record.valid || response === null || service === null) return [];
   const { intended } = record.load;
-  return [{ record, response: new Samples(response, intended), service: new Samples(service, intended) }];
+  return [{ record, response: Samples.of(response, intended), service: Samples.of(service, intended) }];
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,47 +1,41 @@
-import { Histogram, type HistogramCell } from './histogram.js';
+import type { Histogram, HistogramCell } from './histogram.js';
 
 /**
  * The latencies of some trials as order statistics. Requests without an answer come after all others, infinitely late:
  * leaving them out would make a server that drops its slowest requests look fast.
  */
 export class Samples {
-  readonly histogram: Histogram;
   readonly answered: number;
   /** Answered or not; never less than answered. */
   readonly intended: number;
+  /** Ascending. */
   readonly #cells: readonly HistogramCell[];
   /** Samples up to and with the cell. */
   readonly #upTo: Float64Array;
 
-  constructor(histogram: Histogram, intended: number) {
-    this.histogram = histogram;
-    this.#cells = [...histogram.cells()];
-    this.#upTo = new Float64Array(this.#cells.length);
+  private constructor(cells: readonly HistogramCell[], intended: number) {
+    this.#cells = cells;
+    this.#upTo = new Float64Array(cells.length);
     let seen = 0;
-    this.#cells.forEach((cell, index) => (this.#upTo[index] = seen += cell.count));
+    cells.forEach((cell, index) => (this.#upTo[index] = seen += cell.count));
     this.answered = seen;
     this.intended = Math.max(intended, seen);
   }
 
+  static of(histogram: Histogram, intended: number): Samples {
+    return new Samples([...histogram.cells()], intended);
+  }
+
   static pool(parts: readonly Samples[]): Samples {
-    const histogram = new Histogram();
-    for (const part of parts) histogram.merge(part.histogram);
-    return new Samples(
-      histogram,
-      parts.reduce((sum, part) => sum + part.intended, 0),
-    );
+    const [first] = parts;
+    if (first !== undefined && parts.length === 1) return first;
+    const intended = parts.reduce((sum, part) => sum + part.intended, 0);
+    return new Samples(merged(parts.flatMap((part) => part.#cells)), intended);
   }
 
-  get unanswered(): number {
-    return this.intended - this.answered;
-  }
-
+  /** The upper end of the greatest sample's cell; 0 when there is none. */
   get maxNs(): number {
     return this.#cells.at(-1)?.highNs ?? 0;
-  }
-
-  get minNs(): number {
-    return this.#cells[0]?.lowNs ?? 0;
   }
 
   /** How many samples are not above the upper end of a cell. */
@@ -61,4 +55,13 @@ export class Samples {
     }
     return this.#cells[low] ?? null;
   }
+}
+
+function merged(cells: readonly HistogramCell[]): HistogramCell[] {
+  const sums = new Map<number, HistogramCell>();
+  for (const cell of cells) {
+    const count = cell.count + (sums.get(cell.lowNs)?.count ?? 0);
+    sums.set(cell.lowNs, { ...cell, count });
+  }
+  return [...sums.values()].sort((a, b) => a.lowNs - b.lowNs);
 }

@@ -1,8 +1,8 @@
 import { QUANTILES, type LatencyKey, type PlannedTrial } from '../schema/index.js';
 import type { CellTrials } from './cells.js';
 import { samplesNeeded } from './order-ranks.js';
-import { Samples } from './samples.js';
-import { whyNot } from './within.js';
+import type { Samples } from './samples.js';
+import { amongUnanswered, whyNot, type Answers } from './within.js';
 
 /** The latencies of a cell, or of one role in it, by block. */
 export type Series = ReadonlyMap<number, readonly Samples[]>;
@@ -47,14 +47,17 @@ export function carried(series: Series, key: LatencyKey): Carried {
   if (key === 'max') return answeredAll(parts, series.size);
   const p = QUANTILES[key];
   const alone = parts.every((part) => part.intended >= samplesNeeded(p));
-  const pool = Samples.pool(parts);
-  const why = alone ? firstReason(parts, p) : whyNot(pool, p);
+  const all = totalOf(parts);
+  const why = alone ? firstReason(parts, p) : whyNot(all, p);
   if (why !== null) return { why };
-  return {
-    sections: alone ? series.size : Math.min(series.size, Math.floor(pool.intended * (1 - p))),
-    alone,
-  };
+  const sections = alone ? series.size : Math.min(series.size, Math.floor(all.intended * (1 - p)));
+  return { sections, alone };
 }
+
+const totalOf = (parts: readonly Samples[]): Answers => ({
+  intended: parts.reduce((sum, part) => sum + part.intended, 0),
+  answered: parts.reduce((sum, part) => sum + part.answered, 0),
+});
 
 function firstReason(parts: readonly Samples[], p: number): string | null {
   const reasons = parts.flatMap((part) => whyNot(part, p) ?? []);
@@ -63,9 +66,7 @@ function firstReason(parts: readonly Samples[], p: number): string | null {
 }
 
 function answeredAll(parts: readonly Samples[], sections: number): Carried {
-  const late = parts.reduce((sum, part) => sum + part.unanswered, 0);
-  const all = parts.reduce((sum, part) => sum + part.intended, 0);
-  if (all === 0) return { why: 'no samples' };
-  if (late > 0) return { why: `lies among ${late} of ${all} requests that got no answer` };
-  return { sections, alone: true };
+  const all = totalOf(parts);
+  if (all.intended === 0) return { why: 'no samples' };
+  return all.answered < all.intended ? { why: amongUnanswered(all) } : { sections, alone: true };
 }

@@ -19,14 +19,14 @@ export const eachKey = (figure: (key: LatencyKey) => Figure): Figures => {
  * @param intended all requests of the window; those beyond the histogram's count have no answer, and are infinitely late
  */
 export function latencyFigures(histogram: Histogram, intended: number): Figures {
-  const samples = new Samples(histogram, intended);
+  const samples = Samples.of(histogram, intended);
   return eachKey((key) => (key === 'max' ? maxFigure(samples) : quantileFigure(samples, QUANTILES[key])));
 }
 
 /** The greatest sample. It has no interval: a longer run has a greater one. */
 export function maxFigure(samples: Samples): Figure {
   if (samples.intended === 0) return { value: null, why: 'no samples' };
-  if (samples.unanswered > 0) return { value: null, why: `lies among ${noAnswer(samples)}` };
+  if (samples.answered < samples.intended) return { value: null, why: amongUnanswered(samples) };
   return { value: samples.maxNs * MS_PER_NS, low: null, high: null };
 }
 
@@ -41,13 +41,17 @@ function quantileFigure(samples: Samples, p: number): Figure {
   };
 }
 
+/** How many requests there were, and how many of them have a latency. */
+export type Answers = Pick<Samples, 'intended' | 'answered'>;
+
 /** Why the samples cannot carry the quantile with a finite interval; null when they can. */
-export function whyNot(samples: Samples, p: number): string | null {
+export function whyNot(samples: Answers, p: number): string | null {
   const needed = samplesNeeded(p);
   if (samples.intended < needed) return `needs ${needed} samples, has ${samples.intended}`;
+  if (samples.answered === samples.intended) return null;
   const { high } = orderRanks(samples.intended, p);
-  return high === null || high > samples.answered ? `lies among ${noAnswer(samples)}` : null;
+  return high === null || high > samples.answered ? amongUnanswered(samples) : null;
 }
 
-const noAnswer = (samples: Samples): string =>
-  `${samples.unanswered} of ${samples.intended} requests that got no answer`;
+export const amongUnanswered = ({ intended, answered }: Answers): string =>
+  `lies among ${intended - answered} of ${intended} requests that got no answer`;

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest';
+import type { QuantileName } from '../../src/schema/index.js';
+import { Histogram, latencyFigures, summarize, type TrialData } from '../../src/stats/index.js';
+import { figureOf, latencyEstimate, ratioEstimate } from '../../src/stats/estimate.js';
+import { Samples } from '../../src/stats/samples.js';
+import type { Series } from '../../src/stats/series.js';
+import { histogramOf, normal, seeded, study, trial } from './synthetic.js';
+
+type Draw = (random: () => number) => number;
+
+// Latencies in ns with quantiles in closed form or by the table of the normal distribution.
+const Z = { p50: 0, p99: 2.326348 };
+const logNormal: Draw = (random) => 1e5 * Math.exp(0.5 * normal(random));
+const pareto: Draw = (random) => 1e5 * random() ** (-1 / 2.5);
+/** 97 in 100 around 0.1 ms, the rest around 1 ms: the 99th percentile lies in the second hump's upper third. */
+const twoHumps: Draw = (random) => (random() < 0.97 ? 1e5 : 1e6) * Math.exp(0.2 * normal(random));
+
+const covers = (figure: ReturnType<typeof figureOf>, truth: number): boolean =>
+  figure.value !== null && (figure.low ?? 0) <= truth && truth <= (figure.high ?? Infinity);
+
+function shareOf(repeats: number, holds: (repeat: number) => boolean): number {
+  let held = 0;
+  for (let repeat = 0; repeat < repeats; repeat++) if (holds(repeat)) held++;
+  return held / repeats;
+}
+
+describe('a 95 % interval within one run covers the truth in 93 to 97 of 100 runs', () => {
+  test.each<[string, QuantileName, Draw, number]>([
+    ['log-normal', 'p50', logNormal, 0.1],
+    ['log-normal', 'p99', logNormal, 0.1 * Math.exp(0.5 * Z.p99)],
+    ['Pareto', 'p50', pareto, 0.1 * 0.5 ** (-1 / 2.5)],
+    ['Pareto', 'p99', pareto, 0.1 * 0.01 ** (-1 / 2.5)],
+    // 3 % lie in the second hump, so that p99 is its upper third: z(2/3) = 0.430727.
+    ['two-humped', 'p99', twoHumps, Math.exp(0.2 * 0.430727)],
+  ])('%s, %s', (_, key, draw, truthMs) => {
+    const random = seeded(11);
+    const covered = shareOf(1000, () => {
+      const histogram = histogramOf(Array.from({ length: 2000 }, () => draw(random)));
+      return covers(latencyFigures(histogram, 2000)[key], truthMs);
+    });
+    expect(covered).toBeGreaterThanOrEqual(0.93);
+    expect(covered).toBeLessThanOrEqual(0.97);
+  });
+});
+
+/** A trial that settles at a level of its own, and whose stalls each delay a row of requests. */
+function stallingTrial(random: () => number, n: number): Histogram {
+  const level = 1e5 * Math.exp(0.05 * normal(random));
+  const samples = Array.from({ length: n }, () => level * Math.exp(0.3 * normal(random)));
+  for (let at = gap(random); at < n; at += gap(random)) {
+    const length = 2 + Math.floor(random() * 10);
+    for (let i = at; i < Math.min(n, at + length); i++) samples[i]! += (at + length - i) * 3e4;
+  }
+  return histogramOf(samples);
+}
+const gap = (random: () => number): number => 1 + Math.floor(-150 * Math.log(random()));
+
+describe('with stalls, and with trials that settle at different levels', () => {
+  const [n, repeats, count] = [2000, 1000, 5];
+  const keys = { p50: 0.5, p95: 0.95, p99: 0.99 };
+  const random = seeded(5);
+  const everything = new Histogram();
+  const logs = (above: Series, below: Series, key: QuantileName) => [
+    figureOf(latencyEstimate(above, key), 1),
+    figureOf(ratioEstimate(above, below, key), 1),
+  ];
+  const series = (): Series => {
+    const blocks = Array.from({ length: count }, () => stallingTrial(random, n));
+    for (const block of blocks) everything.merge(block);
+    return new Map(blocks.map((block, at) => [at, [Samples.of(block, n)]]));
+  };
+  // Only the intervals are kept: a histogram is large.
+  const studies = Array.from({ length: repeats }, () => {
+    const [above, below] = [series(), series()];
+    return {
+      p50: logs(above, below, 'p50'),
+      p95: logs(above, below, 'p95'),
+      p99: logs(above, below, 'p99'),
+      'p99.9': logs(above, below, 'p99.9'),
+    };
+  });
+
+  test.each(Object.entries(keys))(
+    'the interval over blocks covers the true %s in 93 to 97 of 100',
+    (key, p) => {
+      const truth = everything.quantile(p);
+      const covered = shareOf(repeats, (i) => covers(studies[i]![key as keyof typeof keys][0]!, truth));
+      expect(covered).toBeGreaterThanOrEqual(0.93);
+      expect(covered).toBeLessThanOrEqual(0.97);
+    },
+  );
+
+  // No trial of 2,000 carries p99.9 by itself: blocks are taken together.
+  test.each(['p50', 'p95', 'p99', 'p99.9'] as const)(
+    'the ratio of equal systems at %s holds 1 likewise',
+    (key) => {
+      const covered = shareOf(repeats, (i) => covers(studies[i]![key][1]!, 1));
+      expect(covered).toBeGreaterThanOrEqual(0.93);
+      expect(covered).toBeLessThanOrEqual(0.97);
+    },
+  );
+});
+
+describe('verdicts of whole studies', { timeout: 300_000 }, () => {
+  /** Two networks and both runs of the reference in each block; every trial settles at a level of its own. */
+  function blocks(random: () => number, count: number, factor: number): TrialData[] {
+    const latencies = (level: number) =>
+      histogramOf(Array.from({ length: 200 }, () => level * Math.exp(0.3 * normal(random))));
+    const settled = (medianNs: number) => latencies(medianNs * Math.exp(0.03 * normal(random)));
+    return Array.from({ length: count }, (_, block) => [
+      trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, settled(1e5)),
+      trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, settled(1e5)),
+      trial({ id: `b${block}-3`, block, role: 'contender', network: 'ipvlan' }, settled(1e5 * factor)),
+      trial({ id: `b${block}-4`, block, role: 'contender', network: 'flannel-vxlan' }, settled(1e5 * factor)),
+    ]).flat();
+  }
+  const spec = study({ networks: ['host', 'ipvlan', 'flannel-vxlan'] });
+  const verdictsOf = (random: () => number, count: number, factor: number) => {
+    const summary = summarize(spec, blocks(random, count, factor));
+    const cells = summary.networks.flatMap((network) => network.cells);
+    return {
+      p50: cells[1]!.verdicts.p50!,
+      all: cells.flatMap((cell) => Object.values(cell.verdicts)),
+      summary,
+    };
+  };
+
+  test('at most 5 of 100 studies of equal systems call any figure different, or distrust themselves', () => {
+    const random = seeded(21);
+    const studies = Array.from({ length: 300 }, () => verdictsOf(random, 4, 1));
+    const wrong = studies.filter(({ all }) =>
+      all.some(({ verdict }) => verdict === 'better' || verdict === 'worse'),
+    );
+    expect(wrong.length / studies.length).toBeLessThanOrEqual(0.05);
+    const distrusted = studies.filter(({ summary }) => summary.control.trusted !== true);
+    expect(distrusted.length / studies.length).toBeLessThanOrEqual(0.05);
+  });
+
+  test('a planted 10 % is found in the blocks that the study asked for, in at least 80 of 100', () => {
+    const random = seeded(22);
+    let [asked, found] = [0, 0];
+    while (asked < 50) {
+      const { p50 } = verdictsOf(random, 3, 1.1);
+      expect(p50.verdict).not.toBe('better');
+      expect(p50.verdict).not.toBe('equivalent');
+      if (p50.blocksNeeded === null) continue;
+      asked++;
+      if (verdictsOf(random, p50.blocksNeeded, 1.1).p50.verdict === 'worse') found++;
+    }
+    expect(found / asked).toBeGreaterThanOrEqual(0.8);
+  });
+
+  test('a difference at the margin is called equivalent in at most 5 of 100 studies', () => {
+    const random = seeded(23);
+    const wrong = shareOf(100, () => verdictsOf(random, 6, 1.05).p50.verdict === 'equivalent');
+    expect(wrong).toBeLessThanOrEqual(0.05);
+  });
+});
