@@ -51,7 +51,7 @@ export function summarize(
     blocks: new Set(trials.map(({ record }) => record.block)).size,
     complete: triedOf(trials) >= progress.plannedTrials,
     ...progress,
-    trials: trials.length,
+    trials: triedOf(trials),
     warnings: [...(warning === null ? [] : [warning]), ...warningsOf(study, trials, progress.plannedTrials)],
     cannotTell: study.cannotTell,
     ...(study.generator === undefined ? {} : { generator: study.generator }),

@@ -12,7 +12,7 @@ export function warningsOf(
   const failed = trials.filter(({ record }) => record.status === 'failed').length;
   const invalid = trials.filter(({ record }) => record.status === 'measured' && !record.valid).length;
   const tried = triedOf(trials);
-  const of = `of ${trials.length} trials`;
+  const of = `of ${trials.length} ${trials.length > tried ? 'measurements' : 'trials'}`;
   return [
     [
       !study.spec.networks.includes('host'),
