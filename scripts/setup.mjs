@@ -20,6 +20,16 @@ const STUDY_TOOLS = [
 const TEST_TOOLS = [
   { tool: 'ps', pkg: 'procps', why: 'finds processes that a test left behind' },
   { tool: 'h2load', pkg: 'nghttp2-client', why: 'a second opinion of the load' },
+  {
+    tool: 'qemu-system-x86_64',
+    pkg: 'qemu-system-x86',
+    why: 'runs guests with a kernel that has every network',
+  },
+  { tool: 'busybox', pkg: 'busybox-static', why: 'starts a guest' },
+  { tool: 'cpio', pkg: 'cpio', why: 'packs what starts a guest' },
+  { tool: 'modprobe', pkg: 'kmod', why: 'finds the modules that a guest needs' },
+  { tool: 'ssh', pkg: 'openssh-client', why: 'reaches a guest' },
+  { tool: 'sshd', pkg: 'openssh-server', why: 'lets a guest be reached' },
   { tool: 'chromium', pkg: 'chromium', why: 'opens the report as a reader would' },
 ];
 const BENCH_TOOLS = [
