@@ -1,11 +1,11 @@
-import type { Cell, CpuCost, LatencyKey, Verdict } from '../schema/index.js';
+import type { Cell, CpuCost, Figure, LatencyKey, Verdict } from '../schema/index.js';
 import { LATENCY_KEYS } from '../schema/index.js';
 import type { CellTrials, ValidTrial } from './cells.js';
 import { curveOf } from './curve.js';
 import { figureOf, latencyEstimate, type Estimated } from './estimate.js';
 import { Samples } from './samples.js';
 import { pooledFigure } from './pooled.js';
-import { carried, partsOf, seriesOf, type Latency } from './series.js';
+import { carried, partsOf, seriesOf, type Latency, type Series } from './series.js';
 import { tailOf } from './tail.js';
 import { eachKey, maxFigure, MS_PER_NS } from './within.js';
 
@@ -43,12 +43,25 @@ export function cellSummary(cell: CellTrials, compared: Compared): Cell {
 
 function latencies(cell: CellTrials, latency: Latency): Cell['latencyMs'] {
   const series = seriesOf(cell, latency);
+  let floorMs = 0;
   return eachKey((key) => {
-    const carry = carried(series, key);
-    if ('why' in carry) return { value: null, why: carry.why };
-    if (key === 'max') return maxFigure(Samples.pool(partsOf(series)));
-    return carry.alone ? figureOf(latencyEstimate(series, key), MS_PER_NS) : pooledFigure(series, key);
+    const figure = notBelow(floorMs, latencyFigure(series, key));
+    floorMs = figure.value ?? floorMs;
+    return figure;
   });
+}
+
+function latencyFigure(series: Series, key: LatencyKey): Figure {
+  const carry = carried(series, key);
+  if ('why' in carry) return { value: null, why: carry.why };
+  if (key === 'max') return maxFigure(Samples.pool(partsOf(series)));
+  return carry.alone ? figureOf(latencyEstimate(series, key), MS_PER_NS) : pooledFigure(series, key);
+}
+
+// Where trials carry one quantile and only their pool the next, the second may come out below the mean of the first.
+function notBelow(floorMs: number, figure: Figure): Figure {
+  if (figure.value === null || figure.value >= floorMs) return figure;
+  return { ...figure, value: floorMs, high: figure.high === null ? null : Math.max(figure.high, floorMs) };
 }
 
 function byKey<From, To>(
