@@ -38,7 +38,7 @@ export function summarize(
   options: SummaryOptions = {},
 ): Summary {
   const cells = groupCells(trials);
-  const compared = compareAll(cells, study.spec.margin);
+  const compared = compareAll(cells, study.spec.margin, withheld(study));
   const reference = cells.filter((cell) => cell.network === REFERENCE);
   const { control, warning } = controlOf(reference, study.spec.margin);
   const progress = { ...progressOf(study, trials), ...options };
@@ -94,17 +94,31 @@ function maxRps(name: string, { spec, referenceMaxRps }: StudyRecord): NetworkSu
 const NOT_COMPARED: Compared = { ratios: new Map(), verdicts: new Map() };
 
 /** All cells against the reference at the same workload and rate; their verdicts are one family. */
-function compareAll(cells: readonly CellTrials[], margin: number): Map<CellTrials, Compared> {
+function compareAll(
+  cells: readonly CellTrials[],
+  margin: number,
+  why: string | null,
+): Map<CellTrials, Compared> {
   const references = new Map(
     cells.filter((cell) => cell.network === REFERENCE).map((cell) => [loadKey(cell), cell]),
   );
   const ratios = new Map<CellTrials, Map<LatencyKey, Estimated>>();
   for (const cell of cells) {
     const reference = references.get(loadKey(cell));
-    if (reference !== undefined && reference !== cell) ratios.set(cell, ratiosOf(cell, reference));
+    if (reference === undefined || reference === cell) continue;
+    ratios.set(
+      cell,
+      why === null ? ratiosOf(cell, reference) : new Map(LATENCY_KEYS.map((key) => [key, { why }])),
+    );
   }
   return judge(ratios, margin);
 }
+
+/** Why no ratio of times is offered, or null: an emulator's time for an instruction is not in proportion to a CPU's. */
+const withheld = ({ environment }: StudyRecord): string | null =>
+  Object.values(environment).some(({ accel }) => accel === 'tcg')
+    ? 'the hosts are emulated: their times are not in proportion to those of a machine'
+    : null;
 
 function ratiosOf(cell: CellTrials, reference: CellTrials): Map<LatencyKey, Estimated> {
   const [above, below] = [seriesOf(cell, 'response'), seriesOf(reference, 'response')];

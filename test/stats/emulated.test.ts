@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { LATENCY_KEYS, type Cell } from '../../src/schema/index.js';
+import { summarize } from '../../src/stats/index.js';
+import { histogramOf, normal, seeded, study, trial } from './synthetic.js';
+
+/** The cell of a network that takes 1.3 times as long as the reference. */
+function contender(accel: string): Cell | undefined {
+  const random = seeded(1);
+  const draw = (medianNs: number) =>
+    histogramOf(Array.from({ length: 2000 }, () => medianNs * Math.exp(0.2 * normal(random))));
+  const trials = Array.from({ length: 5 }, (_, block) => [
+    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, draw(1e5)),
+    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, draw(1e5)),
+    trial({ id: `b${block}-3`, block }, draw(1.3e5)),
+  ]).flat();
+  const { networks } = summarize(
+    { ...study(), environment: { client: { accel }, server: { accel } } },
+    trials,
+  );
+  return networks.find(({ name }) => name === 'flannel-vxlan')?.cells[0];
+}
+
+test('emulated hosts have latencies, and no ratio of them nor a verdict', () => {
+  const cell = contender('tcg');
+  expect(cell?.latencyMs.p99.value).toBeGreaterThan(0);
+  const why = expect.stringContaining('emulated') as string;
+  for (const key of LATENCY_KEYS) expect(cell?.ratioToReference[key]).toEqual({ value: null, why });
+  expect(cell?.verdicts).toEqual({});
+});
+
+test('guests on real CPUs have both', () => {
+  const cell = contender('kvm');
+  expect(cell?.ratioToReference.p99?.value).toBeGreaterThan(1.2);
+  expect(cell?.verdicts.p99?.verdict).toBe('worse');
+});
