@@ -39,6 +39,7 @@ const CLOSE_MS = 30_000;
 export class Connection {
   readonly #host: string;
   readonly #child: AgentProcess;
+  readonly #lastWords: () => string;
   readonly #ended: Promise<BarewireError>;
   readonly #waiting = new Map<number, Waiting>();
   readonly #listeners = new Map<number, ProcessListener>();
@@ -46,8 +47,9 @@ export class Connection {
   #lastId = HELLO;
   #lost: BarewireError | null = null;
 
-  private constructor(host: string, child: AgentProcess) {
+  private constructor(host: string, child: AgentProcess, lastWords: () => string = () => '') {
     this.#host = host;
+    this.#lastWords = lastWords;
     this.#child = child;
     // Its end is told with the reason, once, below.
     child.stdin.on('error', () => undefined);
@@ -62,7 +64,7 @@ export class Connection {
   /** Starts the agent behind the prefix and greets it. Throws `agent-lost` or `agent-protocol`. */
   static async open(
     identity: MachineIdentity,
-    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, alone, signal }: AgentReach,
+    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...reach }: AgentReach,
   ): Promise<Connection> {
     const agent = [...bundle, 'agent'];
     const [file = '', ...args] = [...prefix, ...(throughShell ? agent.map(quote) : agent)];
@@ -71,10 +73,10 @@ export class Connection {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, PATH: toolPath() },
     });
-    signal?.addEventListener('abort', () => child.kill(), { once: true });
-    const connection = new Connection(identity.host, child);
+    reach.signal?.addEventListener('abort', () => child.kill(), { once: true });
+    const connection = new Connection(identity.host, child, reach.lastWords);
     try {
-      await connection.#greet({ ...identity, alone: alone ?? false });
+      await connection.#greet({ ...identity, alone: reach.alone ?? false });
     } catch (error) {
       await connection.close();
       throw error;
@@ -164,7 +166,8 @@ export class Connection {
       once(this.#child, 'close').then(([code, signal]) => `it ended with ${String(signal ?? code)}`),
       once(this.#child, 'error').then(([error]) => `it could not be started: ${String(error)}`),
     ]);
-    const said = this.#stderrTail.length === 0 ? '' : `: ${this.#stderrTail.join(' / ')}`;
+    const words = [...this.#stderrTail, ...this.#lastWords().split('\n')].filter((line) => line !== '');
+    const said = words.length === 0 ? '' : `: ${words.join(' / ')}`;
     const error = new BarewireError(`The agent of ${this.#host} is gone: ${reason}${said}`, {
       code: 'agent-lost',
       fault: 'machine',

@@ -102,6 +102,8 @@ export interface AgentReach {
   readonly alone?: boolean;
   /** What is known of the host from outside; its environment tells it too. */
   readonly facts?: Environment;
+  /** What the host said last on a way of its own (a console), for the error when it is lost. */
+  readonly lastWords?: () => string;
   /** Cuts the connection when it is aborted, for a host that answers no more; the agent at its end then undoes its steps. */
   readonly signal?: AbortSignal;
 }

@@ -32,22 +32,37 @@ export async function openSshTestbed(options: TestbedOptions): Promise<Testbed> 
   const config = hosts.config ?? null;
   const prepare = (role: HostRole): Promise<FarHost> =>
     prepareFarHost(here, { destination: targets[role].destination, config }, bundle);
-  // One after the other: an error of the first is not hidden by one of the second.
-  const far = { client: await prepare('client'), server: await prepare('server') };
+  const [client, server] = await both(prepare('client'), prepare('server'));
   signal?.throwIfAborted();
-  const client = await connect(run, 'client', far.client);
+  const machines = await connectBoth(run, { client, server });
   try {
-    const server = await connect(run, 'server', far.server);
-    try {
-      return await assemble(run, targets, far, { client, server });
-    } catch (error) {
-      await server[Symbol.asyncDispose]();
-      throw error;
-    }
+    return await assemble(run, targets, { client, server }, machines);
   } catch (error) {
-    await client[Symbol.asyncDispose]();
+    await Promise.allSettled(Object.values(machines).map((machine) => machine[Symbol.asyncDispose]()));
     throw error;
   }
+}
+
+type Machines = Readonly<Record<HostRole, Machine>>;
+
+async function connectBoth(run: string, far: Readonly<Record<HostRole, FarHost>>): Promise<Machines> {
+  const connecting = [connect(run, 'client', far.client), connect(run, 'server', far.server)] as const;
+  try {
+    const [client, server] = await both(...connecting);
+    return { client, server };
+  } catch (error) {
+    for (const outcome of await Promise.allSettled(connecting))
+      if (outcome.status === 'fulfilled') await outcome.value[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Both to their end; then the first failure is thrown, the client's before the server's. */
+async function both<T>(...work: readonly [Promise<T>, Promise<T>]): Promise<[T, T]> {
+  const [client, server] = await Promise.allSettled(work);
+  if (client.status === 'rejected') throw client.reason;
+  if (server.status === 'rejected') throw server.reason;
+  return [client.value, server.value];
 }
 
 const here: Run = (argv, options) => runCommand(argv, { netns: null, ...options });
@@ -61,7 +76,7 @@ async function assemble(
   run: string,
   targets: Readonly<Record<HostRole, SshTarget>>,
   far: Readonly<Record<HostRole, FarHost>>,
-  machines: Readonly<Record<HostRole, Machine>>,
+  machines: Machines,
 ): Promise<Testbed> {
   const end = (role: HostRole) => ({
     machine: machines[role],

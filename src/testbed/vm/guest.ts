@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectAgent, type Exit, type Machine } from '../../machine/index.js';
+import { connectAgent, type AgentReach, type Exit, type Machine } from '../../machine/index.js';
 import { BarewireError, type Step } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 import { Console } from './console.js';
@@ -29,8 +29,11 @@ export async function bootGuest(machine: Machine, start: GuestStart): Promise<Ma
   const guest = await machine.start(qemuStep(start));
   const console = new Console(guest);
   const gaveUp = new AbortController();
-  const connected = console.said(READY_WORD).then(() => enter(start, gaveUp.signal));
+  const lastWords = (): string => console.tail;
+  const connected = console.said(READY_WORD).then(() => enter(start, { lastWords, signal: gaveUp.signal }));
   const ended = guest.exited.then((exit) => {
+    // Whoever waits for an answer of the agent learns it now, and not when ssh gives up.
+    gaveUp.abort();
     throw died(start.role, exit, console.tail);
   });
   try {
@@ -51,10 +54,13 @@ async function limit(
   throw stuck(role, limitMs, console.tail);
 }
 
-const enter = ({ run, role, qemu }: GuestStart, signal: AbortSignal): Promise<Machine> =>
+const enter = (
+  { run, role, qemu }: GuestStart,
+  line: Pick<AgentReach, 'lastWords' | 'signal'>,
+): Promise<Machine> =>
   connectAgent(
     { run, host: role, netns: null },
-    { prefix: enterGuest(run, role), throughShell: true, facts: { accel: qemu.accelerator }, signal },
+    { prefix: enterGuest(run, role), throughShell: true, facts: { accel: qemu.accelerator }, ...line },
   );
 
 const qemuStep = ({ run, role, qemu, pinnedTo }: GuestStart): Step => {
