@@ -1,5 +1,6 @@
 import type { RunResult } from '../../machine/index.js';
 import { BarewireError } from '../../schema/index.js';
+import { sshOptions } from './options.js';
 
 /** A machine to reach, and the configuration to reach it by: null is the user's own. */
 export interface Reach {
@@ -13,27 +14,32 @@ export type Run = (
   options: { readonly input: string; readonly timeoutMs: number },
 ) => Promise<RunResult>;
 
-const CONNECT_S = 15;
-const ALIVE_INTERVAL_S = 5;
 const COMMAND_LIMIT_MS = 120_000;
 /** ssh's own exit status for all that goes wrong before the far side's command runs. */
 const SSH_FAILED = 255;
 
-/** The system's ssh by the user's configuration, with nobody to ask for a password; it ends when the far side falls silent. */
+/**
+ * What the user set for a terminal is not for a program: there is nobody to ask for a password, a port may be forwarded there
+ * already, a command would take the place of ours, and a master left in the background would hold our pipes open (one that
+ * runs is used).
+ */
+const OPTIONS = {
+  BatchMode: 'yes',
+  ClearAllForwardings: 'yes',
+  RemoteCommand: 'none',
+  ControlMaster: 'no',
+  ConnectTimeout: '15',
+  // Three in a row without an answer end it.
+  ServerAliveInterval: '5',
+};
+
+/** The system's ssh by the user's configuration; it ends when the far side falls silent. */
 export const sshArgv = ({ destination, config }: Reach): string[] => [
   'ssh',
   '-T',
   ...(config === null ? [] : ['-F', config]),
-  ...[
-    '-o',
-    'BatchMode=yes',
-    '-o',
-    `ConnectTimeout=${CONNECT_S}`,
-    '-o',
-    `ServerAliveInterval=${ALIVE_INTERVAL_S}`,
-  ],
-  // A port that the user forwards for a terminal may be taken by that terminal.
-  ...['-o', 'ClearAllForwardings=yes', destination],
+  ...sshOptions(OPTIONS),
+  destination,
 ];
 
 /** Runs a program of the far side's `sh` to its end. Throws `host-unreachable` with ssh's own last words. */

@@ -65,9 +65,11 @@ sed() { ${GUEST}/busybox sed "$@"; }
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ulimit -n 65536
 ${GUEST}/busybox hostname barewire-${name}
-mkdir -p /dev/pts /dev/shm /run/sshd ${GUEST}/home '/lib/modules/${version}'
+mkdir -p /dev/pts /dev/shm /run/sshd /var/lib/barewire ${GUEST}/home '/lib/modules/${version}'
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
+# The journals there are the machine's own.
+mount -t tmpfs tmpfs /var/lib/barewire
 mount -o bind '${MACHINE}${modules}' '/lib/modules/${version}'
 # Neighbour discovery would count among the measured packets.
 for scope in all default; do echo 1 > /proc/sys/net/ipv6/conf/$scope/disable_ipv6; done

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../../machine/index.js';
 import { BarewireError, type Step } from '../../schema/index.js';
+import { sshOptions } from '../ssh/options.js';
 import type { HostRole } from '../types.js';
 import { groundFolder, groundNetns, guestFolder, managementLink, ROLES } from './plan.js';
 
@@ -52,7 +53,14 @@ export function enterGuest(run: string, role: HostRole): string[] {
     ConnectTimeout: '20',
     ServerAliveInterval: String(ALIVE_INTERVAL_S),
   };
-  const set = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  const ssh = ['ssh', '-T', '-F', 'none', ...set, `root@${managementLink(run, role).guest}`, 'exec'];
+  const ssh = [
+    'ssh',
+    '-T',
+    '-F',
+    'none',
+    ...sshOptions(options),
+    `root@${managementLink(run, role).guest}`,
+    'exec',
+  ];
   return ['nsenter', `--net=/run/netns/${groundNetns(run)}`, '--', ...ssh];
 }

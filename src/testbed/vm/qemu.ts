@@ -45,8 +45,13 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
   ...plan.nics.flatMap(nic),
 ];
 
+/** For translated code; QEMU would take up to 1 GiB. */
+export const TRANSLATION_MIB = 256;
+
 const accelerator = (kind: Accelerator): string[] =>
-  kind === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  kind === 'kvm'
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'];
 
 /**
  * An emulated CPU has none of the faults that mitigations are for. Timer interrupts may come late on a busy machine, which the

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { arch } from 'node:os';
 import type { Machine } from '../../machine/index.js';
 import { BarewireError } from '../../schema/index.js';
-import { QEMU } from './qemu.js';
+import { QEMU, TRANSLATION_MIB } from './qemu.js';
 
 /** Debian's package of each program that guests need. */
 const TOOLS: Readonly<Record<string, string>> = {
@@ -18,7 +18,7 @@ const TOOLS: Readonly<Record<string, string>> = {
 const BUSYBOXES = ['/usr/bin/busybox', '/bin/busybox'];
 
 export const MEMORY_MIB = 1_024;
-/** For QEMU itself, and so that the machine keeps some. */
+/** For what else QEMU needs, and so that the machine keeps some. */
 const MARGIN_MIB = 512;
 
 /** The path of busybox. Throws before anything is changed where this machine cannot run two guests. */
@@ -30,7 +30,7 @@ export async function requireGuests(machine: Machine): Promise<string> {
   const { files } = await machine.readFiles(['/proc/meminfo']);
   const kib = /^MemAvailable:\s+(?<kib>\d+) kB$/m.exec(files['/proc/meminfo'] ?? '')?.groups?.['kib'];
   const availableMiB = Math.floor(Number(kib ?? Infinity) / 1_024);
-  const neededMiB = 2 * MEMORY_MIB + MARGIN_MIB;
+  const neededMiB = 2 * (MEMORY_MIB + TRANSLATION_MIB) + MARGIN_MIB;
   if (availableMiB < neededMiB)
     throw cannot(
       `${availableMiB} MiB of memory are free, two guests need ${neededMiB}`,
