@@ -106,6 +106,26 @@ describe('wrk', () => {
     expect(between.reduce((sum, { count }) => sum + count, 0)).toBeLessThan(result.requests / 50);
   });
 
+  test('tells what it measured within a moment after a long stall, which its correction smears over many values', async () => {
+    const stallsAtMs = performance.now() + 600;
+    await using server = await nastyServer((socket) => {
+      let isHeld = false;
+      socket.on('data', () => {
+        const hold = !isHeld && performance.now() > stallsAtMs;
+        isHeld ||= hold;
+        setTimeout(() => socket.write(okAnswer()), hold ? 400 : 0);
+      });
+    });
+    await using generator = await peer('wrk');
+    const plan = planFor(server.port, { ...closed, connections: 100, durationMs: 2000 });
+    await generator.check(plan.target, plan.expect);
+    const start = performance.now();
+    const result = await generator.run(plan);
+    expect(performance.now() - start).toBeLessThan(5000);
+    const stalled = [...Histogram.decode(result.response).cells()].filter(({ lowNs }) => lowNs > 395e6);
+    expect(stalled.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThanOrEqual(99);
+  });
+
   test('says that answers with an error status are among its latencies', async () => {
     await using server = await nastyServer(answerAll(okAnswer().replace('200 OK', '500 No')));
     await using generator = await peer('wrk');

@@ -5,8 +5,23 @@ import type { Peer, PeerFigures, PeerJob, PeerOutput, PeerRun } from './types.js
 /**
  * Says when the threads start and when they have ended, and prints every latency (µs) with its count on one line. Lua
  * writes to the same stream as wrk, which is flushed so that the edges are heard when they happen.
+ *
+ * wrk gives the n-th latency by looking for it from the first, and after a stall, which its correction smears over tens of
+ * thousands of values, that takes it many seconds. So the counts are read where it has them (`stats.h`: count, limit, min,
+ * max, then one count for each µs) if what stands there is what it says itself; and else asked for one by one.
  */
 const SCRIPT = `
+local function counts(latency)
+  local ok, ffi = pcall(require, "ffi")
+  local at = ok and ffi.cast("uint64_t **", latency)[0]
+  if at and at[1] > latency.max and at[2] == latency.min and at[3] == latency.max then
+    for us = latency.min, latency.max do
+      if at[4 + us] > 0 then io.write(string.format(" %d:%d", us, tonumber(at[4 + us]))) end
+    end
+    return
+  end
+  for i = 1, #latency do io.write(string.format(" %d:%d", latency(i))) end
+end
 local started = false
 function setup(thread)
   if not started then io.write("barewire open\\n") io.flush() end
@@ -18,7 +33,7 @@ function done(summary, latency, requests)
   io.write(string.format("barewire summary %d %d %d %d %d %d %d\\n", summary.duration, summary.requests,
     e.connect, e.read, e.write, e.status, e.timeout))
   io.write("barewire latency")
-  for i = 1, #latency do io.write(string.format(" %d:%d", latency(i))) end
+  counts(latency)
   io.write("\\n")
 end
 `;
