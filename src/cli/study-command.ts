@@ -99,8 +99,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     const { colour, width } = terminal;
     terminal.print(`${terminalReport(summary, { colour, width })}\nReport: ${directory.path}/report.html\n`);
   }
-  const failures = summary.networks.flatMap(({ cells }) => cells).filter(({ trials }) => trials === 0).length;
-  if (failures > 0) context.fail();
+  const cells = summary.networks.flatMap((network) => network.cells);
+  if (cells.some(({ trials, failedTrials }) => trials === 0 || failedTrials > 0)) context.fail();
 }
 
 interface Chosen {
