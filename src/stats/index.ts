@@ -1,5 +1,6 @@
 /** Quantiles with intervals, comparison in blocks, verdicts: pure, and without chance. */
 export { HIGHEST_NS, Histogram, type HistogramCell } from './histogram.js';
 export type { TrialData } from './cells.js';
+export { nextRate, type MaxRate, type RateSearch, type RateStep, type RateTrial } from './rate-search.js';
 export { REFERENCE, summarize, type SummaryOptions } from './summarize.js';
 export { latencyFigures } from './within.js';

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { nextRate, type RateSearch, type RateTrial } from '../../src/stats/index.js';
+import { normal, seeded } from './synthetic.js';
+
+type Server = (offeredRps: number) => Partial<RateTrial>;
+
+/** Runs a search against a server to its end. */
+function search(server: Server, options: RateSearch) {
+  const history: RateTrial[] = [];
+  for (;;) {
+    const step = nextRate(history, options);
+    if (step.kind !== 'try') return { step, trials: history.length };
+    const offeredRps = step.rateRps;
+    history.push({ offeredRps, achievedRps: offeredRps, latencyMs: 1, valid: true, ...server(offeredRps) });
+  }
+}
+
+/** Answers all it is offered up to a capacity that is another one in each trial, and its capacity beyond. */
+const withCapacity = (capacityRps: number, spread: number, random: () => number): Server => {
+  return (offeredRps) => ({
+    achievedRps: Math.min(offeredRps, capacityRps * Math.exp(spread * normal(random))),
+  });
+};
+
+test.each([
+  { spread: 0.003, guess: 1, most: 6 },
+  { spread: 0.01, guess: 1.3, most: 6 },
+  { spread: 0.03, guess: 0.7, most: 11 },
+  { spread: 0.01, guess: 3, most: 9 },
+])(
+  'finds a capacity that differs by $spread from trial to trial, from a guess of $guess times it, in $most trials',
+  ({ spread, guess, most }) => {
+    const random = seeded(31);
+    const [repeats, capacity] = [100, 50_000];
+    let [covered, trials] = [0, 0];
+    for (let i = 0; i < repeats; i++) {
+      const found = search(withCapacity(capacity, spread, random), { closedLoopRps: capacity * guess });
+      if (found.step.kind !== 'found') throw new Error(found.step.kind);
+      const { low, value, high } = found.step.max;
+      expect(Math.abs(Math.log(value / (capacity / 0.99)))).toBeLessThan(4 * spread + 0.01);
+      if (low <= capacity / 0.99 && capacity / 0.99 <= high!) covered++;
+      trials += found.trials;
+    }
+    expect(covered / repeats).toBeGreaterThanOrEqual(0.88);
+    expect(trials / repeats).toBeLessThanOrEqual(most);
+  },
+);
+
+test('a server that breaks down under overload is still found at the rate that it holds', () => {
+  const server: Server = (offeredRps) => ({ achievedRps: offeredRps <= 30_000 ? offeredRps : 12_000 });
+  const { step } = search(server, { closedLoopRps: 40_000 });
+  expect(step.kind === 'found' && step.max.low <= 30_000 && 30_000 <= step.max.high!).toBe(true);
+  expect(step.kind === 'found' && Math.abs(step.max.value / 30_000 - 1)).toBeLessThan(0.1);
+});
+
+test('with a latency limit the maximum is the rate at which the latency reaches it', () => {
+  const random = seeded(32);
+  const server: Server = (offeredRps) => ({
+    latencyMs: (0.2 / (1 - Math.min(0.999, offeredRps / 50_000))) * Math.exp(0.05 * normal(random)),
+  });
+  const { step, trials } = search(server, { closedLoopRps: 50_000, latencyLimitMs: 1 });
+  if (step.kind !== 'found') throw new Error(step.kind);
+  expect(Math.abs(step.max.value / 40_000 - 1)).toBeLessThan(0.03);
+  expect(step.max.low).toBeLessThanOrEqual(40_000);
+  expect(step.max.high).toBeGreaterThanOrEqual(40_000);
+  expect(trials).toBeLessThanOrEqual(16);
+});
+
+test('unanswered requests fail a latency limit', () => {
+  const { step } = search(() => ({ latencyMs: null }), { closedLoopRps: 50_000, latencyLimitMs: 1 });
+  expect(step).toEqual({ kind: 'none', why: 'none of 16 rates held' });
+});
+
+test('where the generator is the limit there is no upper end', () => {
+  const server: Server = (offeredRps) => ({ valid: offeredRps <= 60_000 });
+  const { step, trials } = search(server, { closedLoopRps: 80_000 });
+  if (step.kind !== 'found') throw new Error(step.kind);
+  expect(step.max.high).toBeNull();
+  expect(step.max.value).toBeGreaterThan(50_000);
+  expect(trials).toBeLessThan(10);
+  expect(step.max.value).toBeLessThanOrEqual(60_000);
+});
+
+test('a server that answers nothing ends the search', () => {
+  expect(search(() => ({ achievedRps: 0 }), { closedLoopRps: 1000 }).step.kind).toBe('none');
+});
+
+test('one failure by chance far below the maximum does not decide it', () => {
+  const random = seeded(33);
+  const server = withCapacity(50_000, 0.01, random);
+  let calls = 0;
+  const { step } = search((rate) => (++calls === 2 ? { achievedRps: rate * 0.4 } : server(rate)), {
+    closedLoopRps: 50_000,
+  });
+  expect(step.kind === 'found' && Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.05);
+});
+
+test('the next rate follows from the trials alone, in whatever order', () => {
+  const trial = fc.record({
+    offeredRps: fc.integer({ min: 10_000, max: 90_000 }),
+    achievedRps: fc.integer({ min: 0, max: 90_000 }),
+    latencyMs: fc.constant(1),
+    valid: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(trial, { maxLength: 8 }), (history) => {
+      const options = { closedLoopRps: 50_000 };
+      expect(nextRate(history.toReversed(), options)).toEqual(nextRate(history, options));
+    }),
+    { numRuns: 30 },
+  );
+});
