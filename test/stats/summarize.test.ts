@@ -1,21 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LATENCY_KEYS, QUANTILE_NAMES, summarySchema, type Figure } from '../../src/schema/index.js';
-import { latencyFigures, summarize, type Histogram, type TrialData } from '../../src/stats/index.js';
-import { failedTrial, histogramOf, normal, seeded, study, trial } from './synthetic.js';
-
-const logNormal = (seed: number, n: number, medianNs: number): Histogram => {
-  const random = seeded(seed);
-  return histogramOf(Array.from({ length: n }, () => medianNs * Math.exp(0.3 * normal(random))));
-};
-
-/** Both runs of the reference and one of the contender, in each block. */
-const blocks = (count: number, n: number, factor: number): TrialData[] =>
-  Array.from({ length: count }, (_, block) => [
-    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, logNormal(block, n, 1e5)),
-    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, logNormal(block + 100, n, 1e5)),
-    trial({ id: `b${block}-3`, block, role: 'contender' }, logNormal(block + 200, n, 1e5 * factor)),
-  ]).flat();
+import { latencyFigures, summarize, type TrialData } from '../../src/stats/index.js';
+import { blocks, failedTrial, histogramOf, logNormal, study, trial } from './synthetic.js';
 
 const cellOf = (trials: readonly TrialData[], network = 'flannel-vxlan') =>
   summarize(study(), trials).networks.find(({ name }) => name === network)!.cells[0]!;

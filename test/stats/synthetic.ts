@@ -138,3 +138,17 @@ export function failedTrial(plan: Partial<PlannedTrial>, reason: string): TrialD
   };
   return { record, response: null, service: null };
 }
+
+/** Log-normal latencies with a spread of 0.3. */
+export const logNormal = (seed: number, n: number, medianNs: number): Histogram => {
+  const random = seeded(seed);
+  return histogramOf(Array.from({ length: n }, () => medianNs * Math.exp(0.3 * normal(random))));
+};
+
+/** Both runs of the reference and one of the contender, in each block. */
+export const blocks = (count: number, n: number, factor: number): TrialData[] =>
+  Array.from({ length: count }, (_, block) => [
+    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, logNormal(block, n, 1e5)),
+    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, logNormal(block + 100, n, 1e5)),
+    trial({ id: `b${block}-3`, block, role: 'contender' }, logNormal(block + 200, n, 1e5 * factor)),
+  ]).flat();
