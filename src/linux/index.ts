@@ -25,7 +25,11 @@ export { Epoll, EPOLLOUT } from './epoll.js';
 export { errnoName, lastErrno } from './libc.js';
 export { putOwnSessionFirst, putSessionFirst, putThreadFirst } from './priority.js';
 export { mapMemory, type NativeMemory } from './memory.js';
+export { allowOpenFiles, unshareFiles } from './limits.js';
 export {
+  bindSource,
+  chooseSourceLate,
+  closeByReset,
   closeFd,
   connectTo,
   EAGAIN,
@@ -35,6 +39,7 @@ export {
   socketAddress,
   socketError,
   tcpSocket,
+  withPort,
   type SocketAddress,
 } from './socket.js';
 export { probeLinkTypes, type LinkTypeAnswer } from './link-probe.js';

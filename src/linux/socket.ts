@@ -8,6 +8,7 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
+const SO_LINGER = 13;
 const MSG_NOSIGNAL = 0x4000;
 
 /** Numbers of errno that a caller decides by. */
@@ -49,17 +50,40 @@ export const send = (fd: number, address: number, bytes: number): number =>
 export const closeFd: (fd: number) => number = libc.func('int close(int fd)');
 
 const ON = Int32Array.of(1);
+const LINGER_ZERO = Int32Array.of(1, 0);
+const IPPROTO_IP = 0;
+const IP_BIND_ADDRESS_NO_PORT = 24;
+
+const bind: (fd: number, address: Uint8Array, bytes: number) => number = libc.func(
+  'int bind(int fd, uint8_t *address, int bytes)',
+);
 
 /**
  * A TCP socket that does not block and sends at once.
  *
  * @throws SyscallError EMFILE, ENFILE, …
  */
-export function tcpSocket(address: SocketAddress): number {
-  const fd = socket(address.family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
+export function tcpSocket(family: number): number {
+  const fd = socket(family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
   if (fd < 0) throw new SyscallError('socket', lastErrno());
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ON, 4);
   return fd;
+}
+
+/** Closes by a reset, so that the port is free again at once and not after a minute of TIME_WAIT. */
+export const closeByReset = (fd: number): void => void setsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_ZERO, 8);
+
+/** Leaves the port of a source to the connect, which finds one that is free towards that peer alone. */
+export const chooseSourceLate = (fd: number): void =>
+  void setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, ON, 4);
+
+/**
+ * Lets a socket leave from `source`.
+ *
+ * @throws SyscallError EADDRNOTAVAIL when this host does not have the address, EADDRINUSE when the port is taken
+ */
+export function bindSource(fd: number, source: SocketAddress): void {
+  if (bind(fd, source.bytes, source.bytes.length) !== 0) throw new SyscallError('bind', lastErrno());
 }
 
 /** 0 when connected, else errno: EINPROGRESS when it goes on (and epoll will tell), or why it cannot. */
@@ -87,6 +111,13 @@ export function socketAddress(address: string, port: number): SocketAddress {
   if (family === AF_INET6) bytes.set(ipv6Bytes(address), 8);
   else bytes.set(address.split('.').map(Number), 4);
   return { family, bytes };
+}
+
+/** The same address with another port. */
+export function withPort({ family, bytes }: SocketAddress, port: number): SocketAddress {
+  const copy = bytes.slice();
+  copy.set([port >> 8, port & 255], 2);
+  return { family, bytes: copy };
 }
 
 // The URL parser writes any form of an address in its shortest one: at most one `::`, no dotted tail.

@@ -77,9 +77,27 @@ function unopened({ errors, intended, connectErrno }: Tally): string | null {
   const failed = errors[ERROR_PLACES.connect]!;
   if (failed <= intended * MAX_UNOPENED_SHARE) return null;
   return (
-    `connections could not be opened (${errnoName(connectErrno)}), which failed ${failed} of ${intended} requests ` +
+    `connections could not be opened (${whyUnopened(connectErrno)}), which failed ${failed} of ${intended} requests ` +
     `(limit ${percent(MAX_UNOPENED_SHARE)})`
   );
+}
+
+const WHY_UNOPENED: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ETIMEDOUT: 'no answer in time: the packets are lost, or the listen backlog is full',
+  EMFILE: 'no more open files are allowed: raise `ulimit -n`, or use more threads',
+  ENFILE: 'the machine has no more open files: raise fs.file-max',
+  EADDRNOTAVAIL: 'this host has no such source address, or no port of it is left: give more sources',
+  EADDRINUSE: 'no source port is left: give more sources',
+  ENOBUFS: 'the kernel has no memory for more: see net.ipv4.tcp_mem',
+  ENETUNREACH: 'no route leads there',
+  EHOSTUNREACH: 'the host does not answer',
+};
+
+function whyUnopened(errno: number): string {
+  const name = errnoName(errno);
+  const why = WHY_UNOPENED[name];
+  return why === undefined ? name : `${name}, ${why}`;
 }
 
 const unanswered = ({ requests }: Tally): string | null =>

@@ -3,13 +3,17 @@ import {
   connectTo,
   EINPROGRESS,
   type Epoll,
+  socketAddress,
   socketError,
   SyscallError,
   tcpSocket,
   type SocketAddress,
 } from '../linux/index.js';
+import type { LoadPlan } from '../schema/index.js';
 import { Opener } from './opener.js';
+import type { Share } from './pacer.js';
 import { Pending } from './pending.js';
+import { Sources } from './sources.js';
 
 export const CLOSED = 0;
 export const OPENING = 1;
@@ -30,9 +34,11 @@ export class Connections implements Disposable {
   readonly #tried: Uint8Array;
   readonly #hasAnswered: Uint8Array;
   readonly #epoll: Epoll;
-  readonly #address: SocketAddress;
+  readonly #target: SocketAddress;
+  readonly #sources: Sources;
 
-  constructor(connections: number, epoll: Epoll, address: SocketAddress) {
+  constructor(plan: LoadPlan, share: Share, epoll: Epoll) {
+    const { connections } = share;
     this.fd = new Int32Array(connections).fill(-1);
     this.state = new Uint8Array(connections);
     this.opener = new Opener(connections);
@@ -41,15 +47,17 @@ export class Connections implements Disposable {
     this.#tried = new Uint8Array(connections);
     this.#hasAnswered = new Uint8Array(connections);
     this.#epoll = epoll;
-    this.#address = address;
+    this.#target = socketAddress(plan.target.address, plan.target.port);
+    this.#sources = new Sources(plan, share, this.#target);
     for (let c = 0; c < connections; c++) this.opener.soon(c);
   }
 
   /** Begins to open `c`; an event tells how it goes on. Returns errno when it cannot even begin. */
   begin(c: number, nowNs: number): number {
     try {
-      this.fd[c] = tcpSocket(this.#address);
-      const errno = connectTo(this.fd[c], this.#address);
+      this.fd[c] = tcpSocket(this.#target.family);
+      this.#sources.bind(this.fd[c], c);
+      const errno = connectTo(this.fd[c], this.#target);
       if (errno !== 0 && errno !== EINPROGRESS) return errno;
       this.#epoll.add(this.fd[c], c);
     } catch (error) {

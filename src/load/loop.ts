@@ -1,11 +1,4 @@
-import {
-  Epoll,
-  EPOLLOUT,
-  MonotonicClock,
-  socketAddress,
-  threadCpuTime,
-  type CpuTime,
-} from '../linux/index.js';
+import { Epoll, EPOLLOUT, MonotonicClock, threadCpuTime, type CpuTime } from '../linux/index.js';
 import type { LoadPlan } from '../schema/index.js';
 import { CLOSED, Connections, OPENING } from './connections.js';
 import { Exchange } from './exchange.js';
@@ -73,8 +66,7 @@ export class LoadLoop implements Disposable {
     this.#patience = new Patience(spins, this.#monotonic);
     this.#recorder = new Recorder(this.#window, this.#times, this.#clock, this.#tally);
     this.#pacer = pacerFor(plan, share, this.#window.untilNs, this.#times);
-    const address = socketAddress(plan.target.address, plan.target.port);
-    this.#connections = new Connections(share.connections, this.#epoll, address);
+    this.#connections = new Connections(plan, share, this.#epoll);
     this.#exchange = new Exchange(plan, share.connections, {
       clock: this.#clock,
       times: this.#times,

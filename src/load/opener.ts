@@ -2,6 +2,8 @@ import { Ring } from './ring.js';
 
 // A listen backlog is 511 (nginx) or less: connections open at a pace that a server of one busy core accepts.
 const OPENS_EACH_MS = 16;
+/** A thread that was kept from its CPU catches up, but not to a burst that would fill the backlog. */
+const MAX_BURST = 128;
 const MAX_OPENING = 256;
 const BACK_OFF_NS = 100e6;
 
@@ -10,8 +12,8 @@ export class Opener {
   readonly #soon: Ring;
   readonly #later: Ring;
   readonly #laterNs: Float64Array;
-  #tickNs = -Infinity;
-  #left = 0;
+  #tickNs = 0;
+  #left = OPENS_EACH_MS;
 
   constructor(connections: number) {
     this.#soon = new Ring(connections);
@@ -36,11 +38,9 @@ export class Opener {
 
   /** The connection to open now; -1 for none. `opening` is how many are under way. */
   next(nowNs: number, opening: number): number {
-    if (nowNs - this.#tickNs >= 1e6) {
-      this.#tickNs = nowNs;
-      this.#left = OPENS_EACH_MS;
-    }
-    if (this.#left === 0 || opening >= MAX_OPENING) return -1;
+    this.#left = Math.min(this.#left + ((nowNs - this.#tickNs) / 1e6) * OPENS_EACH_MS, MAX_BURST);
+    this.#tickNs = nowNs;
+    if (this.#left < 1 || opening >= MAX_OPENING) return -1;
     const first = this.#later.peek();
     if (first >= 0 && this.#laterNs[first]! <= nowNs) return this.#chosen(this.#later.shift());
     return this.#soon.length > 0 ? this.#chosen(this.#soon.shift()) : -1;

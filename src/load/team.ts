@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { allowOpenFiles } from '../linux/index.js';
 import { bundlePath } from '../machine/index.js';
 import type { LoadPlan } from '../schema/index.js';
 import { loadFailed, received } from './errors.js';
@@ -14,6 +15,7 @@ export class Team implements AsyncDisposable {
 
   constructor(plan: LoadPlan, epochS: number) {
     const threads = Math.min(plan.threads, plan.connections);
+    const ownFiles = needsOwnFiles(plan.connections, threads);
     this.#members = Array.from({ length: threads }, (_, thread) => {
       const share = shareOf(plan.connections, threads, thread);
       const cpu = plan.cpus[thread % plan.cpus.length] ?? null;
@@ -26,6 +28,7 @@ export class Team implements AsyncDisposable {
         cpu,
         spins: hasRoom(plan, threads),
         control,
+        ownFiles,
       });
     });
   }
@@ -63,13 +66,35 @@ function hasRoom({ cpus: pinned }: LoadPlan, threads: number): boolean {
   return distinct >= threads && cpus().length > distinct;
 }
 
+/** Descriptors that a thread has beside its connections. */
+const SPARE_FILES = 100;
+
+/**
+ * Makes room for the connections' descriptors: in the process, or where its limit is too low for that, in each thread.
+ *
+ * @throws BarewireError `load-failed` when neither has room
+ */
+function needsOwnFiles(connections: number, threads: number): boolean {
+  const allowed = allowOpenFiles(connections + SPARE_FILES);
+  if (allowed >= connections + SPARE_FILES) return false;
+  const room = allowed - SPARE_FILES;
+  if (Math.ceil(connections / threads) <= room) return true;
+  throw loadFailed(
+    `${connections} connections in ${threads} threads need more open files than a process may have here (${allowed}).`,
+    `Use ${Math.ceil(connections / room)} threads or more, or raise the limit: ulimit -n ${connections + SPARE_FILES}`,
+  );
+}
+
+/** A thread makes no garbage once it is warm: room for it would only cost memory. */
+const LIMITS = { maxYoungGenerationSizeMb: 4 };
+
 class Member {
   readonly ready: Promise<ThreadMessage>;
   readonly tally: Promise<Tally>;
   readonly exited: Promise<unknown>;
 
   constructor(data: ThreadData) {
-    const worker = new Worker(bundlePath(), { workerData: data, execArgv: [] });
+    const worker = new Worker(bundlePath(), { workerData: data, execArgv: [], resourceLimits: LIMITS });
     this.exited = new Promise((resolve) => worker.once('exit', resolve));
     this.ready = messageOf(worker, 'ready');
     this.tally = messageOf(worker, 'done').then((message) => message.tally);

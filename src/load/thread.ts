@@ -5,6 +5,7 @@ import {
   putThreadFirst,
   setTimerSlack,
   SyscallError,
+  unshareFiles,
 } from '../linux/index.js';
 import { BarewireError } from '../schema/index.js';
 import { sendable, type SentError } from './errors.js';
@@ -16,6 +17,8 @@ export interface ThreadData extends ThreadJob {
   readonly role: 'load-thread';
   readonly cpu: number | null;
   readonly control: SharedArrayBuffer;
+  /** The process may not open as many files as there are connections, but each thread may open its share. */
+  readonly ownFiles: boolean;
 }
 
 export type ThreadMessage =
@@ -80,7 +83,8 @@ export function runThread(): void {
   }
 }
 
-function prepareThread({ cpu, spins }: ThreadData): void {
+function prepareThread({ cpu, spins, ownFiles }: ThreadData): void {
+  if (ownFiles) unshareFiles();
   setTimerSlack(1);
   if (cpu === null) return;
   if (spins) tryToBeFirst();

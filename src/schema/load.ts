@@ -3,6 +3,8 @@ import * as z from 'zod';
 /** What one generator process is asked to do: plain data, sent to it on its standard input. */
 export const loadPlanSchema = z.object({
   target: z.object({ address: z.string(), port: z.number().int(), path: z.string(), host: z.string() }),
+  /** Addresses of this host that connections leave from, in turn; the kernel's choice when there are none. */
+  sources: z.array(z.string()).readonly().optional(),
   /** What each answer must be; a null body length takes the length of the first answer. */
   expect: z.object({ status: z.number().int(), bodyBytes: z.number().int().nullable() }),
   /** Open: requests leave at `rateRps` whatever the answers do. Closed: each connection asks again as it is answered. */

@@ -37,7 +37,7 @@ export interface Nginx extends AsyncDisposable {
 }
 
 /** One process, with `/f` of 100 bytes, `/4k` of 4,096 and `/big` of 300,000. */
-export async function startNginx(port?: number): Promise<Nginx> {
+export async function startNginx(port?: number, workers = 0): Promise<Nginx> {
   const dir = await mkdtemp(join(tmpdir(), 'barewire-nginx-'));
   const listen = port ?? (await freePort());
   for (const [name, bytes] of [
@@ -46,28 +46,33 @@ export async function startNginx(port?: number): Promise<Nginx> {
     ['big', 300_000],
   ] as const)
     await writeFile(join(dir, name), 'x'.repeat(bytes));
-  await writeFile(join(dir, 'nginx.conf'), nginxConfig(dir, listen));
+  await writeFile(join(dir, 'nginx.conf'), nginxConfig(dir, listen, workers));
   const child = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')]);
   await answering(listen);
   return {
     port: listen,
     process: child as Nginx['process'],
     [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL');
+      // With workers the master has to end them; alone it would not do so while it is stopped.
+      child.kill(workers === 0 ? 'SIGKILL' : 'SIGTERM');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       await rm(dir, { recursive: true, force: true });
     },
   };
 }
 
-const nginxConfig = (dir: string, port: number): string => `
-daemon off; master_process off; user root; pid ${dir}/nginx.pid; error_log ${dir}/error.log;
-events { worker_connections 4096; }
+/** Workers share the connections evenly: each has a queue of its own. Without them nginx is one process. */
+const nginxConfig = (dir: string, port: number, workers: number): string => `
+daemon off; ${workers === 0 ? 'master_process off' : `worker_processes ${workers}`}; user root;
+pid ${dir}/nginx.pid; error_log ${dir}/error.log; events { worker_connections 18000; }
 http {
   access_log off; keepalive_requests 1000000; keepalive_timeout 600s; sendfile on; tcp_nodelay on;
   client_body_temp_path ${dir}/a; proxy_temp_path ${dir}/b; fastcgi_temp_path ${dir}/c;
   uwsgi_temp_path ${dir}/d; scgi_temp_path ${dir}/e;
-  server { listen 127.0.0.1:${port} backlog=4096; root ${dir}; location = /once { keepalive_requests 1; alias ${dir}/f; } }
+  server {
+    listen 127.0.0.1:${port} backlog=4096 ${workers === 0 ? '' : 'reuseport'}; root ${dir};
+    location = /once { keepalive_requests 1; alias ${dir}/f; }
+  }
 }`;
 
 async function answering(port: number): Promise<void> {

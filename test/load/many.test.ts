@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { describe, expect, test } from 'vitest';
+import { runLoad } from '../../src/load/index.js';
+import { bundlePath } from '../../src/machine/index.js';
+import type { LoadResult } from '../../src/schema/index.js';
+import { answerAll, freePort, nastyServer, okAnswer, planFor, startNginx } from './servers.js';
+
+/** Runs one plan in a process of its own, and returns the most memory that it ever had. */
+async function runApart(plan: unknown): Promise<{ result: LoadResult; peakMb: number }> {
+  const child = spawn(process.execPath, [bundlePath(), 'generator'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  child.stdin.write(`${JSON.stringify({ run: plan })}\n`);
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const reply = JSON.parse(line) as { result?: LoadResult; error?: { message: string } };
+      if (reply.error !== undefined) throw new Error(reply.error.message);
+      if (reply.result === undefined) continue;
+      const status = readFileSync(`/proc/${child.pid}/status`, 'ascii');
+      return { result: reply.result, peakMb: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024 };
+    }
+    throw new Error('no result');
+  } finally {
+    child.stdin.end();
+    await exited;
+  }
+}
+
+describe('many connections', () => {
+  test(
+    '30,000 from one address, more than its usual ports, in less than 200 MB',
+    { timeout: 120_000 },
+    async () => {
+      await using nginx = await startNginx(undefined, 2);
+      const plan = planFor(nginx.port, {
+        connections: 30_000,
+        threads: 2,
+        mode: { kind: 'open', rateRps: 1000, arrival: 'constant' },
+        durationMs: 1000,
+        timeoutMs: 5000,
+      });
+      const { result, peakMb } = await runApart(plan);
+      expect(result.requests).toBe(result.intended);
+      expect(result.intended).toBeGreaterThan(900);
+      expect(result.errors.connect).toBe(0);
+      expect(peakMb).toBeLessThan(200);
+    },
+  );
+
+  test('leave from the addresses that are given, in turn', async () => {
+    const from: string[] = [];
+    await using server = await nastyServer((socket) => {
+      from.push(String(socket.remoteAddress));
+      answerAll(okAnswer())(socket);
+    });
+    await runLoad(planFor(server.port, { connections: 6, sources: ['127.0.0.5', '127.0.0.6', '127.0.0.7'] }));
+    expect(from.sort()).toEqual(['5', '5', '6', '6', '7', '7'].map((last) => `127.0.0.${last}`));
+  });
+
+  test('fail by name from an address that this host does not have', async () => {
+    const result = await runLoad(planFor(await freePort(), { sources: ['192.0.2.77'] }));
+    expect(result.requests).toBe(0);
+    expect(result.certificate.reasons.join()).toContain(
+      'EADDRNOTAVAIL, this host has no such source address',
+    );
+  });
+
+  test('are refused at once, with what to do, when they are more than files may be open', async () => {
+    const run = runLoad(planFor(await freePort(), { connections: 5_000_000, threads: 2 }));
+    await expect(run).rejects.toMatchObject({
+      code: 'load-failed',
+      message: expect.stringContaining('5000000 connections in 2 threads') as string,
+      hint: expect.stringContaining('ulimit -n') as string,
+    });
+  });
+});
