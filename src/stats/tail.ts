@@ -1,5 +1,7 @@
-import { LATENCY_KEYS, QUANTILES, type Figures } from '../schema/index.js';
+import { LATENCY_KEYS, QUANTILE_NAMES, QUANTILES, type Figures } from '../schema/index.js';
 import type { CellTrials, ValidTrial } from './cells.js';
+import { quantileRank } from './order-ranks.js';
+import { MS_PER_NS, whyNot } from './within.js';
 
 const SIDES = ['client', 'server'] as const;
 /** Linux's least retransmission time-out; it doubles, so that losses in a row wait 200·2^k or 200·(2^k − 1) ms. */
@@ -8,12 +10,21 @@ const LEAST_RTO_MS = 200;
 const BEYOND_RTO = 0.12;
 /** A hypervisor that takes more of a side's CPU time than this is named. */
 const STEAL_SHARE = 0.001;
+/** From this many times on, two trials of a cell are named for their difference. */
+const UNSTEADY = 3;
 const RESENT = { RetransSegs: 'sent again', TCPTimeouts: 'timed out', TCPLostRetransmit: 'lost once more' };
 const DROPPED = /(_dropped|\.dropped|Drops?|Overflows|_errors)$/;
 
 /** What decided the tail of a cell, in words, from the counters of its valid trials and the latencies themselves. */
 export function tailOf({ valid }: CellTrials, latencyMs: Figures): string[] {
-  return valid.length === 0 ? [] : [...resent(valid, latencyMs), ...dropped(valid), ...stolen(valid)];
+  if (valid.length === 0) return [];
+  return [
+    ...resent(valid, latencyMs),
+    ...dropped(valid),
+    ...stalled(valid),
+    ...stolen(valid),
+    ...unsteady(valid),
+  ];
 }
 
 function resent(trials: readonly ValidTrial[], latencyMs: Figures): string[] {
@@ -44,9 +55,8 @@ function dropped(trials: readonly ValidTrial[]): string[] {
   if (drops.length === 0) return [];
   const requests = trials.reduce((sum, trial) => sum + trial.response.intended, 0);
   const events = drops.reduce((sum, { moved }) => sum + moved, 0);
-  const first = LATENCY_KEYS.find((key) => key === 'max' || requests * (1 - QUANTILES[key]) <= events);
   const list = drops.map(({ side, name, moved }) => `${side} ${name} ${moved}`).join(', ');
-  return [`dropped: ${list}; enough to decide ${first ?? 'max'}${first === 'max' ? '' : ' and above'}`];
+  return [`dropped: ${list}; enough to decide ${from(events / requests)}`];
 }
 
 function stolen(trials: readonly ValidTrial[]): string[] {
@@ -57,6 +67,45 @@ function stolen(trials: readonly ValidTrial[]): string[] {
     if (steal <= all * STEAL_SHARE) return [];
     return [`steal: the hypervisor took ${((100 * steal) / all).toFixed(1)} % of the ${side}'s CPU time`];
   });
+}
+
+/** The generator's own stalls: it says of which share of the requests it cannot tell network from itself. */
+function stalled(trials: readonly ValidTrial[]): string[] {
+  const stalls = trials.flatMap(({ record: { load } }) =>
+    'stalls' in load.certificate && load.certificate.stalls !== undefined
+      ? [{ ...load.certificate.stalls, requests: load.requests }]
+      : [],
+  );
+  const met = stalls.reduce((sum, { requestShare, requests }) => sum + requestShare * requests, 0);
+  if (met === 0) return [];
+  const share = met / stalls.reduce((sum, { requests }) => sum + requests, 0);
+  const times = stalls.reduce((sum, { count }) => sum + count, 0);
+  const longestMs = Math.max(...stalls.map(({ maxMs }) => maxMs));
+  return [
+    `the generator stood still ${times} times, up to ${longestMs.toFixed(1)} ms, which ${(100 * share).toPrecision(2)} % of ` +
+      `the requests met: enough to decide ${from(share)}`,
+  ];
+}
+
+/** Quantiles that come out several times as high in one trial as in another: what decides them comes and goes. */
+function unsteady(trials: readonly ValidTrial[]): string[] {
+  const apart = QUANTILE_NAMES.flatMap((key) => {
+    const carrying = trials.filter(({ response }) => whyNot(response, QUANTILES[key]) === null);
+    const ms = carrying.map(
+      ({ response }) => response.atRank(quantileRank(response.intended, QUANTILES[key]))!.highNs * MS_PER_NS,
+    );
+    const [least, most] = [Math.min(...ms), Math.max(...ms)];
+    return most >= UNSTEADY * least ? [`${key} (${least.toPrecision(2)} to ${most.toPrecision(2)} ms)`] : [];
+  });
+  return apart.length === 0
+    ? []
+    : [`${apart.join(', ')}: differ from trial to trial; what decides them comes and goes`];
+}
+
+/** The quantiles that a share of the requests is enough to decide. */
+function from(share: number): string {
+  const first = QUANTILE_NAMES.find((key) => 1 - QUANTILES[key] <= share);
+  return first === undefined ? 'max' : `${first} and above`;
 }
 
 /** The counters of all trials together, by side and name. */
