@@ -14,7 +14,7 @@ const PAIRS = 7;
 const SECONDS = 2;
 const CLIENT = { netns: 'bwgen-client', address: '10.213.7.1', cpu: '1' };
 const SERVER = { netns: 'bwgen-server', address: '10.213.7.2', cpu: '0' };
-const BUNDLE = join(import.meta.dirname, '..', 'agent.mjs');
+const BUNDLE = join(import.meta.dirname, 'agent.mjs');
 
 interface Measured {
   readonly rps: number;
