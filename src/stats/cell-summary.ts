@@ -1,19 +1,13 @@
-import type { Cell, CpuCost, Figure, LatencyKey, Verdict } from '../schema/index.js';
-import { LATENCY_KEYS } from '../schema/index.js';
+import { LATENCY_KEYS, type Cell, type CpuCost, type Figure, type LatencyKey } from '../schema/index.js';
 import type { CellTrials, ValidTrial } from './cells.js';
 import { curveOf } from './curve.js';
-import { figureOf, latencyEstimate, type Estimated } from './estimate.js';
-import { Samples } from './samples.js';
+import { figureOf, latencyEstimate } from './estimate.js';
 import { pooledFigure } from './pooled.js';
+import type { Compared } from './reference-ratios.js';
+import { Samples } from './samples.js';
 import { carried, partsOf, seriesOf, type Latency, type Series } from './series.js';
 import { tailOf } from './tail.js';
 import { eachKey, maxFigure, MS_PER_NS } from './within.js';
-
-/** A cell's ratios to the reference, and what was concluded from them; empty for the reference itself. */
-export interface Compared {
-  readonly ratios: ReadonlyMap<LatencyKey, Estimated>;
-  readonly verdicts: ReadonlyMap<LatencyKey, Verdict>;
-}
 
 export function cellSummary(cell: CellTrials, compared: Compared): Cell {
   const { workload, rateRps, rateOfMax, records, valid } = cell;

@@ -22,7 +22,7 @@ export interface Control {
 export function controlOf(reference: readonly CellTrials[], margin: number): Control {
   const ratios = LATENCY_KEYS.flatMap((key) => selfRatio(reference, key));
   const aa = Object.fromEntries(ratios.map(({ key, estimate }) => [key, figureOf(estimate, 1)]));
-  const judged = ratios.filter(({ key, estimate }) => key !== 'max' && estimate.spread !== null);
+  const judged = ratios.filter(({ key, estimate }) => key !== 'max' && estimate.error !== null);
   const apart = judged.filter(
     ({ estimate }) =>
       Math.abs(estimate.log) > Math.log1p(margin) && pValue(estimate) < FALSE_ALARMS / judged.length,
@@ -49,8 +49,8 @@ function selfRatio(reference: readonly CellTrials[], key: LatencyKey): SelfRatio
   const logs = ratios.flatMap((ratio) => ratio.logs);
   const mean = meanOf(logs, logs.length);
   // Cells of one block do not tell how far blocks are apart.
-  const spread = ratios.some((ratio) => ratio.spread !== null) ? mean.spread : null;
-  return [{ key, estimate: { ...mean, spread } }];
+  const error = ratios.some((ratio) => ratio.error !== null) ? mean.error : null;
+  return [{ key, estimate: { ...mean, error } }];
 }
 
 function warn(apart: readonly SelfRatio[]): string {

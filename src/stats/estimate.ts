@@ -23,11 +23,13 @@ const RESOLUTION = 0.0005;
  */
 export interface Estimate {
   readonly log: number;
-  /** Standard deviation of the sections; null from a single one. */
-  readonly spread: number | null;
+  /** Standard error of `log`; null where a single section cannot tell. */
+  readonly error: number | null;
+  /** Student's degrees of freedom of `error`. */
+  readonly df: number;
+  readonly blocks: number;
   /** Each section's own. */
   readonly logs: readonly number[];
-  readonly blocks: number;
 }
 
 export type Estimated = Estimate | { readonly why: string };
@@ -50,12 +52,27 @@ export function ratioEstimate(above: Series, below: Series, key: LatencyKey): Es
   return overSections(pair, blocks, carry, key);
 }
 
-/** The mean of logs, with the spread that they show. */
+/** The mean of logs, with the error that their spread shows. */
 export function meanOf(logs: readonly number[], blocks: number): Estimate {
   const log = logs.reduce((sum, value) => sum + value, 0) / logs.length;
   const squares = logs.reduce((sum, value) => sum + (value - log) ** 2, 0);
-  const spread = logs.length < 2 ? null : Math.max(RESOLUTION, Math.sqrt(squares / (logs.length - 1)));
-  return { log, spread, logs, blocks };
+  const spread = Math.max(RESOLUTION, Math.sqrt(squares / (logs.length - 1)));
+  const error = logs.length < 2 ? null : spread / Math.sqrt(logs.length);
+  return { log, error, df: logs.length - 1, blocks, logs };
+}
+
+/** The difference of two means from blocks that have nothing in common (Welch). */
+export function differenceOf(above: Estimate, below: Estimate): Estimate {
+  const [a, b] = [(above.error ?? NaN) ** 2, (below.error ?? NaN) ** 2];
+  const error = Math.sqrt(a + b);
+  const known = Number.isFinite(error);
+  return {
+    log: above.log - below.log,
+    error: known ? error : null,
+    df: known ? (a + b) ** 2 / (a ** 2 / above.df + b ** 2 / below.df) : 0,
+    blocks: Math.min(above.blocks, below.blocks),
+    logs: [],
+  };
 }
 
 function overSections(
@@ -102,5 +119,5 @@ export function figureOf(estimated: Estimated, unit: number): Figure {
   return { value: at(estimated.log), low: at(estimated.log - half), high: at(estimated.log + half) };
 }
 
-export const halfWidth = ({ spread, logs }: Estimate): number | null =>
-  spread === null ? null : (studentQuantile(TAIL_SHARE, logs.length - 1) * spread) / Math.sqrt(logs.length);
+export const halfWidth = ({ error, df }: Estimate): number | null =>
+  error === null ? null : studentQuantile(TAIL_SHARE, df) * error;

@@ -2,5 +2,6 @@
 export { HIGHEST_NS, Histogram, type HistogramCell } from './histogram.js';
 export type { TrialData } from './cells.js';
 export { nextRate, type MaxRate, type RateSearch, type RateStep, type RateTrial } from './rate-search.js';
-export { REFERENCE, summarize, type SummaryOptions } from './summarize.js';
+export { REFERENCE } from './reference-ratios.js';
+export { summarize, type SummaryOptions } from './summarize.js';
 export { latencyFigures } from './within.js';

@@ -31,8 +31,8 @@ export function verdicts(estimates: readonly Estimate[], margin: number): Verdic
 const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, blocksNeeded: null });
 
 /** Two-sided, for a ratio of 1; 1 where a single block cannot tell. */
-export const pValue = ({ log, spread, logs }: Estimate): number =>
-  spread === null ? 1 : twoSidedP((log * Math.sqrt(logs.length)) / spread, logs.length - 1);
+export const pValue = ({ log, error, df }: Estimate): number =>
+  error === null ? 1 : twoSidedP(log / error, df);
 
 /** Benjamini and Hochberg: all comparisons up to the last whose p-value keeps to its share of the level. */
 function differing(pValues: readonly number[]): boolean[] {
@@ -46,17 +46,17 @@ function differing(pValues: readonly number[]): boolean[] {
  * How many blocks in all would decide it. With an interval no wider than the margin on both sides together, a ratio is
  * either outside 1 or inside the margin, whatever it is; a difference that looks greater than the margin takes fewer.
  */
-function blocksNeeded({ log, spread, logs, blocks }: Estimate, margin: number, level: number): number {
+function blocksNeeded({ log, error, df, blocks }: Estimate, margin: number, level: number): number {
   const limit = Math.log1p(margin);
-  const likelySpread = spread! / medianSpread(logs.length - 1);
-  const likely = Math.max(limit, Math.abs(log) - likelySpread / Math.sqrt(logs.length));
+  const likelyError = error! / medianSpread(df);
+  const likely = Math.max(limit, Math.abs(log) - likelyError);
   const enough = (n: number): boolean => {
-    const error = likelySpread / Math.sqrt(n);
-    const t = studentQuantile(level / 2, n - 1);
-    const splits = (t + studentQuantile(TAIL_SHARE, n - 1)) * error <= limit;
-    return splits || (t + studentQuantile(MISS_SHARE, n - 1)) * error <= likely;
+    const [errorThen, dfThen] = [likelyError * Math.sqrt(blocks / n), ((df + 1) * n) / blocks - 1];
+    const t = studentQuantile(level / 2, dfThen);
+    const splits = (t + studentQuantile(TAIL_SHARE, dfThen)) * errorThen <= limit;
+    return splits || (t + studentQuantile(MISS_SHARE, dfThen)) * errorThen <= likely;
   };
-  return Math.ceil((firstFrom(logs.length + 1, enough) * blocks) / logs.length);
+  return firstFrom(blocks + 1, enough);
 }
 
 /**

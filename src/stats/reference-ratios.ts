@@ -1,0 +1,67 @@
+import { LATENCY_KEYS, QUANTILE_NAMES, type LatencyKey, type Verdict } from '../schema/index.js';
+import { loadKey, type CellTrials } from './cells.js';
+import { ratioEstimate, type Estimated } from './estimate.js';
+import { seriesOf } from './series.js';
+import { verdicts } from './verdicts.js';
+
+/** The network that every ratio is against. */
+export const REFERENCE = 'host';
+
+/** A cell's ratios to the reference, and what was concluded from them; empty for the reference itself. */
+export interface Compared {
+  readonly ratios: ReadonlyMap<LatencyKey, Estimated>;
+  readonly verdicts: ReadonlyMap<LatencyKey, Verdict>;
+}
+
+export const NOT_COMPARED: Compared = { ratios: new Map(), verdicts: new Map() };
+
+/** All cells against the reference at the same workload and rate; their verdicts are one family. */
+export function compareToReference(
+  cells: readonly CellTrials[],
+  margin: number,
+  why: string | null,
+): Map<CellTrials, Compared> {
+  const references = new Map(
+    cells.filter((cell) => cell.network === REFERENCE).map((cell) => [loadKey(cell), cell]),
+  );
+  const ratios = new Map<CellTrials, Map<LatencyKey, Estimated>>();
+  for (const cell of cells) {
+    const reference = references.get(loadKey(cell));
+    if (reference === undefined || reference === cell) continue;
+    ratios.set(
+      cell,
+      why === null ? ratiosOf(cell, reference) : new Map(LATENCY_KEYS.map((key) => [key, { why }])),
+    );
+  }
+  return judge(ratios, margin);
+}
+
+function ratiosOf(cell: CellTrials, reference: CellTrials): Map<LatencyKey, Estimated> {
+  const [above, below] = [seriesOf(cell, 'response'), seriesOf(reference, 'response')];
+  return new Map(LATENCY_KEYS.map((key) => [key, ratioEstimate(above, below, key)]));
+}
+
+// The maximum is one request: it has a ratio, but no verdict rests on it.
+function judge(
+  ratios: ReadonlyMap<CellTrials, ReadonlyMap<LatencyKey, Estimated>>,
+  margin: number,
+): Map<CellTrials, Compared> {
+  const family = [...ratios].flatMap(([cell, estimates]) =>
+    QUANTILE_NAMES.flatMap((key) => {
+      const estimate = estimates.get(key);
+      return estimate === undefined || 'why' in estimate ? [] : [{ cell, key, estimate }];
+    }),
+  );
+  const found = verdicts(
+    family.map(({ estimate }) => estimate),
+    margin,
+  );
+  return new Map(
+    [...ratios].map(([cell, estimates]) => {
+      const own = family.flatMap((one, at): [LatencyKey, Verdict][] =>
+        one.cell === cell ? [[one.key, found[at]!]] : [],
+      );
+      return [cell, { ratios: estimates, verdicts: new Map(own) }];
+    }),
+  );
+}
