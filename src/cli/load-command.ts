@@ -31,7 +31,7 @@ export const loadCommand = (context: Context): Command =>
   new Command('load')
     .summary('the generator by itself')
     .description(
-      'Asks URL at a constant rate (open loop: requests leave when they are due, whatever the answers do) and prints\n' +
+      'Asks URL at a constant rate (open loop: requests leave when they are due, whatever the answers do) and prints ' +
         'latencies from the intended time (response time) and from the actual send (service time).',
     )
     .argument('<url>', 'http://HOST[:PORT]/PATH')

@@ -38,7 +38,7 @@ export const studyCommand = (context: Context): Command =>
   new Command('study')
     .summary('compare container networks')
     .description(
-      'Sets up two hosts and every network that can run, loads a real nginx at constant rates, puts everything back,\n' +
+      'Sets up two hosts and every network that can run, loads a real nginx at constant rates, puts everything back, ' +
         'and shows which network costs what. PRESET is quick (the default) or machinezone-2015; FILE is YAML or JSON.',
     )
     .argument('[preset|file]', 'what to study (default: quick)')
