@@ -11,6 +11,17 @@ export {
   type Step,
 } from './step.js';
 export {
+  COMPARED_KEYS,
+  comparisonSchema,
+  type Change,
+  type ComparedCell,
+  type ComparedFigure,
+  type ComparedKey,
+  type ComparedRun,
+  type Comparison,
+  type JudgedRatio,
+} from './compare.js';
+export {
   certificateSchema,
   ERROR_KINDS,
   loadPlanSchema,

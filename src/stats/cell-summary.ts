@@ -35,7 +35,8 @@ export function cellSummary(cell: CellTrials, compared: Compared): Cell {
   };
 }
 
-function latencies(cell: CellTrials, latency: Latency): Cell['latencyMs'] {
+/** A cell's latencies in milliseconds: what a trial says where each can, else what all together do. */
+export function latencies(cell: CellTrials, latency: Latency): Cell['latencyMs'] {
   const series = seriesOf(cell, latency);
   let floorMs = 0;
   return eachKey((key) => {

@@ -1,4 +1,10 @@
-import { LATENCY_KEYS, QUANTILE_NAMES, type LatencyKey, type Verdict } from '../schema/index.js';
+import {
+  LATENCY_KEYS,
+  QUANTILE_NAMES,
+  type LatencyKey,
+  type StudyRecord,
+  type Verdict,
+} from '../schema/index.js';
 import { loadKey, type CellTrials } from './cells.js';
 import { ratioEstimate, type Estimated } from './estimate.js';
 import { seriesOf } from './series.js';
@@ -65,3 +71,9 @@ function judge(
     }),
   );
 }
+
+/** Why no ratio of times is offered, or null: an emulator's time for an instruction is not in proportion to a CPU's. */
+export const withheld = ({ environment }: StudyRecord): string | null =>
+  Object.values(environment).some(({ accel }) => accel === 'tcg')
+    ? 'the hosts are emulated: their times are not in proportion to those of a machine'
+    : null;

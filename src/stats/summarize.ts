@@ -4,7 +4,7 @@ import { groupCells, type CellTrials, type TrialData } from './cells.js';
 import { controlOf } from './control.js';
 import { setupOf, statusOf } from './network-status.js';
 import { progressOf, triedOf } from './progress.js';
-import { compareToReference, NOT_COMPARED, REFERENCE, type Compared } from './reference-ratios.js';
+import { compareToReference, NOT_COMPARED, REFERENCE, withheld, type Compared } from './reference-ratios.js';
 import { warningsOf } from './warnings.js';
 
 export interface SummaryOptions {
@@ -76,9 +76,3 @@ function maxRps(name: string, { spec, referenceMaxRps }: StudyRecord): NetworkSu
   const [value] = name === REFERENCE ? known : [];
   return value === undefined ? null : { value, low: null, high: null };
 }
-
-/** Why no ratio of times is offered, or null: an emulator's time for an instruction is not in proportion to a CPU's. */
-const withheld = ({ environment }: StudyRecord): string | null =>
-  Object.values(environment).some(({ accel }) => accel === 'tcg')
-    ? 'the hosts are emulated: their times are not in proportion to those of a machine'
-    : null;

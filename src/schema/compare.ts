@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { figureSchema, LATENCY_KEYS, verdictSchema, type LatencyKey } from './summary.js';
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+
+/** A run as it is named in a comparison. */
+export const comparedRunSchema = z.object({
+  study: z.string(),
+  testbed: z.string(),
+  startedAt: z.string(),
+  version: z.string(),
+  blocks: z.number().int(),
+});
+export type ComparedRun = z.infer<typeof comparedRunSchema>;
+
+/** What is not the same in the two runs: a fact of a host, or a setting of the study (`host` null). */
+export const changeSchema = z.object({ host: z.string().nullable(), name: z.string(), a: scalar, b: scalar });
+export type Change = z.infer<typeof changeSchema>;
+
+/** The ratio of b to a, with a verdict on b; no verdict where the ratio is none, and on the greatest sample. */
+export const judgedRatioSchema = z.object({ ratio: figureSchema, verdict: verdictSchema.nullable() });
+export type JudgedRatio = z.infer<typeof judgedRatioSchema>;
+
+/** `cpu` is client and server together, user, system and softirq. */
+export type ComparedKey = LatencyKey | 'cpu';
+export const COMPARED_KEYS: readonly ComparedKey[] = [...LATENCY_KEYS, 'cpu'];
+
+export const comparedFigureSchema = z.object({
+  /** Milliseconds, or CPU microseconds per request. */
+  a: figureSchema,
+  b: figureSchema,
+  /** The figures themselves: what the machines became faster or slower by is in it. */
+  direct: judgedRatioSchema,
+  /** The figures' ratios to the reference in their own blocks, which is what the network alone became; null for the reference. */
+  byReference: judgedRatioSchema.nullable(),
+  /** Worse by more than the margin: by the reference where both runs have it, else directly. */
+  regression: z.boolean(),
+});
+export type ComparedFigure = z.infer<typeof comparedFigureSchema>;
+
+export const comparedCellSchema = z.object({
+  network: z.string(),
+  workload: z.string(),
+  rateOfMax: z.number().nullable(),
+  rateRps: z.object({ a: z.number(), b: z.number() }),
+  figures: z.record(z.enum(COMPARED_KEYS as [ComparedKey, ...ComparedKey[]]), comparedFigureSchema),
+});
+export type ComparedCell = z.infer<typeof comparedCellSchema>;
+
+const loneCell = z.object({
+  network: z.string(),
+  workload: z.string(),
+  rateRps: z.number(),
+  rateOfMax: z.number().nullable(),
+});
+
+/** What `barewire compare A B` says: b, the later run, against a. */
+export const comparisonSchema = z.object({
+  schema: z.literal(1),
+  a: comparedRunSchema,
+  b: comparedRunSchema,
+  margin: z.number(),
+  /** Said first: what stands in the way of comparing. */
+  warnings: z.array(z.string()),
+  environment: z.array(changeSchema),
+  spec: z.array(changeSchema),
+  cells: z.array(comparedCellSchema),
+  onlyA: z.array(loneCell),
+  onlyB: z.array(loneCell),
+  /** True when any figure is a regression. */
+  regression: z.boolean(),
+});
+export type Comparison = z.infer<typeof comparisonSchema>;

@@ -1,0 +1,106 @@
+import type { ComparedRun, Comparison, StudyRecord } from '../schema/index.js';
+import { groupCells, loadKey, type CellTrials, type TrialData } from './cells.js';
+import { changesOf } from './changes.js';
+import { comparedCells, type CellPair, type Referred } from './compared-cells.js';
+import { controlOf } from './control.js';
+import { REFERENCE, withheld } from './reference-ratios.js';
+
+/** Rates within this share of each other are one load. */
+const SAME_RATE = 0.02;
+
+/** A results directory as it was read. */
+export interface StudyData {
+  readonly study: StudyRecord;
+  readonly trials: readonly TrialData[];
+}
+
+interface Run extends StudyData {
+  readonly cells: readonly CellTrials[];
+}
+
+/**
+ * What became better or worse from run `a` to run `b`, for each network at each workload and rate that both have. The runs share
+ * no blocks, so their means are compared as independent (Welch), figures directly and ratios to the reference.
+ */
+export function compareStudies(a: StudyData, b: StudyData): Comparison {
+  const runs = [a, b].map((run): Run => ({ ...run, cells: groupCells(run.trials) })) as [Run, Run];
+  const [cellsA, cellsB] = [runs[0].cells, runs[1].cells];
+  const pairs = pairUp(cellsA, cellsB);
+  const margin = Math.max(a.study.spec.margin, b.study.spec.margin);
+  const changes = changesOf(a.study, b.study);
+  const cells = comparedCells(pairs, margin, withheld(a.study) ?? withheld(b.study));
+  return {
+    schema: 1,
+    a: runOf(a),
+    b: runOf(b),
+    margin,
+    warnings: warningsOf(runs, pairs, changes),
+    ...changes,
+    cells,
+    onlyA: alone(cellsA, cellsB),
+    onlyB: alone(cellsB, cellsA),
+    regression: cells.some(({ figures }) => Object.values(figures).some(({ regression }) => regression)),
+  };
+}
+
+const runOf = ({ study, trials }: StudyData): ComparedRun => ({
+  study: study.spec.name,
+  testbed: study.spec.testbed,
+  startedAt: study.startedAt,
+  version: study.version,
+  blocks: blocksIn(trials),
+});
+
+const blocksIn = (trials: readonly TrialData[]): number =>
+  new Set(trials.map(({ record }) => record.block)).size;
+
+/** A share of the maximum is the same cell in both runs, though it is another rate. */
+const sameCell = (cell: CellTrials): string =>
+  `${cell.network} ${cell.workload} ${cell.rateOfMax === null ? cell.rateRps : `${cell.rateOfMax} of the maximum`}`;
+
+function pairUp(a: readonly CellTrials[], b: readonly CellTrials[]): CellPair[] {
+  const others = new Map(b.map((cell) => [sameCell(cell), cell]));
+  return a.flatMap((cell) => {
+    const other = others.get(sameCell(cell));
+    return other === undefined ? [] : [{ a: referred(cell, a), b: referred(other, b) }];
+  });
+}
+
+function referred(cell: CellTrials, all: readonly CellTrials[]): Referred {
+  const own = all.find((other) => other.network === REFERENCE && loadKey(other) === loadKey(cell));
+  return { cell, reference: own === undefined || own === cell ? null : own };
+}
+
+function alone(cells: readonly CellTrials[], others: readonly CellTrials[]): Comparison['onlyA'] {
+  const known = new Set(others.map(sameCell));
+  return cells
+    .filter((cell) => !known.has(sameCell(cell)))
+    .map(({ network, workload, rateRps, rateOfMax }) => ({ network, workload, rateRps, rateOfMax }));
+}
+
+/** What a reader must know before any figure of the comparison. */
+function warningsOf(
+  runs: readonly Run[],
+  pairs: readonly CellPair[],
+  { environment, spec }: Pick<Comparison, 'environment' | 'spec'>,
+): string[] {
+  const names = (changes: Comparison['spec']): string =>
+    [...new Set(changes.map(({ name }) => name))].join(', ');
+  const rates = pairs.filter(({ a, b }) => Math.abs(a.cell.rateRps / b.cell.rateRps - 1) > SAME_RATE);
+  return [
+    pairs.length === 0 && 'The two runs have no network, workload and rate in common.',
+    environment.length > 0 &&
+      `The hosts differ (${names(environment)}): what they changed is in the direct ratios, and less in those to the reference.`,
+    spec.length > 0 && `The studies were set differently (${names(spec)}).`,
+    rates.length > 0 &&
+      'The reference has another maximum, so that the same share of it is another rate: direct ratios are of different loads.',
+    runs.some(({ trials }) => blocksIn(trials) < 2) &&
+      'A run of one block: nothing can be told from chance. Use --blocks 5.',
+    ...runs.map(untrusted).map((why, at) => why !== null && `Run ${'ab'[at]!}: ${why}`),
+  ].filter((warning) => typeof warning === 'string');
+}
+
+function untrusted({ study, cells }: Run): string | null {
+  const reference = cells.filter((cell) => cell.network === REFERENCE);
+  return controlOf(reference, study.spec.margin).warning;
+}

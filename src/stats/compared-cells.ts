@@ -1,0 +1,123 @@
+import {
+  COMPARED_KEYS,
+  type ComparedCell,
+  type ComparedFigure,
+  type ComparedKey,
+  type Figure,
+  type JudgedRatio,
+} from '../schema/index.js';
+import { latencies } from './cell-summary.js';
+import type { CellTrials } from './cells.js';
+import { cpuEstimate, cpuRatioEstimate } from './cpu.js';
+import { differenceOf, figureOf, latencyEstimate, ratioEstimate, type Estimated } from './estimate.js';
+import { seriesOf } from './series.js';
+import { verdicts } from './verdicts.js';
+
+/** A cell with the reference's at the same workload and rate; null where there is none, or where it is the reference. */
+export interface Referred {
+  readonly cell: CellTrials;
+  readonly reference: CellTrials | null;
+}
+
+/** The same cell in two runs. */
+export interface CellPair {
+  readonly a: Referred;
+  readonly b: Referred;
+}
+
+/** How one figure of a cell changed, on the log scale. */
+interface Changed {
+  readonly key: ComparedKey;
+  readonly direct: Estimated;
+  readonly byReference: Estimated | null;
+}
+
+/** @param why why latencies are not compared, null when they are */
+export function comparedCells(
+  pairs: readonly CellPair[],
+  margin: number,
+  why: string | null,
+): ComparedCell[] {
+  const changes = pairs.flatMap((pair) => COMPARED_KEYS.map((key) => changeOf(pair, key, why)));
+  const direct = judge(
+    changes.map(({ key, direct }) => ({ key, change: direct })),
+    margin,
+  );
+  const byReference = judge(
+    changes.map(({ key, byReference }) => ({ key, change: byReference })),
+    margin,
+  );
+  return pairs.map((pair, cell) => {
+    const [a, b] = [figuresOf(pair.a.cell), figuresOf(pair.b.cell)];
+    const figures = COMPARED_KEYS.map((key, at): [ComparedKey, ComparedFigure] => {
+      const index = cell * COMPARED_KEYS.length + at;
+      const judged = {
+        direct: direct[index]!,
+        byReference: changes[index]!.byReference && byReference[index]!,
+      };
+      return [key, { a: a[key], b: b[key], ...judged, regression: isRegression(judged, margin) }];
+    });
+    return { ...named(pair), figures: Object.fromEntries(figures) as ComparedCell['figures'] };
+  });
+}
+
+const named = ({ a, b }: CellPair): Omit<ComparedCell, 'figures'> => ({
+  network: a.cell.network,
+  workload: a.cell.workload,
+  rateOfMax: a.cell.rateOfMax,
+  rateRps: { a: a.cell.rateRps, b: b.cell.rateRps },
+});
+
+const figuresOf = (cell: CellTrials): Record<ComparedKey, Figure> => ({
+  ...latencies(cell, 'response'),
+  cpu: figureOf(cpuEstimate(cell), 1),
+});
+
+function changeOf({ a, b }: CellPair, key: ComparedKey, why: string | null): Changed {
+  if (why !== null && key !== 'cpu') return { key, direct: { why }, byReference: null };
+  const direct = changed(valueOf(a.cell, key), valueOf(b.cell, key));
+  if (a.reference === null || b.reference === null) return { key, direct, byReference: null };
+  const ratios = [ratioOf(a.cell, a.reference, key), ratioOf(b.cell, b.reference, key)] as const;
+  return { key, direct, byReference: changed(...ratios) };
+}
+
+function changed(a: Estimated, b: Estimated): Estimated {
+  if ('why' in a) return { why: `before: ${a.why}` };
+  return 'why' in b ? { why: `after: ${b.why}` } : differenceOf(b, a);
+}
+
+const valueOf = (cell: CellTrials, key: ComparedKey): Estimated =>
+  key === 'cpu' ? cpuEstimate(cell) : latencyEstimate(seriesOf(cell, 'response'), key);
+
+const ratioOf = (cell: CellTrials, reference: CellTrials, key: ComparedKey): Estimated =>
+  key === 'cpu'
+    ? cpuRatioEstimate(cell, reference)
+    : ratioEstimate(seriesOf(cell, 'response'), seriesOf(reference, 'response'), key);
+
+/** One family of changes. The greatest sample is one request, and gets no verdict; what there is none of gets none either. */
+function judge(
+  family: readonly { readonly key: ComparedKey; readonly change: Estimated | null }[],
+  margin: number,
+): JudgedRatio[] {
+  const estimates = family.map(({ key, change }) =>
+    change === null || 'why' in change || key === 'max' ? null : change,
+  );
+  const found = verdicts(
+    estimates.filter((estimate) => estimate !== null),
+    margin,
+  );
+  let next = 0;
+  return family.map(({ change }, at) => ({
+    ratio: figureOf(change ?? { why: 'not compared' }, 1),
+    verdict: estimates[at] == null ? null : found[next++]!,
+  }));
+}
+
+/** By the reference where there is a ratio by it: the machines may have become slower, and the network not. */
+function isRegression(
+  { direct, byReference }: Pick<ComparedFigure, 'direct' | 'byReference'>,
+  margin: number,
+): boolean {
+  const { ratio, verdict } = byReference?.ratio.value == null ? direct : byReference;
+  return verdict?.verdict === 'worse' && ratio.value !== null && ratio.value > 1 + margin;
+}

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest';
+import { comparisonSchema, type Comparison, type StudyRecord } from '../../src/schema/index.js';
+import { compareStudies, type StudyData, type TrialData } from '../../src/stats/index.js';
+import { histogramOf, normal, seeded, study, trial } from './synthetic.js';
+
+interface Machine {
+  /** The reference's median, and how many times as long the contender takes. */
+  readonly referenceNs: number;
+  readonly factor: number;
+}
+
+/** A run of some blocks; every trial settles at a level of its own, 1 % apart. */
+function run(
+  random: () => number,
+  { referenceNs, factor }: Machine,
+  changes: Partial<StudyRecord> = {},
+): StudyData {
+  const settled = (medianNs: number) => {
+    const level = medianNs * Math.exp(0.01 * normal(random));
+    return histogramOf(Array.from({ length: 400 }, () => level * Math.exp(0.1 * normal(random))));
+  };
+  const trials = Array.from({ length: 6 }, (_, block): TrialData[] => [
+    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, settled(referenceNs)),
+    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, settled(referenceNs)),
+    trial({ id: `b${block}-3`, block, role: 'contender' }, settled(referenceNs * factor)),
+  ]).flat();
+  return { study: { ...study(), ...changes }, trials };
+}
+
+const p50Of = ({ cells }: Comparison, network: string) =>
+  cells.find((cell) => cell.network === network)!.figures.p50;
+
+test('a comparison has the cells of both, and keeps to its schema', () => {
+  const random = seeded(41);
+  const same = { referenceNs: 1e5, factor: 1.3 };
+  const comparison = comparisonSchema.parse(compareStudies(run(random, same), run(random, same)));
+  expect(comparison.cells.map(({ network }) => network)).toEqual(['flannel-vxlan', 'host']);
+  expect(comparison).toMatchObject({
+    regression: false,
+    warnings: [],
+    environment: [],
+    spec: [],
+    onlyA: [],
+    onlyB: [],
+  });
+  expect(p50Of(comparison, 'flannel-vxlan').direct.verdict).toEqual({
+    verdict: 'equivalent',
+    blocksNeeded: null,
+  });
+  expect(p50Of(comparison, 'host').byReference).toBeNull();
+});
+
+test('a network that became slower is a regression, directly and by the reference', () => {
+  const random = seeded(42);
+  const [a, b] = [
+    run(random, { referenceNs: 1e5, factor: 1.3 }),
+    run(random, { referenceNs: 1e5, factor: 1.5 }),
+  ];
+  const p50 = p50Of(compareStudies(a, b), 'flannel-vxlan');
+  expect(p50.direct).toMatchObject({ verdict: { verdict: 'worse' } });
+  expect(p50.byReference!.ratio.value).toBeCloseTo(1.5 / 1.3, 1);
+  expect(p50.byReference).toMatchObject({ verdict: { verdict: 'worse' } });
+  expect(p50.regression).toBe(true);
+  expect(p50Of(compareStudies(b, a), 'flannel-vxlan')).toMatchObject({
+    regression: false,
+    direct: { verdict: { verdict: 'better' } },
+  });
+});
+
+test('a slower machine is a regression of the reference, and not of the network', () => {
+  const random = seeded(43);
+  const slower = run(random, { referenceNs: 1.4e5, factor: 1.3 });
+  const comparison = compareStudies(run(random, { referenceNs: 1e5, factor: 1.3 }), slower);
+  expect(p50Of(comparison, 'host').regression).toBe(true);
+  expect(p50Of(comparison, 'flannel-vxlan')).toMatchObject({
+    regression: false,
+    direct: { verdict: { verdict: 'worse' } },
+    byReference: { verdict: { verdict: 'equivalent' } },
+  });
+});
+
+test('a difference within the margin is no regression, however sure it is', () => {
+  const random = seeded(44);
+  const [a, b] = [
+    run(random, { referenceNs: 1e5, factor: 1.3 }),
+    run(random, { referenceNs: 1e5, factor: 1.33 }),
+  ];
+  expect(p50Of(compareStudies(a, b), 'flannel-vxlan')).toMatchObject({ regression: false });
+});
+
+describe('what differs is said before any figure', () => {
+  const random = seeded(45);
+  const machine = { referenceNs: 1e5, factor: 1.3 };
+  const before = run(random, machine);
+
+  test('hosts by what differs, without counts since boot', () => {
+    const environment = { client: { kernel: '6.19', stealSinceBootS: 4 } };
+    const comparison = compareStudies(before, run(random, machine, { environment }));
+    expect(comparison.environment).toEqual([{ host: 'client', name: 'kernel', a: '6.18', b: '6.19' }]);
+    expect(comparison.warnings.join()).toContain('The hosts differ (kernel)');
+  });
+
+  test('settings, but not the seed', () => {
+    const comparison = compareStudies(before, run(random, machine, study({ connections: 20, seed: 9 })));
+    expect(comparison.spec).toEqual([{ host: null, name: 'connections', a: 10, b: 20 }]);
+  });
+
+  test('cells that only one has', () => {
+    const after = run(random, machine);
+    const ipvlan = trial({ id: 'b1-9', network: 'ipvlan', rateRps: 5000 }, histogramOf([1e5]));
+    const comparison = compareStudies(before, { ...after, trials: [...after.trials, ipvlan] });
+    expect(comparison.onlyB).toEqual([
+      { network: 'ipvlan', workload: '350B', rateRps: 5000, rateOfMax: null },
+    ]);
+    expect(comparison.cells).toHaveLength(2);
+  });
+
+  test('nothing in common', () => {
+    const comparison = compareStudies(before, { ...before, trials: [] });
+    expect(comparison).toMatchObject({ cells: [], regression: false });
+    expect(comparison.warnings[0]).toContain('no network, workload and rate in common');
+  });
+});
+
+test('the same share of another maximum is the same cell at another load, and said to be', () => {
+  const random = seeded(46);
+  const shared = (rateRps: number): StudyData => {
+    const made = run(random, { referenceNs: 1e5, factor: 1.3 });
+    const trials = made.trials.map((one) => ({ ...one, record: { ...one.record, rateRps, rateOfMax: 0.5 } }));
+    return { ...made, trials };
+  };
+  const comparison = compareStudies(shared(1000), shared(1200));
+  expect(comparison.cells[0]).toMatchObject({ rateOfMax: 0.5, rateRps: { a: 1000, b: 1200 } });
+  expect(comparison.warnings.join()).toContain('direct ratios are of different loads');
+});
+
+test('CPU per request is compared like a latency', () => {
+  const random = seeded(47);
+  const made = run(random, { referenceNs: 1e5, factor: 1.3 });
+  const dearer = made.trials.map((one): TrialData => {
+    if (one.record.status !== 'measured' || one.record.network === 'host') return one;
+    const { client, server } = one.record.metrics;
+    const costs = {
+      ...server,
+      cpuUsPerRequest: { user: 2, system: 6, softirq: 3 + 0.01 * one.record.block },
+    };
+    return { ...one, record: { ...one.record, metrics: { client, server: costs } } };
+  });
+  const { cells } = compareStudies(made, { ...made, trials: dearer });
+  const { cpu } = cells[0]!.figures;
+  expect(cpu.a.value).toBeCloseTo(14, 9);
+  expect(cpu).toMatchObject({ regression: true, byReference: { verdict: { verdict: 'worse' } } });
+});
+
+test('equal runs are called different in at most 5 of 100 comparisons', { timeout: 120_000 }, () => {
+  const random = seeded(48);
+  const machine = { referenceNs: 1e5, factor: 1.3 };
+  let wrong = 0;
+  for (let repeat = 0; repeat < 100; repeat++) {
+    const { cells } = compareStudies(run(random, machine), run(random, machine));
+    const verdicts = cells.flatMap(({ figures }) =>
+      Object.values(figures).flatMap(({ direct, byReference }) => [direct.verdict, byReference?.verdict]),
+    );
+    if (verdicts.some((verdict) => verdict?.verdict === 'better' || verdict?.verdict === 'worse')) wrong++;
+  }
+  // Two families of verdicts, directly and by the reference, each at 5 %.
+  expect(wrong).toBeLessThanOrEqual(10);
+});
