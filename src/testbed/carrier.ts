@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../machine/index.js';
 
 const LIMIT_MS = 2_000;
+/** An emulated host that is busy takes seconds to start a process. */
+const COMMAND_LIMIT_MS = 20_000;
 const BETWEEN_MS = 5;
 
 /**
@@ -18,7 +20,11 @@ export async function waitForCarrier(
   const input = links.map((link) => `link show dev ${link}\n`).join('');
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {
-    const { stdout } = await machine.run(['ip', '-br', '-batch', '-'], { netns, input, timeoutMs: LIMIT_MS });
+    const { stdout } = await machine.run(['ip', '-br', '-batch', '-'], {
+      netns,
+      input,
+      timeoutMs: COMMAND_LIMIT_MS,
+    });
     if (!hasDown(stdout) || performance.now() > deadline) return;
     await pause(BETWEEN_MS);
   }

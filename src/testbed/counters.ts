@@ -77,7 +77,7 @@ const linkList = z.array(
 );
 
 async function linksOf(machine: Machine, netns: string | null): Promise<LinkStates> {
-  const result = await machine.run(['ip', '-j', '-s', 'link'], { netns, timeoutMs: 5_000 });
+  const result = await machine.run(['ip', '-j', '-s', 'link'], { netns, timeoutMs: 20_000 });
   if (result.code !== 0) throw unreadable(machine, netns, result.stderr);
   const links = linkList.parse(JSON.parse(result.stdout));
   return new Map(

@@ -21,7 +21,7 @@ export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
   const wait = String(plan.waitMs / 1_000);
   const how = ['-n', '-q', '-i', INTERVAL_S, '-M', 'do', '-W', wait];
   const argv = ['ping', ...how, '-c', String(plan.count), '-s', payload, plan.to];
-  const { code, stdout, stderr } = await machine.run(argv, { netns: plan.netns, timeoutMs: 10_000 });
+  const { code, stdout, stderr } = await machine.run(argv, { netns: plan.netns, timeoutMs: 20_000 });
   const answers = /(?<answers>\d+) received/.exec(stdout)?.groups?.['answers'];
   if (answers !== undefined) return Number(answers);
   // iputils says nothing about answers when it could not send at all: no route, no such address.

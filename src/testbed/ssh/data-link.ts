@@ -52,15 +52,14 @@ export async function findDataLinks(client: End, server: End): Promise<Readonly<
   throw noWay(client, server, atServer);
 }
 
+// Not `-4`: with it, ip leaves the MACs out.
 async function linksOf({ machine, dev }: End): Promise<Link[]> {
-  const links = linkList.parse(
-    await json(machine, ['ip', '-j', '-4', 'addr', 'show', 'up', 'scope', 'global']),
-  );
+  const links = linkList.parse(await json(machine, ['ip', '-j', 'addr', 'show', 'up', 'scope', 'global']));
   return links
     .filter(({ ifname, flags }) => !flags.includes('LOOPBACK') && (dev === null || ifname === dev))
     .flatMap(({ ifname, mtu, address: mac, addr_info }) =>
-      addr_info.flatMap(({ local, prefixlen }) =>
-        local === undefined || prefixlen === undefined || mac === undefined
+      addr_info.flatMap(({ family, local, prefixlen }) =>
+        family !== 'inet' || local === undefined || prefixlen === undefined || mac === undefined
           ? []
           : [{ dev: ifname, address: local, prefix: prefixlen, mac, mtu }],
       ),
