@@ -50,6 +50,8 @@ export const cellSchema = z.object({
   ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema),
   verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
   cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
+  /** CPU per request, both sides together, against the reference's in the same blocks; absent for the reference. */
+  cpuRatioToReference: figureSchema.optional(),
   /** What decided the tail, in words: time-outs, drops, stalls, steal. */
   tail: z.array(z.string()),
   certificate: z.object({ valid: z.boolean(), reasons: z.array(z.string()) }),

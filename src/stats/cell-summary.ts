@@ -29,6 +29,7 @@ export function cellSummary(cell: CellTrials, compared: Compared): Cell {
     verdicts: byKey(compared.verdicts, (verdict) => verdict),
     cpuUsPerRequest:
       valid.length === 0 ? null : { client: cpu(valid, 'client'), server: cpu(valid, 'server') },
+    ...(compared.cpu === null ? {} : { cpuRatioToReference: figureOf(compared.cpu, 1) }),
     tail: tailOf(cell, latencyMs),
     certificate: { valid: valid.length > 0, reasons: reasons(cell) },
     curve: curveOf(pooled),

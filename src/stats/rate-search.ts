@@ -1,3 +1,5 @@
+import { TAIL_SHARE } from './order-ranks.js';
+
 /** One open-loop trial of the search. */
 export interface RateTrial {
   readonly offeredRps: number;
@@ -56,7 +58,11 @@ export function nextRate(history: readonly RateTrial[], search: RateSearch): Rat
   const options = { ...DEFAULTS, ...search };
   const vouched = history.filter(({ valid }) => valid);
   const belief = maxima(vouched, options);
-  const [low, value, high] = [0.025, 0.5, 0.975].map((share) => belief(share)) as [number, number, number];
+  const [low, value, high] = [TAIL_SHARE, 0.5, 1 - TAIL_SHARE].map((share) => belief(share)) as [
+    number,
+    number,
+    number,
+  ];
   const passed = vouched.filter((trial) => holds(trial, options)).map(({ offeredRps }) => offeredRps);
   const best = Math.max(0, ...passed);
   const ceiling = Math.min(
@@ -70,6 +76,21 @@ export function nextRate(history: readonly RateTrial[], search: RateSearch): Rat
   const enough = vouched.length >= LEAST_TRIALS && high / low <= 1 + options.precision;
   if (spent || (enough && best > 0)) return { kind: 'found', max: { value, low, high } };
   return { kind: 'try', rateRps: enough ? Math.round(low * STEP_BACK) : next };
+}
+
+/**
+ * What trials that were not made to search say of the maximum. Null unless a rate held, and the greatest did not in most of
+ * its trials: else the maximum lies anywhere beyond.
+ */
+export function maximumOf(trials: readonly RateTrial[], search: RateSearch): MaxRate | null {
+  const options = { ...DEFAULTS, ...search };
+  const vouched = trials.filter(({ valid }) => valid);
+  const greatest = Math.max(...vouched.map(({ offeredRps }) => offeredRps));
+  const atGreatest = vouched.filter(({ offeredRps }) => offeredRps === greatest);
+  const held = (some: readonly RateTrial[]): number => some.filter((trial) => holds(trial, options)).length;
+  if (held(vouched) === 0 || held(atGreatest) * 2 >= atGreatest.length) return null;
+  const belief = maxima(vouched, options);
+  return { value: belief(0.5), low: belief(TAIL_SHARE), high: belief(1 - TAIL_SHARE) };
 }
 
 // Above the ceiling nothing can be known: close in on it from below.

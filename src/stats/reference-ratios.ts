@@ -6,6 +6,7 @@ import {
   type Verdict,
 } from '../schema/index.js';
 import { loadKey, type CellTrials } from './cells.js';
+import { cpuRatioEstimate } from './cpu.js';
 import { ratioEstimate, type Estimated } from './estimate.js';
 import { seriesOf } from './series.js';
 import { verdicts } from './verdicts.js';
@@ -17,9 +18,12 @@ export const REFERENCE = 'host';
 export interface Compared {
   readonly ratios: ReadonlyMap<LatencyKey, Estimated>;
   readonly verdicts: ReadonlyMap<LatencyKey, Verdict>;
+  readonly cpu: Estimated | null;
 }
 
-export const NOT_COMPARED: Compared = { ratios: new Map(), verdicts: new Map() };
+type Ratios = Pick<Compared, 'ratios' | 'cpu'>;
+
+export const NOT_COMPARED: Compared = { ratios: new Map(), verdicts: new Map(), cpu: null };
 
 /** All cells against the reference at the same workload and rate; their verdicts are one family. */
 export function compareToReference(
@@ -30,31 +34,31 @@ export function compareToReference(
   const references = new Map(
     cells.filter((cell) => cell.network === REFERENCE).map((cell) => [loadKey(cell), cell]),
   );
-  const ratios = new Map<CellTrials, Map<LatencyKey, Estimated>>();
+  const ratios = new Map<CellTrials, Ratios>();
   for (const cell of cells) {
     const reference = references.get(loadKey(cell));
     if (reference === undefined || reference === cell) continue;
-    ratios.set(
-      cell,
-      why === null ? ratiosOf(cell, reference) : new Map(LATENCY_KEYS.map((key) => [key, { why }])),
-    );
+    ratios.set(cell, why === null ? ratiosOf(cell, reference) : allBecause(why));
   }
   return judge(ratios, margin);
 }
 
-function ratiosOf(cell: CellTrials, reference: CellTrials): Map<LatencyKey, Estimated> {
+function ratiosOf(cell: CellTrials, reference: CellTrials): Ratios {
   const [above, below] = [seriesOf(cell, 'response'), seriesOf(reference, 'response')];
-  return new Map(LATENCY_KEYS.map((key) => [key, ratioEstimate(above, below, key)]));
+  const ratios = new Map(LATENCY_KEYS.map((key) => [key, ratioEstimate(above, below, key)]));
+  return { ratios, cpu: cpuRatioEstimate(cell, reference) };
 }
 
+const allBecause = (why: string): Ratios => ({
+  ratios: new Map(LATENCY_KEYS.map((key) => [key, { why }])),
+  cpu: { why },
+});
+
 // The maximum is one request: it has a ratio, but no verdict rests on it.
-function judge(
-  ratios: ReadonlyMap<CellTrials, ReadonlyMap<LatencyKey, Estimated>>,
-  margin: number,
-): Map<CellTrials, Compared> {
-  const family = [...ratios].flatMap(([cell, estimates]) =>
+function judge(all: ReadonlyMap<CellTrials, Ratios>, margin: number): Map<CellTrials, Compared> {
+  const family = [...all].flatMap(([cell, { ratios }]) =>
     QUANTILE_NAMES.flatMap((key) => {
-      const estimate = estimates.get(key);
+      const estimate = ratios.get(key);
       return estimate === undefined || 'why' in estimate ? [] : [{ cell, key, estimate }];
     }),
   );
@@ -63,11 +67,11 @@ function judge(
     margin,
   );
   return new Map(
-    [...ratios].map(([cell, estimates]) => {
+    [...all].map(([cell, ratios]) => {
       const own = family.flatMap((one, at): [LatencyKey, Verdict][] =>
         one.cell === cell ? [[one.key, found[at]!]] : [],
       );
-      return [cell, { ratios: estimates, verdicts: new Map(own) }];
+      return [cell, { ...ratios, verdicts: new Map(own) }];
     }),
   );
 }

@@ -2,6 +2,7 @@ import type { Cell, NetworkSummary, StudyRecord, Summary } from '../schema/index
 import { cellSummary } from './cell-summary.js';
 import { groupCells, type CellTrials, type TrialData } from './cells.js';
 import { controlOf } from './control.js';
+import { maxRpsOf } from './max-rate.js';
 import { setupOf, statusOf } from './network-status.js';
 import { progressOf, triedOf } from './progress.js';
 import { compareToReference, NOT_COMPARED, REFERENCE, withheld, type Compared } from './reference-ratios.js';
@@ -65,14 +66,7 @@ function networkSummary(
     what: known?.what ?? '',
     ...statusOf(known, cells),
     setup: setupOf(cells),
-    maxRps: maxRps(name, study),
+    maxRps: maxRpsOf(name, cells, study),
     cells: cells.map((cell): Cell => cellSummary(cell, compared.get(cell) ?? NOT_COMPARED)),
   };
-}
-
-// The closed-loop maximum of the first workload that has one: the others need trials that look for it.
-function maxRps(name: string, { spec, referenceMaxRps }: StudyRecord): NetworkSummary['maxRps'] {
-  const known = spec.workloads.flatMap((workload) => referenceMaxRps[workload] ?? []);
-  const [value] = name === REFERENCE ? known : [];
-  return value === undefined ? null : { value, low: null, high: null };
 }

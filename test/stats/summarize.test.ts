@@ -15,6 +15,8 @@ test('a summary has every network, cell and ratio of the study, and keeps to its
   expect(host!.cells[0]!.ratioToReference).toEqual({});
   expect(vxlan!.cells[0]!.ratioToReference.p99!.value).toBeCloseTo(1.3, 1);
   expect(vxlan!.cells[0]!.verdicts.p50!.verdict).toBe('worse');
+  expect(host!.cells[0]!.cpuRatioToReference).toBeUndefined();
+  expect(vxlan!.cells[0]!.cpuRatioToReference!.value).toBeCloseTo(1, 9);
   expect(summary.control.trusted).toBe(true);
   expect(summary.warnings).toEqual([]);
 });
