@@ -1,4 +1,5 @@
 import { QUANTILES, type Figure, type QuantileName } from '../schema/index.js';
+import type { HistogramCell } from './histogram.js';
 import { quantileRank, TAIL_SHARE } from './order-ranks.js';
 import { Samples } from './samples.js';
 import { partsOf, type Series } from './series.js';
@@ -15,10 +16,10 @@ const NORMAL = 1.959964;
  */
 export function pooledFigure(series: Series, key: QuantileName): Figure {
   const pool = Samples.pool(partsOf(series));
-  const { highNs } = pool.atRank(quantileRank(pool.intended, QUANTILES[key]))!;
-  const value = highNs * MS_PER_NS;
+  const cell = pool.atRank(quantileRank(pool.intended, QUANTILES[key]))!;
+  const value = cell.highNs * MS_PER_NS;
   if (series.size < 2) return { value, low: null, high: null };
-  const worth = effectiveSamples(series, pool, highNs);
+  const worth = effectiveSamples(series, pool, cell);
   const [upTo, beyond] = [worth * QUANTILES[key], worth * (1 - QUANTILES[key])];
   return {
     value,
@@ -34,11 +35,11 @@ function msAt(pool: Samples, rank: number): number | null {
 }
 
 /** How many independent samples would know the share of requests up to a latency as well as these blocks do. */
-function effectiveSamples(series: Series, pool: Samples, highNs: number): number {
+function effectiveSamples(series: Series, pool: Samples, at: HistogramCell): number {
   const blocks = series.size;
-  const share = pool.countUpTo(highNs) / pool.intended;
+  const share = pool.countUpToMiddleOf(at) / pool.intended;
   const squares = [...series.values()].reduce((sum, parts) => {
-    const upTo = parts.reduce((count, part) => count + part.countUpTo(highNs), 0);
+    const upTo = parts.reduce((count, part) => count + part.countUpToMiddleOf(at), 0);
     const all = parts.reduce((count, part) => count + part.intended, 0);
     return sum + (upTo - share * all) ** 2;
   }, 0);

@@ -38,10 +38,11 @@ export class Samples {
     return this.#cells.at(-1)?.highNs ?? 0;
   }
 
-  /** How many samples are not above the upper end of a cell. */
-  countUpTo(highNs: number): number {
-    const at = this.#cells.findLastIndex((cell) => cell.highNs <= highNs);
-    return this.#upTo[at] ?? 0;
+  /** How many samples lie below a cell, and half of those in it. */
+  countUpToMiddleOf({ lowNs, highNs }: HistogramCell): number {
+    const upTo = (limitNs: number): number =>
+      this.#upTo[this.#cells.findLastIndex((cell) => cell.highNs <= limitNs)] ?? 0;
+    return (upTo(lowNs - 1) + upTo(highNs)) / 2;
   }
 
   /** The cell of the sample of this rank, 1…intended; null when that request has no answer. */

@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { meanOf } from '../../src/stats/estimate.js';
+import { verdicts } from '../../src/stats/verdicts.js';
+
+const MARGIN = 0.05;
+/** Ratios of one block each. */
+const of = (...ratios: number[]) => meanOf(ratios.map(Math.log), ratios.length);
+const verdictOf = (...ratios: number[]) => verdicts([of(...ratios)], MARGIN)[0]!;
+
+test.each([
+  ['worse', [1.3, 1.32, 1.28, 1.31, 1.29]],
+  ['better', [0.7, 0.72, 0.69, 0.71, 0.7]],
+  ['equivalent', [1.0, 1.01, 0.99, 1.0, 1.005]],
+  // Surely different, and surely by less than matters.
+  ['equivalent', [1.02, 1.021, 1.019, 1.02, 1.02]],
+  ['undecided', [1.0, 1.2, 0.85, 1.1, 0.95]],
+])('%s', (verdict, ratios) => {
+  expect(verdictOf(...ratios).verdict).toBe(verdict);
+});
+
+test('a verdict asks for more blocks only when it is undecided, and then for more than there are', () => {
+  expect(verdictOf(1.3, 1.32, 1.28, 1.31, 1.29).blocksNeeded).toBeNull();
+  expect(verdictOf(1.0, 1.2, 0.85, 1.1, 0.95).blocksNeeded).toBeGreaterThan(5);
+  expect(verdictOf(1.3)).toEqual({ verdict: 'undecided', blocksNeeded: null });
+});
+
+describe('many comparisons', () => {
+  const slight = of(1.05, 1.1, 1.14, 1.08);
+  const nothing = Array.from({ length: 30 }, () => of(0.9, 1.2, 0.85, 1.1));
+
+  test('a slight difference alone is called worse', () => {
+    expect(verdicts([slight], MARGIN)[0]!.verdict).toBe('worse');
+  });
+
+  test('among thirty that do not differ it is undecided: chance has had thirty tries', () => {
+    expect(verdicts([slight, ...nothing], MARGIN)[0]!.verdict).toBe('undecided');
+  });
+
+  test('among thirty alike it is called worse, with all of them', () => {
+    const alike = Array.from({ length: 30 }, () => slight);
+    expect(verdicts(alike, MARGIN).every(({ verdict }) => verdict === 'worse')).toBe(true);
+  });
+
+  test('none is fine', () => {
+    expect(verdicts([], MARGIN)).toEqual([]);
+  });
+});
+
+test('the other way round, better is worse', () => {
+  const ratio = fc.double({ min: 0.5, max: 2, noNaN: true });
+  const comparison = fc.array(ratio, { minLength: 2, maxLength: 6 });
+  const other = { better: 'worse', worse: 'better', equivalent: 'equivalent', undecided: 'undecided' };
+  fc.assert(
+    fc.property(fc.array(comparison, { minLength: 1, maxLength: 8 }), (all) => {
+      const forward = verdicts(
+        all.map((ratios) => of(...ratios)),
+        MARGIN,
+      );
+      const backward = verdicts(
+        all.map((ratios) => of(...ratios.map((r) => 1 / r))),
+        MARGIN,
+      );
+      expect(backward.map(({ verdict }) => verdict)).toEqual(forward.map(({ verdict }) => other[verdict]));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('histograms cannot tell 0.1 % apart, so equal blocks do not make such a difference sure', () => {
+  expect(verdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
+});
