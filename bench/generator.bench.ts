@@ -5,50 +5,64 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bundlePath } from '../src/machine/index.js';
 import type { LoadPlan, LoadResult } from '../src/schema/index.js';
 
 export const title =
-  'Generator: closed loop against wrk, one thread on one CPU, 64 connections, 350-byte answers over a veth pair';
+  'Generator: closed loop against wrk and h2load, one thread on one CPU, 64 connections, 350-byte answers over a veth pair';
 
-const PAIRS = 7;
+const ROUNDS = 7;
 const SECONDS = 2;
 const CLIENT = { netns: 'bwgen-client', address: '10.213.7.1', cpu: '1' };
 const SERVER = { netns: 'bwgen-server', address: '10.213.7.2', cpu: '0' };
-const BUNDLE = join(import.meta.dirname, 'agent.mjs');
+const BUNDLE = bundlePath();
 
 interface Measured {
   readonly rps: number;
+  /** For each answer; Barewire's without what it spins away while it has nothing to do, where the others sleep. */
   readonly cpuUs: number;
 }
 
+type Tool = 'wrk' | 'h2load' | 'barewire';
+const TOOLS: readonly Tool[] = ['barewire', 'wrk', 'h2load'];
+
 export async function bench(): Promise<string> {
   await using server = await startServer();
-  const pairs: { wrk: Measured; barewire: Measured }[] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
-    // Who goes first changes, so that a drift of the machine favours neither.
-    if (pair % 2 === 0) {
-      const wrk = await runWrk(server.url);
-      pairs.push({ wrk, barewire: await runBarewire() });
-    } else {
-      const barewire = await runBarewire();
-      pairs.push({ wrk: await runWrk(server.url), barewire });
+  const run: Record<Tool, () => Promise<Measured>> = {
+    wrk: () => runWrk(server.url),
+    h2load: () => runH2load(server.url),
+    barewire: runBarewire,
+  };
+  const rounds: Record<Tool, Measured>[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const measured: Partial<Record<Tool, Measured>> = {};
+    // Who goes first changes, so that a drift of the machine favours none.
+    for (let turn = 0; turn < TOOLS.length; turn++) {
+      const tool = TOOLS[(turn + round) % TOOLS.length]!;
+      measured[tool] = await run[tool]();
     }
+    rounds.push(measured as Record<Tool, Measured>);
   }
-  const ratio = (of: (measured: Measured) => number): string =>
-    median(pairs.map(({ wrk, barewire }) => of(barewire) / of(wrk))).toFixed(3);
+  return table(rounds);
+}
+
+function table(rounds: readonly Record<Tool, Measured>[]): string {
+  const median = (of: (round: Record<Tool, Measured>) => number): number =>
+    rounds.map(of).toSorted((a, b) => a - b)[rounds.length >> 1] ?? NaN;
+  const row = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(16)).join('');
   return [
-    'pair      wrk req/s  barewire req/s   ratio   wrk µs CPU/req  barewire µs CPU/req',
-    ...pairs.map(({ wrk, barewire }, i) =>
-      [
-        String(i + 1).padEnd(6),
-        wrk.rps.toFixed(0).padStart(12),
-        barewire.rps.toFixed(0).padStart(16),
-        (barewire.rps / wrk.rps).toFixed(3).padStart(8),
-        wrk.cpuUs.toFixed(2).padStart(17),
-        barewire.cpuUs.toFixed(2).padStart(21),
-      ].join(''),
+    row(['round', ...TOOLS.flatMap((tool) => [`${tool} req/s`, 'CPU µs/req'])]),
+    ...rounds.map((round, i) =>
+      row([
+        String(i + 1),
+        ...TOOLS.flatMap((tool) => [round[tool].rps.toFixed(0), round[tool].cpuUs.toFixed(2)]),
+      ]),
     ),
-    `median ratio: ${ratio(({ rps }) => rps)} of wrk's requests/s, ${ratio(({ cpuUs }) => cpuUs)} of its CPU a request`,
+    ...(['wrk', 'h2load'] as const).map(
+      (tool) =>
+        `median ratio to ${tool}: ${median((round) => round.barewire.rps / round[tool].rps).toFixed(3)} of its requests/s, ` +
+        `${median((round) => round.barewire.cpuUs / round[tool].cpuUs).toFixed(3)} of its CPU a request`,
+    ),
   ].join('\n');
 }
 
@@ -58,15 +72,26 @@ const inside = ({ netns, cpu }: typeof CLIENT, argv: readonly string[]): [string
 ];
 
 async function runWrk(url: string): Promise<Measured> {
-  const [program, args] = inside(CLIENT, ['bash', '-c', `time wrk -t1 -c64 -d${SECONDS}s ${url}`]);
+  const { output, cpuS } = await timed(`wrk -t1 -c64 -d${SECONDS}s ${url}`);
+  const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
+  return { rps: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]), cpuUs: (cpuS / requests) * 1e6 };
+}
+
+async function runH2load(url: string): Promise<Measured> {
+  const { output, cpuS } = await timed(`h2load --h1 -t1 -c64 -D ${SECONDS} ${url}`);
+  const requests = Number(/(\d+) succeeded/.exec(output)?.[1]);
+  return { rps: requests / SECONDS, cpuUs: (cpuS / requests) * 1e6 };
+}
+
+/** Runs a command line of this file's own on the client, and returns what it printed and used. */
+async function timed(command: string): Promise<{ output: string; cpuS: number }> {
+  const [program, args] = inside(CLIENT, ['bash', '-c', `time ${command}`]);
   const child = spawn(program, args, { env: { ...process.env, TIMEFORMAT: 'cpu %U %S', LC_ALL: 'C' } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
   await once(child, 'close');
-  const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
   const [, user, system] = /cpu ([\d.]+) ([\d.]+)/.exec(output) ?? [];
-  const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]);
-  return { rps, cpuUs: ((Number(user) + Number(system)) / requests) * 1e6 };
+  return { output, cpuS: Number(user) + Number(system) };
 }
 
 const PLAN: LoadPlan = {
@@ -91,8 +116,9 @@ async function runBarewire(): Promise<Measured> {
     if (reply.error !== undefined) throw new Error(reply.error.message);
     if (reply.result === undefined) continue;
     child.stdin.end();
-    const { achievedRps, requests, cpuSeconds } = reply.result;
-    return { rps: achievedRps, cpuUs: ((cpuSeconds.user + cpuSeconds.system) / requests) * 1e6 };
+    const { achievedRps, requests, cpuSeconds, spunSeconds = 0 } = reply.result;
+    const cpuS = cpuSeconds.user + cpuSeconds.system - spunSeconds;
+    return { rps: achievedRps, cpuUs: (cpuS / requests) * 1e6 };
   }
   throw new Error('the generator ended without a result');
 }
@@ -126,8 +152,4 @@ async function startServer(): Promise<AsyncDisposable & { readonly url: string }
       rmSync(dir, { recursive: true });
     },
   };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
