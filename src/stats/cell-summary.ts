@@ -5,7 +5,7 @@ import { figureOf, latencyEstimate } from './estimate.js';
 import { pooledFigure } from './pooled.js';
 import type { Compared } from './reference-ratios.js';
 import { Samples } from './samples.js';
-import { carried, partsOf, seriesOf, type Latency, type Series } from './series.js';
+import { carried, partsOf, seriesOf, totalOf, type Latency, type Series } from './series.js';
 import { tailOf } from './tail.js';
 import { eachKey, maxFigure, MS_PER_NS } from './within.js';
 
@@ -50,9 +50,12 @@ export function latencies(cell: CellTrials, latency: Latency): Cell['latencyMs']
 function latencyFigure(series: Series, key: LatencyKey): Figure {
   const carry = carried(series, key);
   if ('why' in carry) return { value: null, why: carry.why };
-  if (key === 'max') return maxFigure(Samples.pool(partsOf(series)));
+  if (key === 'max') return greatest(partsOf(series));
   return carry.alone ? figureOf(latencyEstimate(series, key), MS_PER_NS) : pooledFigure(series, key);
 }
+
+const greatest = (parts: readonly Samples[]): Figure =>
+  maxFigure({ ...totalOf(parts), maxNs: Math.max(...parts.map(({ maxNs }) => maxNs)) });
 
 // Where trials carry one quantile and only their pool the next, the second may come out below the mean of the first.
 function notBelow(floorMs: number, figure: Figure): Figure {

@@ -59,10 +59,11 @@ export class Samples {
 }
 
 function merged(cells: readonly HistogramCell[]): HistogramCell[] {
-  const sums = new Map<number, HistogramCell>();
-  for (const cell of cells) {
-    const count = cell.count + (sums.get(cell.lowNs)?.count ?? 0);
-    sums.set(cell.lowNs, { ...cell, count });
+  const sums = new Map<number, { lowNs: number; highNs: number; count: number }>();
+  for (const { lowNs, highNs, count } of cells) {
+    const sum = sums.get(lowNs);
+    if (sum === undefined) sums.set(lowNs, { lowNs, highNs, count });
+    else sum.count += count;
   }
   return [...sums.values()].sort((a, b) => a.lowNs - b.lowNs);
 }

@@ -54,7 +54,7 @@ export function carried(series: Series, key: LatencyKey): Carried {
   return { sections, alone };
 }
 
-const totalOf = (parts: readonly Samples[]): Answers => ({
+export const totalOf = (parts: readonly Samples[]): Answers => ({
   intended: parts.reduce((sum, part) => sum + part.intended, 0),
   answered: parts.reduce((sum, part) => sum + part.answered, 0),
 });

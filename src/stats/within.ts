@@ -24,7 +24,7 @@ export function latencyFigures(histogram: Histogram, intended: number): Figures 
 }
 
 /** The greatest sample. It has no interval: a longer run has a greater one. */
-export function maxFigure(samples: Samples): Figure {
+export function maxFigure(samples: Answers & Pick<Samples, 'maxNs'>): Figure {
   if (samples.intended === 0) return { value: null, why: 'no samples' };
   if (samples.answered < samples.intended) return { value: null, why: amongUnanswered(samples) };
   return { value: samples.maxNs * MS_PER_NS, low: null, high: null };
