@@ -27,6 +27,7 @@ export function openScene(): Scene {
   // Without IPv6, whose addresses come and go by themselves.
   sh('ip', 'netns', 'exec', netns, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
   for (const line of OWN) sh('ip', '-n', netns, ...line.split(' '));
+  settle(netns);
   return {
     run,
     netns,
@@ -40,6 +41,13 @@ export function openScene(): Scene {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A carrier is told of a moment later (net/core/link_watch.c): until then, what is dumped is about to change. */
+function settle(netns: string): void {
+  const until = performance.now() + 5_000;
+  while (/NO-CARRIER|LOWERLAYERDOWN/.test(sh('ip', '-n', netns, 'link')))
+    if (performance.now() > until) throw new Error(`the links of ${netns} have no carrier`);
 }
 
 /** What was on the host before: a user's own. */
