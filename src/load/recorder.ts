@@ -110,11 +110,11 @@ export class Recorder {
 
   /**
    * A turn of the loop ended, `lagNs` (a whole number) after it could have. An idle turn, which found nothing to do and did
-   * not sleep, is spun away; it counts as a turn only when something held it up.
+   * not sleep, is spun away. When it took too long, something else had the CPU meanwhile: that is lag, and no CPU time.
    */
   turned(lagNs: number, isIdle: boolean): void {
     if (!this.isOpen()) return;
-    if (isIdle) this.#tally.spunNs += lagNs;
-    if (!isIdle || lagNs > HELD_UP_NS) this.#loopLag.record(lagNs);
+    if (isIdle && lagNs <= HELD_UP_NS) this.#tally.spunNs += lagNs;
+    else this.#loopLag.record(lagNs);
   }
 }
