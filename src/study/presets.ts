@@ -12,7 +12,7 @@ export const PRESETS: Readonly<Record<string, SpecInput>> = {
     workloads: ['350B'],
     rates: ['10%', '30%', '50%'],
     blocks: 3,
-    duration: '3s',
+    duration: '2500ms',
   },
   'machinezone-2015': {
     name: 'machinezone-2015',

@@ -23,7 +23,7 @@ describe('a spec', () => {
     expect(study).toMatchObject({
       name: 'quick',
       blocks: 3,
-      durationMs: 3_000,
+      durationMs: 2_500,
       connections: 64,
       seed: 7,
       margin: 0.05,
