@@ -13,6 +13,8 @@ export const title =
 
 const SHARES = [0.1, 0.3, 0.5, 0.8];
 const ROUNDS = 5;
+/** Each run starts threads of its own, whose code is compiled while they work. */
+const WARMUP_MS = 500;
 const WINDOW_MS = 1000;
 const AIM_US = 15;
 
@@ -60,8 +62,7 @@ const planFor = (address: string, cpus: readonly number[]): LoadPlan => ({
   connections: 64,
   threads: Math.max(1, cpus.length),
   cpus: [...cpus],
-  // Without one, all requests on the wire are recorded: both sides tell of the very same ones.
-  warmupMs: 0,
+  warmupMs: WARMUP_MS,
   durationMs: WINDOW_MS,
   timeoutMs: 1000,
   seed: 1,
@@ -77,8 +78,8 @@ interface Measured {
   readonly result: LoadResult;
   readonly said: Histogram;
   readonly seen: Histogram;
-  /** Packets that tcpdump lost: with them, requests. */
-  readonly dropped: number;
+  /** Requests whose answer tcpdump did not see. */
+  readonly lost: number;
 }
 
 let captures = 0;
@@ -90,15 +91,17 @@ async function measure(
   const file = `${dir}/${++captures}.pcap`;
   const dump = await client.machine.start(tcpdump(client.net.dev, file, dumpCpus));
   const result = await whileDumping(client.machine, dump, () => generator.run({ ...plan, mode }));
-  const { stderrTail } = await dump.exited;
-  const dropped = Number(/(\d+) packets dropped by kernel/.exec(stderrTail)?.[1]);
-  if (Number.isNaN(dropped)) throw new Error(`tcpdump said: ${stderrTail}`);
-  return {
-    result,
-    said: Histogram.decode(result.service),
-    seen: serviceTimes(await readFile(file)),
-    dropped,
-  };
+  const said = Histogram.decode(result.service);
+  const wire = requestsOnWire(await readFile(file));
+  const answered = wire.filter((request) => request.answeredNs !== null);
+  return { result, said, seen: lastOf(answered, said.count), lost: wire.length - answered.length };
+}
+
+/** Those of the window are the last to leave, so that both sides tell of the same requests, but for a few at its edge. */
+function lastOf(answered: readonly OnWire[], count: number): Histogram {
+  const seen = new Histogram();
+  for (const { sentNs, answeredNs } of answered.slice(-count)) seen.record((answeredNs ?? 0) - sentNs);
+  return seen;
 }
 
 /** Only packets that carry something: ‑Z keeps tcpdump from giving up the right to write there. */
@@ -150,25 +153,23 @@ interface OnWire {
 }
 
 /**
- * From the first byte of a request out to the last byte of its answer in. A connection has one request at a time, so that
- * all its answer's packets lie between two requests.
+ * All requests in the order of their sends, from the first byte out to the last byte of the answer in. A connection has
+ * one request at a time, so that all its answer's packets lie between two requests.
  */
-function serviceTimes(pcap: Buffer): Histogram {
+function requestsOnWire(pcap: Buffer): readonly OnWire[] {
   if (pcap.readUInt32LE(0) !== NANOSECOND_PCAP) throw new Error('tcpdump wrote no nanoseconds');
-  const times = new Histogram();
-  const open = new Map<number, OnWire>();
-  const close = ({ sentNs, answeredNs }: OnWire): void => {
-    if (answeredNs !== null) times.record(answeredNs - sentNs);
-  };
+  const all: OnWire[] = [];
+  const last = new Map<number, OnWire>();
   for (const { atNs, from, to } of packets(pcap)) {
-    const known = open.get(to === SERVER_PORT ? from : to);
-    if (from === SERVER_PORT && known !== undefined) known.answeredNs = atNs;
-    if (to !== SERVER_PORT || known?.answeredNs === null) continue;
-    if (known !== undefined) close(known);
-    open.set(from, { sentNs: atNs, answeredNs: null });
+    const request = last.get(to === SERVER_PORT ? from : to);
+    if (from === SERVER_PORT && request !== undefined) request.answeredNs = atNs;
+    // One that was sent before its last was answered is that one sent again.
+    if (to !== SERVER_PORT || request?.answeredNs === null) continue;
+    const next = { sentNs: atNs, answeredNs: null };
+    last.set(from, next);
+    all.push(next);
   }
-  for (const last of open.values()) close(last);
-  return times;
+  return all;
 }
 
 interface Packet {
@@ -194,7 +195,7 @@ const QUANTILES = [0.5, 0.99] as const;
 
 /** Each rate twice: over all rounds, and over those that the generator vouches for, as a study would count them. */
 function report(maximumRps: number, all: readonly Measured[]): string {
-  const head = ['of max', 'rounds', 'requests/s', 'said', 'seen', 'dropped'];
+  const head = ['of max', 'rounds', 'requests/s', 'said', 'seen', 'lost', 'ms taken'];
   const columns = QUANTILES.flatMap((q) => ['wire', 'said', 'bias'].map((word) => `${word} p${q * 100}`));
   const rows = SHARES.flatMap((share, at) => {
     const rounds = all.filter((_, index) => index % SHARES.length === at);
@@ -217,7 +218,9 @@ function row(share: string, which: string, rounds: readonly Measured[]): string[
     over(({ result }) => result.achievedRps),
     over(({ said }) => said.count),
     over(({ seen }) => seen.count),
-    Math.max(...rounds.map(({ dropped }) => dropped)),
+    Math.max(...rounds.map(({ lost }) => lost)),
+    // By other programs, from the generator's CPU.
+    over(({ result }) => result.certificate.runDelayMs ?? NaN),
   ];
   const times = QUANTILES.flatMap((q) => [
     over(({ seen }) => seen.quantile(q) / 1000),
