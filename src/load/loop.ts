@@ -94,8 +94,7 @@ export class LoadLoop implements Disposable {
   }
 
   #start(startNs: number): void {
-    this.#monotonic.read();
-    this.#monotonic.zeroAt(startNs);
+    this.#clock.startAt(startNs);
     this.#connections.zeroAt(startNs);
     this.#times.freedNs.forEach((ns, c, all) => (all[c] = ns - startNs));
     this.#choreNs = -Infinity;

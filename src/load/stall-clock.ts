@@ -22,6 +22,13 @@ export class StallClock {
     this.#tally = tally;
   }
 
+  /** From now on readings count from what is `ns` now, and stalls are those from now on. */
+  startAt(ns: number): void {
+    this.#clock.read();
+    this.#clock.zeroAt(ns);
+    this.#endNs[0] = -Infinity;
+  }
+
   get ns(): number {
     return this.#clock.ns;
   }

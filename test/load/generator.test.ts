@@ -75,6 +75,21 @@ describe('the generator process', () => {
     expect(reasons.join()).toContain('stood still');
   });
 
+  test('does not charge requests with a stall before they were due', { retry: 3 }, async () => {
+    await using generator = startGenerator();
+    generator.say({ run: planFor(nginx.port, { warmupMs: 800, durationMs: 800, connections: 2000 }) });
+    // While the connections open.
+    await sleep(400);
+    generator.child.kill('SIGSTOP');
+    await sleep(300);
+    generator.child.kill('SIGCONT');
+    expect(await generator.hear()).toEqual({ window: 'open' });
+    expect(await generator.hear()).toEqual({ window: 'close' });
+    const { result } = (await generator.hear()) as { result: LoadResult };
+    const { totalMs, requestShare } = result.certificate.stalls!;
+    expect(requestShare).toBeLessThan(0.1 + totalMs / 100);
+  });
+
   test('stops in mid-run when its input ends', async () => {
     await using generator = startGenerator();
     generator.say({ run: planFor(nginx.port, { durationMs: 60_000 }) });
