@@ -59,7 +59,7 @@ function stalled({ stalls, stalledRequests, requests, maxStallNs, runDelayS }: T
   return (
     `the generator stood still ${stalls} times, up to ${(maxStallNs / 1e6).toFixed(1)} ms ` +
     `(other tasks had its CPU for ${(runDelayS * 1000).toFixed(0)} ms), and ${percent(stalledRequests / requests)} ` +
-    `of the requests met that (limit ${percent(MAX_STALLED_SHARE)})`
+    `of the response times are mostly that (limit ${percent(MAX_STALLED_SHARE)})`
   );
 }
 

@@ -78,7 +78,7 @@ export class Recorder {
     if (!this.#counts(c)) return;
     this.inFlight--;
     this.#tally.requests++;
-    if (this.#stalls.hasStalledSince(this.#times.intendedNs, c)) this.#tally.stalledRequests++;
+    if (this.#stalls.isMostlyStalled(this.#times.intendedNs, c)) this.#tally.stalledRequests++;
     this.#spans[0] = nowNs - this.#times.intendedNs[c]!;
     this.#response.recordFrom(this.#spans, 0);
     this.#spans[0] = nowNs - this.#times.sentNs[c]!;

@@ -4,6 +4,8 @@ import type { Tally } from './tally.js';
 import { STALL_US } from './thresholds.js';
 
 const STALL_NS = STALL_US * 1000;
+/** A large stall is followed by small ones, as what it held up is caught up with. */
+const REMEMBERED = 16;
 
 /**
  * The thread's clock, read after everything that it does, so that a gap between two readings shows when the thread stood
@@ -13,8 +15,10 @@ export class StallClock {
   readonly #clock: MonotonicClock;
   readonly #window: Window;
   readonly #tally: Tally;
-  /** When the last stall ended. */
-  readonly #endNs = Float64Array.of(-Infinity);
+  /** When the last stalls began and ended, and the place of the newest. */
+  readonly #beganNs = new Float64Array(REMEMBERED).fill(-Infinity);
+  readonly #endedNs = new Float64Array(REMEMBERED).fill(-Infinity);
+  #newest = 0;
 
   constructor(clock: MonotonicClock, window: Window, tally: Tally) {
     this.#clock = clock;
@@ -26,7 +30,7 @@ export class StallClock {
   startAt(ns: number): void {
     this.#clock.read();
     this.#clock.zeroAt(ns);
-    this.#endNs[0] = -Infinity;
+    this.#endedNs.fill(-Infinity);
   }
 
   get ns(): number {
@@ -49,16 +53,21 @@ export class StallClock {
     this.#clock.read();
   }
 
-  /**
-   * Whether a stall fell on the time from `sinceNs` to now. The last one is the one to ask: no other ended later.
-   */
-  hasStalledSince(times: Float64Array, c: number): boolean {
-    return this.#endNs[0]! > times[c]!;
+  /** Whether the time from `times[c]` to now is stalls by half or more. */
+  isMostlyStalled(times: Float64Array, c: number): boolean {
+    const sinceNs = times[c]!;
+    if (this.#endedNs[this.#newest]! <= sinceNs) return false;
+    let stalledNs = 0;
+    for (let stall = 0; stall < REMEMBERED; stall++)
+      stalledNs += Math.max(this.#endedNs[stall]! - Math.max(this.#beganNs[stall]!, sinceNs), 0);
+    return stalledNs * 2 >= this.#clock.ns - sinceNs;
   }
 
   #stalled(ns: number): void {
     const endNs = this.#clock.ns;
-    this.#endNs[0] = endNs;
+    this.#newest = (this.#newest + 1) % REMEMBERED;
+    this.#beganNs[this.#newest] = endNs - ns;
+    this.#endedNs[this.#newest] = endNs;
     if (endNs < this.#window.fromNs || endNs >= this.#window.untilNs) return;
     this.#tally.stalls++;
     this.#tally.stallNs += ns;

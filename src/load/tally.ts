@@ -28,7 +28,7 @@ export interface Tally {
   stalls: number;
   stallNs: number;
   maxStallNs: number;
-  /** Of `requests`, those that a stall fell on. */
+  /** Of `requests`, those whose response time is a stall by half or more. */
   stalledRequests: number;
   /** errno of the last connection that could not be opened; 0 when all could. */
   connectErrno: number;

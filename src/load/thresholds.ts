@@ -25,7 +25,7 @@ export const MAX_UNOPENED_SHARE = 0.001;
 export const STALL_US = 100;
 
 /**
- * Of the answered requests, those that met a stall of the generator. Quantiles beyond one minus this share may be the
- * stall's; above the limit that is p95, the lowest quantile of a tail, and nothing is left to report.
+ * Of the answered requests, those whose response time is a stall of the generator by half or more. Quantiles beyond one minus
+ * this share may be the stall's; above the limit that is p95, the lowest quantile of a tail, and nothing is left to report.
  */
 export const MAX_STALLED_SHARE = 0.05;

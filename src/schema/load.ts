@@ -63,7 +63,7 @@ export const certificateSchema = z.object({
       count: z.number(),
       totalMs: z.number(),
       maxMs: z.number(),
-      /** Of the answered requests, those that were due or on their way during one, 0 to 1: their tail is not the network's. */
+      /** Of the answered requests, those whose response time is one by half or more, 0 to 1: no tail of the network's. */
       requestShare: z.number(),
     })
     .optional(),
