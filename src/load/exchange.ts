@@ -46,6 +46,8 @@ export class Exchange implements Disposable {
   #bodyBytes: number;
   /** Bytes of its request that a connection could not yet send. */
   readonly #unsent: Int32Array;
+  /** A closed loop's requests have no due time to miss: they leave together, once all answers are taken in. */
+  readonly #sendsAtOnce: boolean;
 
   constructor(plan: LoadPlan, connections: number, parts: Parts) {
     this.#parts = parts;
@@ -57,6 +59,7 @@ export class Exchange implements Disposable {
     this.#parser = new AnswerParser(connections);
     this.waiting = new Pending(connections);
     this.#unsent = new Int32Array(connections);
+    this.#sendsAtOnce = plan.mode.kind !== 'closed';
   }
 
   /** Sends what is due on the connections that are free. */
@@ -122,7 +125,7 @@ export class Exchange implements Disposable {
     connections.state[c] = FREE;
     times.freedNs[c] = clock.ns;
     pacer.free(c);
-    this.sendDue();
+    if (this.#sendsAtOnce) this.sendDue();
   }
 
   /**

@@ -18,6 +18,8 @@ export interface Window {
 export class Recorder {
   /** Requests of the window that are on their way. */
   inFlight = 0;
+  /** What the kernel takes for one look that finds nothing, a whole number. */
+  pollNs = 0;
   readonly #times: Times;
   readonly #stalls: StallClock;
   readonly #tally: Tally;
@@ -108,13 +110,20 @@ export class Recorder {
     if (this.isOpen()) this.#tally.connectionsLost++;
   }
 
+  /** The loop waited for `heldNs` (a whole number) without sleep and without a look. */
+  held(heldNs: number): void {
+    if (this.isOpen() && heldNs <= 2 * HELD_UP_NS) this.#tally.spunNs += heldNs;
+  }
+
   /**
    * A turn of the loop ended, `lagNs` (a whole number) after it could have. An idle turn, which found nothing to do and did
    * not sleep, is spun away. When it took too long, something else had the CPU meanwhile: that is lag, and no CPU time.
    */
   turned(lagNs: number, isIdle: boolean): void {
     if (!this.isOpen()) return;
-    if (isIdle && lagNs <= HELD_UP_NS) this.#tally.spunNs += lagNs;
-    else this.#loopLag.record(lagNs);
+    if (isIdle && lagNs <= HELD_UP_NS) {
+      this.#tally.spunNs += lagNs;
+      this.#tally.spunSystemNs += Math.min(this.pollNs, lagNs);
+    } else this.#loopLag.record(lagNs);
   }
 }

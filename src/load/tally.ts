@@ -22,6 +22,8 @@ export interface Tally {
   cpuSystemS: number;
   /** CPU time of turns that found nothing to do. */
   spunNs: number;
+  /** The kernel's part of that. */
+  spunSystemNs: number;
   /** How long the thread was ready to run and another task had its CPU. */
   runDelayS: number;
   /** Times that the thread stood still though it was not asleep: how many, how long together, the longest. */
@@ -52,6 +54,7 @@ export const newTally = (): Tally => ({
   cpuUserS: 0,
   cpuSystemS: 0,
   spunNs: 0,
+  spunSystemNs: 0,
   runDelayS: 0,
   stalls: 0,
   stallNs: 0,

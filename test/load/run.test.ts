@@ -123,8 +123,12 @@ describe('runLoad against nginx', () => {
   });
 
   test('uses about as much CPU as it says, and never more than it has', async () => {
-    const { cpuSeconds, certificate } = await load({ mode: { kind: 'closed' } });
-    expect(cpuSeconds.user + cpuSeconds.system).toBeGreaterThan(0.01);
+    const { cpuSeconds, spunSeconds, certificate } = await load({ mode: { kind: 'closed' } });
+    const usedS = cpuSeconds.user + cpuSeconds.system;
+    expect(usedS).toBeGreaterThan(0.01);
+    expect(spunSeconds!.user).toBeGreaterThanOrEqual(0);
+    expect(spunSeconds!.system).toBeGreaterThanOrEqual(0);
+    expect(spunSeconds!.user + spunSeconds!.system).toBeLessThan(usedS);
     expect(certificate.cpuShare).toBeLessThanOrEqual(1.05);
   });
 });
