@@ -101,7 +101,7 @@ const PLAN: LoadPlan = {
   connections: 64,
   threads: 1,
   cpus: [Number(CLIENT.cpu)],
-  // As a study's: until the machine code of its hot path is made.
+  // Until the machine code of its hot path is made, which the other tools bring along.
   warmupMs: 1000,
   durationMs: SECONDS * 1000,
   timeoutMs: 1000,
