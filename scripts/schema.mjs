@@ -1,14 +1,18 @@
-// Writes schema/summary.schema.json from the code's own schema, or with --check says whether the file is still it.
+// Writes schema/*.schema.json from the code's own schemas, or with --check says whether the files are still them.
 import { build } from 'esbuild';
 import { readFile, writeFile } from 'node:fs/promises';
 
-const FILE = new URL('../schema/summary.schema.json', import.meta.url);
+const PUBLISHED = {
+  summary: { schema: 'summarySchema', title: 'Barewire summary, version 1' },
+  comparison: { schema: 'comparisonSchema', title: 'Barewire comparison, version 1' },
+};
+const fileOf = (name) => new URL(`../schema/${name}.schema.json`, import.meta.url);
 
-/** The published text. Keys that a reader does not know are allowed: later versions only add. */
-export async function summarySchemaText() {
+/** The published texts by name. Keys that a reader does not know are allowed: later versions only add. */
+export async function schemaTexts() {
   const source =
-    "import { z } from 'zod'; import { summarySchema } from './src/schema/index.js';" +
-    "export default z.toJSONSchema(summarySchema, { io: 'input' });";
+    "import { z } from 'zod'; import * as schemas from './src/schema/index.js';" +
+    "export default (name) => z.toJSONSchema(schemas[name], { io: 'input' });";
   const { outputFiles } = await build({
     stdin: { contents: source, resolveDir: new URL('..', import.meta.url).pathname },
     bundle: true,
@@ -16,17 +20,21 @@ export async function summarySchemaText() {
     platform: 'node',
     write: false,
   });
-  const { default: schema } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
-  const { $schema, ...rest } = schema;
-  const titled = { $schema, title: 'Barewire summary, version 1', ...rest };
-  return `${JSON.stringify(titled, null, 2)}\n`;
+  const { default: schemaOf } = await import(
+    `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
+  );
+  return Object.entries(PUBLISHED).map(([name, { schema, title }]) => {
+    const { $schema, ...rest } = schemaOf(schema);
+    return [name, `${JSON.stringify({ $schema, title, ...rest }, null, 2)}\n`];
+  });
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const text = await summarySchemaText();
-  if (!process.argv.includes('--check')) await writeFile(FILE, text);
-  else if ((await readFile(FILE, 'utf8')) !== text) {
-    console.error('schema/summary.schema.json is not what src/schema says: run node scripts/schema.mjs');
-    process.exitCode = 1;
+  for (const [name, text] of await schemaTexts()) {
+    if (!process.argv.includes('--check')) await writeFile(fileOf(name), text);
+    else if ((await readFile(fileOf(name), 'utf8').catch(() => '')) !== text) {
+      console.error(`schema/${name}.schema.json is not what src/schema says: run node scripts/schema.mjs`);
+      process.exitCode = 1;
+    }
   }
 }

@@ -1,15 +1,19 @@
 import * as z from 'zod';
-import { figureSchema, LATENCY_KEYS, verdictSchema, type LatencyKey } from './summary.js';
+import { figureSchema, LATENCY_KEYS, refusalSchema, verdictSchema, type LatencyKey } from './summary.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
 /** A run as it is named in a comparison. */
 export const comparedRunSchema = z.object({
+  /** As it was named on the command line; absent where the run was not read from one. */
+  directory: z.string().optional(),
   study: z.string(),
   testbed: z.string(),
   startedAt: z.string(),
   version: z.string(),
   blocks: z.number().int(),
+  /** Files and lines of the directory that could not be read, and count in nothing. */
+  refused: z.array(refusalSchema).default([]),
 });
 export type ComparedRun = z.infer<typeof comparedRunSchema>;
 
@@ -17,7 +21,10 @@ export type ComparedRun = z.infer<typeof comparedRunSchema>;
 export const changeSchema = z.object({ host: z.string().nullable(), name: z.string(), a: scalar, b: scalar });
 export type Change = z.infer<typeof changeSchema>;
 
-/** The ratio of b to a, with a verdict on b; no verdict where the ratio is none, and on the greatest sample. */
+/**
+ * The ratio of b to a, with a verdict on b. No verdict where the ratio is none, on the greatest sample, and on a direct
+ * ratio of two loads that differ.
+ */
 export const judgedRatioSchema = z.object({ ratio: figureSchema, verdict: verdictSchema.nullable() });
 export type JudgedRatio = z.infer<typeof judgedRatioSchema>;
 
@@ -33,7 +40,10 @@ export const comparedFigureSchema = z.object({
   direct: judgedRatioSchema,
   /** The figures' ratios to the reference in their own blocks, which is what the network alone became; null for the reference. */
   byReference: judgedRatioSchema.nullable(),
-  /** Worse by more than the margin: by the reference where both runs have it, else directly. */
+  /**
+   * Worse by more than the margin, beyond chance (one family over all figures): by the reference where both runs have it,
+   * else directly.
+   */
   regression: z.boolean(),
 });
 export type ComparedFigure = z.infer<typeof comparedFigureSchema>;

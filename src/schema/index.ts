@@ -62,6 +62,7 @@ export {
   type LatencyKey,
   type NetworkSummary,
   type QuantileName,
+  type Refusal,
   type Summary,
   type Verdict,
 } from './summary.js';

@@ -28,6 +28,10 @@ export type Figure = z.infer<typeof figureSchema>;
 const figures = z.record(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema);
 export type Figures = z.infer<typeof figures>;
 
+/** A file of a results directory, or a line of one, that was not taken, and why. */
+export const refusalSchema = z.object({ file: z.string(), why: z.string() });
+export type Refusal = z.infer<typeof refusalSchema>;
+
 /** Against the reference, from paired ratios; `undecided` says how many blocks in all would decide it. */
 export const verdictSchema = z.object({
   verdict: z.enum(['better', 'worse', 'equivalent', 'undecided']),
@@ -80,6 +84,8 @@ export const summarySchema = z.object({
   startedAt: z.string(),
   reference: z.string(),
   blocks: z.number().int(),
+  /** Inside it two networks count as equivalent, a share: 0.05. */
+  margin: z.number().default(0.05),
   /** True when every planned trial is in; false after an interrupt. */
   complete: z.boolean(),
   plannedTrials: z.number().int(),
@@ -89,6 +95,8 @@ export const summarySchema = z.object({
   measuringShare: z.number(),
   /** Said at the top of every report: what makes this study one not to be trusted. */
   warnings: z.array(z.string()),
+  /** What of the results directory could not be read, and counts in nothing. */
+  refused: z.array(refusalSchema).default([]),
   /** What this testbed cannot tell. */
   cannotTell: z.array(z.string()),
   /** The tool that made the load in the place of Barewire's own generator; absent where that made it. */

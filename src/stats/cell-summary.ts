@@ -87,10 +87,11 @@ function cpu(trials: readonly ValidTrial[], side: 'client' | 'server'): CpuCost 
 }
 
 /** Why trials do not count, or count with a remark: each reason once, with how many trials gave it. */
-function reasons({ records }: CellTrials): string[] {
-  const given = records.flatMap((record) =>
+function reasons({ records, refused }: CellTrials): string[] {
+  const said = records.flatMap((record) =>
     record.status === 'failed' ? [record.reason] : record.load.certificate.reasons,
   );
+  const given = [...said, ...refused];
   return [...new Set(given)].sort().map((reason) => {
     const times = given.filter((other) => other === reason).length;
     return `${reason} (${times} of ${records.length} trials)`;

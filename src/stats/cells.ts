@@ -7,6 +7,8 @@ export interface TrialData {
   readonly record: TrialRecord;
   readonly response: Histogram | null;
   readonly service: Histogram | null;
+  /** Why its histograms were not taken; absent where they were, or where it has none. */
+  readonly refused?: string;
 }
 
 /** A trial that counts: measured, vouched for, with both its histograms. */
@@ -24,6 +26,8 @@ export interface CellTrials {
   readonly rateOfMax: number | null;
   readonly records: readonly TrialRecord[];
   readonly valid: readonly ValidTrial[];
+  /** Why the histograms of trials of this cell were not taken. */
+  readonly refused: readonly string[];
 }
 
 /** Says which cells of two networks are of the same workload and rate. */
@@ -43,7 +47,8 @@ export function groupCells(trials: readonly TrialData[]): CellTrials[] {
 function cellOf(trials: readonly TrialData[]): CellTrials {
   const { network, workload, rateRps, rateOfMax } = trials[0]!.record;
   const records = trials.map((trial) => trial.record);
-  return { network, workload, rateRps, rateOfMax, records, valid: trials.flatMap(validTrial) };
+  const refused = trials.flatMap((trial) => trial.refused ?? []);
+  return { network, workload, rateRps, rateOfMax, records, valid: trials.flatMap(validTrial), refused };
 }
 
 function validTrial({ record, response, service }: TrialData): ValidTrial[] {

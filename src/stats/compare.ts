@@ -1,4 +1,4 @@
-import type { ComparedRun, Comparison, StudyRecord } from '../schema/index.js';
+import type { ComparedRun, Comparison, Refusal, StudyRecord } from '../schema/index.js';
 import { groupCells, loadKey, type CellTrials, type TrialData } from './cells.js';
 import { changesOf } from './changes.js';
 import { comparedCells, type CellPair, type Referred } from './compared-cells.js';
@@ -12,6 +12,15 @@ const SAME_RATE = 0.02;
 export interface StudyData {
   readonly study: StudyRecord;
   readonly trials: readonly TrialData[];
+  /** As a person named it. */
+  readonly directory?: string;
+  /** What of it could not be read. */
+  readonly refused?: readonly Refusal[];
+}
+
+export interface CompareOptions {
+  /** A change inside it is none, a share: 0.05; by default the greater of the two studies' own. */
+  readonly margin?: number;
 }
 
 interface Run extends StudyData {
@@ -22,11 +31,11 @@ interface Run extends StudyData {
  * What became better or worse from run `a` to run `b`, for each network at each workload and rate that both have. The runs share
  * no blocks, so their means are compared as independent (Welch), figures directly and ratios to the reference.
  */
-export function compareStudies(a: StudyData, b: StudyData): Comparison {
+export function compareStudies(a: StudyData, b: StudyData, options: CompareOptions = {}): Comparison {
   const runs = [a, b].map((run): Run => ({ ...run, cells: groupCells(run.trials) })) as [Run, Run];
   const [cellsA, cellsB] = [runs[0].cells, runs[1].cells];
   const pairs = pairUp(cellsA, cellsB);
-  const margin = Math.max(a.study.spec.margin, b.study.spec.margin);
+  const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
   const changes = changesOf(a.study, b.study);
   const cells = comparedCells(pairs, margin, withheld(a.study) ?? withheld(b.study));
   return {
@@ -43,12 +52,14 @@ export function compareStudies(a: StudyData, b: StudyData): Comparison {
   };
 }
 
-const runOf = ({ study, trials }: StudyData): ComparedRun => ({
+const runOf = ({ study, trials, directory, refused = [] }: StudyData): ComparedRun => ({
+  ...(directory === undefined ? {} : { directory }),
   study: study.spec.name,
   testbed: study.spec.testbed,
   startedAt: study.startedAt,
   version: study.version,
   blocks: blocksIn(trials),
+  refused: [...refused],
 });
 
 const blocksIn = (trials: readonly TrialData[]): number =>
@@ -62,7 +73,9 @@ function pairUp(a: readonly CellTrials[], b: readonly CellTrials[]): CellPair[] 
   const others = new Map(b.map((cell) => [sameCell(cell), cell]));
   return a.flatMap((cell) => {
     const other = others.get(sameCell(cell));
-    return other === undefined ? [] : [{ a: referred(cell, a), b: referred(other, b) }];
+    if (other === undefined) return [];
+    const sameLoad = Math.abs(cell.rateRps / other.rateRps - 1) <= SAME_RATE;
+    return [{ a: referred(cell, a), b: referred(other, b), sameLoad }];
   });
 }
 
@@ -80,27 +93,40 @@ function alone(cells: readonly CellTrials[], others: readonly CellTrials[]): Com
 
 /** What a reader must know before any figure of the comparison. */
 function warningsOf(
-  runs: readonly Run[],
+  runs: readonly [Run, Run],
   pairs: readonly CellPair[],
   { environment, spec }: Pick<Comparison, 'environment' | 'spec'>,
 ): string[] {
   const names = (changes: Comparison['spec']): string =>
     [...new Set(changes.map(({ name }) => name))].join(', ');
-  const rates = pairs.filter(({ a, b }) => Math.abs(a.cell.rateRps / b.cell.rateRps - 1) > SAME_RATE);
   return [
     pairs.length === 0 && 'The two runs have no network, workload and rate in common.',
     environment.length > 0 &&
       `The hosts differ (${names(environment)}): what they changed is in the direct ratios, and less in those to the reference.`,
     spec.length > 0 && `The studies were set differently (${names(spec)}).`,
-    rates.length > 0 &&
-      'The reference has another maximum, so that the same share of it is another rate: direct ratios are of different loads.',
-    runs.some(({ trials }) => blocksIn(trials) < 2) &&
-      'A run of one block: nothing can be told from chance. Use --blocks 5.',
-    ...runs.map(untrusted).map((why, at) => why !== null && `Run ${'ab'[at]!}: ${why}`),
+    pairs.some(({ sameLoad }) => !sameLoad) &&
+      `The reference has another maximum (${maxima(runs)}), so that the same share of it is another rate: direct ratios are of ` +
+        'different loads, and get no verdict. Absolute rates (--rates 20k) compare machines.',
+    ...runs.map((run, at) => oneBlock(run, RUNS[at]!)),
+    ...runs.map((run, at) => untrusted(run, RUNS[at]!)),
   ].filter((warning) => typeof warning === 'string');
 }
 
-function untrusted({ study, cells }: Run): string | null {
+const RUNS = ['base', 'new run'];
+
+/** The reference's closed-loop maxima of both runs, in words. */
+const maxima = (runs: readonly [Run, Run]): string =>
+  runs
+    .map(({ study }) => Object.values(study.referenceMaxRps).map((rps) => `${Math.round(rps ?? 0)}/s`))
+    .map((rps) => rps.join(' and '))
+    .join(' before, ') + ' now';
+
+const oneBlock = ({ trials }: Run, name: string): string | false =>
+  blocksIn(trials) < 2 &&
+  `The ${name} has ${blocksIn(trials) === 1 ? 'one block' : 'no block'}: nothing can be told from chance. Use --blocks 5.`;
+
+function untrusted({ study, cells }: Run, name: string): string | false {
   const reference = cells.filter((cell) => cell.network === REFERENCE);
-  return controlOf(reference, study.spec.margin).warning;
+  const { warning } = controlOf(reference, study.spec.margin);
+  return warning !== null && `In the ${name}: ${warning}`;
 }

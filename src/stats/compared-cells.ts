@@ -9,9 +9,16 @@ import {
 import { latencies } from './cell-summary.js';
 import type { CellTrials } from './cells.js';
 import { cpuEstimate, cpuRatioEstimate } from './cpu.js';
-import { differenceOf, figureOf, latencyEstimate, ratioEstimate, type Estimated } from './estimate.js';
+import {
+  differenceOf,
+  figureOf,
+  latencyEstimate,
+  ratioEstimate,
+  type Estimate,
+  type Estimated,
+} from './estimate.js';
 import { seriesOf } from './series.js';
-import { verdicts } from './verdicts.js';
+import { beyond, verdicts } from './verdicts.js';
 
 /** A cell with the reference's at the same workload and rate; null where there is none, or where it is the reference. */
 export interface Referred {
@@ -23,6 +30,8 @@ export interface Referred {
 export interface CellPair {
   readonly a: Referred;
   readonly b: Referred;
+  /** False where the same share of two maxima is two rates: their figures are of different loads. */
+  readonly sameLoad: boolean;
 }
 
 /** How one figure of a cell changed, on the log scale. */
@@ -30,6 +39,7 @@ interface Changed {
   readonly key: ComparedKey;
   readonly direct: Estimated;
   readonly byReference: Estimated | null;
+  readonly sameLoad: boolean;
 }
 
 /** @param why why latencies are not compared, null when they are */
@@ -40,22 +50,23 @@ export function comparedCells(
 ): ComparedCell[] {
   const changes = pairs.flatMap((pair) => COMPARED_KEYS.map((key) => changeOf(pair, key, why)));
   const direct = judge(
-    changes.map(({ key, direct }) => ({ key, change: direct })),
+    changes.map(({ key, direct, sameLoad }) => ({ key, change: direct, judged: sameLoad })),
     margin,
   );
   const byReference = judge(
-    changes.map(({ key, byReference }) => ({ key, change: byReference })),
+    changes.map(({ key, byReference }) => ({ key, change: byReference, judged: true })),
     margin,
   );
+  const regressions = beyond(changes.map(deciding), margin);
   return pairs.map((pair, cell) => {
     const [a, b] = [figuresOf(pair.a.cell), figuresOf(pair.b.cell)];
     const figures = COMPARED_KEYS.map((key, at): [ComparedKey, ComparedFigure] => {
       const index = cell * COMPARED_KEYS.length + at;
-      const judged = {
+      const ratios = {
         direct: direct[index]!,
         byReference: changes[index]!.byReference && byReference[index]!,
       };
-      return [key, { a: a[key], b: b[key], ...judged, regression: isRegression(judged, margin) }];
+      return [key, { a: a[key], b: b[key], ...ratios, regression: regressions[index]! }];
     });
     return { ...named(pair), figures: Object.fromEntries(figures) as ComparedCell['figures'] };
   });
@@ -73,12 +84,12 @@ const figuresOf = (cell: CellTrials): Record<ComparedKey, Figure> => ({
   cpu: figureOf(cpuEstimate(cell), 1),
 });
 
-function changeOf({ a, b }: CellPair, key: ComparedKey, why: string | null): Changed {
-  if (why !== null && key !== 'cpu') return { key, direct: { why }, byReference: null };
+function changeOf({ a, b, sameLoad }: CellPair, key: ComparedKey, why: string | null): Changed {
+  if (why !== null && key !== 'cpu') return { key, direct: { why }, byReference: null, sameLoad };
   const direct = changed(valueOf(a.cell, key), valueOf(b.cell, key));
-  if (a.reference === null || b.reference === null) return { key, direct, byReference: null };
+  if (a.reference === null || b.reference === null) return { key, direct, byReference: null, sameLoad };
   const ratios = [ratioOf(a.cell, a.reference, key), ratioOf(b.cell, b.reference, key)] as const;
-  return { key, direct, byReference: changed(...ratios) };
+  return { key, direct, byReference: changed(...ratios), sameLoad };
 }
 
 function changed(a: Estimated, b: Estimated): Estimated {
@@ -94,14 +105,15 @@ const ratioOf = (cell: CellTrials, reference: CellTrials, key: ComparedKey): Est
     ? cpuRatioEstimate(cell, reference)
     : ratioEstimate(seriesOf(cell, 'response'), seriesOf(reference, 'response'), key);
 
+interface Judged {
+  readonly key: ComparedKey;
+  readonly change: Estimated | null;
+  readonly judged: boolean;
+}
+
 /** One family of changes. The greatest sample is one request, and gets no verdict; what there is none of gets none either. */
-function judge(
-  family: readonly { readonly key: ComparedKey; readonly change: Estimated | null }[],
-  margin: number,
-): JudgedRatio[] {
-  const estimates = family.map(({ key, change }) =>
-    change === null || 'why' in change || key === 'max' ? null : change,
-  );
+function judge(family: readonly Judged[], margin: number): JudgedRatio[] {
+  const estimates = family.map(({ key, change, judged }) => (judged ? estimateOf({ key, change }) : null));
   const found = verdicts(
     estimates.filter((estimate) => estimate !== null),
     margin,
@@ -113,11 +125,11 @@ function judge(
   }));
 }
 
+const estimateOf = ({ key, change }: Pick<Judged, 'key' | 'change'>): Estimate | null =>
+  change === null || 'why' in change || key === 'max' ? null : change;
+
 /** By the reference where there is a ratio by it: the machines may have become slower, and the network not. */
-function isRegression(
-  { direct, byReference }: Pick<ComparedFigure, 'direct' | 'byReference'>,
-  margin: number,
-): boolean {
-  const { ratio, verdict } = byReference?.ratio.value == null ? direct : byReference;
-  return verdict?.verdict === 'worse' && ratio.value !== null && ratio.value > 1 + margin;
+function deciding({ key, direct, byReference, sameLoad }: Changed): Estimate | null {
+  const own = estimateOf({ key, change: byReference });
+  return own ?? (sameLoad ? estimateOf({ key, change: direct }) : null);
 }

@@ -1,4 +1,4 @@
-import type { Cell, NetworkSummary, StudyRecord, Summary } from '../schema/index.js';
+import type { Cell, NetworkSummary, Refusal, StudyRecord, Summary } from '../schema/index.js';
 import { cellSummary } from './cell-summary.js';
 import { groupCells, type CellTrials, type TrialData } from './cells.js';
 import { controlOf } from './control.js';
@@ -6,11 +6,13 @@ import { maxRpsOf } from './max-rate.js';
 import { setupOf, statusOf } from './network-status.js';
 import { progressOf, triedOf } from './progress.js';
 import { compareToReference, NOT_COMPARED, REFERENCE, withheld, type Compared } from './reference-ratios.js';
-import { warningsOf } from './warnings.js';
+import { refusalWarnings, warningsOf } from './warnings.js';
 
 export interface SummaryOptions {
   /** How many trials the plan has; by default all that the spec asks for of the networks that can run. */
   readonly plannedTrials?: number;
+  /** What of the results directory could not be read. */
+  readonly refused?: readonly Refusal[];
 }
 
 /**
@@ -22,7 +24,7 @@ export interface SummaryOptions {
 export function summarize(
   study: StudyRecord,
   trials: readonly TrialData[],
-  options: SummaryOptions = {},
+  { refused = [], ...options }: SummaryOptions = {},
 ): Summary {
   const cells = groupCells(trials);
   const compared = compareToReference(cells, study.spec.margin, withheld(study));
@@ -36,10 +38,16 @@ export function summarize(
     startedAt: study.startedAt,
     reference: REFERENCE,
     blocks: new Set(trials.map(({ record }) => record.block)).size,
+    margin: study.spec.margin,
     complete: triedOf(trials) >= progress.plannedTrials,
     ...progress,
     trials: triedOf(trials),
-    warnings: [...(warning === null ? [] : [warning]), ...warningsOf(study, trials, progress.plannedTrials)],
+    warnings: [
+      ...(warning === null ? [] : [warning]),
+      ...warningsOf(study, trials, progress.plannedTrials),
+      ...refusalWarnings(refused),
+    ],
+    refused: [...refused],
     cannotTell: study.cannotTell,
     ...(study.generator === undefined ? {} : { generator: study.generator }),
     networks: namesOf(study, cells).map((name) => networkSummary(name, study, cells, compared)),

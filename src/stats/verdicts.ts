@@ -34,6 +34,20 @@ const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, blocksNeed
 export const pValue = ({ log, error, df }: Estimate): number =>
   error === null ? 1 : twoSidedP(log / error, df);
 
+/**
+ * Which of a family are greater than the margin beyond chance: the 95 % interval lies above 1 + margin, and still does with
+ * the correction of Benjamini and Hochberg for how many there are. If none is greater, the chance of naming any is 2.5 %.
+ */
+export function beyond(estimates: readonly (Estimate | null)[], margin: number): boolean[] {
+  const known = estimates.filter((estimate) => estimate !== null);
+  const limit = Math.log1p(margin);
+  const far = differing(
+    known.map((estimate) => pValue({ ...estimate, log: Math.max(0, estimate.log - limit) })),
+  );
+  let next = 0;
+  return estimates.map((estimate) => estimate !== null && far[next++]!);
+}
+
 /** Benjamini and Hochberg: all comparisons up to the last whose p-value keeps to its share of the level. */
 function differing(pValues: readonly number[]): boolean[] {
   const ordered = pValues.toSorted((a, b) => a - b);

@@ -1,4 +1,4 @@
-import type { StudyRecord } from '../schema/index.js';
+import type { Refusal, StudyRecord } from '../schema/index.js';
 import type { TrialData } from './cells.js';
 import { triedOf } from './progress.js';
 
@@ -30,3 +30,7 @@ export function warningsOf(
     [invalid > 0, `${invalid} ${of} are not vouched for by the load generator, and count in no figure.`],
   ].flatMap(([holds, warning]) => (holds === true ? [String(warning)] : []));
 }
+
+/** The files and lines that were not taken, by name: the rest is analysed without them. */
+export const refusalWarnings = (refused: readonly Refusal[]): string[] =>
+  refused.map(({ file, why }) => `Refused: ${file}: ${why}`);

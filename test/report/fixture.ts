@@ -52,6 +52,7 @@ export function fixtureSummary({ blocks = 6 }: FixtureOptions = {}): Summary {
     startedAt: '2026-03-14T09:26:53Z',
     reference: 'host',
     blocks,
+    margin: 0.05,
     complete: true,
     plannedTrials: blocks * SITUATIONS.length * 6,
     trials: blocks * SITUATIONS.length * 6,
@@ -63,6 +64,7 @@ export function fixtureSummary({ blocks = 6 }: FixtureOptions = {}): Summary {
         ? ['One block: no figure has an interval, and no difference can be told from noise.']
         : []),
     ],
+    refused: [],
     cannotTell: [
       'What a NIC does: interrupts, rings, offloads and the wire itself are not in a veth pair.',
       'What two machines do: both hosts share these CPUs, so the generator and the server disturb each other.',
