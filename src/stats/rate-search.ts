@@ -6,7 +6,7 @@ export interface RateTrial {
   readonly achievedRps: number;
   /** The latency that the objective is about; null when it has none because requests got no answer. */
   readonly latencyMs: number | null;
-  /** False when the generator itself could not keep up: it says nothing about the network, and ends the way up. */
+  /** False when the generator does not vouch for it: it says nothing of the network. A rate where it never does ends the way up. */
   readonly valid: boolean;
 }
 
@@ -20,6 +20,10 @@ export interface RateSearch {
   /** The interval is narrow enough when its ends are this share apart: 0.05. */
   readonly precision?: number;
   readonly mostTrials?: number;
+  /** No lower rate is tried: a twentieth of the closed-loop maximum. */
+  readonly leastRps?: number;
+  /** Trials that were made for something else: evidence like the others, but no part of the search. */
+  readonly known?: readonly RateTrial[];
 }
 
 /** The highest rate that holds in half of the trials. `high` is null when the generator, not the network, is the limit. */
@@ -34,9 +38,20 @@ export type RateStep =
   | { readonly kind: 'found'; readonly max: MaxRate }
   | { readonly kind: 'none'; readonly why: string };
 
-const DEFAULTS = { achievedShare: 0.99, latencyLimitMs: null, precision: 0.05, mostTrials: 16 };
+const DEFAULTS = {
+  achievedShare: 0.99,
+  latencyLimitMs: null,
+  precision: 0.05,
+  mostTrials: 16,
+  leastRps: 0,
+  known: [],
+};
 /** Fewer trials could agree by luck on a rate that is far off. */
 const LEAST_TRIALS = 5;
+/** So many trials that failed, and none that held, and the least rate is asked whether there is any hope. */
+const HOPES = 4;
+/** So many trials of a rate that the generator does not vouch for, and it cannot make it; fewer are bad luck. */
+const REFUSALS = 3;
 /** How much trials differ in what they can carry, as standard deviations of its logarithm: equally likely beforehand. */
 const SPREADS = [0.003, 0.006, 0.0125, 0.025, 0.05, 0.1];
 /** One trial in fifty fails far below the maximum, for a reason that has nothing to do with it. */
@@ -55,59 +70,94 @@ const [OVERLOAD_AT, LATENCY_AT] = [0.8, 0.5];
  * holds or fails makes some maxima less likely; the next one goes where it can be either. Pure: the state is the history.
  */
 export function nextRate(history: readonly RateTrial[], search: RateSearch): RateStep {
-  const options = { ...DEFAULTS, ...search };
-  const vouched = history.filter(({ valid }) => valid);
-  const belief = maxima(vouched, options);
-  const [low, value, high] = [TAIL_SHARE, 0.5, 1 - TAIL_SHARE].map((share) => belief(share)) as [
-    number,
-    number,
-    number,
-  ];
-  const passed = vouched.filter((trial) => holds(trial, options)).map(({ offeredRps }) => offeredRps);
-  const best = Math.max(0, ...passed);
-  const ceiling = Math.min(
-    Infinity,
-    ...history.filter(({ valid }) => !valid).map(({ offeredRps }) => offeredRps),
-  );
+  const options = optionsOf(search);
+  const searched = history.filter(({ valid }) => valid);
+  const vouched = [...options.known.filter(({ valid }) => valid), ...searched];
+  const best = bestOf(vouched, options);
   const spent = history.length >= options.mostTrials;
-  if (spent && best === 0) return { kind: 'none', why: `none of ${history.length} rates held` };
-  const next = Math.round(belief(options.latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT));
-  if (next >= ceiling) return underCeiling(best, ceiling, spent);
-  const enough = vouched.length >= LEAST_TRIALS && high / low <= 1 + options.precision;
-  if (spent || (enough && best > 0)) return { kind: 'found', max: { value, low, high } };
-  return { kind: 'try', rateRps: enough ? Math.round(low * STEP_BACK) : next };
+  if (best === 0 && (spent || isHopeless(vouched, options)))
+    return { kind: 'none', why: whyNone(vouched, history.length) };
+  const belief = maxima(vouched, options);
+  const next = Math.round(best === 0 && vouched.length >= HOPES ? options.leastRps : aim(belief, options));
+  const ceiling = ceilingOf(history);
+  if (next >= ceiling) return underCeiling(best, ceiling, spent, options);
+  const max = rangeOf(belief);
+  const enough = searched.length >= LEAST_TRIALS && max.high / max.low <= 1 + options.precision;
+  if (spent || (enough && best > 0)) return { kind: 'found', max };
+  return { kind: 'try', rateRps: enough ? Math.round(max.low * STEP_BACK) : next };
 }
+
+const optionsOf = (search: RateSearch): Options => {
+  const options = { ...DEFAULTS, ...search };
+  return { ...options, leastRps: Math.max(options.leastRps, Math.exp(FROM) * options.closedLoopRps) };
+};
+
+/** The highest rate that held; 0 when none did. */
+const bestOf = (trials: readonly RateTrial[], options: Options): number =>
+  Math.max(0, ...trials.filter((trial) => holds(trial, options)).map(({ offeredRps }) => offeredRps));
+
+/** Once could be a lapse. */
+const isHopeless = (trials: readonly RateTrial[], { leastRps }: Options): boolean =>
+  trials.filter(({ offeredRps }) => offeredRps <= leastRps + 1).length > 1;
+
+function whyNone(vouched: readonly RateTrial[], tries: number): string {
+  if (vouched.length === 0) return `the load generator vouches for none of ${tries} trials`;
+  const lowest = Math.min(...vouched.map(({ offeredRps }) => offeredRps));
+  return `no rate held, down to ${Math.round(lowest)} requests/s`;
+}
+
+function aim(belief: Belief, { latencyLimitMs, leastRps }: Options): number {
+  return Math.max(leastRps, belief(latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT));
+}
+
+/** The lowest rate that was refused as often as it was tried, and too often for luck. */
+function ceilingOf(history: readonly RateTrial[]): number {
+  const most = Math.max(0, ...history.filter(({ valid }) => valid).map(({ offeredRps }) => offeredRps));
+  const refused = history.filter(({ valid, offeredRps }) => !valid && offeredRps > most);
+  const times = (rate: number): number => refused.filter(({ offeredRps }) => offeredRps === rate).length;
+  return Math.min(
+    Infinity,
+    ...refused.map(({ offeredRps }) => offeredRps).filter((rate) => times(rate) >= REFUSALS),
+  );
+}
+
+const rangeOf = (belief: Belief): MaxRate & { readonly high: number } => ({
+  value: belief(0.5),
+  low: belief(TAIL_SHARE),
+  high: belief(1 - TAIL_SHARE),
+});
 
 /**
  * What trials that were not made to search say of the maximum. Null unless a rate held, and the greatest did not in most of
  * its trials: else the maximum lies anywhere beyond.
  */
 export function maximumOf(trials: readonly RateTrial[], search: RateSearch): MaxRate | null {
-  const options = { ...DEFAULTS, ...search };
+  const options = optionsOf(search);
   const vouched = trials.filter(({ valid }) => valid);
   const greatest = Math.max(...vouched.map(({ offeredRps }) => offeredRps));
   const atGreatest = vouched.filter(({ offeredRps }) => offeredRps === greatest);
   const held = (some: readonly RateTrial[]): number => some.filter((trial) => holds(trial, options)).length;
   if (held(vouched) === 0 || held(atGreatest) * 2 >= atGreatest.length) return null;
-  const belief = maxima(vouched, options);
-  return { value: belief(0.5), low: belief(TAIL_SHARE), high: belief(1 - TAIL_SHARE) };
+  return rangeOf(maxima(vouched, options));
 }
 
 // Above the ceiling nothing can be known: close in on it from below.
-function underCeiling(best: number, ceiling: number, spent: boolean): RateStep {
+function underCeiling(best: number, ceiling: number, spent: boolean, { leastRps }: Options): RateStep {
   if (best > 0 && (spent || best >= ceiling * 0.9))
     return { kind: 'found', max: { value: best, low: best, high: null } };
-  return { kind: 'try', rateRps: Math.round(best > 0 ? Math.sqrt(best * ceiling) : ceiling * 0.8) };
+  const below = best > 0 ? Math.sqrt(best * ceiling) : ceiling * 0.8;
+  return { kind: 'try', rateRps: Math.round(Math.max(leastRps, below)) };
 }
 
 type Options = Required<RateSearch>;
+/** What to believe of the maximum, as its quantile function. */
+type Belief = (share: number) => number;
 
 const holds = ({ offeredRps, achievedRps, latencyMs }: RateTrial, options: Options): boolean =>
   achievedRps >= options.achievedShare * offeredRps &&
   (options.latencyLimitMs === null || (latencyMs !== null && latencyMs <= options.latencyLimitMs));
 
-/** What to believe of the maximum after the trials, as its quantile function. */
-function maxima(trials: readonly RateTrial[], options: Options): (share: number) => number {
+function maxima(trials: readonly RateTrial[], options: Options): Belief {
   const centre = Math.log(options.closedLoopRps);
   const seen = trials.map((trial) => outcomeOf(trial, options, centre));
   const logs = Array.from({ length: Math.round((TO - FROM) / STEP) + 1 }, (_, at) => FROM + at * STEP);

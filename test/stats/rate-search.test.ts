@@ -67,9 +67,32 @@ test('with a latency limit the maximum is the rate at which the latency reaches 
   expect(trials).toBeLessThanOrEqual(16);
 });
 
-test('unanswered requests fail a latency limit', () => {
-  const { step } = search(() => ({ latencyMs: null }), { closedLoopRps: 50_000, latencyLimitMs: 1 });
-  expect(step).toEqual({ kind: 'none', why: 'none of 16 rates held' });
+test('where no rate holds the search ends soon, and says down to which it looked', () => {
+  const { step, trials } = search(() => ({ latencyMs: null }), {
+    closedLoopRps: 50_000,
+    latencyLimitMs: 1,
+  });
+  expect(step).toEqual({ kind: 'none', why: 'no rate held, down to 2500 requests/s' });
+  expect(trials).toBeLessThanOrEqual(6);
+});
+
+test('no rate below the least one is tried', () => {
+  const { step } = search(() => ({ latencyMs: 9 }), {
+    closedLoopRps: 50_000,
+    latencyLimitMs: 1,
+    leastRps: 20_000,
+  });
+  expect(step).toEqual({ kind: 'none', why: 'no rate held, down to 20000 requests/s' });
+});
+
+test('a rate that holds far below the closed-loop maximum is found though the first trials fail', () => {
+  const { step } = search((rate) => ({ latencyMs: rate > 4_000 ? 9 : 0.5 }), {
+    closedLoopRps: 50_000,
+    latencyLimitMs: 1,
+  });
+  if (step.kind !== 'found') throw new Error(step.kind);
+  expect(step.max.low).toBeLessThanOrEqual(4_000);
+  expect(step.max.high).toBeGreaterThanOrEqual(4_000);
 });
 
 test('where the generator is the limit there is no upper end', () => {
@@ -78,8 +101,37 @@ test('where the generator is the limit there is no upper end', () => {
   if (step.kind !== 'found') throw new Error(step.kind);
   expect(step.max.high).toBeNull();
   expect(step.max.value).toBeGreaterThan(50_000);
-  expect(trials).toBeLessThan(10);
   expect(step.max.value).toBeLessThanOrEqual(60_000);
+  expect(trials).toBeLessThanOrEqual(16);
+});
+
+test('a generator that vouches for nothing ends the search, and says so', () => {
+  const { step } = search(() => ({ valid: false }), { closedLoopRps: 50_000 });
+  expect(step).toEqual({ kind: 'none', why: 'the load generator vouches for none of 16 trials' });
+});
+
+test('trials that are spoiled by chance do not move the maximum', () => {
+  const random = seeded(34);
+  const server = withCapacity(50_000, 0.01, random);
+  for (let i = 0; i < 50; i++) {
+    const spoiled: Server = (rate) => ({ ...server(rate), valid: random() > 0.3 });
+    const { step } = search(spoiled, { closedLoopRps: 60_000 });
+    if (step.kind !== 'found') throw new Error(step.kind);
+    expect(Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.15);
+  }
+});
+
+test('trials that were made for something else spare some of its own, and are none of them', () => {
+  const server = withCapacity(50_000, 0.003, seeded(35));
+  const known = [10_000, 30_000, 50_000, 60_000].map((offeredRps): RateTrial => ({
+    offeredRps,
+    achievedRps: Math.min(offeredRps, 50_000),
+    latencyMs: 1,
+    valid: true,
+  }));
+  const { step, trials } = search(server, { closedLoopRps: 150_000, known });
+  expect(trials).toBe(5);
+  expect(step.kind === 'found' && Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.02);
 });
 
 test('a server that answers nothing ends the search', () => {
