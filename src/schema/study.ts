@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { objectiveSchema } from './objective.js';
 import { GENERATORS, peerSchema } from './peer.js';
 
 /** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
@@ -22,6 +23,9 @@ export const resolvedStudySchema = z.object({
   networks: z.array(z.string()).readonly(),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),
+  /** After the blocks the highest rate of each network is searched; an objective asks for it too. */
+  maximum: z.boolean().default(false),
+  objective: objectiveSchema.optional(),
   blocks: z.number().int().positive(),
   durationMs: z.number().positive(),
   warmupMs: z.number().nonnegative(),
@@ -58,7 +62,7 @@ export const studyRecordSchema = z.object({
   startedAt: z.string(),
   spec: resolvedStudySchema,
   networks: z.array(networkStatusSchema),
-  /** The reference's closed-loop maximum by workload, requests per second; null where every rate is absolute. */
+  /** The reference's closed-loop maximum by workload, requests per second; null where nothing rests on it. */
   referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
   cannotTell: z.array(z.string()),
   /** The tool that makes the load, where it is not Barewire's own generator. */

@@ -72,7 +72,10 @@ export const networkSummarySchema = z.object({
   reason: z.string().nullable(),
   /** Median over the trials. */
   setup: z.object({ steps: z.number().int(), ms: z.number(), downMs: z.number() }).nullable(),
+  /** The highest rate that held, of the first workload that has one; null where none was asked for and none showed. */
   maxRps: figureSchema.nullable(),
+  /** The same of each workload, where the study searched for it. No `high`: the load generator is the limit. */
+  maxRpsByWorkload: z.record(z.string(), figureSchema).optional(),
   cells: z.array(cellSchema),
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;
@@ -95,6 +98,8 @@ export const summarySchema = z.object({
   measuringShare: z.number(),
   /** Said at the top of every report: what makes this study one not to be trusted. */
   warnings: z.array(z.string()),
+  /** What a rate had to keep, beside 99 % of it being answered, to count as held: `p99<2ms`. */
+  objective: z.string().optional(),
   /** What of the results directory could not be read, and counts in nothing. */
   refused: z.array(refusalSchema).default([]),
   /** What this testbed cannot tell. */

@@ -6,8 +6,11 @@ import { peerResultSchema } from './peer.js';
 export const cpuCostSchema = z.object({ user: z.number(), system: z.number(), softirq: z.number() });
 export type CpuCost = z.infer<typeof cpuCostSchema>;
 
-/** `reference` and `control` are the two runs of the network `host` in a block: their ratio is the A/A control. */
-export const ROLES = ['contender', 'reference', 'control'] as const;
+/**
+ * `reference` and `control` are the two runs of the network `host` in a block: their ratio is the A/A control. `search` is of no
+ * block (its `block` is 0) and of no cell: its rate was chosen to find the network's maximum.
+ */
+export const ROLES = ['contender', 'reference', 'control', 'search'] as const;
 
 /** A trial as it was planned; the id says block and place in it, and is never used twice in a results directory. */
 export const plannedTrialSchema = z.object({

@@ -28,6 +28,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     networks: ['host', 'flannel-vxlan'],
     workloads: ['350B'],
     rates: { '350B': [{ kind: 'absolute', rps: 1000 }] },
+    maximum: false,
     blocks: 5,
     durationMs: 1000,
     warmupMs: 0,
