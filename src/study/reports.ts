@@ -1,21 +1,16 @@
 import { csvReport, htmlReport, markdownReport } from '../report/index.js';
 import type { Summary } from '../schema/index.js';
-import { Histogram, summarize, type TrialData } from '../stats/index.js';
-import { planTrials } from './plan.js';
-import type { ResultsDirectory } from './results.js';
+import { summarize } from '../stats/index.js';
 import { measurable } from './networks.js';
+import { planTrials } from './plan.js';
+import { readResults } from './reading.js';
+import type { ResultsDirectory } from './results.js';
 
 /** Reads a results directory, and nothing else, into a summary: any machine can do it, at any time. */
 export async function analyse(directory: ResultsDirectory): Promise<Summary> {
-  const study = await directory.readStudy();
-  const stored = await directory.readTrials();
-  const trials: TrialData[] = stored.map(({ record, response, service }) => ({
-    record,
-    response: response === null ? null : Histogram.decode(response),
-    service: service === null ? null : Histogram.decode(service),
-  }));
+  const { study, trials, refused } = await readResults(directory);
   const planned = planTrials(study.spec, measurable(study.networks), study.referenceMaxRps).length;
-  return summarize(study, trials, { plannedTrials: planned });
+  return summarize(study, trials, { plannedTrials: planned, refused });
 }
 
 /** Writes summary.json and the reports for people beside the trials. */

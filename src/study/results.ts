@@ -1,19 +1,22 @@
 import { mkdir, open, readFile, rename, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import {
   BarewireError,
   studyRecordSchema,
   trialRecordSchema,
   type LoadResult,
+  type Refusal,
   type StudyRecord,
   type TrialRecord,
 } from '../schema/index.js';
 
-/** A trial with its two histograms as their files hold them. */
-export interface StoredTrial {
-  readonly record: TrialRecord;
-  readonly response: string | null;
-  readonly service: string | null;
+/** The lines of trials.jsonl: those that can be read, and the others by their place. */
+export interface ReadRecords {
+  readonly records: readonly TrialRecord[];
+  readonly refused: readonly Refusal[];
+  /** What a crash left of a last line that was being written; null where there is none. */
+  readonly torn: Refusal | null;
 }
 
 /** `results/quick-20151204T093000Z`: the study's name and the UTC time. */
@@ -80,10 +83,10 @@ export class ResultsDirectory {
   }
 
   async readStudy(): Promise<StudyRecord> {
-    const text = await this.readText('study.json');
-    const parsed = studyRecordSchema.safeParse(parseJson(text));
+    const input = parseJson(await this.readText('study.json'));
+    const parsed = studyRecordSchema.safeParse(input);
     if (parsed.success) return parsed.data;
-    throw this.damaged('study.json', parsed.error);
+    throw damaged(this.at('study.json'), whyNot(input, parsed.error), parsed.error);
   }
 
   /** Histograms first, so that a trial that is listed always has them; then one line, synced. */
@@ -105,16 +108,30 @@ export class ResultsDirectory {
     });
   }
 
-  /** All whole lines. A last line that a crash cut off is dropped; a bad line before it is damage. */
-  async readTrials(): Promise<readonly StoredTrial[]> {
+  /** All whole lines, to go on with. A last line that a crash cut off is dropped; a bad line before it is damage. */
+  async readTrials(): Promise<readonly { readonly record: TrialRecord }[]> {
+    const { records, refused } = await this.readRecords();
+    const [first] = refused;
+    if (first !== undefined) throw damaged(this.at(first.file), first.why);
+    return records.map((record) => ({ record }));
+  }
+
+  /** All lines that can be read, to analyse: one that is damaged, of another version or a trial's second is refused. */
+  async readRecords(): Promise<ReadRecords> {
     const lines = (await this.readTextOr('trials.jsonl', '')).split('\n');
-    lines.pop();
-    const records = lines.map((line, at) => {
-      const parsed = trialRecordSchema.safeParse(parseJson(line));
-      if (parsed.success) return parsed.data;
-      throw this.damaged(`trials.jsonl, line ${at + 1}`, parsed.error);
-    });
-    return Promise.all(records.map((record) => this.withHistograms(record)));
+    const torn = lines.pop() ?? '';
+    const place = (at: number): string => `trials.jsonl, line ${at + 1}`;
+    const records = new Map<string, TrialRecord>();
+    const refused: Refusal[] = [];
+    for (const [at, line] of lines.entries()) {
+      const input = parseJson(line);
+      const { data, error } = trialRecordSchema.safeParse(input);
+      if (data === undefined) refused.push({ file: place(at), why: whyNot(input, error) });
+      else if (records.has(data.id)) refused.push({ file: place(at), why: `${data.id} is there already` });
+      else records.set(data.id, data);
+    }
+    const cut = torn === '' ? null : { file: place(lines.length), why: 'it was cut off' };
+    return { records: [...records.values()], refused, torn: cut };
   }
 
   /** Cuts off what a crash left of a line, so that the next append starts one of its own. */
@@ -128,15 +145,8 @@ export class ResultsDirectory {
     await writeWhole(this.at(name), content);
   }
 
-  private async withHistograms(record: TrialRecord): Promise<StoredTrial> {
-    if (record.status !== 'measured') return { record, response: null, service: null };
-    const [response, service] = await Promise.all(
-      ['response', 'service'].map((kind) => this.readText('histograms', `${record.id}.${kind}.hdr`)),
-    );
-    return { record, response: response?.trim() ?? null, service: service?.trim() ?? null };
-  }
-
-  private async readText(...names: string[]): Promise<string> {
+  /** @throws BarewireError `no-such-file` */
+  async readText(...names: string[]): Promise<string> {
     try {
       return await readFile(this.at(...names), 'utf8');
     } catch (error) {
@@ -152,16 +162,30 @@ export class ResultsDirectory {
   private async readTextOr(name: string, otherwise: string): Promise<string> {
     return (await stat(this.at(name)).catch(() => null)) === null ? otherwise : this.readText(name);
   }
-
-  private damaged(what: string, cause: unknown): BarewireError {
-    return new BarewireError(`${this.at(what)} is damaged or of another version.`, {
-      code: 'results-damaged',
-      fault: 'user',
-      hint: 'Restore the file, or take the line out to analyse the rest.',
-      cause,
-    });
-  }
 }
+
+const damaged = (place: string, why: string, cause?: unknown): BarewireError =>
+  new BarewireError(`${place} was refused: ${why}.`, {
+    code: 'results-damaged',
+    fault: 'user',
+    hint: 'Restore the file. A line of trials.jsonl can be taken out: --resume measures its trial again.',
+    cause,
+  });
+
+/** Of another version, or where it is not what it should be. */
+function whyNot(input: unknown, error: z.ZodError | undefined): string {
+  if (input === undefined) return 'it is not JSON';
+  const version = versionOf(input);
+  if (version !== 1 && version !== undefined)
+    return `it is of version ${JSON.stringify(version)}, and this Barewire reads version 1`;
+  const [issue] = error?.issues ?? [];
+  return issue === undefined
+    ? 'it is damaged'
+    : `it is damaged at ${issue.path.join('.') || 'its start'}: ${issue.message}`;
+}
+
+const versionOf = (input: unknown): unknown =>
+  typeof input === 'object' && input !== null && 'schema' in input ? input.schema : undefined;
 
 function parseJson(text: string): unknown {
   try {
