@@ -30,6 +30,14 @@ export interface CellTrials {
   readonly refused: readonly string[];
 }
 
+/** The trials that were made for a cell: not those that search a maximum. */
+export const ofCells = (trials: readonly TrialData[]): TrialData[] =>
+  trials.filter(({ record }) => record.role !== 'search');
+
+/** How many blocks have a trial. */
+export const blockCount = (trials: readonly TrialData[]): number =>
+  new Set(ofCells(trials).map(({ record }) => record.block)).size;
+
 /** Says which cells of two networks are of the same workload and rate. */
 export const loadKey = (cell: Pick<CellTrials, 'workload' | 'rateRps'>): string =>
   `${cell.workload} at ${cell.rateRps}/s`;
@@ -37,7 +45,7 @@ export const loadKey = (cell: Pick<CellTrials, 'workload' | 'rateRps'>): string 
 /** The trials by cell, in an order that does not depend on theirs: by workload, rate, and in a cell by trial id. */
 export function groupCells(trials: readonly TrialData[]): CellTrials[] {
   const groups = new Map<string, TrialData[]>();
-  for (const trial of trials.toSorted(byId)) {
+  for (const trial of ofCells(trials).toSorted(byId)) {
     const key = `${trial.record.network} ${loadKey(trial.record)}`;
     groups.set(key, [...(groups.get(key) ?? []), trial]);
   }

@@ -1,5 +1,5 @@
 import type { ComparedRun, Comparison, Refusal, StudyRecord } from '../schema/index.js';
-import { groupCells, loadKey, type CellTrials, type TrialData } from './cells.js';
+import { blockCount, groupCells, loadKey, type CellTrials, type TrialData } from './cells.js';
 import { changesOf } from './changes.js';
 import { comparedCells, type CellPair, type Referred } from './compared-cells.js';
 import { controlOf } from './control.js';
@@ -58,12 +58,9 @@ const runOf = ({ study, trials, directory, refused = [] }: StudyData): ComparedR
   testbed: study.spec.testbed,
   startedAt: study.startedAt,
   version: study.version,
-  blocks: blocksIn(trials),
+  blocks: blockCount(trials),
   refused: [...refused],
 });
-
-const blocksIn = (trials: readonly TrialData[]): number =>
-  new Set(trials.map(({ record }) => record.block)).size;
 
 /** A share of the maximum is the same cell in both runs, though it is another rate. */
 const sameCell = (cell: CellTrials): string =>
@@ -122,8 +119,8 @@ const maxima = (runs: readonly [Run, Run]): string =>
     .join(' before, ') + ' now';
 
 const oneBlock = ({ trials }: Run, name: string): string | false =>
-  blocksIn(trials) < 2 &&
-  `The ${name} has ${blocksIn(trials) === 1 ? 'one block' : 'no block'}: nothing can be told from chance. Use --blocks 5.`;
+  blockCount(trials) < 2 &&
+  `The ${name} has ${blockCount(trials) === 1 ? 'one block' : 'no block'}: nothing can be told from chance. Use --blocks 5.`;
 
 function untrusted({ study, cells }: Run, name: string): string | false {
   const reference = cells.filter((cell) => cell.network === REFERENCE);

@@ -1,5 +1,5 @@
 import type { StudyRecord } from '../schema/index.js';
-import type { TrialData } from './cells.js';
+import { ofCells, type TrialData } from './cells.js';
 
 /** Longer without a trial than this is a pause between two sittings, not time that the study took. */
 const PAUSE_S = 300;
@@ -12,7 +12,7 @@ export interface Progress {
 
 /** Trials of the plan that were tried, however often each. */
 export const triedOf = (trials: readonly TrialData[]): number =>
-  trials.filter(({ record }) => record.attempt === undefined).length;
+  ofCells(trials).filter(({ record }) => record.attempt === undefined).length;
 
 export function progressOf(study: StudyRecord, trials: readonly TrialData[]): Progress {
   const wallS = wallSeconds(study, trials);

@@ -1,10 +1,19 @@
-import type { Cell, NetworkSummary, Refusal, StudyRecord, Summary } from '../schema/index.js';
+import {
+  printObjective,
+  type Cell,
+  type NetworkSummary,
+  type Refusal,
+  type StudyRecord,
+  type Summary,
+} from '../schema/index.js';
 import { cellSummary } from './cell-summary.js';
-import { groupCells, type CellTrials, type TrialData } from './cells.js';
+import { blockCount, groupCells, type CellTrials, type TrialData } from './cells.js';
 import { controlOf } from './control.js';
-import { maxRpsOf } from './max-rate.js';
+import { maximaOf, type Maxima } from './max-rate.js';
+import { openSearches } from './maximum-search.js';
 import { setupOf, statusOf } from './network-status.js';
 import { progressOf, triedOf } from './progress.js';
+import { evidenceOf } from './rate-evidence.js';
 import { compareToReference, NOT_COMPARED, REFERENCE, withheld, type Compared } from './reference-ratios.js';
 import { refusalWarnings, warningsOf } from './warnings.js';
 
@@ -31,26 +40,32 @@ export function summarize(
   const reference = cells.filter((cell) => cell.network === REFERENCE);
   const { control, warning } = controlOf(reference, study.spec.margin);
   const progress = { ...progressOf(study, trials), ...options };
+  const evidence = trials.flatMap((trial) => evidenceOf(trial, study.spec.objective) ?? []);
+  const searching = openSearches(study, evidence).length;
+  const maximumFor = maximaOf(study, evidence);
   return {
     schema: 1,
     study: study.spec.name,
     testbed: study.spec.testbed,
     startedAt: study.startedAt,
     reference: REFERENCE,
-    blocks: new Set(trials.map(({ record }) => record.block)).size,
+    blocks: blockCount(trials),
     margin: study.spec.margin,
-    complete: triedOf(trials) >= progress.plannedTrials,
+    complete: triedOf(trials) >= progress.plannedTrials && searching === 0,
     ...progress,
     trials: triedOf(trials),
     warnings: [
       ...(warning === null ? [] : [warning]),
-      ...warningsOf(study, trials, progress.plannedTrials),
+      ...warningsOf(study, trials, { plannedTrials: progress.plannedTrials, searching }),
       ...refusalWarnings(refused),
     ],
+    ...(study.spec.objective === undefined ? {} : { objective: printObjective(study.spec.objective) }),
     refused: [...refused],
     cannotTell: study.cannotTell,
     ...(study.generator === undefined ? {} : { generator: study.generator }),
-    networks: namesOf(study, cells).map((name) => networkSummary(name, study, cells, compared)),
+    networks: namesOf(study, cells).map((name) =>
+      networkSummary(name, study, cells, compared, maximumFor(name)),
+    ),
     control,
     environment: study.environment,
   };
@@ -66,6 +81,7 @@ function networkSummary(
   study: StudyRecord,
   all: readonly CellTrials[],
   compared: ReadonlyMap<CellTrials, Compared>,
+  maxima: Maxima,
 ): NetworkSummary {
   const known = study.networks.find((network) => network.name === name);
   const cells = all.filter((cell) => cell.network === name);
@@ -74,7 +90,7 @@ function networkSummary(
     what: known?.what ?? '',
     ...statusOf(known, cells),
     setup: setupOf(cells),
-    maxRps: maxRpsOf(name, cells, study),
+    ...maxima,
     cells: cells.map((cell): Cell => cellSummary(cell, compared.get(cell) ?? NOT_COMPARED)),
   };
 }

@@ -1,18 +1,27 @@
 import type { Refusal, StudyRecord } from '../schema/index.js';
-import type { TrialData } from './cells.js';
+import { blockCount, ofCells, type TrialData } from './cells.js';
 import { triedOf } from './progress.js';
+
+/** What the study has still to do. */
+interface Left {
+  readonly plannedTrials: number;
+  /** Searches for a maximum that have not ended. */
+  readonly searching: number;
+}
 
 /** What a reader must know before any figure of the study. */
 export function warningsOf(
   study: StudyRecord,
   trials: readonly TrialData[],
-  plannedTrials: number,
+  { plannedTrials, searching }: Left,
 ): string[] {
-  const blocks = new Set(trials.map(({ record }) => record.block)).size;
+  const blocks = blockCount(trials);
   const failed = trials.filter(({ record }) => record.status === 'failed').length;
-  const invalid = trials.filter(({ record }) => record.status === 'measured' && !record.valid).length;
+  const cells = ofCells(trials);
+  const invalid = cells.filter(({ record }) => record.status === 'measured' && !record.valid).length;
   const tried = triedOf(trials);
-  const of = `of ${trials.length} ${trials.length > tried ? 'measurements' : 'trials'}`;
+  const of = (some: readonly TrialData[]): string =>
+    `of ${some.length} ${some.length > tried ? 'measurements' : 'trials'}`;
   return [
     [
       !study.spec.networks.includes('host'),
@@ -26,8 +35,15 @@ export function warningsOf(
       tried < plannedTrials,
       `The study is not complete: ${tried} of ${plannedTrials} trials. Go on with --resume.`,
     ],
-    [failed > 0, `${failed} ${of} failed.`],
-    [invalid > 0, `${invalid} ${of} are not vouched for by the load generator, and count in no figure.`],
+    [
+      tried >= plannedTrials && searching > 0,
+      `The search for the maximum has not ended for ${searching} of the networks and workloads. Go on with --resume.`,
+    ],
+    [failed > 0, `${failed} ${of(trials)} failed.`],
+    [
+      invalid > 0,
+      `${invalid} ${of(cells)} are not vouched for by the load generator, and count in no figure.`,
+    ],
   ].flatMap(([holds, warning]) => (holds === true ? [String(warning)] : []));
 }
 
