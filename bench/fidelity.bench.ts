@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openGenerator, type Generator } from '../src/load/index.js';
+import { GeneratorProcess, type Generator } from '../src/load/index.js';
 import type { Machine, RunningProcess } from '../src/machine/index.js';
 import { findNetwork } from '../src/network/index.js';
 import type { LoadPlan, LoadResult, Step } from '../src/schema/index.js';
@@ -36,8 +36,9 @@ export async function bench(): Promise<string> {
   const { address, netns } = raised.server;
   const place = { dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus: server.cpus };
   await using nginx = await startServer(server.machine, place);
-  const request = { run, netns: raised.client.netns, cpus: client.cpus };
-  await using generator = await openGenerator(client.machine, request);
+  await using running = new GeneratorProcess(client.machine, client.cpus);
+  await running.ready();
+  const generator = running.from(raised.client.netns);
   const plan = planFor(address, client.cpus);
   await nginx.ready(async () => {
     await generator.check(plan.target, plan.expect);

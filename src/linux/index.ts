@@ -8,7 +8,7 @@ export {
   parseStat,
   type CpuTimes,
 } from './procfs.js';
-export { inNetns, inScratchNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
+export { enterNetns, inNetns, inScratchNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
 export { linkExists, routeExists } from './link.js';
 export { tryFlock } from './flock.js';
 export {

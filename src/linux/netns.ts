@@ -33,19 +33,39 @@ export function inScratchNetns<T>(work: () => T): T {
   }, work);
 }
 
+/**
+ * Takes this thread into the namespace until it is disposed of. For a worker thread that does one thing at a time: whatever
+ * runs in it meanwhile, asynchronous work too, runs there. Null is to stay.
+ */
+export function enterNetns(name: string | null): Disposable {
+  return name === null ? { [Symbol.dispose]: () => undefined } : leave(() => enter(netnsPath(name)));
+}
+
 function inNetnsOf<T>(go: () => void, work: () => T): T {
+  using _there = leave(go);
+  return work();
+}
+
+/** Goes, and comes back when it is disposed of. */
+function leave(go: () => void): Disposable {
   // The thread's own entry: in a worker thread, /proc/self is the main thread's.
   const home = openSync('/proc/thread-self/ns/net', 'r');
+  const close = (): void => closeSync(home);
   try {
     go();
-    try {
-      return work();
-    } finally {
-      setNamespace(home);
-    }
-  } finally {
-    closeSync(home);
+  } catch (error) {
+    close();
+    throw error;
   }
+  return {
+    [Symbol.dispose]: () => {
+      try {
+        setNamespace(home);
+      } finally {
+        close();
+      }
+    },
+  };
 }
 
 function enter(path: string): void {

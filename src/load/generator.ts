@@ -11,25 +11,60 @@ import { received, type SentError } from './errors.js';
 import type { RunLoadOptions } from './run.js';
 import type { CheckedTarget } from './target.js';
 
-/** A generator process on a host, for one trial. Disposing ends it, in mid-run too. */
+/**
+ * The generator of a host: one process for all trials of a study, because its code is only fast once V8 has compiled it.
+ * Disposing ends it, in mid-run too.
+ */
+export class GeneratorProcess implements AsyncDisposable {
+  readonly #machine: Machine;
+  readonly #cpus: readonly number[];
+  #running: RunningProcess | null = null;
+  #hasEnded = false;
+
+  /** `cpus` are those that the process may use; its threads are pinned by the plan of each run. */
+  constructor(machine: Machine, cpus: readonly number[]) {
+    this.#machine = machine;
+    this.#cpus = cpus;
+  }
+
+  /** Starts it when it does not run, and lets it rehearse. Before the steps of a trial are taken: it outlives them. */
+  async ready(): Promise<void> {
+    if (this.#running !== null && !this.#hasEnded) return;
+    await this.end();
+    this.#running = await this.#machine.start(generatorStep(this.#machine, this.#cpus));
+    this.#hasEnded = false;
+    void this.#running.exited.then(() => (this.#hasEnded = true));
+    const reply = await ask(this.#running, { rehearse: { threads: Math.max(1, this.#cpus.length) } }, {});
+    if ('error' in reply) throw received(reply.error);
+  }
+
+  /** The generator in a namespace of the host, by name; null is the host's own. Only when it is ready. */
+  from(netns: string | null): Generator {
+    if (this.#running === null) throw new RangeError('the generator was not started');
+    return generatorIn(this.#running, netns, () => this.end());
+  }
+
+  async end(): Promise<void> {
+    await this.#running?.[Symbol.asyncDispose]();
+    this.#running = null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+}
+
+/** Where a load is made from. Disposing while a load is under way ends the process. */
 export interface Generator extends AsyncDisposable {
   readonly pid: number;
   /** One request before any load; throws `load-failed` when it is not answered as expected. */
   check(target: LoadPlan['target'], expect: LoadPlan['expect']): Promise<CheckedTarget>;
-  run(plan: LoadPlan, options?: RunLoadOptions): Promise<LoadResult>;
-}
-
-export interface GeneratorRequest {
-  /** The run's id. */
-  readonly run: string;
-  /** The namespace that it asks from; null is the host's own. */
-  readonly netns: string | null;
-  /** The CPUs that the process may use; its threads are pinned by the plan of each run. */
-  readonly cpus: readonly number[];
+  run(plan: LoadPlan, options?: Omit<RunLoadOptions, 'netns'>): Promise<LoadResult>;
 }
 
 /** One line of the generator's standard output. */
 const replySchema = z.union([
+  z.object({ rehearsed: z.literal(true) }),
   z.object({ window: z.enum(['open', 'close']) }),
   z.object({
     checked: z.object({ status: z.number(), headerBytes: z.number(), bodyBytes: z.number() }),
@@ -37,32 +72,39 @@ const replySchema = z.union([
   z.object({ result: loadResultSchema }),
   z.object({ error: z.custom<SentError>((value) => typeof value === 'object' && value !== null) }),
 ]);
-type Reply = z.infer<typeof replySchema>;
+export type Reply = z.infer<typeof replySchema>;
 
-export async function openGenerator(machine: Machine, request: GeneratorRequest): Promise<Generator> {
-  const running = await machine.start(generatorStep(machine, request));
+function generatorIn(running: RunningProcess, netns: string | null, end: () => Promise<void>): Generator {
+  let isBusy = false;
+  const askFor = async (message: object, options: RunLoadOptions): Promise<Reply> => {
+    isBusy = true;
+    const reply = await ask(running, { ...message, netns }, options);
+    isBusy = false;
+    if ('error' in reply) throw received(reply.error);
+    return reply;
+  };
   return {
     pid: running.pid,
     check: async (target, expect) => {
-      const reply = await ask(running, { check: { target, expect } }, {});
+      const reply = await askFor({ check: { target, expect } }, {});
       if ('checked' in reply) return reply.checked;
       throw unexpected(reply);
     },
     run: async (plan, options = {}) => {
-      const reply = await ask(running, { run: plan }, options);
+      const reply = await askFor({ run: plan }, options);
       if ('result' in reply) return reply.result;
       throw unexpected(reply);
     },
-    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => (isBusy ? end() : Promise.resolve()),
   };
 }
 
-const generatorStep = ({ bundle }: Machine, { netns, cpus }: GeneratorRequest): Step => ({
+const generatorStep = ({ bundle }: Machine, cpus: readonly number[]): Step => ({
   why: 'The load generator',
   do: {
     kind: 'process',
     name: 'generator',
-    netns,
+    netns: null,
     argv: [...(bundle ?? [process.execPath, bundlePath()]), 'generator'],
     cpus,
   },
@@ -73,7 +115,6 @@ async function ask(running: RunningProcess, message: unknown, options: RunLoadOp
   await running.writeLine(JSON.stringify(message));
   for (;;) {
     const reply = await nextReply(running, options.signal);
-    if ('error' in reply) throw received(reply.error);
     if (!('window' in reply)) return reply;
     options.onWindow?.(reply.window);
   }

@@ -1,5 +1,6 @@
 import { MonotonicClock, monotonicEpochS } from '../linux/index.js';
 import type { LoadPlan, LoadResult } from '../schema/index.js';
+import { Crew } from './crew.js';
 import { interrupted } from './errors.js';
 import { mergeTallies, resultOf } from './result.js';
 import { Team } from './team.js';
@@ -9,6 +10,8 @@ export interface RunLoadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called when the recorded window opens and when it closes, to the millisecond. */
   readonly onWindow?: ((edge: 'open' | 'close') => void) | undefined;
+  /** The namespace that it is made from, by name; null, the default, is this process's own. */
+  readonly netns?: string | null | undefined;
 }
 
 /** From the word to start until the first request may be due: each thread has to wake up first. */
@@ -21,11 +24,20 @@ const HEAD_START_NS = 3e6;
  * @throws BarewireError `interrupted` when the signal aborts, `bad-input` for a CPU that cannot be used
  */
 export async function runLoad(plan: LoadPlan, options: RunLoadOptions = {}): Promise<LoadResult> {
-  const { signal } = options;
+  await using crew = new Crew();
+  return await loadWith(crew, plan, options);
+}
+
+/** The same, with threads that are kept. */
+export async function loadWith(
+  crew: Crew,
+  plan: LoadPlan,
+  { signal, onWindow, netns = null }: RunLoadOptions,
+): Promise<LoadResult> {
   if (signal?.aborted === true) throw interrupted();
   const epochS = monotonicEpochS();
-  await using team = new Team(plan, epochS);
-  using edges = new WindowEdges(options.onWindow);
+  await using team = new Team(crew, plan, netns, epochS);
+  using edges = new WindowEdges(onWindow);
   const abort = (): void => team.abort();
   signal?.addEventListener('abort', abort);
   try {

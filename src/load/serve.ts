@@ -1,26 +1,33 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { BarewireError, loadPlanSchema } from '../schema/index.js';
+import { BarewireError, loadPlanSchema, type LoadPlan } from '../schema/index.js';
+import { Crew } from './crew.js';
 import { sendable } from './errors.js';
-import { runLoad } from './run.js';
-import { checkTarget } from './target.js';
+import type { Reply } from './generator.js';
+import { rehearse } from './rehearse.js';
+import { loadWith } from './run.js';
+import type { CheckedTarget } from './target.js';
 
 /** One line of the generator's standard input. */
+const netns = z.string().nullable().default(null);
 const requestSchema = z.union([
-  z.object({ check: loadPlanSchema.pick({ target: true, expect: true }) }),
-  z.object({ run: loadPlanSchema }),
+  z.object({ rehearse: z.object({ threads: z.number().int().positive() }) }),
+  z.object({ check: loadPlanSchema.pick({ target: true, expect: true }), netns }),
+  z.object({ run: loadPlanSchema, netns }),
 ]);
 
 /**
- * The generator process of a trial: a JSON line on standard input is answered by one on standard output (a run has two
- * more before it, for the edges of its window). It ends with its input, in mid-run too: who lost it wants no load.
+ * The generator process of a study: a JSON line on standard input is answered by one on standard output (a run has two
+ * more before it, for the edges of its window). Its threads are kept from run to run, and enter the namespace that each is
+ * made from. It ends with its input, in mid-run too: who lost it wants no load.
  */
 export async function serveGenerator(): Promise<void> {
   const ended = new AbortController();
+  await using crew = new Crew();
   let last = Promise.resolve();
   const lines = createInterface({ input: process.stdin });
   lines.on('line', (line) => {
-    last = last.then(() => answer(line, ended.signal));
+    last = last.then(() => answer(crew, line, ended.signal));
   });
   // A pipe that nobody reads any more is as good as the end of the input.
   process.stdout.on('error', () => lines.close());
@@ -29,17 +36,37 @@ export async function serveGenerator(): Promise<void> {
   await last;
 }
 
-async function answer(line: string, signal: AbortSignal): Promise<void> {
+async function answer(crew: Crew, line: string, signal: AbortSignal): Promise<void> {
   try {
-    const request = requestOf(line);
-    if ('check' in request) write({ checked: await checkTarget(request.check.target, request.check.expect) });
-    else {
-      const onWindow = (edge: 'open' | 'close'): void => write({ window: edge });
-      write({ result: await runLoad(request.run, { signal, onWindow }) });
-    }
+    write(await replyTo(crew, requestOf(line), signal));
   } catch (error) {
     write({ error: sendable(error) });
   }
+}
+
+async function replyTo(
+  crew: Crew,
+  request: z.infer<typeof requestSchema>,
+  signal: AbortSignal,
+): Promise<Reply> {
+  if ('rehearse' in request) {
+    await rehearse(crew, request.rehearse.threads);
+    return { rehearsed: true };
+  }
+  if ('check' in request) return { checked: await checkFrom(crew, request.netns, request.check) };
+  const onWindow = (edge: 'open' | 'close'): void => write({ window: edge });
+  return { result: await loadWith(crew, request.run, { signal, onWindow, netns: request.netns }) };
+}
+
+/** A thread asks, because it can enter a namespace while this one goes on. */
+function checkFrom(
+  crew: Crew,
+  netns: string | null,
+  check: Pick<LoadPlan, 'target' | 'expect'>,
+): Promise<CheckedTarget> {
+  const [member] = crew.members(1);
+  if (member === undefined) throw new RangeError('a crew of one has a member');
+  return member.check({ kind: 'check', netns, ...check });
 }
 
 function requestOf(line: string): z.infer<typeof requestSchema> {
@@ -54,4 +81,4 @@ function requestOf(line: string): z.infer<typeof requestSchema> {
   }
 }
 
-const write = (message: unknown): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
+const write = (message: Reply): void => void process.stdout.write(`${JSON.stringify(message)}\n`);

@@ -1,41 +1,32 @@
 import { availableParallelism, cpus } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { allowOpenFiles } from '../linux/index.js';
-import { bundlePath } from '../machine/index.js';
 import type { LoadPlan } from '../schema/index.js';
-import { loadFailed, received } from './errors.js';
+import type { Assignment, Crew } from './crew.js';
+import { loadFailed } from './errors.js';
 import { shareOf } from './pacer.js';
 import type { Tally } from './tally.js';
-import { Control, type ThreadData, type ThreadMessage } from './thread.js';
+import { Control } from './thread.js';
 
-/** The threads of one run. Disposing stops them, and waits until they are gone. */
+/** The threads of one run. Disposing stops their load, and waits until it has stopped. */
 export class Team implements AsyncDisposable {
   readonly #control = new Control();
-  readonly #members: readonly Member[];
+  readonly #assignments: readonly Assignment[];
 
-  constructor(plan: LoadPlan, epochS: number) {
+  constructor(crew: Crew, plan: LoadPlan, netns: string | null, epochS: number) {
     const threads = Math.min(plan.threads, plan.connections);
     const ownFiles = needsOwnFiles(plan.connections, threads);
-    this.#members = Array.from({ length: threads }, (_, thread) => {
+    const spins = hasRoom(plan, threads);
+    const control = this.#control.buffer;
+    this.#assignments = crew.members(threads).map((member, thread) => {
       const share = shareOf(plan.connections, threads, thread);
       const cpu = plan.cpus[thread % plan.cpus.length] ?? null;
-      const control = this.#control.buffer;
-      return new Member({
-        role: 'load-thread',
-        plan,
-        share,
-        epochS,
-        cpu,
-        spins: hasRoom(plan, threads),
-        control,
-        ownFiles,
-      });
+      return member.load({ kind: 'load', plan, netns, share, epochS, cpu, spins, control, ownFiles });
     });
   }
 
   /** Until each thread has opened its connections, or has failed to. */
   async ready(): Promise<void> {
-    await Promise.all(this.#members.map((member) => member.ready));
+    await Promise.all(this.#assignments.map(({ ready }) => ready));
   }
 
   start(startNs: number): void {
@@ -47,12 +38,12 @@ export class Team implements AsyncDisposable {
   }
 
   async tallies(): Promise<Tally[]> {
-    return Promise.all(this.#members.map((member) => member.tally));
+    return Promise.all(this.#assignments.map(({ tally }) => tally));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#control.abort();
-    await Promise.all(this.#members.map((member) => member.exited));
+    await Promise.allSettled(this.#assignments.map(({ tally }) => tally));
   }
 }
 
@@ -83,36 +74,4 @@ function needsOwnFiles(connections: number, threads: number): boolean {
     `${connections} connections in ${threads} threads need more open files than a process may have here (${allowed}).`,
     `Use ${Math.ceil(connections / room)} threads or more, or raise the limit: ulimit -n ${connections + SPARE_FILES}`,
   );
-}
-
-/** A thread makes no garbage once it is warm: room for it would only cost memory. */
-const LIMITS = { maxYoungGenerationSizeMb: 4 };
-
-class Member {
-  readonly ready: Promise<ThreadMessage>;
-  readonly tally: Promise<Tally>;
-  readonly exited: Promise<unknown>;
-
-  constructor(data: ThreadData) {
-    const worker = new Worker(bundlePath(), { workerData: data, execArgv: [], resourceLimits: LIMITS });
-    this.exited = new Promise((resolve) => worker.once('exit', resolve));
-    this.ready = messageOf(worker, 'ready');
-    this.tally = messageOf(worker, 'done').then((message) => message.tally);
-    // Both fail together, and only one of them is being waited for.
-    this.ready.catch(() => undefined);
-    this.tally.catch(() => undefined);
-  }
-}
-
-type Message<Kind> = Extract<ThreadMessage, { kind: Kind }>;
-
-function messageOf<Kind extends ThreadMessage['kind']>(worker: Worker, kind: Kind): Promise<Message<Kind>> {
-  return new Promise((resolve, reject) => {
-    worker.on('message', (message: ThreadMessage) => {
-      if (message.kind === kind) resolve(message as Message<Kind>);
-      else if (message.kind === 'failed') reject(received(message.error));
-    });
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(loadFailed(`A load thread ended early (${code}).`, 'Run it again.')));
-  });
 }

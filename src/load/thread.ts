@@ -1,5 +1,8 @@
-import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { isMainThread, parentPort } from 'node:worker_threads';
 import {
+  enterNetns,
   pinThread,
   putOwnSessionFirst,
   putThreadFirst,
@@ -7,23 +10,33 @@ import {
   SyscallError,
   unshareFiles,
 } from '../linux/index.js';
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, type LoadPlan } from '../schema/index.js';
 import { sendable, type SentError } from './errors.js';
 import { LoadLoop, type ThreadJob } from './loop.js';
 import type { Tally } from './tally.js';
+import { checkTarget, type CheckedTarget } from './target.js';
 
-/** What a thread is started with. */
-export interface ThreadData extends ThreadJob {
-  readonly role: 'load-thread';
+/** One load, as a thread is told of it. */
+export interface LoadJob extends ThreadJob {
+  readonly kind: 'load';
+  /** The namespace that it is made from; null is the process's own. */
+  readonly netns: string | null;
   readonly cpu: number | null;
   readonly control: SharedArrayBuffer;
   /** The process may not open as many files as there are connections, but each thread may open its share. */
   readonly ownFiles: boolean;
 }
 
+/** One request, before any load. */
+export interface CheckJob extends Pick<LoadPlan, 'target' | 'expect'> {
+  readonly kind: 'check';
+  readonly netns: string | null;
+}
+
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly tally: Tally }
+  | { readonly kind: 'checked'; readonly checked: CheckedTarget }
   | { readonly kind: 'failed'; readonly error: SentError };
 
 const WAIT = 0;
@@ -64,16 +77,28 @@ export class Control {
   }
 }
 
-/** The main of a load thread. */
+/** The main of a load thread: it does one job after the other, and what it has compiled for one serves the next. */
 export function runThread(): void {
   if (isMainThread || parentPort === null) throw new TypeError('runThread is the main of a worker thread');
   const port = parentPort;
   const post = (message: ThreadMessage): void => port.postMessage(message);
+  const collect = garbageCollector();
+  port.on('message', (job: LoadJob | CheckJob) => {
+    if (job.kind === 'check') void check(job, post);
+    else {
+      load(job, post);
+      // Now, and not in the next load.
+      collect();
+    }
+  });
+}
+
+function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
   try {
-    const data = workerData as ThreadData;
-    prepareThread(data);
-    const control = new Control(data.control);
-    using loop = new LoadLoop(data, () => control.isAborted);
+    prepareThread(job);
+    using _there = enterNetns(job.netns);
+    const control = new Control(job.control);
+    using loop = new LoadLoop(job, () => control.isAborted);
     loop.open();
     post({ kind: 'ready' });
     const startNs = control.waitForStart();
@@ -83,7 +108,24 @@ export function runThread(): void {
   }
 }
 
-function prepareThread({ cpu, spins, ownFiles }: ThreadData): void {
+async function check(
+  { netns, target, expect }: CheckJob,
+  post: (message: ThreadMessage) => void,
+): Promise<void> {
+  try {
+    using _there = enterNetns(netns);
+    post({ kind: 'checked', checked: await checkTarget(target, expect) });
+  } catch (error) {
+    post({ kind: 'failed', error: sendable(error) });
+  }
+}
+
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+function prepareThread({ cpu, spins, ownFiles }: LoadJob): void {
   if (ownFiles) unshareFiles();
   setTimerSlack(1);
   if (cpu === null) return;

@@ -101,7 +101,7 @@ function processOf(entry: Entry): ProcessAction {
 function spawnGated(action: ProcessAction, tag: string): ChildProcess {
   const pinned = action.cpus.length === 0 ? [] : ['taskset', '-c', action.cpus.join(',')];
   const args = ['-c', GATE, 'sh', ...pinned, ...action.argv];
-  return inNetns(action.netns, () =>
+  const child = inNetns(action.netns, () =>
     spawn('sh', args, {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       // A session of its own: its members are found by it, and the terminal's Ctrl-C does not reach them.
@@ -109,6 +109,9 @@ function spawnGated(action: ProcessAction, tag: string): ChildProcess {
       env: { ...process.env, PATH: toolPath(), [TAG]: tag },
     }),
   );
+  // What did not start has no pid: that tells it.
+  child.on('error', () => undefined);
+  return child;
 }
 
 const notStarted = (action: ProcessAction): BarewireError =>

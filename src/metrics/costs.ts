@@ -3,6 +3,7 @@ import type { SideMetrics } from '../schema/index.js';
 import type { Sample } from './sample.js';
 
 type CpuSeconds = SideMetrics['cpuSeconds'];
+type ProcessSeconds = SideMetrics['processCpuSeconds'];
 const KINDS = ['user', 'system', 'softirq', 'irq', 'steal', 'idle'] as const;
 
 /** CPU seconds between two samples, of the CPUs named, by kind. Pure. */
@@ -28,19 +29,26 @@ export interface Answered {
 /**
  * What a trial cost a side: the window's first and last sample, and those each second between, over the requests
  * answered from one to the other. (A busy machine takes its samples late: so many fewer requests lie between them.)
- * Softirq is the kernel's receive path, whichever process it interrupted.
+ * Softirq is the kernel's receive path, whichever process it interrupted. What a generator `spun` away in the window while
+ * it looked for something to do is no work of any request: it is taken off the cost, and nowhere else.
  */
-export function costs(samples: readonly Sample[], cpus: readonly number[], answered: Answered): SideMetrics {
+export function costs(
+  samples: readonly Sample[],
+  cpus: readonly number[],
+  answered: Answered,
+  spun: ProcessSeconds = { user: 0, system: 0 },
+): SideMetrics {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError('costs need at least one sample');
   const cpuSeconds = cpuBetween(first, last, cpus);
   const spanS = Math.min((last.atNs - first.atNs) / 1e9, answered.durationS);
   const requests = answered.achievedRps * spanS;
   const perRequest = (seconds: number): number => (requests === 0 ? 0 : round((seconds * 1e6) / requests));
+  const spent = without(cpuSeconds, spun, spanS / answered.durationS);
   return {
     cpuUsPerRequest: {
-      user: perRequest(cpuSeconds.user),
-      system: perRequest(cpuSeconds.system),
+      user: perRequest(spent.user),
+      system: perRequest(spent.system),
       softirq: perRequest(cpuSeconds.softirq + cpuSeconds.irq),
     },
     cpuSeconds,
@@ -52,6 +60,15 @@ export function costs(samples: readonly Sample[], cpus: readonly number[], answe
     busyEachSecond: samples
       .slice(1)
       .map((sample, at) => busyShare(cpuBetween(samples[at] ?? first, sample, cpus))),
+  };
+}
+
+/** The sum of what was spun is measured, its split estimated: what is more than the one kind has is of the other. */
+function without({ user, system }: CpuSeconds, spun: ProcessSeconds, share: number): ProcessSeconds {
+  const left = { user: user - spun.user * share, system: system - spun.system * share };
+  return {
+    user: Math.max(0, left.user + Math.min(0, left.system)),
+    system: Math.max(0, left.system + Math.min(0, left.user)),
   };
 }
 

@@ -1,4 +1,4 @@
-import { peerFacts } from '../load/index.js';
+import { GeneratorProcess, peerFacts } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
 import { findNetwork } from '../network/index.js';
 import type {
@@ -18,7 +18,7 @@ import { planTrials, REFERENCE } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reports.js';
 import type { ResultsDirectory } from './results.js';
-import { findMaximum, runTrial, type TrialOutcome } from './trial.js';
+import { findMaximum, runTrial, type Bench, type TrialOutcome } from './trial.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
@@ -73,18 +73,23 @@ async function restore(onEvent: OnStudyEvent): Promise<void> {
   });
 }
 
+/** What all trials of a study stand on. */
+type Ground = Pick<Bench, 'testbed' | 'generator'>;
+
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
   const { wire, hosts, kernel } = spec;
   await using testbed = await openTestbed(spec.testbed, { run: freshRunId(), wire, hosts, kernel, signal });
-  const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, testbed);
+  await using generator = new GeneratorProcess(testbed.client.machine, testbed.client.cpus);
+  const ground = { testbed, generator };
+  const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, ground);
   await directory.mend();
   const planned = planTrials(spec, measurable(study.networks), study.referenceMaxRps);
   const done = new Set((await directory.readTrials()).map(({ record }) => record.id));
   onEvent({ kind: 'planned', directory: directory.path, trials: planned.length, measured: done.size });
   await runAll(
     request,
-    testbed,
+    ground,
     planned.filter(({ id }) => !done.has(id)),
     planned.length,
   );
@@ -93,15 +98,16 @@ async function measureAll(request: StudyRequest): Promise<void> {
 /** Probes, finds the maximum and writes study.json: from here on a resume plans the same trials. */
 async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
-  testbed: Testbed,
+  ground: Ground,
 ): Promise<StudyRecord> {
+  const { testbed } = ground;
   const generator = await generatorOf(spec, testbed);
   const networks = await probeNetworks(testbed, spec.networks);
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0) throw nothingToMeasure(networks);
   const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
   for (const workload of spec.workloads) {
-    const rps = needsMaximum(spec, workload) ? await maximumOf(spec, testbed, workload, signal) : null;
+    const rps = needsMaximum(spec, workload) ? await maximumOf(spec, ground, workload, signal) : null;
     referenceMaxRps[workload] = rps;
     onEvent({ kind: 'maximum', workload, rps });
   }
@@ -132,10 +138,10 @@ const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
 
 const maximumOf = (
   study: ResolvedStudy,
-  testbed: Testbed,
+  ground: Ground,
   workload: WorkloadName,
   signal: AbortSignal,
-): Promise<number> => findMaximum({ testbed, network: findNetwork(REFERENCE), study, signal }, workload);
+): Promise<number> => findMaximum({ ...ground, network: findNetwork(REFERENCE), study, signal }, workload);
 
 async function environments({ client, server }: Testbed): Promise<Record<string, Environment>> {
   return { client: await client.machine.environment(), server: await server.machine.environment() };
@@ -153,7 +159,7 @@ const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
 
 async function runAll(
   request: StudyRequest,
-  testbed: Testbed,
+  ground: Ground,
   left: readonly PlannedTrial[],
   of: number,
 ): Promise<void> {
@@ -171,7 +177,7 @@ async function runAll(
       of,
       leftMs: eachMs === null ? null : eachMs * (left.length - at),
     });
-    const bench = { testbed, network: findNetwork(planned.network), study: spec, signal };
+    const bench = { ...ground, network: findNetwork(planned.network), study: spec, signal };
     for (const trial of [planned, ...attemptsAfter(planned)]) {
       if (trial !== planned && again-- <= 0) break;
       const outcome = await runTrial(bench, trial);

@@ -1,4 +1,4 @@
-import { openGenerator, openPeer, PEERS, type Generator, type PeerGenerator } from '../load/index.js';
+import { openPeer, PEERS, type Generator, type GeneratorProcess, type PeerGenerator } from '../load/index.js';
 import { childrenOf, costs, WindowSampler, type Side } from '../metrics/index.js';
 import type { Container, Network } from '../network/index.js';
 import {
@@ -28,10 +28,11 @@ export interface Bench {
   readonly testbed: Testbed;
   readonly network: Network;
   readonly study: ResolvedStudy;
+  readonly generator: GeneratorProcess;
   readonly signal: AbortSignal;
 }
 
-/** One trial in fresh processes. A failure is an outcome; only an interrupt and a lost host are thrown. */
+/** One trial with a fresh server, from the generator that is kept for all. A failure is an outcome; only an interrupt and a lost host are thrown. */
 export async function runTrial(bench: Bench, planned: PlannedTrial): Promise<TrialOutcome> {
   const startedAt = new Date().toISOString();
   const start = performance.now();
@@ -75,6 +76,7 @@ interface Measured {
 }
 
 async function measure(bench: Bench, planned: PlannedTrial): Promise<Measured> {
+  await bench.generator.ready();
   const raised = await raise(bench.testbed, bench.network);
   let taken: Omit<Measured, 'setup'>;
   try {
@@ -131,12 +133,15 @@ async function withPair<T>(
   return await use({ raised, generator, server: nginx });
 }
 
-function openLoad({ testbed, study }: Bench, raised: RaisedNetwork): Promise<Generator | PeerGenerator> {
+async function openLoad(
+  { testbed, study, generator }: Bench,
+  raised: RaisedNetwork,
+): Promise<Generator | PeerGenerator> {
   const { machine, cpus } = testbed.client;
-  const request = { run: testbed.run, netns: raised.client.netns, cpus };
-  return study.generator === 'barewire'
-    ? openGenerator(machine, request)
-    : openPeer(machine, request, study.generator);
+  const { netns } = raised.client;
+  const own = generator.from(netns);
+  if (study.generator === 'barewire') return own;
+  return await openPeer(machine, { run: testbed.run, netns, cpus }, study.generator, own);
 }
 
 const serverPlace = (run: string, host: Host, container: Container) => ({
@@ -188,11 +193,14 @@ async function loadAndSample(
   });
   pair.server.assertRunning();
   const metrics = {
-    client: ofLoader(bench, load, costs(await clientSampler.samples(), client.cpus, load)),
+    client: ofLoader(bench, load, costs(await clientSampler.samples(), client.cpus, load, spunBy(load))),
     server: costs(await serverSampler.samples(), server.cpus, load),
   };
   return { load, metrics };
 }
+
+const spunBy = (load: LoadResult | PeerResult): LoadResult['spunSeconds'] =>
+  'spunSeconds' in load ? load.spunSeconds : undefined;
 
 /** A tool has ended before its CPU time could be read with the rest: it is known from its end. */
 const ofLoader = (
@@ -224,6 +232,7 @@ async function sidesOf(
  */
 export async function findMaximum(asked: Bench, name: WorkloadName): Promise<number> {
   const bench: Bench = { ...asked, study: { ...asked.study, generator: 'barewire' } };
+  await bench.generator.ready();
   const raised = await raise(bench.testbed, bench.network);
   try {
     const probes = await withPair(bench, raised, name, async (pair) => {

@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { openPeer, peerFacts, type PeerGenerator, type PeerName } from '../../src/load/index.js';
+import {
+  GeneratorProcess,
+  openPeer,
+  peerFacts,
+  type PeerGenerator,
+  type PeerName,
+} from '../../src/load/index.js';
 import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
 import { peerResultSchema, type LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
@@ -12,6 +18,7 @@ import { answerAll, nastyServer, okAnswer, planFor, startNginx, type Nginx } fro
 const PATH = process.env['PATH'] ?? '';
 let nginx: Nginx;
 let machine: Machine;
+let own: GeneratorProcess;
 let run: string;
 let state: string;
 beforeAll(async () => {
@@ -27,11 +34,13 @@ afterAll(async () => {
 beforeEach(async () => {
   run = freshRunId();
   machine = await openMachine({ run, host: 'client', netns: null });
+  own = new GeneratorProcess(machine, [0]);
+  await own.ready();
 });
 afterEach(() => machine[Symbol.asyncDispose]());
 
 const peer = (name: PeerName): Promise<PeerGenerator> =>
-  openPeer(machine, { run, netns: null, cpus: [0] }, name);
+  openPeer(machine, { run, netns: null, cpus: [0] }, name, own.from(null));
 const closed: Partial<LoadPlan> = { mode: { kind: 'closed' }, durationMs: 1000 };
 const open = (rateRps: number): Partial<LoadPlan> => ({
   mode: { kind: 'open', rateRps, arrival: 'constant' },

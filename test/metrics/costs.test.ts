@@ -38,6 +38,14 @@ describe('the cost of a trial', () => {
     expect(late.cpuUsPerRequest).toEqual({ user: 1.5, system: 3, softirq: 1.5 });
   });
 
+  it('leaves out what the generator spun away, of the other kind where the one has less', () => {
+    const of = (user: number, system: number): unknown =>
+      costs(window, [0], { achievedRps: 50_000, durationS: 2 }, { user, system }).cpuUsPerRequest;
+    expect(of(0.1, 0.1)).toEqual({ user: 1, system: 3, softirq: 2 });
+    expect(of(0.3, 0)).toEqual({ user: 0, system: 3, softirq: 2 });
+    expect(of(1, 1)).toEqual({ user: 0, system: 0, softirq: 2 });
+  });
+
   it('is split by second', () => {
     expect(side.busyEachSecond).toEqual([0.5, 0.3]);
   });

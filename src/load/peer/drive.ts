@@ -1,10 +1,9 @@
 import type { Machine, RunningProcess } from '../../machine/index.js';
 import { BarewireError, type Step } from '../../schema/index.js';
 import { interrupted } from '../errors.js';
-import type { GeneratorRequest } from '../generator.js';
 import type { RunLoadOptions } from '../run.js';
 import type { Spent } from './result.js';
-import type { Peer, PeerOutput, PeerRun } from './types.js';
+import type { Peer, PeerOutput, PeerRequest, PeerRun } from './types.js';
 
 /** Beyond its plan: to connect, to stop its threads and to print. A tool that waits for a dead server waits for ever. */
 const PATIENCE_MS = 15_000;
@@ -17,7 +16,7 @@ export interface Driven {
 /** Runs a tool to its end in a namespace, on the CPUs that the client has, and collects what it says. */
 export async function drive(
   machine: Machine,
-  { netns, cpus }: Omit<GeneratorRequest, 'run'>,
+  { netns, cpus }: Omit<PeerRequest, 'run'>,
   peer: Peer,
   run: PeerRun,
   options: RunLoadOptions,

@@ -1,12 +1,12 @@
 import type { Machine } from '../../machine/index.js';
 import { BarewireError, type LoadPlan, type PeerResult, type Step } from '../../schema/index.js';
-import { openGenerator, type Generator, type GeneratorRequest } from '../generator.js';
+import type { Generator } from '../generator.js';
 import type { RunLoadOptions } from '../run.js';
 import { PEERS } from './catalog.js';
 import { drive } from './drive.js';
 import { peerResult } from './result.js';
 import { findTool, type Tool } from './tool.js';
-import type { Peer, PeerJob, PeerName } from './types.js';
+import type { Peer, PeerJob, PeerName, PeerRequest } from './types.js';
 
 /** Another tool in the generator's place. Disposing ends it, in mid-run too, and removes its files. */
 export interface PeerGenerator extends AsyncDisposable {
@@ -16,22 +16,22 @@ export interface PeerGenerator extends AsyncDisposable {
   run(plan: LoadPlan, options?: RunLoadOptions): Promise<PeerResult>;
 }
 
-/** @throws BarewireError `missing-tool` when it is not installed on that host */
+/**
+ * `own` is our generator in the same namespace.
+ *
+ * @throws BarewireError `missing-tool` when it is not installed on that host
+ */
 export async function openPeer(
   machine: Machine,
-  request: GeneratorRequest,
+  request: PeerRequest,
   name: PeerName,
+  own: Generator,
 ): Promise<PeerGenerator> {
   const peer = PEERS[name];
   const tool = await findTool(machine, peer);
   const dir = `/run/barewire/${request.run}-load`;
   const { mark } = await machine.take([placeFor(dir)]);
-  try {
-    return hold(machine, request, { peer, tool, dir, mark }, await openGenerator(machine, request));
-  } catch (error) {
-    await machine.undo(mark);
-    throw error;
-  }
+  return hold(machine, request, { peer, tool, dir, mark }, own);
 }
 
 const placeFor = (dir: string): Step => ({
@@ -47,7 +47,7 @@ interface Place {
   readonly mark: number;
 }
 
-function hold(machine: Machine, request: GeneratorRequest, place: Place, own: Generator): PeerGenerator {
+function hold(machine: Machine, request: PeerRequest, place: Place, own: Generator): PeerGenerator {
   const { peer, tool, mark } = place;
   let answerBytes = 0;
   let runs = 0;
@@ -69,6 +69,7 @@ function hold(machine: Machine, request: GeneratorRequest, place: Place, own: Ge
       return peerResult(peer, plan, peer.read(job, output), spent);
     },
     [Symbol.asyncDispose]: async () => {
+      await own[Symbol.asyncDispose]();
       await machine.undo(mark);
     },
   };

@@ -65,3 +65,13 @@ export interface Peer extends Omit<PeerFacts, 'version'> {
   /** @throws BarewireError `process-failed` when the output is not what this tool is known to print */
   read(job: PeerJob, output: PeerOutput): PeerFigures;
 }
+
+/** Where a tool makes its load. */
+export interface PeerRequest {
+  /** The run's id. */
+  readonly run: string;
+  /** The namespace that it loads from; null is the host's own. */
+  readonly netns: string | null;
+  /** The CPUs that it may use. */
+  readonly cpus: readonly number[];
+}
