@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { NetHost } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
 import type { HostRole, Wire } from '../types.js';
+import { ipv6Settings, wireAddresses } from '../netns/wire.js';
 import { sshdConfig, startScript } from './init.js';
 import type { Kernel } from './kernel.js';
 import {
@@ -107,18 +108,19 @@ function fileSteps(plan: GroundPlan): Step[] {
 
 function guestFiles({ run, hosts, kernel }: GroundPlan, role: HostRole): Step[] {
   const folder = guestFolder(run, role);
-  const { mac, address, prefix, mtu, dev } = hosts[role];
+  const { mac, mtu, dev } = hosts[role];
   const management = managementLink(run, role);
   const script = startScript({
     name: role,
     version: kernel.version,
     modules: join(kernel.root, 'lib/modules', kernel.version),
-    data: { name: dev, mac, mtu, address: `${address}/${prefix}` },
+    ipv6: ipv6Settings(hosts[role]),
+    data: { name: dev, mac, mtu, addresses: wireAddresses(hosts[role]) },
     management: {
       name: MANAGEMENT_DEV,
       mac: management.mac,
       mtu: MANAGEMENT_MTU,
-      address: `${management.guest}/${management.prefix}`,
+      addresses: [`${management.guest}/${management.prefix}`],
     },
   });
   return [

@@ -30,7 +30,8 @@ mkdir -p /new/run
 # Not open to all, as a tmpfs is by default: sshd would not believe keys in it.
 mount -t tmpfs -o mode=755 tmpfs /new/run
 mkdir -p /new${GUEST} /new${MACHINE}
-cp -p /lower$own/* /lower$own/../key.pub /new${GUEST}/
+cp -p /lower$own/* /new${GUEST}/
+if [ -f /lower$own/../key.pub ]; then cp -p /lower$own/../key.pub /new${GUEST}/; fi
 cp /bin/busybox /new${GUEST}/busybox
 mount --move /lower /new${MACHINE}
 exec switch_root /new ${GUEST}/busybox sh ${GUEST}/start
@@ -39,6 +40,8 @@ exec switch_root /new ${GUEST}/busybox sh ${GUEST}/start
 /** One guest as its start sees it. */
 export interface GuestPlan {
   readonly name: string;
+  /** What IPv6 is told on every link. */
+  readonly ipv6: Readonly<Record<string, string>>;
   readonly data: LinkPlan;
   readonly management: LinkPlan;
   /** The folder of the kernel's modules on the machine. */
@@ -49,13 +52,13 @@ export interface GuestPlan {
 export interface LinkPlan {
   readonly name: string;
   readonly mac: string;
-  /** With its prefix. */
-  readonly address: string;
+  /** Each with its prefix, and what else `ip` is to be told of it. */
+  readonly addresses: readonly string[];
   readonly mtu: number;
 }
 
-/** The second program: names and addresses, then sshd. It stays as process 1 and takes in orphans. */
-export const startScript = ({ name, data, management, modules, version }: GuestPlan): string => `
+/** What every guest's second program begins with: its modules, and a place for what it writes. */
+export const startOf = ({ modules, version }: Pick<GuestPlan, 'modules' | 'version'>): string => `
 # Busybox's own commands first: each that the machine's root would give is read over 9p.
 mkdir() { ${GUEST}/busybox mkdir "$@"; }
 mount() { ${GUEST}/busybox mount "$@"; }
@@ -64,15 +67,20 @@ ip() { ${GUEST}/busybox ip "$@"; }
 sed() { ${GUEST}/busybox sed "$@"; }
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ulimit -n 65536
-${GUEST}/busybox hostname barewire-${name}
 mkdir -p /dev/pts /dev/shm /run/sshd /var/lib/barewire ${GUEST}/home '/lib/modules/${version}'
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 # The journals there are the machine's own.
 mount -t tmpfs tmpfs /var/lib/barewire
 mount -o bind '${MACHINE}${modules}' '/lib/modules/${version}'
-# Neighbour discovery would count among the measured packets.
-for scope in all default; do echo 1 > /proc/sys/net/ipv6/conf/$scope/disable_ipv6; done
+${Object.entries(ipv6)
+  .map(([key, value]) => `for scope in /proc/sys/net/ipv6/conf/*; do echo ${value} > $scope/${key}; done`)
+  .join('\n')}
+`;
+
+/** The second program: names and addresses, then sshd. It stays as process 1 and takes in orphans. */
+export const startScript = ({ name, ipv6, data, management, ...where }: GuestPlan): string => `${startOf(where)}
+${GUEST}/busybox hostname barewire-${name}
 # By MAC and in two passes: the kernel numbers links as it finds them.
 rename() {
   for link in /sys/class/net/*; do
@@ -93,8 +101,12 @@ echo ${READY_WORD}
 while :; do ${GUEST}/busybox sleep 3600; done
 `;
 
-const switchOn = ({ name, address, mtu }: LinkPlan): string =>
-  `ip link set ${name} mtu ${mtu}\nip addr add ${address} dev ${name}\nip link set ${name} up`;
+const switchOn = ({ name, addresses, mtu }: LinkPlan): string =>
+  [
+    `ip link set ${name} mtu ${mtu}`,
+    ...addresses.map((address) => `ip addr add ${address} dev ${name}`),
+    `ip link set ${name} up`,
+  ].join('\n');
 
 /** Keys of this run alone, and nothing that asks another machine or reads a user's files. */
 export const sshdConfig = (listen: string): string => `ListenAddress ${listen}

@@ -42,15 +42,16 @@ interface Ground {
 
 /** Everything but the guests themselves. */
 async function prepare(machine: Machine, run: string, options: TestbedOptions): Promise<Ground> {
-  const { wire, signal } = options;
+  const { signal } = options;
   const busybox = await requireGuests(machine);
   const kernel = await findKernel(machine, { image: options.kernel ?? null, ...(signal && { signal }) });
   const initramfs = await initramfsFor(machine, kernel, busybox, signal);
   const accelerator = await findAccelerator(machine, kernel, initramfs);
   const { files } = await machine.readFiles([STATUS, IPV6]);
   const shares = guestCpus(shareCpus(allowedCpus(files[STATUS] ?? '')));
-  const hosts = hostsOf(run, wire);
+  const hosts = hostsOf(run, options);
   const ipv6 = files[IPV6] !== null;
+  const { wire } = options;
   await machine.take(groundSteps({ run, wire, hosts, kernel, queues: shares.count, ipv6 }));
   await makeKeys(machine, run);
   return { machine, run, options, kernel, initramfs, accelerator, shares };
@@ -74,7 +75,7 @@ function guestCpus(shares: CpuShares): GuestCpus {
 
 async function withGuests(ground: Ground): Promise<Testbed> {
   const { machine, run, options, accelerator, shares } = ground;
-  const hosts = hostsOf(run, options.wire);
+  const hosts = hostsOf(run, options);
   const [client, server] = await bootBoth(ground);
   const host = (role: HostRole, agent: Machine): Host => ({
     role,
@@ -116,7 +117,7 @@ async function bootBoth(ground: Ground): Promise<[Machine, Machine]> {
 
 function boot(ground: Ground, role: HostRole, signal: AbortSignal): Promise<Machine> {
   const { machine, run, options, kernel, initramfs, accelerator, shares } = ground;
-  const host = hostsOf(run, options.wire)[role];
+  const host = hostsOf(run, options)[role];
   const qemu = {
     accelerator,
     cpus: shares.count,

@@ -1,6 +1,7 @@
 import type { Kernel } from './kernel.js';
 
-export type Accelerator = 'kvm' | 'tcg';
+/** `counting` is an emulated CPU whose clock advances one nanosecond with each instruction. */
+export type Accelerator = 'kvm' | 'tcg' | 'counting';
 
 /** A NIC of a guest on a tap of its own. */
 export interface NicPlan {
@@ -20,6 +21,10 @@ export interface QemuPlan {
   /** The folder on the machine that holds the guest's own files; `probe` ends the guest at once. */
   readonly own: string;
   readonly nics: readonly NicPlan[];
+  /** A folder of the machine that the guest may write to, under the tag `share`. */
+  readonly share?: string;
+  /** The path of a socket for QEMU's own commands (QMP). */
+  readonly monitor?: string;
 }
 
 export const QEMU = 'qemu-system-x86_64';
@@ -38,20 +43,31 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
     '-serial',
     'stdio',
   ],
-  ...['-machine', 'q35', ...accelerator(plan.accelerator)],
+  ...['-machine', 'q35', ...ACCELERATORS[plan.accelerator]],
   ...['-smp', String(plan.cpus), '-m', String(plan.memoryMiB)],
   ...['-kernel', plan.kernel.image, '-initrd', plan.initramfs, '-append', commandLine(plan)],
   ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
+  ...(plan.share === undefined
+    ? []
+    : ['-virtfs', `local,path=${plan.share},mount_tag=share,security_model=none`]),
+  ...(plan.monitor === undefined ? [] : ['-qmp', `unix:${plan.monitor},server=on,wait=off`]),
   ...plan.nics.flatMap(nic),
 ];
 
 /** For translated code; QEMU would take up to 1 GiB. */
 export const TRANSLATION_MIB = 256;
 
-const accelerator = (kind: Accelerator): string[] =>
-  kind === 'kvm'
-    ? ['-accel', 'kvm', '-cpu', 'host']
-    : ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'];
+const ACCELERATORS: Readonly<Record<Accelerator, readonly string[]>> = {
+  kvm: ['-accel', 'kvm', '-cpu', 'host'],
+  tcg: ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'],
+  counting: [
+    ...['-accel', `tcg,thread=single,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'],
+    // Idle time passes at once: nothing that is counted ever waits.
+    ...['-icount', 'shift=0,sleep=off'],
+    // The same random numbers and the same date in every run: hash tables and memory get the same shape.
+    ...['-seed', '1', '-rtc', 'base=2026-01-01,clock=vm'],
+  ],
+};
 
 /**
  * An emulated CPU has none of the faults that mitigations are for. Timer interrupts may come late on a busy machine, which the
@@ -60,8 +76,15 @@ const accelerator = (kind: Accelerator): string[] =>
  */
 const EMULATED = ' mitigations=off no_timer_check';
 
+const OPTIONS: Readonly<Record<Accelerator, string>> = {
+  kvm: '',
+  tcg: EMULATED,
+  // Everything at the same address in every run; and the kernel need not find out by trial what its counter's rate is.
+  counting: `${EMULATED} nokaslr norandmaps tsc_early_khz=1000000`,
+};
+
 const commandLine = ({ accelerator: kind, own }: QemuPlan): string =>
-  `console=ttyS0 quiet panic=-1 net.ifnames=0${kind === 'tcg' ? EMULATED : ''} barewire=${own}`;
+  `console=ttyS0 quiet panic=-1 net.ifnames=0${OPTIONS[kind]} barewire=${own}`;
 
 /** An interrupt vector for each queue's two directions, one for the device's settings, one for the control queue. */
 const nic = ({ tap, mac, mtu, queues }: NicPlan): string[] => [

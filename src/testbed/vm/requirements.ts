@@ -21,26 +21,37 @@ export const MEMORY_MIB = 1_024;
 /** For what else QEMU needs, and so that the machine keeps some. */
 const MARGIN_MIB = 512;
 
-/** The path of busybox. Throws before anything is changed where this machine cannot run two guests. */
-export async function requireGuests(machine: Machine): Promise<string> {
+const ALL_TOOLS = Object.keys(TOOLS);
+/** What a guest without ssh needs. */
+export const LONE_TOOLS = ALL_TOOLS.filter((tool) => !tool.startsWith('ssh'));
+
+export interface GuestNeeds {
+  readonly guests?: number;
+  readonly tools?: readonly string[];
+}
+
+/** The path of busybox. Throws before anything is changed where this machine cannot run the guests. */
+export async function requireGuests(
+  machine: Machine,
+  { guests = 2, tools = ALL_TOOLS }: GuestNeeds = {},
+): Promise<string> {
   if (arch() !== 'x64') throw cannot(`this machine is ${arch()}`, 'Guests need an x86-64 machine.');
   const busybox = BUSYBOXES.find((path) => existsSync(path));
-  const missing = await missingTools(machine);
+  const missing = await missingTools(machine, tools);
   if (missing.length > 0 || busybox === undefined) throw toolsMissing(missing, busybox);
   const { files } = await machine.readFiles(['/proc/meminfo']);
   const kib = /^MemAvailable:\s+(?<kib>\d+) kB$/m.exec(files['/proc/meminfo'] ?? '')?.groups?.['kib'];
   const availableMiB = Math.floor(Number(kib ?? Infinity) / 1_024);
-  const neededMiB = 2 * (MEMORY_MIB + TRANSLATION_MIB) + MARGIN_MIB;
+  const neededMiB = guests * (MEMORY_MIB + TRANSLATION_MIB) + MARGIN_MIB;
   if (availableMiB < neededMiB)
     throw cannot(
-      `${availableMiB} MiB of memory are free, two guests need ${neededMiB}`,
-      'End what uses memory, or take another testbed.',
+      `${availableMiB} MiB of memory are free, ${guests} guests need ${neededMiB}`,
+      'End what uses memory, or do without guests.',
     );
   return busybox;
 }
 
-async function missingTools(machine: Machine): Promise<string[]> {
-  const names = Object.keys(TOOLS);
+async function missingTools(machine: Machine, names: readonly string[]): Promise<string[]> {
   const answers = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
   return names.filter((_, at) => answers[at]?.answer === 'no');
 }
@@ -48,7 +59,7 @@ async function missingTools(machine: Machine): Promise<string[]> {
 function toolsMissing(missing: readonly string[], busybox: string | undefined): BarewireError {
   const names = [...missing, ...(busybox === undefined ? ['busybox'] : [])];
   const packages = names.map((name) => TOOLS[name] ?? 'busybox-static');
-  return new BarewireError(`The vm testbed needs ${names.join(', ')}, which this machine does not have.`, {
+  return new BarewireError(`A guest needs ${names.join(', ')}, which this machine does not have.`, {
     code: 'missing-tool',
     fault: 'machine',
     hint: `On Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${[...new Set(packages)].join(' ')}`,
@@ -56,7 +67,7 @@ function toolsMissing(missing: readonly string[], busybox: string | undefined): 
 }
 
 const cannot = (why: string, hint: string): BarewireError =>
-  new BarewireError(`The vm testbed cannot run here: ${why}.`, {
+  new BarewireError(`Guests cannot run here: ${why}.`, {
     code: 'missing-kernel-feature',
     fault: 'machine',
     hint,
