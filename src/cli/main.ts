@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { BarewireError } from '../schema/index.js';
+import { compareCommand } from './compare-command.js';
 import type { Context } from './context.js';
 import { doctorCommand } from './doctor-command.js';
 import { loadCommand } from './load-command.js';
@@ -18,7 +19,15 @@ function program(context: Context): Command {
     .version(BAREWIRE_VERSION)
     .showHelpAfterError('(add --help to see what there is)')
     .exitOverride();
-  const commands = [studyCommand, networksCommand, doctorCommand, loadCommand, reportCommand, undoCommand];
+  const commands = [
+    studyCommand,
+    networksCommand,
+    doctorCommand,
+    loadCommand,
+    reportCommand,
+    compareCommand,
+    undoCommand,
+  ];
   for (const make of commands)
     root.addCommand(make(context).exitOverride().showHelpAfterError('(add --help to see what there is)'));
   return root;

@@ -1,5 +1,6 @@
 import type { Summary } from '../schema/index.js';
-import { outline, type Block } from './outline.js';
+import type { Block } from './blocks.js';
+import { outline } from './outline.js';
 
 /** The report for a repository or a ticket: GitHub's Markdown, nothing in it taken as markup that came from a name. */
 export const markdownReport = (summary: Summary): string =>

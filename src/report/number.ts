@@ -48,6 +48,10 @@ export function interval(figure: Figure | undefined): { low: number; high: numbe
   return figure.low === null || figure.high === null ? null : { low: figure.low, high: figure.high };
 }
 
+/** A value of which nothing says how sure it is. */
+export const withoutInterval = (figure: Figure | undefined): boolean =>
+  figure !== undefined && figure.value !== null && figure.low === null && figure.high === null;
+
 export const valueOf = (figure: Figure | undefined): number | null => figure?.value ?? null;
 
 /** Marks a note: `a`, …, `z`, `aa`. Letters, because a dash before a number would read as a negative one. */

@@ -13,8 +13,21 @@ import {
   type Situation,
   type Standing,
 } from './cells.js';
+import {
+  left,
+  list,
+  note,
+  notes,
+  paragraph,
+  plain,
+  pointer,
+  right,
+  TONES,
+  type Block,
+  type Text,
+} from './blocks.js';
 import { Gaps } from './gaps.js';
-import { figureText, letter, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
+import { figureText, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
   blocksNeeded,
   cellNotes,
@@ -34,25 +47,6 @@ import {
   verdictCounts,
 } from './wording.js';
 
-export type Tone = 'plain' | 'good' | 'bad' | 'dim';
-export interface Text {
-  readonly text: string;
-  readonly tone: Tone;
-}
-export interface Column {
-  readonly title: string;
-  readonly align: 'left' | 'right';
-}
-/** What the terminal and Markdown reports are made of: the same words in both. */
-export type Block =
-  | { readonly kind: 'title' | 'heading' | 'subheading' | 'paragraph' | 'note'; readonly text: string }
-  | { readonly kind: 'warnings' | 'list'; readonly items: readonly string[] }
-  | {
-      readonly kind: 'table';
-      readonly columns: readonly Column[];
-      readonly rows: readonly (readonly Text[])[];
-    };
-
 export function outline(summary: Summary): readonly Block[] {
   return [
     { kind: 'title', text: `Barewire study ${summary.study}` },
@@ -69,14 +63,6 @@ export function outline(summary: Summary): readonly Block[] {
     ...list('list', summary.cannotTell),
   ];
 }
-
-export const paragraph = (text: string): Block => ({ kind: 'paragraph', text });
-const note = (text: string): Block => ({ kind: 'note', text });
-const list = (kind: 'warnings' | 'list', items: readonly string[]): readonly Block[] =>
-  items.length === 0 ? [] : [{ kind, items }];
-const plain = (text: string): Text => ({ text, tone: 'plain' });
-const left = (title: string): Column => ({ title, align: 'left' });
-const right = (title: string): Column => ({ title, align: 'right' });
 
 function generatorNotice(summary: Summary): readonly Block[] {
   const notice = loadedBy(summary);
@@ -164,17 +150,11 @@ function ratioCell({ network, cell, isReference }: Row, gaps: Gaps): Text {
   return plain(withInterval(ratio) + pointer(gaps.note(ratio, `${PRIMARY} ratio`, network.name)));
 }
 
-const TONES = { better: 'good', worse: 'bad', equivalent: 'good', undecided: 'dim' } as const;
-
 function verdictCell({ cell, isReference }: Row): Text {
   const verdict = cell.verdicts[PRIMARY];
   if (isReference || verdict === undefined) return plain('');
   return { text: `${VERDICT_SIGN[verdict.verdict]} ${verdict.verdict}`, tone: TONES[verdict.verdict] };
 }
-
-const pointer = (note: number): string => (note === 0 ? '' : `[${letter(note)}]`);
-const notes = (gaps: Gaps): readonly Block[] =>
-  gaps.texts.map((text, index) => note(`${pointer(index + 1)} ${text}`));
 
 function cpuTable({ rows }: Situation): readonly Block[] {
   const measured = rows.filter(({ cell }) => cell.cpuUsPerRequest !== null);

@@ -1,4 +1,4 @@
-import type { Column, Text } from './outline.js';
+import type { Column, Text } from './blocks.js';
 
 /** Paints a text that is already padded, so that colour codes never count as width. */
 export type Paint = (text: string, tone: Text['tone'] | 'head') => string;

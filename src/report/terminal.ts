@@ -1,5 +1,7 @@
-import type { Summary } from '../schema/index.js';
-import { outline, type Block } from './outline.js';
+import type { Comparison, Summary } from '../schema/index.js';
+import type { Block } from './blocks.js';
+import { comparisonOutline } from './comparison.js';
+import { outline } from './outline.js';
 import { tableLines, type Paint } from './table.js';
 
 export interface TerminalOptions {
@@ -9,10 +11,17 @@ export interface TerminalOptions {
 }
 
 /** What `barewire study` ends with. Wider than `width` only where one word or one column of a table is. */
-export function terminalReport(summary: Summary, options: TerminalOptions): string {
+export const terminalReport = (summary: Summary, options: TerminalOptions): string =>
+  terminalText(outline(summary), options);
+
+/** What `barewire compare` prints. */
+export const terminalComparison = (comparison: Comparison, options: TerminalOptions): string =>
+  terminalText(comparisonOutline(comparison), options);
+
+function terminalText(blocks: readonly Block[], options: TerminalOptions): string {
   const paint = options.colour ? paintAnsi : paintNothing;
   const width = Math.max(20, options.width);
-  return `${outline(summary)
+  return `${blocks
     .flatMap((block) => blockLines(block, width, paint))
     .join('\n')
     .trimStart()}\n`;

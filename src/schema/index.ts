@@ -1,5 +1,6 @@
 /** The formats that others read, and the one error type. Everything here is plain data. */
 export { BarewireError, type ErrorCode, type ErrorFacts, type Fault } from './error.js';
+export { asOne, refusalTexts, withoutFigures } from './alike.js';
 export { nearest } from './nearest.js';
 export { parseObjective, printObjective, type Objective } from './objective.js';
 export {

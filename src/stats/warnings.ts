@@ -1,4 +1,4 @@
-import type { Refusal, StudyRecord } from '../schema/index.js';
+import { refusalTexts, type Refusal, type StudyRecord } from '../schema/index.js';
 import { blockCount, ofCells, type TrialData } from './cells.js';
 import { triedOf } from './progress.js';
 
@@ -47,6 +47,6 @@ export function warningsOf(
   ].flatMap(([holds, warning]) => (holds === true ? [String(warning)] : []));
 }
 
-/** The files and lines that were not taken, by name: the rest is analysed without them. */
+/** What was not taken, by name: the rest is analysed without it. */
 export const refusalWarnings = (refused: readonly Refusal[]): string[] =>
-  refused.map(({ file, why }) => `Refused: ${file}: ${why}`);
+  refusalTexts(refused).map((text) => `Refused: ${text}`);

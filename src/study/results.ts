@@ -178,10 +178,19 @@ function whyNot(input: unknown, error: z.ZodError | undefined): string {
   const version = versionOf(input);
   if (version !== 1 && version !== undefined)
     return `it is of version ${JSON.stringify(version)}, and this Barewire reads version 1`;
-  const [issue] = error?.issues ?? [];
-  return issue === undefined
+  return error === undefined
     ? 'it is damaged'
-    : `it is damaged at ${issue.path.join('.') || 'its start'}: ${issue.message}`;
+    : `it is damaged, or of another version: ${placeOf(error.issues)}`;
+}
+
+/** The first place that is not as it should be; of a union, in the part that came nearest. */
+function placeOf(issues: readonly z.core.$ZodIssue[], within = ''): string {
+  const [issue] = issues;
+  if (issue === undefined) return within;
+  const place = [within, ...issue.path.map(String)].filter(Boolean).join('.');
+  const deeper = issue.code === 'invalid_union' ? issue.errors : [];
+  const nearest = deeper.toSorted((a, b) => a.length - b.length)[0];
+  return nearest === undefined ? `${place}: ${issue.message}` : placeOf(nearest, place);
 }
 
 const versionOf = (input: unknown): unknown =>
