@@ -23,6 +23,8 @@ interface StudyFlags {
   readonly networks?: string;
   readonly workloads?: string;
   readonly rates?: string;
+  readonly maximum?: true;
+  readonly objective?: string;
   readonly blocks?: string;
   readonly duration?: string;
   readonly connections?: string;
@@ -49,6 +51,8 @@ export const studyCommand = (context: Context): Command =>
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
+    .option('--maximum', 'search the highest rate of each network that is answered')
+    .option('--objective <limit>', 'search the highest rate within a latency: p99<2ms, p99.9<500us')
     .option('--blocks <n>', 'passes over all trials, each in an order of its own')
     .option('--duration <time>', 'of each trial: 3s, 500ms, 1m')
     .option('--connections <n>', 'kept open by the generator')
@@ -67,14 +71,15 @@ export const studyCommand = (context: Context): Command =>
 Examples:
   barewire study                                       the quick study, about three minutes
   barewire study --networks host,macvlan --rates 20k   two networks at 20,000 requests/s
+  barewire study --objective 'p99<2ms'                 and the highest rate of each that keeps it
   barewire study machinezone-2015                      the article's rates, sizes and percentiles
   barewire study my-study.yaml --out results/mine      a spec of your own
   barewire study --testbed vm --networks host,ipvlan   on two guests with a kernel that has IPvlan
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, networks, workloads, rates, blocks, duration, warmup, timeout, connections,
-generator, arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
+A spec has the keys: name, testbed, networks, workloads, rates, maximum, objective, blocks, duration, warmup,
+timeout, connections, generator, arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
 
@@ -127,7 +132,7 @@ async function resumed(what: string | undefined, flags: StudyFlags): Promise<Cho
   const { spec } = await directory.readStudy();
   if (what === undefined && !changesSpec(flags)) return { spec, directory };
   const asked = await specOf(what ?? spec.name, flags, () => spec.seed);
-  for (const key of Object.keys(spec) as (keyof ResolvedStudy)[])
+  for (const key of Object.keys({ ...spec, ...asked }) as (keyof ResolvedStudy)[])
     if (JSON.stringify(asked[key]) !== JSON.stringify(spec[key]))
       throw bad(
         `${directory.path} was begun with ${key} ${JSON.stringify(spec[key])}, not ${JSON.stringify(asked[key])}.`,
@@ -172,6 +177,8 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   networks: list(flags.networks),
   workloads: list(flags.workloads),
   rates: list(flags.rates),
+  maximum: flags.maximum,
+  objective: flags.objective,
   blocks: number(flags.blocks),
   duration: flags.duration,
   connections: number(flags.connections),

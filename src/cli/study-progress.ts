@@ -29,6 +29,9 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
           `${event.trials} trials, ${event.measured} of them measured already → ${event.directory}`,
         );
         break;
+      case 'searching':
+        terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
+        break;
       case 'trial-started':
         last = line(event);
         terminal.status(last);
@@ -41,7 +44,10 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
 }
 
 const line = (event: Extract<StudyEvent, { kind: 'trial-started' }>): string =>
-  `[${event.place}/${event.of}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describe(event.planned)}`;
+  `[${place(event)}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describe(event.planned)}`;
+
+const place = ({ place, of }: Extract<StudyEvent, { kind: 'trial-started' }>): string =>
+  of === null ? `search ${place}` : `${place}/${of}`;
 
 function ended(
   { record, p99Ms }: Extract<StudyEvent, { kind: 'trial-ended' }>,
@@ -58,7 +64,8 @@ function ended(
 }
 
 const describe = ({ block, network, role, workload, rateRps }: PlannedTrial): string =>
-  `block ${block}: ${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
+  `${role === 'search' ? 'maximum' : `block ${block}`}: ` +
+  `${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
 
 const rate = (rps: number): string => Math.round(rps).toLocaleString('en-US');
 

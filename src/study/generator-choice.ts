@@ -30,5 +30,24 @@ export function ratesFor({ generator, arrival, rates, ratesAsked }: LoadChoice):
   return Object.fromEntries(Object.keys(rates).map((workload) => [workload, AT_MAXIMUM]));
 }
 
+/** What a spec says of the search for each network's maximum. */
+interface SearchChoice {
+  readonly generator: GeneratorName;
+  readonly maximum: boolean;
+  readonly objective: string | undefined;
+  /** On the command line, and so meant for this generator. */
+  readonly maximumAsked: boolean;
+}
+
+/** Whether the maxima are searched: with our own generator alone, which says when it is itself the limit. Throws `bad-input`. */
+export function searches({ generator, maximum, objective, maximumAsked }: SearchChoice): boolean {
+  if (generator === 'barewire') return maximum || objective !== undefined;
+  if (!maximumAsked && objective === undefined) return false;
+  throw bad(
+    `${generator} cannot search a maximum: it does not say when it is itself the limit.`,
+    'Leave --maximum and the objective away, or use Barewire’s own generator.',
+  );
+}
+
 const bad = (message: string, hint: string): BarewireError =>
   new BarewireError(message, { code: 'bad-input', fault: 'user', hint });

@@ -71,7 +71,7 @@ function ofBlock(candidates: readonly Candidate[], block: number, random: () => 
 }
 
 /** Fisher–Yates. */
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {
     const at = Math.floor(random() * (last + 1));

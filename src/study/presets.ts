@@ -23,6 +23,7 @@ export const PRESETS: Readonly<Record<string, SpecInput>> = {
       '4KB': [50_000, 150_000, 250_000],
     },
     blocks: 3,
+    maximum: true,
     duration: '10s',
     connections: 512,
   },

@@ -12,10 +12,16 @@ export type StudyEvent =
       readonly measured: number;
     }
   | {
+      /** The blocks are done; for so many networks and workloads the maximum is searched now. */
+      readonly kind: 'searching';
+      readonly searches: number;
+    }
+  | {
       readonly kind: 'trial-started';
       readonly planned: PlannedTrial;
       readonly place: number;
-      readonly of: number;
+      /** Null in a search, which ends when it knows enough. */
+      readonly of: number | null;
       /** Null before the first trial has shown how long one takes. */
       readonly leftMs: number | null;
     }

@@ -11,13 +11,14 @@ import type {
   WorkloadName,
 } from '../schema/index.js';
 import { BarewireError } from '../schema/index.js';
-import { Histogram } from '../stats/index.js';
+import { asksMaximum, Histogram } from '../stats/index.js';
 import { openTestbed, probeNetworks, type Testbed } from '../testbed/index.js';
 import { measurable } from './networks.js';
 import { planTrials, REFERENCE } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reports.js';
 import type { ResultsDirectory } from './results.js';
+import { searchMaxima } from './search.js';
 import { findMaximum, runTrial, type Bench, type TrialOutcome } from './trial.js';
 
 export interface StudyRequest {
@@ -86,13 +87,12 @@ async function measureAll(request: StudyRequest): Promise<void> {
   await directory.mend();
   const planned = planTrials(spec, measurable(study.networks), study.referenceMaxRps);
   const done = new Set((await directory.readTrials()).map(({ record }) => record.id));
-  onEvent({ kind: 'planned', directory: directory.path, trials: planned.length, measured: done.size });
-  await runAll(
-    request,
-    ground,
-    planned.filter(({ id }) => !done.has(id)),
-    planned.length,
-  );
+  const left = planned.filter(({ id }) => !done.has(id));
+  const measured = planned.length - left.length;
+  onEvent({ kind: 'planned', directory: directory.path, trials: planned.length, measured });
+  const measure: Measure = (trial) => measureTrial(request, ground, trial);
+  await runBlocks(request, measure, left, planned.length);
+  await searchMaxima({ study, directory, onEvent, measure });
 }
 
 /** Probes, finds the maximum and writes study.json: from here on a resume plans the same trials. */
@@ -134,7 +134,7 @@ const generatorOf = async (
   generator === 'barewire' ? {} : { generator: await peerFacts(client.machine, generator) };
 
 const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
-  (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
+  asksMaximum(spec) || (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
 
 const maximumOf = (
   study: ResolvedStudy,
@@ -157,17 +157,31 @@ const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
     },
   );
 
-async function runAll(
-  request: StudyRequest,
+type Measure = (planned: PlannedTrial) => Promise<TrialOutcome>;
+
+/** Runs a trial, keeps its record and says how it ended. */
+async function measureTrial(
+  { spec, directory, signal, onEvent }: StudyRequest,
   ground: Ground,
+  planned: PlannedTrial,
+): Promise<TrialOutcome> {
+  signal.throwIfAborted();
+  const bench = { ...ground, network: findNetwork(planned.network), study: spec, signal };
+  const outcome = await runTrial(bench, planned);
+  await directory.append(outcome.record, outcome.histograms);
+  onEvent({ kind: 'trial-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
+  return outcome;
+}
+
+async function runBlocks(
+  { onEvent }: StudyRequest,
+  measure: Measure,
   left: readonly PlannedTrial[],
   of: number,
 ): Promise<void> {
-  const { spec, directory, signal, onEvent } = request;
   const start = performance.now();
   let again = Math.ceil(of * AGAIN_SHARE);
   for (const [at, planned] of left.entries()) {
-    signal.throwIfAborted();
     const eachMs = at === 0 ? null : (performance.now() - start) / at;
     const place = of - left.length + at + 1;
     onEvent({
@@ -177,13 +191,10 @@ async function runAll(
       of,
       leftMs: eachMs === null ? null : eachMs * (left.length - at),
     });
-    const bench = { ...ground, network: findNetwork(planned.network), study: spec, signal };
     for (const trial of [planned, ...attemptsAfter(planned)]) {
       if (trial !== planned && again-- <= 0) break;
-      const outcome = await runTrial(bench, trial);
-      await directory.append(outcome.record, outcome.histograms);
-      onEvent({ kind: 'trial-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
-      if (outcome.record.status === 'failed' || outcome.record.valid) break;
+      const { record } = await measure(trial);
+      if (record.status === 'failed' || record.valid) break;
     }
   }
 }

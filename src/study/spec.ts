@@ -2,15 +2,18 @@ import * as z from 'zod';
 import {
   BarewireError,
   GENERATORS,
+  LATENCY_KEYS,
   nearest,
+  parseObjective,
   resolvedStudySchema,
   WORKLOADS,
+  type Objective,
   type Rate,
   type ResolvedStudy,
   type WorkloadName,
 } from '../schema/index.js';
 import { findNetwork } from '../network/index.js';
-import { ratesFor } from './generator-choice.js';
+import { ratesFor, searches } from './generator-choice.js';
 import { PRESETS, type SpecInput } from './presets.js';
 import { parsePlace } from './place.js';
 import { parseDurationMs, parseRate } from './quantity.js';
@@ -42,6 +45,8 @@ const inputSchema = z.object({
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
   rates: z.union([rateList, z.record(z.string(), rateList)]),
+  maximum: z.boolean().default(false),
+  objective: z.string().optional(),
   blocks: whole(1, 1000).default(3),
   duration: duration(200, 3_600_000).default(3_000),
   warmup: duration(0, 60_000).default(200),
@@ -90,7 +95,14 @@ export function resolveSpec(
   for (const key of Object.keys(merged)) if (!KEYS.includes(key)) throw unknownKey(key, place);
   const parsed = inputSchema.safeParse(merged);
   if (!parsed.success) throw refusal(parsed.error, merged, place);
-  const { duration: durationMs, warmup: warmupMs, timeout: timeoutMs, rates, ...rest } = parsed.data;
+  const {
+    duration: durationMs,
+    warmup: warmupMs,
+    timeout: timeoutMs,
+    rates,
+    objective,
+    ...rest
+  } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
   return resolvedStudySchema.parse({
     ...rest,
@@ -102,6 +114,8 @@ export function resolveSpec(
       rates: resolveRates(rates, workloads, place),
       ratesAsked: overrides['rates'] !== undefined,
     }),
+    maximum: searches({ ...rest, objective, maximumAsked: overrides['maximum'] === true }),
+    objective: objective === undefined ? undefined : objectiveNamed(objective, place),
     durationMs,
     warmupMs,
     timeoutMs,
@@ -138,6 +152,15 @@ function workloadNamed(name: string, place: string): WorkloadName {
   throw bad(
     `${place}: there is no workload "${name}".`,
     `Did you mean "${nearest(name, WORKLOADS)}"? Workloads: ${WORKLOADS.join(', ')}.`,
+  );
+}
+
+function objectiveNamed(text: string, place: string): Objective {
+  const objective = parseObjective(text);
+  if (!('nearest' in objective)) return objective;
+  throw bad(
+    `${place}: "${text}" is not an objective.`,
+    `Did you mean "${objective.nearest}"? It is a latency (${LATENCY_KEYS.join(', ')}), "<" and a time above zero in us, ms or s.`,
   );
 }
 

@@ -1,20 +1,21 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, type StudyRecord } from '../schema/index.js';
+import { asksMaximum, openSearches } from '../stats/index.js';
 import { measurable } from './networks.js';
 import { planTrials } from './plan.js';
 import { ResultsDirectory } from './results.js';
+import { evidenceIn } from './search.js';
 
-/** The newest study under `folder` that has trials left to measure. */
+/** The newest study under `folder` that has trials left to measure, or a maximum to find. */
 export async function newestUnfinished(folder: string): Promise<ResultsDirectory> {
   const names = await readdir(folder).catch(() => []);
   const begun: { directory: ResultsDirectory; startedAt: string }[] = [];
   for (const name of names) {
     const directory = new ResultsDirectory(join(folder, name));
     if (!(await directory.exists())) continue;
-    const { spec, networks, referenceMaxRps, startedAt } = await directory.readStudy();
-    const planned = planTrials(spec, measurable(networks), referenceMaxRps).length;
-    if ((await directory.readTrials()).length < planned) begun.push({ directory, startedAt });
+    const study = await directory.readStudy();
+    if (await isUnfinished(directory, study)) begun.push({ directory, startedAt: study.startedAt });
   }
   const newest = begun.sort((a, b) => b.startedAt.localeCompare(a.startedAt))[0];
   if (newest !== undefined) return newest.directory;
@@ -23,4 +24,11 @@ export async function newestUnfinished(folder: string): Promise<ResultsDirectory
     fault: 'user',
     hint: 'Name its directory with --out, or start a new study without --resume.',
   });
+}
+
+async function isUnfinished(directory: ResultsDirectory, study: StudyRecord): Promise<boolean> {
+  const done = new Set((await directory.readTrials()).map(({ record }) => record.id));
+  const planned = planTrials(study.spec, measurable(study.networks), study.referenceMaxRps);
+  if (planned.some(({ id }) => !done.has(id))) return true;
+  return asksMaximum(study.spec) && openSearches(study, await evidenceIn(directory)).length > 0;
 }
