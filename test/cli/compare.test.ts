@@ -1,0 +1,227 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { readFileSync } from 'node:fs';
+import { appendFile, cp, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Comparison, Summary } from '../../src/schema/index.js';
+import { histogramOf, study } from '../stats/synthetic.js';
+import { barewire } from './barewire.js';
+import { makeResults } from './made-results.js';
+
+const FACTORS = { 'flannel-vxlan': 1.3, macvlan: 1.05 };
+
+let folder: string;
+let base: string;
+const at = (...names: string[]): string => join(folder, ...names);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'barewire-compare-'));
+  base = at('base');
+  await makeResults(base, { seed: 1, factors: FACTORS });
+  await makeResults(at('same'), { seed: 2, factors: FACTORS });
+  await makeResults(at('slower'), { seed: 3, factors: { ...FACTORS, 'flannel-vxlan': 1.6 } });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const compared = async (...args: string[]): Promise<Comparison & { status: number | null }> => {
+  const { status, stdout } = await barewire(['compare', '--json', ...args]);
+  return { ...(JSON.parse(stdout) as Comparison), status };
+};
+
+describe('the exit status', () => {
+  it('is 0 for two runs of the same', async () => {
+    const { status, stdout, stderr } = await barewire(['compare', base, at('same')]);
+    expect(stdout).toContain('No regression: no figure is worse by more than 5 % beyond chance.');
+    expect([status, stderr]).toEqual([0, '']);
+  });
+
+  it('is 1 for a regression, which is named with its ratio', async () => {
+    const { status, stdout } = await barewire(['compare', base, at('slower')]);
+    const words = stdout.replace(/\s+/g, ' ');
+    expect(words).toMatch(
+      /Regression: flannel-vxlan, 350B at 1,000 requests\/s: p99 is 1\.2\d \(1\.\d+–1\.\d+\) times the base's, beyond 5 %\./,
+    );
+    expect(words).not.toMatch(/Regression: (macvlan|host)/);
+    expect(status).toBe(1);
+  });
+
+  it('is 0 for what became better', async () => {
+    expect((await barewire(['compare', at('slower'), base])).status).toBe(0);
+  });
+
+  it.each(['30%', '.3'])('is 0 for what lies within a margin of %s', async (margin) => {
+    const { status, stdout } = await barewire(['compare', base, at('slower'), '--margin', margin]);
+    expect(stdout).toContain('worse by more than 30 % beyond chance');
+    expect(status).toBe(0);
+  });
+
+  it('is 0 for one block, whose figures tell nothing from chance, and says so', async () => {
+    await makeResults(at('single'), { seed: 4, factors: { ...FACTORS, macvlan: 3 }, blocks: 1 });
+    const { status, stdout } = await barewire(['compare', base, at('single')]);
+    expect(stdout).toContain('The new run has one block: nothing can be told from chance.');
+    expect(stdout).toMatch(/A ratio without an interval/);
+    expect(status).toBe(0);
+  });
+});
+
+describe('what differs', () => {
+  it('stands before every figure', async () => {
+    const environment = { client: { kernel: '6.19', cpus: 2 } };
+    await makeResults(at('elsewhere'), { seed: 5, factors: FACTORS, changes: { environment } });
+    const { stdout } = await barewire(['compare', base, at('elsewhere')]);
+    expect(stdout).toMatch(/client: kernel +6\.18 +6\.19/);
+    expect(stdout).toMatch(/client: cpus +– +2/);
+    expect(stdout.indexOf('client: kernel')).toBeLessThan(stdout.indexOf('In short'));
+  });
+
+  it('lists the cells that only one has, and compares the others', async () => {
+    await makeResults(at('other'), { seed: 6, factors: { macvlan: 1.05, ipvlan: 1.1 } });
+    const { cells, onlyA, onlyB, status } = await compared(base, at('other'));
+    expect(cells.map(({ network }) => network)).toEqual(['host', 'macvlan']);
+    expect(onlyA.map(({ network }) => network)).toEqual(['flannel-vxlan']);
+    expect(onlyB.map(({ network }) => network)).toEqual(['ipvlan']);
+    expect(status).toBe(0);
+    const { stdout } = await barewire(['compare', base, at('other')]);
+    expect(stdout).toMatch(/Only in the base\n- flannel-vxlan, 350B at 1,000/);
+    expect(stdout).toMatch(/Only in the new run\n- ipvlan, 350B at 1,000/);
+  });
+
+  it('is 2 where nothing is common, with what each has', async () => {
+    await makeResults(at('faster'), { seed: 7, factors: FACTORS, rateRps: 9000 });
+    const { status, stdout, stderr } = await barewire(['compare', base, at('faster')]);
+    expect(stderr).toMatch(/no network, workload and rate in common/);
+    expect(stdout).toMatch(/host, 350B at 9,000 requests\/s/);
+    expect(status).toBe(2);
+  });
+});
+
+describe('a wrong request', () => {
+  it.each<[string, string[], RegExp]>([
+    [
+      'a directory of no study',
+      ['FOLDER', 'FOLDER/base'],
+      /study\.json could not be read.*\n.*results directory/,
+    ],
+    ['a file', ['FOLDER/base', 'FOLDER/base/study.json'], /study\.json could not be read/],
+    ['nowhere', ['FOLDER/base', '/nowhere'], /\/nowhere\/study\.json could not be read/],
+    ['a single directory', ['FOLDER/base'], /missing required argument 'new'/],
+    ['a margin of none', ['FOLDER/base', 'FOLDER/same', '--margin', 'small'], /--margin "small".*\n.*5%/],
+    ['a margin of 0', ['FOLDER/base', 'FOLDER/same', '--margin', '0'], /--margin "0" is not a margin/],
+    [
+      'a margin without a unit',
+      ['FOLDER/base', 'FOLDER/same', '--margin', '5'],
+      /--margin "5" is not a margin/,
+    ],
+  ])('%s ends with status 2', async (_, args, message) => {
+    const { status, stderr, stdout } = await barewire([
+      'compare',
+      ...args.map((word) => word.replace('FOLDER', folder)),
+    ]);
+    expect(stderr).toMatch(message);
+    expect([status, stdout]).toEqual([2, '']);
+  });
+
+  it('says of a study.json of another version which it is', async () => {
+    await cp(base, at('later'), { recursive: true });
+    await writeFile(at('later', 'study.json'), JSON.stringify({ ...study(), schema: 7 }));
+    const { status, stderr } = await barewire(['compare', base, at('later')]);
+    expect(stderr).toMatch(
+      /later\/study\.json was refused: it is of version 7, and this Barewire reads version 1/,
+    );
+    expect(status).toBe(2);
+  });
+});
+
+describe('what is damaged is refused by name, and the rest is analysed', () => {
+  const damage: [string, () => Promise<unknown>, RegExp][] = [
+    [
+      'a histogram that was cut off',
+      () => truncate(at('bad', 'histograms/b1-01.response.hdr'), 60),
+      /histograms\/b1-01\.response\.hdr: .*cannot be decoded/,
+    ],
+    [
+      'a histogram that is missing',
+      () => unlink(at('bad', 'histograms/b2-03.service.hdr')),
+      /histograms\/b2-03\.service\.hdr: it is missing/,
+    ],
+    [
+      'a histogram that is none',
+      () => writeFile(at('bad', 'histograms/b3-01.response.hdr'), 'no histogram\n'),
+      /histograms\/b3-01\.response\.hdr: .*cannot be decoded/,
+    ],
+    [
+      'a histogram of another trial',
+      () => makeOther(),
+      /histograms\/b4-02\.response\.hdr: it holds 3 samples, and its trial has 1000 answers/,
+    ],
+    [
+      'a line of another version',
+      () => appendFile(at('bad', 'trials.jsonl'), '{"schema":4}\n'),
+      /trials\.jsonl, line 25: it is of version 4, and this Barewire reads version 1/,
+    ],
+    [
+      'a line that is no JSON',
+      () => appendFile(at('bad', 'trials.jsonl'), 'garbage\n'),
+      /trials\.jsonl, line 26: it is not JSON/,
+    ],
+    [
+      'a line that is there twice',
+      async () => appendFile(at('bad', 'trials.jsonl'), await firstLine()),
+      /trials\.jsonl, line 27: b1-01 is there already/,
+    ],
+    [
+      'a line that was cut off',
+      () => appendFile(at('bad', 'trials.jsonl'), '{"schema":1,"id":"b7'),
+      /trials\.jsonl, line 28: it was cut off/,
+    ],
+  ];
+  const makeOther = async (): Promise<void> => {
+    await writeFile(at('bad', 'histograms/b4-02.response.hdr'), histogramOf([1, 2, 3]).encode());
+  };
+  const firstLine = async (): Promise<string> =>
+    `${(await readFile(join(base, 'trials.jsonl'), 'utf8')).split('\n')[0] ?? ''}\n`;
+
+  let json: Comparison;
+  beforeAll(async () => {
+    await cp(base, at('bad'), { recursive: true });
+    for (const [, harm] of damage) await harm();
+    json = await compared(base, at('bad'));
+  });
+
+  it.each(damage)('%s', (_, __, message) => {
+    const { b, cells } = json;
+    expect(b.refused.map(({ file, why }) => `${file}: ${why}`).join('\n')).toMatch(message);
+    expect(cells).toHaveLength(3);
+  });
+
+  it('in words for a person', async () => {
+    const { status, stdout } = await barewire(['compare', base, at('bad')]);
+    const words = stdout.replace(/\s+/g, ' ');
+    for (const [, , message] of damage)
+      expect(words).toMatch(new RegExp(message.source.replace(/^.*?: /, '')));
+    expect(words).toContain('Refused, and counted in nothing');
+    expect(status).toBe(0);
+  });
+
+  it('in the report, its summary and its cells', async () => {
+    const { status, stdout } = await barewire(['report', at('bad')]);
+    expect(status).toBe(0);
+    expect(stdout.replace(/\s+/g, ' ')).toContain('histograms/b2-03.service.hdr: it is missing');
+    const summary = JSON.parse(await readFile(at('bad', 'summary.json'), 'utf8')) as Summary;
+    expect(summary.refused).toHaveLength(damage.length);
+    const vxlan = summary.networks.find(({ name }) => name === 'flannel-vxlan')!.cells[0]!;
+    expect([vxlan.trials, vxlan.invalidTrials]).toEqual([5, 1]);
+    expect(vxlan.certificate.reasons.join()).toContain('histograms/b2-03.service.hdr was refused');
+    for (const name of ['report.html', 'report.md'])
+      expect((await readFile(at('bad', name), 'utf8')).replaceAll('\\', '')).toContain('b2-03.service.hdr');
+  });
+});
+
+it('prints JSON that keeps to the published schema, and nothing else', async () => {
+  const published = JSON.parse(readFileSync('schema/comparison.schema.json', 'utf8')) as object;
+  const valid = new Ajv2020({ allowUnionTypes: true }).compile(published);
+  const { status, stdout, stderr } = await barewire(['compare', '--json', base, at('slower')]);
+  expect([valid(JSON.parse(stdout)), valid.errors]).toEqual([true, null]);
+  expect([status, stderr]).toEqual([1, '']);
+});
