@@ -78,7 +78,8 @@ export function nextRate(history: readonly RateTrial[], search: RateSearch): Rat
   if (best === 0 && (spent || isHopeless(vouched, options)))
     return { kind: 'none', why: whyNone(vouched, history.length) };
   const belief = maxima(vouched, options);
-  const next = Math.round(best === 0 && vouched.length >= HOPES ? options.leastRps : aim(belief, options));
+  const asksForHope = best === 0 && vouched.length >= HOPES && !isRefused(history, options.leastRps);
+  const next = asksForHope ? options.leastRps : Math.round(aim(belief, options));
   const ceiling = ceilingOf(history);
   if (next >= ceiling) return underCeiling(best, ceiling, spent, options);
   const max = rangeOf(belief);
@@ -89,7 +90,8 @@ export function nextRate(history: readonly RateTrial[], search: RateSearch): Rat
 
 const optionsOf = (search: RateSearch): Options => {
   const options = { ...DEFAULTS, ...search };
-  return { ...options, leastRps: Math.max(options.leastRps, Math.exp(FROM) * options.closedLoopRps) };
+  const leastRps = Math.ceil(Math.max(options.leastRps, Math.exp(FROM) * options.closedLoopRps));
+  return { ...options, leastRps };
 };
 
 /** The highest rate that held; 0 when none did. */
@@ -98,7 +100,7 @@ const bestOf = (trials: readonly RateTrial[], options: Options): number =>
 
 /** Once could be a lapse. */
 const isHopeless = (trials: readonly RateTrial[], { leastRps }: Options): boolean =>
-  trials.filter(({ offeredRps }) => offeredRps <= leastRps + 1).length > 1;
+  trials.filter(({ offeredRps }) => offeredRps <= leastRps).length > 1;
 
 function whyNone(vouched: readonly RateTrial[], tries: number): string {
   if (vouched.length === 0) return `the load generator vouches for none of ${tries} trials`;
@@ -110,15 +112,14 @@ function aim(belief: Belief, { latencyLimitMs, leastRps }: Options): number {
   return Math.max(leastRps, belief(latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT));
 }
 
-/** The lowest rate that was refused as often as it was tried, and too often for luck. */
+const isRefused = (history: readonly RateTrial[], rateRps: number): boolean =>
+  history.filter(({ valid, offeredRps }) => !valid && offeredRps === rateRps).length >= REFUSALS;
+
+/** The lowest rate beyond all that the generator vouched for which it refused too often for luck. */
 function ceilingOf(history: readonly RateTrial[]): number {
   const most = Math.max(0, ...history.filter(({ valid }) => valid).map(({ offeredRps }) => offeredRps));
-  const refused = history.filter(({ valid, offeredRps }) => !valid && offeredRps > most);
-  const times = (rate: number): number => refused.filter(({ offeredRps }) => offeredRps === rate).length;
-  return Math.min(
-    Infinity,
-    ...refused.map(({ offeredRps }) => offeredRps).filter((rate) => times(rate) >= REFUSALS),
-  );
+  const beyond = history.map(({ offeredRps }) => offeredRps).filter((rate) => rate > most);
+  return Math.min(Infinity, ...beyond.filter((rate) => isRefused(history, rate)));
 }
 
 const rangeOf = (belief: Belief): MaxRate & { readonly high: number } => ({

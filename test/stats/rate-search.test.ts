@@ -110,6 +110,12 @@ test('a generator that vouches for nothing ends the search, and says so', () => 
   expect(step).toEqual({ kind: 'none', why: 'the load generator vouches for none of 16 trials' });
 });
 
+test('a generator that vouches for no low rate does not keep the search there', () => {
+  const server: Server = (rate) => ({ valid: rate > 20_000, latencyMs: rate > 40_000 ? 9 : 0.5 });
+  const { step } = search(server, { closedLoopRps: 100_000, latencyLimitMs: 1 });
+  expect(step.kind === 'found' && Math.abs(step.max.value / 40_000 - 1)).toBeLessThan(0.15);
+});
+
 test('trials that are spoiled by chance do not move the maximum', () => {
   const random = seeded(34);
   const server = withCapacity(50_000, 0.01, random);
