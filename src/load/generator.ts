@@ -44,9 +44,15 @@ export class GeneratorProcess implements AsyncDisposable {
     return generatorIn(this.#running, netns, () => this.end());
   }
 
+  /** An agent that is lost has ended its processes by itself. */
   async end(): Promise<void> {
-    await this.#running?.[Symbol.asyncDispose]();
+    const running = this.#running;
     this.#running = null;
+    try {
+      await running?.[Symbol.asyncDispose]();
+    } catch (error) {
+      if (!(error instanceof BarewireError) || error.code !== 'agent-lost') throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
