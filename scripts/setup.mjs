@@ -30,6 +30,7 @@ const TEST_TOOLS = [
   { tool: 'modprobe', pkg: 'kmod', why: 'finds the modules that a guest needs' },
   { tool: 'ssh', pkg: 'openssh-client', why: 'reaches a guest' },
   { tool: 'sshd', pkg: 'openssh-server', why: 'lets a guest be reached' },
+  { tool: 'wg', pkg: 'wireguard-tools', why: 'sets up WireGuard in a guest' },
   { tool: 'sudo', pkg: 'sudo', why: 'lets a guest be reached by one who is not root' },
   { tool: 'chromium', pkg: 'chromium', why: 'opens the report as a reader would' },
 ];

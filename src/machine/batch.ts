@@ -11,7 +11,9 @@ export interface Batch {
 /** A word that iproute2's `-batch` would read otherwise than a shell passes it: it splits, quotes and cuts at `#`. */
 const UNSAFE = /[\s"'#\\]|^$/;
 
-export const fitsBatch = (command: Command): boolean => !command.args.some((word) => UNSAFE.test(word));
+/** `wg` takes one command a process. */
+export const fitsBatch = ({ tool, args }: Command): boolean =>
+  tool !== 'wg' && !args.some((word) => UNSAFE.test(word));
 
 /** True when `next` may go to the process that takes `previous`. */
 export const joins = (previous: Command, next: Command): boolean =>

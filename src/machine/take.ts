@@ -107,6 +107,9 @@ async function act(action: Exclude<Action, Command>, entry: Entry, how: Taking):
       // Exclusive: what came into being since it was looked for is not ours to overwrite.
       writeFileSync(action.path, action.content, { flag: 'wx' });
       break;
+    case 'key':
+      await makeKey(action.path);
+      break;
     case 'directory':
       mkdirSync(dirname(action.path), { recursive: true });
       mkdirSync(action.path);
@@ -115,6 +118,12 @@ async function act(action: Exclude<Action, Command>, entry: Entry, how: Taking):
       await how.start(entry);
       break;
   }
+}
+
+async function makeKey(path: string): Promise<void> {
+  const { code, stdout, stderr } = await runCommand(['wg', 'genkey'], { netns: null });
+  if (code !== 0) throw new Error(stderr);
+  writeFileSync(path, stdout, { flag: 'wx', mode: 0o600 });
 }
 
 const stepFailed = (step: Step, host: string, said: string, cause?: unknown): BarewireError =>

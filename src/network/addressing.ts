@@ -1,14 +1,32 @@
+import { BarewireError } from '../schema/index.js';
+import { LEAST_MTU, versionOf } from './ip-version.js';
 import { besideHost } from './segment.js';
 import type { ContainerPlan, NetHost, Site, Underlay } from './types.js';
 
 /**
- * Subnets of hosts: 198.19.INDEX.0/24, the upper half of the range that RFC 2544 keeps for benchmarks. The lower half is
- * left to the wires of testbeds.
+ * Subnets of hosts, in the upper half of the ranges that are kept for benchmarks (RFC 2544 for IPv4, RFC 5180 for IPv6):
+ * 198.19.INDEX.0/24 and 2001:2:0:19INDEX::/64. The lower half is left to the wires of testbeds.
  */
-const subnet = (host: NetHost): string => `198.19.${host.index}`;
-export const subnetOf = (host: NetHost): string => `${subnet(host)}.0/24`;
-/** The address of the host's tunnel device: flannel gives it the subnet's `.0`. */
-export const tunnelAddress = (host: NetHost): string => `${subnet(host)}.0`;
+const subnet = {
+  4: { all: '198.19.0.0/16', first: ({ index }: NetHost) => `198.19.${index}.`, prefix: 24 },
+  6: { all: '2001:2:0:1900::/56', first: ({ index }: NetHost) => `2001:2:0:19${hex2(index)}::`, prefix: 64 },
+} as const;
+
+const hex2 = (value: number): string => value.toString(16).padStart(2, '0');
+const ofVersion = (host: NetHost) => subnet[versionOf(host.address)];
+
+/** All hosts' subnets together. */
+export const wholeNetwork = (host: NetHost): string => ofVersion(host).all;
+export const subnetOf = (host: NetHost): string => `${tunnelAddress(host)}/${ofVersion(host).prefix}`;
+/** The address of the host's tunnel device: flannel gives it the subnet's first. */
+export const tunnelAddress = (host: NetHost): string => inSubnet(host, 0);
+
+/** Address `number` of the host's subnet. */
+function inSubnet(host: NetHost, number: number): string {
+  const first = ofVersion(host).first(host);
+  if (versionOf(host.address) === 4) return `${first}${number}`;
+  return number === 0 ? first : `${first}${number.toString(16)}`;
+}
 
 /** Where container `number` (1, 2, …) of the site's host goes. */
 export function placeContainer(site: Site, number: number, underlay: Underlay): ContainerPlan {
@@ -16,9 +34,20 @@ export function placeContainer(site: Site, number: number, underlay: Underlay): 
   return {
     netns: `bw-${run}-${host.name}-c${number}`,
     hostLink: `bw-${run}-c${number}`,
-    mtu: host.mtu - underlay.overheadBytes,
+    mtu: mtuLeft(host, underlay),
     ...addresses(site, number, underlay),
   };
+}
+
+/** Of the host's packets to its containers and back. Throws `bad-input` where the underlay leaves too little of the wire's. */
+export function mtuLeft(host: NetHost, { name, overheadBytes }: Underlay): number {
+  const version = versionOf(host.address);
+  const mtu = host.mtu - overheadBytes[version];
+  if (mtu >= LEAST_MTU[version]) return mtu;
+  throw new BarewireError(
+    `${name} leaves an MTU of ${mtu} bytes on ${host.name}, whose wire has ${host.mtu}: IPv${version} needs ${LEAST_MTU[version]}.`,
+    { code: 'bad-input', fault: 'user', hint: 'Give the wire a greater MTU, or leave this network out.' },
+  );
 }
 
 function addresses(
@@ -33,6 +62,10 @@ function addresses(
     case 'segment':
       return { address: besideHost(site, number), prefix: host.prefix, gateway: host.address };
     case 'subnet':
-      return { address: `${subnet(host)}.${number + 1}`, prefix: 24, gateway: `${subnet(host)}.1` };
+      return {
+        address: inSubnet(host, number + 1),
+        prefix: ofVersion(host).prefix,
+        gateway: inSubnet(host, 1),
+      };
   }
 }

@@ -12,6 +12,7 @@ import { hostGw } from './underlay/host-gw.js';
 import { ipip } from './underlay/ipip.js';
 import { none } from './underlay/none.js';
 import { vxlan } from './underlay/vxlan.js';
+import { wireguard } from './underlay/wireguard.js';
 
 /** The reference: every ratio is against it. */
 export const REFERENCE = 'host';
@@ -23,6 +24,7 @@ export const CATALOG: readonly Network[] = [
   pair('flannel-vxlan', vxlan, bridge),
   pair('flannel-aws-vpc', awsVpc, bridge),
   pair('flannel-ipip', ipip, bridge),
+  pair('flannel-wireguard', wireguard, bridge),
   pair('host-gw-ptp', hostGw, ptp),
   pair('macvlan', flat, macvlan),
   pair('ipvlan', flat, ipvlanL2),

@@ -1,6 +1,8 @@
-import type { Made, Step } from '../schema/index.js';
+import type { Action, Made, Step } from '../schema/index.js';
+import { versionOf } from './ip-version.js';
+import type { Site } from './types.js';
 
-type Tool = 'ip' | 'bridge' | 'tc';
+type Tool = Extract<Action, { kind: 'command' }>['tool'];
 
 /**
  * A step that is one command. The line is cut at its spaces, and no shell sees it: names of links and namespaces
@@ -16,9 +18,24 @@ const command =
 
 export const ip = command('ip');
 export const bridge = command('bridge');
+export const wg = command('wg');
 
 /** Needed where packets pass from the host's interface to another one of its own. */
-export function forwarding(): Step {
-  const where = { kind: 'sysctl', netns: null, key: 'net.ipv4.ip_forward' } as const;
+export function forwarding({ host }: Site): Step {
+  const key = versionOf(host.address) === 6 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
+  const where = { kind: 'sysctl', netns: null, key } as const;
   return { why: 'Let the host forward packets of others.', do: { ...where, value: '1' }, undo: where };
 }
+
+/** An address that is used at once: its IPv6 neighbours are not asked first whether one of them has it. */
+export const giveAddress = (netns: string | null, why: string, address: string, dev: string): Step =>
+  ip(netns, why, `addr add ${address} dev ${dev}${versionOf(address) === 6 ? ' nodad' : ''}`);
+
+/**
+ * An IPv6 router asks for its neighbours from an address of the link alone (ndisc_solicit in net/ipv6/ndisc.c), which a link
+ * gets by itself only where that is not switched off, and then a second late.
+ */
+export const linkLocal = ({ host }: Site, dev: string): Step[] =>
+  versionOf(host.address) === 4
+    ? []
+    : [giveAddress(null, 'Give it an address to ask its neighbours from.', 'fe80::1/64', dev)];

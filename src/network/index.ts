@@ -9,5 +9,6 @@ export type {
   Waypoint,
 } from './types.js';
 export { CATALOG, findNetwork, networkNames, REFERENCE } from './catalog.js';
+export { versionOf, type IpVersion } from './ip-version.js';
 export { localMac } from './mac.js';
 export { support } from './support.js';

@@ -8,10 +8,11 @@ export function pair(name: string, underlay: Underlay, attachment: Attachment): 
     name,
     what: [attachment.what, underlay.what].filter((words) => words !== '').join('; '),
     requires: [...attachment.requires, ...underlay.requires],
+    ...(underlay.noIpv6 !== undefined && { noIpv6: underlay.noIpv6 }),
     plan: (request) =>
       sitesOf(request).map((site) => {
         if (underlay.oneSegment) requireOneSegment(site, name);
-        return hostPlan(site, underlay, attachment);
+        return hostPlan(site, underlay, attachment, request.containers ?? 1);
       }),
   };
 }
@@ -19,14 +20,25 @@ export function pair(name: string, underlay: Underlay, attachment: Attachment): 
 const sitesOf = ({ run, hosts }: NetworkRequest): Site[] =>
   hosts.map((host) => ({ run, host, peers: hosts.filter((peer) => peer !== host) }));
 
-/** What the host has once, then its container, from outside to inside: few changes of tool and place, which cost a process each. */
-function hostPlan(site: Site, underlay: Underlay, attachment: Attachment): HostPlan {
-  const container = placeContainer(site, 1, underlay);
-  const joint = attachment.join(site, container);
+/** What the host has once, then its containers, from outside to inside: few changes of tool and place, which cost a process each. */
+function hostPlan(site: Site, underlay: Underlay, attachment: Attachment, containers: number): HostPlan {
+  const first = placeContainer(site, 1, underlay);
+  const joint = attachment.join(site, first);
+  const others = Array.from({ length: containers - 1 }, (_, at) =>
+    attachment.join(site, placeContainer(site, at + 2, underlay)),
+  );
+  const known = underlay.introduce?.(site);
   return {
     host: site.host.name,
-    steps: [...attachment.prepare(site, container), ...underlay.steps(site), ...joint.steps],
+    steps: [
+      ...(known?.steps ?? []),
+      ...attachment.prepare(site, first),
+      ...underlay.steps(site),
+      ...[joint, ...others].flatMap(({ steps }) => steps),
+    ],
     container: joint.container,
+    others: others.map(({ container }) => container),
+    ...(known && { introduction: { steps: known.steps.length, ask: known.ask } }),
     through: [...underlay.through(site), ...joint.through],
     around: loopbacks(joint.container.netns),
   };

@@ -1,15 +1,17 @@
 import { BarewireError } from '../schema/index.js';
+import { versionOf, type IpVersion } from './ip-version.js';
 import type { NetHost, Site } from './types.js';
 
 /** Containers of a host on its own segment: 31 addresses each, host 1 from .33, host 2 from .65, and so on to host 6 of a /24. */
-const SLOTS = 32;
+const SLOTS = 32n;
 
 /** The address of container `number` beside its host. Throws `bad-input` where the segment has none for it. */
 export function besideHost({ host, peers }: Site, number: number): string {
-  const offset = host.index * SLOTS + number;
-  const address = toAddress(firstOf(host) + offset);
-  const taken = [host, ...peers].find((other) => other.address === address);
-  if (taken === undefined && offset < sizeOf(host) - 1) return address;
+  const version = versionOf(host.address);
+  const offset = BigInt(host.index) * SLOTS + BigInt(number);
+  const address = toAddress(firstOf(host) + offset, version);
+  const taken = [host, ...peers].find((other) => toNumber(other.address) === toNumber(address));
+  if (taken === undefined && offset < sizeOf(host) - 1n) return address;
   const why = taken === undefined ? `ends before ${address}` : `has ${taken.name} at ${address}`;
   throw refused(`A container of ${host.name} finds no address: its segment ${printSegment(host)} ${why}.`);
 }
@@ -30,11 +32,43 @@ const refused = (message: string): BarewireError =>
     hint: 'Leave this network out (flannel-vxlan works on any hosts that reach each other), or use other hosts.',
   });
 
-const sizeOf = ({ prefix }: NetHost): number => 2 ** (32 - prefix);
-const firstOf = (host: NetHost): number => Math.floor(toNumber(host.address) / sizeOf(host)) * sizeOf(host);
-const printSegment = (host: NetHost): string => `${toAddress(firstOf(host))}/${host.prefix}`;
+const BITS: Readonly<Record<IpVersion, number>> = { 4: 32, 6: 128 };
 
-const toNumber = (address: string): number =>
-  address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-const toAddress = (value: number): string =>
-  [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+const sizeOf = ({ address, prefix }: NetHost): bigint => 1n << BigInt(BITS[versionOf(address)] - prefix);
+const firstOf = (host: NetHost): bigint => (toNumber(host.address) / sizeOf(host)) * sizeOf(host);
+const printSegment = (host: NetHost): string =>
+  `${toAddress(firstOf(host), versionOf(host.address))}/${host.prefix}`;
+
+const toNumber = (address: string): bigint =>
+  versionOf(address) === 4
+    ? joined(address.split('.').map(Number), 8n)
+    : joined(
+        groupsOf(address).map((group) => parseInt(group, 16)),
+        16n,
+      );
+
+const joined = (parts: readonly number[], bits: bigint): bigint =>
+  parts.reduce((sum, part) => (sum << bits) + BigInt(part), 0n);
+
+/** All eight, the `::` filled in. */
+function groupsOf(address: string): string[] {
+  const [head = '', tail] = address.split('::');
+  const words = (part = ''): string[] => part.split(':').filter(Boolean);
+  const zeros = 8 - words(head).length - words(tail).length;
+  return [...words(head), ...Array<string>(zeros).fill('0'), ...words(tail)];
+}
+
+const toAddress = (value: bigint, version: IpVersion): string =>
+  version === 4
+    ? [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.')
+    : shortened([112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => (value >> shift) & 0xffffn));
+
+/** RFC 5952: the longest run of zeros, of two at least, becomes `::`. */
+function shortened(groups: readonly bigint[]): string {
+  const text = groups.map((group) => group.toString(16)).join(':');
+  const runs = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)].map(([run]) => run);
+  const longest = runs.toSorted((one, other) => other.length - one.length)[0];
+  if (longest === undefined) return text;
+  const at = text.indexOf(longest);
+  return `${text.slice(0, at).replace(/:$/, '')}::${text.slice(at + longest.length).replace(/^:/, '')}`;
+}

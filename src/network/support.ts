@@ -1,13 +1,17 @@
 import type { Answer } from '../machine/index.js';
 import type { NetworkStatus } from '../schema/index.js';
+import type { IpVersion } from './ip-version.js';
 import type { Network, Requirement } from './types.js';
 
 /**
- * Whether a machine can run a network. `answers` stand in the order of `network.requires`. One no is enough for a no; an
- * unknown without a no is an unknown: it is worth trying.
+ * Whether a machine can run a network over a version of IP. `answers` stand in the order of `network.requires`. One no is enough
+ * for a no; an unknown without a no is an unknown: it is worth trying.
  */
-export function support(network: Network, answers: readonly Answer[]): NetworkStatus {
-  const doubts = network.requires.flatMap((requirement, at) => doubt(requirement, answers[at]));
+export function support(network: Network, answers: readonly Answer[], ip: IpVersion = 4): NetworkStatus {
+  const doubts = [
+    ...(ip === 6 && network.noIpv6 !== undefined ? [ipv4Alone(network.noIpv6)] : []),
+    ...network.requires.flatMap((requirement, at) => doubt(requirement, answers[at])),
+  ];
   const worst = doubts.find(({ answer }) => answer === 'no') ?? doubts[0];
   return {
     name: network.name,
@@ -23,6 +27,12 @@ interface Doubt {
   readonly reason: string;
   readonly remedy: string;
 }
+
+const ipv4Alone = (reason: string): Doubt => ({
+  answer: 'no',
+  reason,
+  remedy: 'Measure it over IPv4.',
+});
 
 function doubt(requirement: Requirement, answer: Answer | undefined): Doubt[] {
   if (answer === undefined) {
@@ -55,5 +65,14 @@ function remedyFor(requirement: Requirement): string {
   }
 }
 
-const packageOf = (tool: string): string =>
-  tool === 'bridge' || tool === 'ip' || tool === 'tc' ? `iproute2 (it has ${tool})` : tool;
+const PACKAGES: Readonly<Record<string, string>> = {
+  bridge: 'iproute2',
+  ip: 'iproute2',
+  tc: 'iproute2',
+  wg: 'wireguard-tools',
+};
+
+const packageOf = (tool: string): string => {
+  const name = PACKAGES[tool];
+  return name === undefined ? tool : `${name} (it has ${tool})`;
+};

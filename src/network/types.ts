@@ -1,4 +1,5 @@
 import type { Step } from '../schema/index.js';
+import type { IpVersion } from './ip-version.js';
 
 /** A host as a network sees it: the data interface that packets leave by. */
 export interface NetHost {
@@ -6,11 +7,13 @@ export interface NetHost {
   /** 1, 2, …: numbers the host's addresses and subnet. */
   readonly index: number;
   readonly dev: string;
-  /** IPv4, without prefix. */
+  /** IPv4 or IPv6, without prefix: containers get addresses of the same version. */
   readonly address: string;
   readonly prefix: number;
   readonly mac: string;
   readonly mtu: number;
+  /** What the host said of itself when it was introduced to its peers; absent before. */
+  readonly publicKey?: string;
   /** False where the kernel has no IPv6, or has it switched off: then nothing can be told to keep it silent. */
   readonly ipv6?: boolean;
 }
@@ -20,6 +23,8 @@ export interface NetworkRequest {
   /** The run's id: prefixes the names of namespaces. */
   readonly run: string;
   readonly hosts: readonly NetHost[];
+  /** On each host; 1 by default. */
+  readonly containers?: number;
 }
 
 /** A container of one host: where a server or a generator is to run, and the address it is reached at. */
@@ -42,10 +47,20 @@ export interface HostPlan {
   readonly host: string;
   readonly steps: readonly Step[];
   readonly container: Container;
+  /** Those after the first. */
+  readonly others: readonly Container[];
+  readonly introduction?: Introduction;
   /** Devices that must carry every packet between the containers, in order from the wire to the container. */
   readonly through: readonly Waypoint[];
   /** Devices that must carry none of it. */
   readonly around: readonly Waypoint[];
+}
+
+/** The first `steps` of a plan make what peers must know of the host before they can take the rest of theirs. */
+export interface Introduction {
+  readonly steps: number;
+  /** The program that then prints it, for `publicKey`. */
+  readonly ask: readonly string[];
 }
 
 /** What a kernel or a machine must have for it; a `place` is where the hosts must stand. */
@@ -60,6 +75,8 @@ export interface Network {
   /** One line for tables and `barewire networks`. */
   readonly what: string;
   readonly requires: readonly Requirement[];
+  /** Why it carries IPv4 alone; absent where it carries IPv6 too. */
+  readonly noIpv6?: string;
   plan(request: NetworkRequest): readonly HostPlan[];
 }
 
@@ -92,12 +109,16 @@ export interface Underlay {
   /** Empty when there is nothing to say. */
   readonly what: string;
   readonly requires: readonly Requirement[];
-  /** Bytes that it takes from each packet for its own headers. */
-  readonly overheadBytes: number;
+  /** Why it carries IPv4 alone; absent where it carries IPv6 too. */
+  readonly noIpv6?: string;
+  /** Bytes that it takes from each packet for its own headers, by the version of the outer one. */
+  readonly overheadBytes: Readonly<Record<IpVersion, number>>;
   /** `host`: the host's own. `segment`: containers take some beside their hosts'. `subnet`: each host has a subnet of its own. */
   readonly addresses: 'host' | 'segment' | 'subnet';
   /** True when peers must be one hop away on layer 2. */
   readonly oneSegment: boolean;
+  /** Taken before all else on both hosts; then `ask` prints the host's public key. */
+  introduce?(site: Site): { readonly steps: readonly Step[]; readonly ask: readonly string[] };
   steps(site: Site): readonly Step[];
   /** The devices of the host that packets to its peers pass. */
   through(site: Site): readonly Waypoint[];

@@ -5,17 +5,19 @@ const netns = z.string().nullable();
 
 /**
  * One change to a machine, as data. `command` runs a tool of iproute2 (consecutive commands of one tool in one
- * namespace go through its `-batch`); the rest are written by the agent itself.
+ * namespace go through its `-batch`) or `wg`; the rest are written by the agent itself.
  */
 export const actionSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('command'),
-    tool: z.enum(['ip', 'bridge', 'tc']),
+    tool: z.enum(['ip', 'bridge', 'tc', 'wg']),
     netns,
     args: z.array(z.string()).readonly(),
   }),
   z.object({ kind: z.literal('sysctl'), netns, key: z.string(), value: z.string() }),
   z.object({ kind: z.literal('file'), path: z.string(), content: z.string() }),
+  /** A fresh private key of WireGuard that never leaves the machine: a file that its owner alone can read. */
+  z.object({ kind: z.literal('key'), path: z.string() }),
   z.object({ kind: z.literal('directory'), path: z.string() }),
   z.object({
     kind: z.literal('process'),
@@ -58,6 +60,8 @@ export function printAction(action: Action): string {
       return `${inNetns(action.netns)}sysctl -w ${action.key}=${action.value}`;
     case 'file':
       return `write ${action.path} (${action.content.length} characters)`;
+    case 'key':
+      return `(umask 077; wg genkey > ${action.path})`;
     case 'directory':
       return `mkdir -p ${action.path}`;
     case 'process':

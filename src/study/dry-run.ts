@@ -6,7 +6,7 @@ const RUN = 'dryrun';
 
 /** Every step of every network, as a reader would type it; changes nothing and needs no rights. */
 export function dryRun(spec: ResolvedStudy): string {
-  const hosts = plannedHosts(spec.wire);
+  const hosts = plannedHosts(spec);
   return spec.networks
     .flatMap((name) => {
       const network = findNetwork(name);

@@ -1,23 +1,24 @@
 import type { Machine } from '../machine/index.js';
+import { versionOf } from '../network/index.js';
 import { BarewireError } from '../schema/index.js';
 
 export interface PingPlan {
   readonly netns: string | null;
   readonly to: string;
   readonly count: number;
-  /** The whole IPv4 packet. */
+  /** The whole IP packet. */
   readonly packetBytes: number;
   /** How long the last answer may take. */
   readonly waitMs: number;
 }
 
-/** Of an IPv4 packet: its own header 20, ICMP's 8. */
-const HEADERS_BYTES = 28;
+/** The IP header and ICMP's 8. */
+const HEADERS_BYTES = { 4: 28, 6: 48 } as const;
 const INTERVAL_S = '0.002';
 
 /** Sends pings that must not be fragmented and counts their answers. */
 export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
-  const payload = String(plan.packetBytes - HEADERS_BYTES);
+  const payload = String(plan.packetBytes - HEADERS_BYTES[versionOf(plan.to)]);
   const wait = String(plan.waitMs / 1_000);
   const how = ['-n', '-q', '-i', INTERVAL_S, '-M', 'do', '-W', wait];
   const argv = ['ping', ...how, '-c', String(plan.count), '-s', payload, plan.to];

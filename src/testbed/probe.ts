@@ -1,11 +1,11 @@
 import type { Answer, Feature, Machine } from '../machine/index.js';
-import { findNetwork, support, type Requirement } from '../network/index.js';
+import { findNetwork, support, versionOf, type Requirement } from '../network/index.js';
 import type { NetworkStatus } from '../schema/index.js';
 import type { Testbed } from './types.js';
 
 /**
- * Asks what the named networks need, in one go, and says for each whether it can run: on both hosts of a testbed, or on the
- * one machine.
+ * Asks what the named networks need, in one go, and says for each whether it can run: on both hosts of a testbed over its version
+ * of IP, or on the one machine.
  * @throws BarewireError `bad-input` for a name that is not in the catalog.
  */
 export async function probeNetworks(
@@ -15,13 +15,14 @@ export async function probeNetworks(
   const networks = names.map(findNetwork);
   const features = unique(networks.flatMap(({ requires }) => requires).filter(isFeature));
   const machines = 'probe' in where ? [where] : [where.client.machine, where.server.machine];
+  const ip = 'probe' in where ? 4 : versionOf(where.client.net.address);
   const answers = await Promise.all(machines.map((machine) => machine.probe(features)));
   const answerTo = (requirement: Requirement): Answer => {
     if (!isFeature(requirement)) return notThere(requirement.name);
     const at = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
     return worst(answers.map((ofMachine) => ofMachine[at]));
   };
-  return networks.map((network) => support(network, network.requires.map(answerTo)));
+  return networks.map((network) => support(network, network.requires.map(answerTo), ip));
 }
 
 /** A network stands on every host or on none. */

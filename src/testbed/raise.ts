@@ -1,5 +1,5 @@
 import type { Taken } from '../machine/index.js';
-import type { Container, HostPlan, Network } from '../network/index.js';
+import { versionOf, type Container, type HostPlan, type Network } from '../network/index.js';
 import { BarewireError } from '../schema/index.js';
 import { waitForCarrier } from './carrier.js';
 import type { Host, HostRole, Testbed } from './types.js';
@@ -17,14 +17,21 @@ export interface RaisedNetwork extends AsyncDisposable {
   lower(): Promise<number>;
 }
 
-/** Brings a network up on both hosts at once, until its links can send. When one of them fails, both are put back. */
-export async function raise(testbed: Testbed, network: Network): Promise<RaisedNetwork> {
-  const plans = plansFor(testbed, network);
-  await testbed.vet?.([plans.client, plans.server]);
+/**
+ * Brings a network with so many containers on each host up on both hosts at once, until its links can send. When one of them
+ * fails, both are put back.
+ */
+export async function raise(testbed: Testbed, network: Network, containers = 1): Promise<RaisedNetwork> {
+  const asked: Asked = { testbed, network, containers };
+  const unknown = plansFor(asked, {});
+  await testbed.vet?.([unknown.client, unknown.server]);
   const started = performance.now();
   const marks = await onBoth(testbed, ({ machine }) => machine.take([]));
+  let plans: Plans;
   try {
-    await onBoth(testbed, (host) => takeAll(host, plans[host.role]));
+    const keys = await onBoth(testbed, (host) => introduce(host, unknown[host.role]));
+    plans = plansFor(asked, keys);
+    await onBoth(testbed, (host) => takeRest(host, plans[host.role]));
   } catch (error) {
     await putBack(testbed, marks);
     throw error;
@@ -46,18 +53,49 @@ export async function raise(testbed: Testbed, network: Network): Promise<RaisedN
   };
 }
 
-async function takeAll({ machine }: Host, { steps, through }: HostPlan): Promise<void> {
+interface Asked {
+  readonly testbed: Testbed;
+  readonly network: Network;
+  readonly containers: number;
+}
+type Plans = Readonly<Record<HostRole, HostPlan>>;
+
+/** Takes the steps that make what peers must know of a host, and asks for it. */
+async function introduce({ machine }: Host, plan: HostPlan): Promise<string | undefined> {
+  if (plan.introduction === undefined) return undefined;
+  const { steps, ask } = plan.introduction;
+  await machine.take(plan.steps.slice(0, steps));
+  const { code, stdout, stderr } = await machine.run(ask);
+  if (code === 0) return stdout.trim();
+  throw new BarewireError(`${ask.join(' ')} failed on ${machine.name}: ${stderr.trim()}`, {
+    code: 'process-failed',
+    fault: 'machine',
+    hint: 'Take the steps by hand (--dry-run prints them) to see why.',
+  });
+}
+
+async function takeRest({ machine }: Host, plan: HostPlan): Promise<void> {
+  const { steps, introduction, through, container, others } = plan;
   if (steps.length === 0) return;
-  await machine.take(steps);
+  await machine.take(steps.slice(introduction?.steps ?? 0));
   await waitForCarrier(
     machine,
     through.filter(({ netns }) => netns === null).map(({ link }) => link),
   );
+  if (versionOf(container.address) === 4) return;
+  // IPv6 hears its neighbours only once it was told of the carrier (addrconf_notify in net/ipv6/addrconf.c).
+  await Promise.all([container, ...others].map(({ link, netns }) => waitForCarrier(machine, [link], netns)));
 }
 
-function plansFor(testbed: Testbed, network: Network): Record<HostRole, HostPlan> {
-  const { run, client, server } = testbed;
-  const plans = network.plan({ run, hosts: [client.net, server.net] });
+function plansFor(
+  { testbed: { run, client, server }, network, containers }: Asked,
+  keys: Partial<Record<HostRole, string | undefined>>,
+): Plans {
+  const hosts = [client, server].map(({ role, net }) => {
+    const publicKey = keys[role];
+    return publicKey === undefined ? net : { ...net, publicKey };
+  });
+  const plans = network.plan({ run, hosts, containers });
   const planOf = ({ net }: Host): HostPlan => {
     const plan = plans.find(({ host }) => host === net.name);
     if (plan !== undefined) return plan;

@@ -1,5 +1,5 @@
 import type { Machine } from '../machine/index.js';
-import type { HostPlan, NetHost } from '../network/index.js';
+import type { HostPlan, IpVersion, NetHost } from '../network/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -44,6 +44,8 @@ export interface TestbedOptions {
   /** The run's id; a fresh one by default. */
   readonly run?: string;
   readonly wire: Wire;
+  /** The version of IP of the hosts' addresses, and so of the containers'; 4 by default. */
+  readonly ip?: IpVersion | undefined;
   /** vm: the guests' kernel, a bzImage; by default this machine's own where it will do, else Debian's. */
   readonly kernel?: string | undefined;
   /** ssh: the two machines. */

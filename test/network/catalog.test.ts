@@ -15,9 +15,12 @@ const requests: fc.Arbitrary<NetworkRequest> = fc
     run: fc.stringMatching(/^[a-z0-9]{1,6}$/),
     count: fc.integer({ min: 2, max: 5 }),
     third: fc.integer({ min: 0, max: 255 }),
-    mtu: fc.integer({ min: 1280, max: 9000 }),
+    mtu: fc.integer({ min: 1360, max: 9000 }),
+    ip: fc.constantFrom(4, 6),
+    containers: fc.integer({ min: 1, max: 3 }),
   })
-  .map(({ run, count, third, mtu }) => ({
+  .map(({ run, count, third, mtu, ip, containers }) => ({
+    containers,
     run,
     hosts: Array.from({ length: count }, (_, at): NetHost => {
       const index = at + 1;
@@ -26,8 +29,8 @@ const requests: fc.Arbitrary<NetworkRequest> = fc
         name: `h${index}`,
         index,
         dev: 'eth0',
-        address: `10.1.${third}.${index}`,
-        prefix: 24,
+        address: ip === 4 ? `10.1.${third}.${index}` : `2001:db8:${third}::${index}`,
+        prefix: ip === 4 ? 24 : 64,
         mac,
         mtu,
       };
@@ -38,6 +41,7 @@ const network = fc.constantFrom(...CATALOG);
 /** The words after which a command has made something that outlives it. */
 function makes({ do: action }: Step): string | null {
   if (action.kind === 'sysctl') return 'sysctl';
+  if (action.kind === 'key') return 'file';
   if (action.kind !== 'command') return action.kind;
   const [noun, verb] = action.args;
   if (noun === 'netns' && verb === 'add') return 'netns';
@@ -81,7 +85,9 @@ describe('the catalog', () => {
     fc.assert(
       fc.property(network, requests, (one, request) => {
         if (one.name === REFERENCE) return;
-        const addresses = one.plan(request).map(({ container }) => container.address);
+        const containers = one.plan(request).flatMap(({ container, others }) => [container, ...others]);
+        expect(containers).toHaveLength(request.hosts.length * (request.containers ?? 1));
+        const addresses = containers.map(({ address }) => address);
         const all = [...addresses, ...request.hosts.map(({ address }) => address)];
         expect(new Set(all).size).toBe(all.length);
       }),

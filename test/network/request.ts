@@ -21,6 +21,12 @@ const host = (name: string, index: number): NetHost => ({
 export const twoHosts: NetworkRequest = { run: 'r1', hosts: [host('client', 1), host('server', 2)] };
 export const names = CATALOG.map(({ name }) => name);
 
+/** The same over IPv6. */
+export const twoHosts6: NetworkRequest = {
+  ...twoHosts,
+  hosts: twoHosts.hosts.map((one) => ({ ...one, address: `2001:2:0:18::${one.index}`, prefix: 64 })),
+};
+
 /** The client's plan. */
 export function clientPlan(name: string, request: NetworkRequest = twoHosts): HostPlan {
   const [plan] = findNetwork(name).plan(request);

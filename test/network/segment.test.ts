@@ -17,6 +17,27 @@ describe('containers beside their hosts', () => {
     expect(addressesOf('macvlan', hostsAt(prefix, ...hosts))).toEqual(containers);
   });
 
+  test.each([
+    [
+      ['2001:db8::1', '2001:db8::2'],
+      ['2001:db8::21', '2001:db8::41'],
+    ],
+    [
+      ['2001:db8:0:1:0:0:0:a', '2001:db8:0:1::b'],
+      ['2001:db8:0:1::21', '2001:db8:0:1::41'],
+    ],
+    [
+      ['fd00:1:0:0:1::1', 'fd00:1::2'],
+      ['fd00:1::21', 'fd00:1::41'],
+    ],
+    [
+      ['1:0:0:4:5:6:7:8', '1:0:0:4::1'],
+      ['1:0:0:4::21', '1:0:0:4::41'],
+    ],
+  ])('take IPv6 addresses of %j', (hosts, containers) => {
+    expect(addressesOf('macvlan', hostsAt(64, ...hosts))).toEqual(containers);
+  });
+
   test('are refused where the segment is too small', () => {
     const small = hostsAt(28, '10.1.2.3', '10.1.2.4');
     expect(() => addressesOf('macvlan', small)).toThrow(

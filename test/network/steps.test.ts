@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clientPlan, names, printed, twoHosts } from './request.js';
+import { clientPlan, names, printed, twoHosts, twoHosts6 } from './request.js';
 
 const C = 'bw-r1-client-c1';
 const HOST_ROUTE = 'ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0';
@@ -52,6 +52,18 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'ip addr add 198.19.1.0/32 dev flannel.ipip',
     'ip route add 198.19.2.0/24 via 198.18.0.2 dev flannel.ipip onlink',
   ]),
+  'flannel-wireguard': [
+    'mkdir -p /run/barewire/r1-client-wg',
+    '(umask 077; wg genkey > /run/barewire/r1-client-wg/key)',
+    'ip link add flannel-wg mtu 1420 type wireguard',
+    'wg set flannel-wg listen-port 51820 private-key /run/barewire/r1-client-wg/key',
+    ...bridged(1420, [
+      'wg set flannel-wg peer PUBLIC-KEY-OF-server endpoint 198.18.0.2:51820 allowed-ips 198.19.2.0/24',
+      'ip addr add 198.19.1.0/32 dev flannel-wg',
+      'ip link set flannel-wg up',
+      'ip route add 198.19.0.0/16 dev flannel-wg',
+    ]),
+  ],
   'flannel-aws-vpc': bridged(1500, []),
   'host-gw-ptp': [
     FORWARD,
@@ -86,5 +98,69 @@ describe('the steps of a network are the commands that a reader would type', () 
 
   test('are known here for every network of the catalog', () => {
     expect(Object.keys(EXPECTED).toSorted()).toEqual(names.toSorted());
+  });
+});
+
+const bridged6 = (mtu: number, underlay: readonly string[]): string[] => [
+  'sysctl -w net.ipv6.conf.all.forwarding=1',
+  'ip link add cni0 up type bridge',
+  'ip addr add 2001:2:0:1901::1/64 dev cni0 nodad',
+  'ip addr add fe80::1/64 dev cni0 nodad',
+  ...underlay,
+  `ip netns add ${C}`,
+  `ip link add bw-r1-c1 mtu ${mtu} master cni0 up type veth peer name eth0 mtu ${mtu} netns ${C}`,
+  `ip -n ${C} link set lo up`,
+  `ip -n ${C} link set eth0 addrgenmode none`,
+  `ip -n ${C} addr add 2001:2:0:1901::2/64 dev eth0 nodad`,
+  `ip -n ${C} link set eth0 up`,
+  `ip -n ${C} route add ::/0 via 2001:2:0:1901::1`,
+];
+
+describe('over IPv6', () => {
+  test.each([
+    ['flannel-host-gw', bridged6(1500, ['ip route add 2001:2:0:1902::/64 via 2001:2:0:18::2 dev eth0'])],
+    [
+      'flannel-vxlan',
+      bridged6(1430, [
+        'ip link add flannel-v6.1 address 02:74:2e:ee:5c:44 mtu 1430 up type vxlan id 1 dev eth0 local 2001:2:0:18::1 dstport 8472 nolearning',
+        'ip addr add 2001:2:0:1901::/128 dev flannel-v6.1 nodad',
+        'ip neigh add 2001:2:0:1902:: lladdr 02:03:a1:dd:5d:7f dev flannel-v6.1 nud permanent',
+        'bridge fdb add 02:03:a1:dd:5d:7f dev flannel-v6.1 dst 2001:2:0:18::2',
+        'ip route add 2001:2:0:1902::/64 via 2001:2:0:1902:: dev flannel-v6.1 onlink',
+      ]),
+    ],
+    [
+      'macvlan',
+      onSegment('macvlan mode bridge').map((line) =>
+        line.replace('198.18.0.33/24 dev eth0', '2001:2:0:18::21/64 dev eth0 nodad'),
+      ),
+    ],
+  ])('%s', (name, lines) => {
+    expect(printed(clientPlan(name, twoHosts6))).toEqual(lines);
+  });
+
+  test('a tunnel that leaves too little for it is refused', () => {
+    const hosts = twoHosts6.hosts.map((host) => ({ ...host, mtu: 1340 }));
+    expect(() => clientPlan('flannel-vxlan', { ...twoHosts6, hosts })).toThrow(/1270 bytes .* needs 1280/);
+  });
+});
+
+describe('a network with keys', () => {
+  const [first] = twoHosts.hosts;
+  const known = twoHosts.hosts.map((host) => (host === first ? host : { ...host, publicKey: 'cHVibGlj' }));
+
+  test('begins with what its peers must know, and asks for the public key alone', () => {
+    const { introduction, steps } = clientPlan('flannel-wireguard');
+    expect(introduction).toEqual({ steps: 4, ask: ['wg', 'show', 'flannel-wg', 'public-key'] });
+    expect(steps.slice(0, 4).every(({ do: action }) => !JSON.stringify(action).includes('PUBLIC-KEY'))).toBe(
+      true,
+    );
+  });
+
+  test('puts the keys of its peers where they are known, and changes nothing else', () => {
+    const expected = printed(clientPlan('flannel-wireguard')).map((line) =>
+      line.replace('PUBLIC-KEY-OF-server', 'cHVibGlj'),
+    );
+    expect(printed(clientPlan('flannel-wireguard', { ...twoHosts, hosts: known }))).toEqual(expected);
   });
 });

@@ -30,6 +30,19 @@ describe('whether a machine can run a network', () => {
     expect(support(findNetwork('flannel-host-gw'), [UNKNOWN, NO]).support).toBe('no');
   });
 
+  test('is a no with the reason over IPv6 where it carries IPv4 alone', () => {
+    const status = support(findNetwork('flannel-ipip'), [YES, YES, YES], 6);
+    expect(status).toMatchObject({ support: 'no', remedy: 'Measure it over IPv4.' });
+    expect(status.reason).toContain('IPv4 tunnels alone');
+    expect(support(findNetwork('flannel-vxlan'), [YES, YES, YES, YES], 6).support).toBe('yes');
+  });
+
+  test('says which package has a tool that is missing', () => {
+    const without = { answer: 'no', reason: 'there is no program wg' } as const;
+    const status = support(findNetwork('flannel-wireguard'), [YES, YES, YES, without]);
+    expect(status.remedy).toBe('Install wireguard-tools (it has wg) on every host.');
+  });
+
   test('is an unknown when nobody asked', () => {
     expect(support(findNetwork('macvlan'), [])).toMatchObject({ support: 'unknown' });
   });

@@ -3,35 +3,50 @@ import { findNetwork, networkNames } from '../../src/network/index.js';
 import { openTestbed, probeNetworks, raise, type HostRole, type Testbed } from '../../src/testbed/index.js';
 import { dumpHosts, settle } from './dump.js';
 
+const wire = { mtu: 1500, rateMbps: null };
 let testbed: Testbed;
+let testbed6: Testbed;
 beforeAll(async () => {
-  testbed = await openTestbed('netns', { wire: { mtu: 1500, rateMbps: null } });
-  await settle(testbed);
+  testbed = await openTestbed('netns', { wire });
+  testbed6 = await openTestbed('netns', { wire, ip: 6 });
+  await Promise.all([settle(testbed), settle(testbed6)]);
 });
-afterAll(() => testbed[Symbol.asyncDispose]());
+afterAll(async () => {
+  await testbed[Symbol.asyncDispose]();
+  await testbed6[Symbol.asyncDispose]();
+});
 
-async function reaches(from: HostRole, netns: string | null, address: string): Promise<boolean> {
+async function reaches(
+  bed: Testbed,
+  from: HostRole,
+  netns: string | null,
+  address: string,
+): Promise<boolean> {
   const argv = ['ping', '-q', '-c', '1', '-W', '1', address];
-  return (await testbed[from].machine.run(argv, { netns })).code === 0;
+  return (await bed[from].machine.run(argv, { netns })).code === 0;
 }
 
-async function carriesBothWays(name: string): Promise<void> {
-  await using raised = await raise(testbed, findNetwork(name));
+async function carriesBothWays(name: string, bed = testbed): Promise<void> {
+  await using raised = await raise(bed, findNetwork(name));
   const { client, server } = raised;
-  expect(await reaches('client', client.netns, server.address)).toBe(true);
-  expect(await reaches('server', server.netns, client.address)).toBe(true);
+  expect(await reaches(bed, 'client', client.netns, server.address)).toBe(true);
+  expect(await reaches(bed, 'server', server.netns, client.address)).toBe(true);
 }
 
 describe.each(networkNames())('%s', (name) => {
-  test('carries packets both ways, twice, and leaves both hosts as they were', async (context) => {
-    const [status] = await probeNetworks(testbed, [name]);
-    context.skip(status?.support === 'no', `not supported: ${status?.reason ?? ''}`);
-    const before = dumpHosts(testbed);
-    await carriesBothWays(name);
-    expect(dumpHosts(testbed)).toBe(before);
-    await carriesBothWays(name);
-    expect(dumpHosts(testbed)).toBe(before);
-  });
+  test.for([4, 6])(
+    'carries IPv%i both ways, twice, and leaves both hosts as they were',
+    async (ip, context) => {
+      const bed = ip === 4 ? testbed : testbed6;
+      const [status] = await probeNetworks(bed, [name]);
+      context.skip(status?.support === 'no', `not supported: ${status?.reason ?? ''}`);
+      const before = dumpHosts(bed);
+      await carriesBothWays(name, bed);
+      expect(dumpHosts(bed)).toBe(before);
+      await carriesBothWays(name, bed);
+      expect(dumpHosts(bed)).toBe(before);
+    },
+  );
 });
 
 test('a network counts its steps and its time on both hosts', async () => {

@@ -84,7 +84,7 @@ describe('a guest', () => {
     signal?: AbortSignal,
   ) => {
     const kernel = await findKernel(machine, { image: null });
-    const hosts = hostsOf(run, WIRE);
+    const hosts = hostsOf(run, { wire: WIRE });
     await machine.take(groundSteps({ run, wire: WIRE, hosts, kernel, queues: 2, ipv6: true }));
     return bootGuest(machine, {
       run,

@@ -1,7 +1,7 @@
 import type { Step } from '../../schema/index.js';
-import { forwarding, ip } from '../commands.js';
+import { forwarding, giveAddress, ip, linkLocal } from '../commands.js';
 import type { Attachment, ContainerPlan, Segment, Site } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
+import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
 const BRIDGE = 'cni0';
 
@@ -13,7 +13,7 @@ export const bridge: Attachment = {
     { kind: 'link-type', type: 'bridge' },
     { kind: 'link-type', type: 'veth' },
   ],
-  prepare: (site, segment) => [forwarding(), ...device(site, segment)],
+  prepare: (site, segment) => [forwarding(site), ...device(site, segment)],
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
@@ -37,7 +37,8 @@ const device = (site: Site, { gateway, prefix }: Segment): Step[] => [
       name: BRIDGE,
     },
   ),
-  ip(null, "Make it the containers' gateway.", `addr add ${gateway}/${prefix} dev ${BRIDGE}`),
+  giveAddress(null, "Make it the containers' gateway.", `${gateway}/${prefix}`, BRIDGE),
+  ...linkLocal(site, BRIDGE),
 ];
 
 const onHost = (site: Site, plan: ContainerPlan): Step[] => [
@@ -56,5 +57,5 @@ const inContainer = (site: Site, plan: ContainerPlan): Step[] => [
   ...quiet(site, plan),
   address(plan, plan.prefix),
   up(plan),
-  ip(plan.netns, 'Send all else to the gateway.', `route add default via ${plan.gateway}`),
+  allElse(plan, 'Send all else to the gateway.', `via ${plan.gateway}`),
 ];

@@ -1,5 +1,6 @@
 import type { Step } from '../../schema/index.js';
-import { ip } from '../commands.js';
+import { giveAddress, ip } from '../commands.js';
+import { defaultRoute, versionOf } from '../ip-version.js';
 import type { Container, ContainerPlan, Site } from '../types.js';
 
 /** What a container calls its interface, whatever it is made of. */
@@ -32,7 +33,11 @@ export const rename = (plan: ContainerPlan): Step =>
   ip(plan.netns, 'Name it as containers do.', `link set ${plan.hostLink} name ${INSIDE}`);
 
 export const address = (plan: ContainerPlan, prefix: number): Step =>
-  ip(plan.netns, 'Give the container its address.', `addr add ${plan.address}/${prefix} dev ${INSIDE}`);
+  giveAddress(plan.netns, 'Give the container its address.', `${plan.address}/${prefix}`, INSIDE);
+
+/** `where` is `via GATEWAY` or `dev LINK`. */
+export const allElse = (plan: ContainerPlan, why: string, where: string): Step =>
+  ip(plan.netns, why, `route add ${defaultRoute(versionOf(plan.address))} ${where}`);
 
 export const up = (plan: ContainerPlan): Step =>
   ip(plan.netns, "Switch the container's interface on.", `link set ${INSIDE} up`);

@@ -1,7 +1,8 @@
 import type { Step } from '../../schema/index.js';
 import { ip } from '../commands.js';
+import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, quiet, rename, up } from './inside.js';
+import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, rename, up } from './inside.js';
 
 type Mode = 'l2' | 'l3' | 'l3s';
 
@@ -36,9 +37,9 @@ const asNeighbour = (plan: ContainerPlan): Step[] => [address(plan, plan.prefix)
 
 /** There is no ARP on layer 3: all goes to the link, and the host routes it. */
 const asRouted = (plan: ContainerPlan): Step[] => [
-  address(plan, 32),
+  address(plan, singleOf(versionOf(plan.address))),
   up(plan),
-  ip(plan.netns, 'Send everything to the link.', `route add default dev ${INSIDE}`),
+  allElse(plan, 'Send everything to the link.', `dev ${INSIDE}`),
 ];
 
 /** ARP and broadcast work as on the wire. */

@@ -1,14 +1,15 @@
 import type { Step } from '../../schema/index.js';
-import { forwarding, ip } from '../commands.js';
+import { forwarding, giveAddress, ip, linkLocal } from '../commands.js';
+import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
+import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
 /** A veth pair and a route to each container, without a bridge: CNI's `ptp`. */
 export const ptp: Attachment = {
   name: 'ptp',
   what: 'a routed veth pair',
   requires: [{ kind: 'link-type', type: 'veth' }],
-  prepare: () => [forwarding()],
+  prepare: (site) => [forwarding(site)],
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
@@ -27,15 +28,19 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
     `link add ${plan.hostLink} mtu ${plan.mtu} up type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
     { kind: 'link', netns: null, name: plan.hostLink },
   ),
-  ip(null, "Make the host the container's gateway.", `addr add ${plan.gateway}/32 dev ${plan.hostLink}`),
+  giveAddress(null, "Make the host the container's gateway.", single(plan, plan.gateway), plan.hostLink),
+  ...linkLocal(site, plan.hostLink),
   ip(null, 'Send what is for the container into the pair.', `route add ${plan.address} dev ${plan.hostLink}`),
 ];
 
 const inContainer = (site: Site, plan: ContainerPlan): Step[] => [
   loopback(plan),
   ...quiet(site, plan),
-  address(plan, 32),
+  address(plan, singleOf(versionOf(plan.address))),
   up(plan),
   ip(plan.netns, 'Say that the gateway is at the other end.', `route add ${plan.gateway} dev ${INSIDE}`),
-  ip(plan.netns, 'Send everything to the gateway.', `route add default via ${plan.gateway}`),
+  allElse(plan, 'Send everything to the gateway.', `via ${plan.gateway}`),
 ];
+
+const single = ({ address: own }: ContainerPlan, address: string): string =>
+  `${address}/${singleOf(versionOf(own))}`;

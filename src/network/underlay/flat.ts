@@ -5,7 +5,7 @@ export const flat: Underlay = {
   name: 'flat',
   what: "addresses of the hosts' own segment",
   requires: [],
-  overheadBytes: 0,
+  overheadBytes: { 4: 0, 6: 0 },
   addresses: 'segment',
   oneSegment: true,
   steps: () => [],

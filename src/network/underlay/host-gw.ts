@@ -7,7 +7,7 @@ export const hostGw: Underlay = {
   name: 'host-gw',
   what: "routes to each host's subnet",
   requires: [],
-  overheadBytes: 0,
+  overheadBytes: { 4: 0, 6: 0 },
   addresses: 'subnet',
   oneSegment: true,
   steps: (site) => site.peers.map((peer) => route(site, peer)),

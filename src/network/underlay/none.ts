@@ -5,7 +5,7 @@ export const none: Underlay = {
   name: 'none',
   what: '',
   requires: [],
-  overheadBytes: 0,
+  overheadBytes: { 4: 0, 6: 0 },
   addresses: 'host',
   oneSegment: false,
   steps: () => [],

@@ -1,15 +1,21 @@
 import type { Step } from '../../schema/index.js';
-import { subnetOf, tunnelAddress } from '../addressing.js';
-import { bridge, ip } from '../commands.js';
+import { mtuLeft, subnetOf, tunnelAddress } from '../addressing.js';
+import { bridge, giveAddress, ip } from '../commands.js';
+import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../mac.js';
 import type { NetHost, Site, Underlay } from '../types.js';
 
-const DEVICE = 'flannel.1';
+/** flannel has a device for each version of IP. */
+const DEVICES = { 4: 'flannel.1', 6: 'flannel-v6.1' } as const;
+const deviceOf = ({ address }: NetHost): string => DEVICES[versionOf(address)];
 /** flannel's: VNI 1, and the port that Linux used before IANA gave 4789. */
 const VNI = 1;
 const PORT = 8472;
-/** IPv4 20, UDP 8, VXLAN 8, the inner Ethernet header 14. */
-const OVERHEAD_BYTES = 50;
+/**
+ * The outer IP header 20 or 40, UDP 8, VXLAN 8, the inner Ethernet header 14. flannel itself takes 50 for IPv6 too, and its
+ * largest packets then travel in two fragments.
+ */
+const OVERHEAD_BYTES = { 4: 50, 6: 70 } as const;
 
 /** flannel's VXLAN backend: a tunnel device without learning; neighbour, forwarding entry and route for every peer. */
 export const vxlan: Underlay = {
@@ -31,7 +37,7 @@ export const vxlan: Underlay = {
   ],
   through: ({ host }) => [
     { netns: null, link: host.dev },
-    { netns: null, link: DEVICE },
+    { netns: null, link: deviceOf(host) },
   ],
 };
 
@@ -42,30 +48,35 @@ const device = ({ run, host }: Site): Step[] => [
   ip(
     null,
     `Make ${host.name}'s end of the tunnels.`,
-    `link add ${DEVICE} address ${vtepMac(run, host)} mtu ${host.mtu - OVERHEAD_BYTES} up type vxlan id ${VNI}` +
+    `link add ${deviceOf(host)} address ${vtepMac(run, host)} mtu ${mtuLeft(host, vxlan)} up type vxlan id ${VNI}` +
       ` dev ${host.dev} local ${host.address} dstport ${PORT} nolearning`,
-    { kind: 'link', netns: null, name: DEVICE },
+    { kind: 'link', netns: null, name: deviceOf(host) },
   ),
-  ip(null, 'Give it the address that peers route to.', `addr add ${tunnelAddress(host)}/32 dev ${DEVICE}`),
+  giveAddress(
+    null,
+    'Give it the address that peers route to.',
+    `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`,
+    deviceOf(host),
+  ),
 ];
 
 const neighbour = ({ run }: Site, peer: NetHost): Step =>
   ip(
     null,
     `Say which MAC ${peer.name}'s end has.`,
-    `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(run, peer)} dev ${DEVICE} nud permanent`,
+    `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(run, peer)} dev ${deviceOf(peer)} nud permanent`,
   );
 
 const forwarding = ({ run }: Site, peer: NetHost): Step =>
   bridge(
     null,
     `Say at which address ${peer.name}'s end is.`,
-    `fdb add ${vtepMac(run, peer)} dev ${DEVICE} dst ${peer.address}`,
+    `fdb add ${vtepMac(run, peer)} dev ${deviceOf(peer)} dst ${peer.address}`,
   );
 
 const route = (peer: NetHost): Step =>
   ip(
     null,
     `Send what is for ${peer.name}'s containers into the tunnel.`,
-    `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${DEVICE} onlink`,
+    `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${deviceOf(peer)} onlink`,
   );

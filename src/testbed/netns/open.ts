@@ -2,6 +2,7 @@ import { connectAgent, freshRunId, openMachine, type Machine } from '../../machi
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
 import { waitForCarrier } from '../carrier.js';
 import { allowedCpus, shareCpus, type CpuShares } from './cpus.js';
+import { hasIpv6 } from './ipv6.js';
 import { hostNetns, hostsOf, wireSteps } from './wire.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
@@ -15,7 +16,7 @@ export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed
   try {
     const { files } = await machine.readFiles([STATUS, IPV6]);
     const cpus = shareCpus(allowedCpus(files[STATUS] ?? ''));
-    const hosts = hostsOf(run, wire, files[IPV6] !== null);
+    const hosts = hostsOf(run, options, hasIpv6(options, files[IPV6]));
     await machine.take(wireSteps(run, wire, hosts));
     const ends = [hosts.client, hosts.server];
     await Promise.all(ends.map(({ name, dev }) => waitForCarrier(machine, [dev], hostNetns(run, name))));

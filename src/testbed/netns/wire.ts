@@ -1,21 +1,30 @@
 import type { NetHost } from '../../network/index.js';
-import { localMac } from '../../network/index.js';
+import { localMac, versionOf } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
-import type { HostRole, Wire } from '../types.js';
+import type { HostRole, TestbedOptions, Wire } from '../types.js';
 
 const DEV = 'eth0';
 const ROLES: readonly HostRole[] = ['client', 'server'];
 
 export const hostNetns = (run: string, role: string): string => `bw-${run}-${role}`;
 
-/** The two hosts on their wire, 198.18.0.0/24 of RFC 2544's benchmarking range. */
-export function hostsOf(run: string, wire: Wire, ipv6 = true): Readonly<Record<HostRole, NetHost>> {
+type Hosts = Readonly<Record<HostRole, NetHost>>;
+
+/** Where the hosts are: of the benchmarking ranges of RFC 2544 and RFC 5180, the half that containers' subnets do not use. */
+const SEGMENTS = {
+  4: { first: '198.18.0.', prefix: 24 },
+  6: { first: '2001:2:0:18::', prefix: 64 },
+} as const;
+
+/** The two hosts on their wire. */
+export function hostsOf(run: string, { wire, ip = 4 }: TestbedOptions, ipv6 = true): Hosts {
+  const { first, prefix } = SEGMENTS[ip];
   const host = (role: HostRole, index: number): NetHost => ({
     name: role,
     index,
     dev: DEV,
-    address: `198.18.0.${index}`,
-    prefix: 24,
+    address: `${first}${index}`,
+    prefix,
     mac: localMac('wire', run, role),
     mtu: wire.mtu,
     ipv6,
@@ -24,16 +33,31 @@ export function hostsOf(run: string, wire: Wire, ipv6 = true): Readonly<Record<H
 }
 
 /** The hosts as a network will see them, for printing steps that nobody takes. */
-export function plannedHosts(wire: Wire, run = 'dryrun'): NetHost[] {
-  const { client, server } = hostsOf(run, wire);
+export function plannedHosts(options: Pick<TestbedOptions, 'wire' | 'ip'>, run = 'dryrun'): NetHost[] {
+  const { client, server } = hostsOf(run, options);
   return [client, server];
 }
 
+/** What IPv6 is told on every link that a host will have. */
+export function ipv6Settings({ address }: NetHost): Readonly<Record<string, string>> {
+  // Duplicate address detection and router solicitations would count among the measured packets.
+  return versionOf(address) === 4
+    ? { disable_ipv6: '1' }
+    : { addr_gen_mode: '1', accept_ra: '0', accept_dad: '0' };
+}
+
+/** The addresses of a host's end of the wire. */
+export const wireAddresses = ({ address, prefix, index }: NetHost): string[] =>
+  versionOf(address) === 4
+    ? [`${address}/${prefix}`]
+    : // A router needs one of the link alone to ask for its neighbours from.
+      [`${address}/${prefix}`, `fe80::${index}/64`];
+
 /** Two namespaces and a veth pair made straight between them, so that the machine's own namespace never sees an end of it. */
-export function wireSteps(run: string, wire: Wire, hosts: Readonly<Record<HostRole, NetHost>>): Step[] {
+export function wireSteps(run: string, wire: Wire, hosts: Hosts): Step[] {
   return [
     ...ROLES.map((role) => namespace(run, role)),
-    ...ROLES.filter((role) => hosts[role].ipv6 !== false).map((role) => silenceIpv6(run, role)),
+    ...ROLES.filter((role) => hosts[role].ipv6 !== false).flatMap((role) => quietIpv6(run, hosts[role])),
     pairOfLinks(run, wire, hosts),
     ...ROLES.flatMap((role) => switchOn(run, hosts[role])),
     ...(wire.rateMbps === null ? [] : ROLES.map((role) => shape(run, role, wire.rateMbps ?? 0))),
@@ -48,19 +72,19 @@ function namespace(run: string, role: HostRole): Step {
   };
 }
 
-/** Duplicate address detection and router solicitations would count among the measured packets. */
-const silenceIpv6 = (run: string, role: HostRole): Step => ({
-  why: `Keep IPv6 silent on every link that the ${role} will have.`,
-  do: {
-    kind: 'sysctl',
-    netns: hostNetns(run, role),
-    key: 'net.ipv6.conf.default.disable_ipv6',
-    value: '1',
-  },
-  undo: null,
-});
+const quietIpv6 = (run: string, host: NetHost): Step[] =>
+  Object.entries(ipv6Settings(host)).map(([name, value]) => ({
+    why: `Keep IPv6 silent on every link that the ${host.name} will have.`,
+    do: {
+      kind: 'sysctl',
+      netns: hostNetns(run, host.name),
+      key: `net.ipv6.conf.default.${name}`,
+      value,
+    },
+    undo: null,
+  }));
 
-function pairOfLinks(run: string, wire: Wire, { client, server }: Readonly<Record<HostRole, NetHost>>): Step {
+function pairOfLinks(run: string, wire: Wire, { client, server }: Hosts): Step {
   const end = ({ mac }: NetHost): string[] => ['address', mac, 'mtu', String(wire.mtu)];
   const far = ['peer', 'name', DEV, ...end(server), 'netns', hostNetns(run, 'server')];
   const args = ['link', 'add', DEV, ...end(client), 'type', 'veth', ...far];
@@ -69,10 +93,10 @@ function pairOfLinks(run: string, wire: Wire, { client, server }: Readonly<Recor
 
 function switchOn(run: string, host: NetHost): Step[] {
   const netns = hostNetns(run, host.name);
-  const address = ['addr', 'add', `${host.address}/${host.prefix}`, 'dev', DEV];
+  const give = (address: string): string[] => ['addr', 'add', address, 'dev', DEV];
   return [
     ip(netns, `Switch the ${host.name}'s loopback interface on.`, ['link', 'set', 'lo', 'up']),
-    ip(netns, `Give the ${host.name} its address.`, address),
+    ...wireAddresses(host).map((address) => ip(netns, `Give the ${host.name} its address.`, give(address))),
     ip(netns, `Switch the ${host.name}'s end of the wire on.`, ['link', 'set', DEV, 'up']),
   ];
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Machine } from '../../machine/index.js';
-import type { NetHost } from '../../network/index.js';
+import type { IpVersion, NetHost } from '../../network/index.js';
 import { BarewireError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 
@@ -39,27 +39,32 @@ export interface End {
  * that is one, else the first that is.
  * @throws BarewireError `host-unsupported` when there is none.
  */
-export async function findDataLinks(client: End, server: End): Promise<Readonly<Record<HostRole, NetHost>>> {
-  const atServer = await linksOf(server);
+export async function findDataLinks(
+  ip: IpVersion,
+  client: End,
+  server: End,
+): Promise<Readonly<Record<HostRole, NetHost>>> {
+  const atServer = await linksOf(server, ip);
   const known = atServer.filter(({ address }) => address === server.address);
   for (const end of [...known, ...atServer.filter(({ address }) => address !== server.address)]) {
-    const [there, back] = [await wayTo(client, end), end];
+    const [there, back] = [await wayTo(client, ip, end), end];
     if (there === null) continue;
-    const returned = await wayTo(server, there);
+    const returned = await wayTo(server, ip, there);
     if (returned?.dev !== back.dev) continue;
     return { client: { name: 'client', index: 1, ...there }, server: { name: 'server', index: 2, ...back } };
   }
-  throw noWay(client, server, atServer);
+  throw noWay({ ip, client, server }, atServer);
 }
 
 // Not `-4`: with it, ip leaves the MACs out.
-async function linksOf({ machine, dev }: End): Promise<Link[]> {
+async function linksOf({ machine, dev }: End, ip: IpVersion): Promise<Link[]> {
+  const wanted = ip === 6 ? 'inet6' : 'inet';
   const links = linkList.parse(await json(machine, ['ip', '-j', 'addr', 'show', 'up', 'scope', 'global']));
   return links
     .filter(({ ifname, flags }) => !flags.includes('LOOPBACK') && (dev === null || ifname === dev))
     .flatMap(({ ifname, mtu, address: mac, addr_info }) =>
       addr_info.flatMap(({ family, local, prefixlen }) =>
-        family !== 'inet' || local === undefined || prefixlen === undefined || mac === undefined
+        family !== wanted || local === undefined || prefixlen === undefined || mac === undefined
           ? []
           : [{ dev: ifname, address: local, prefix: prefixlen, mac, mtu }],
       ),
@@ -67,12 +72,12 @@ async function linksOf({ machine, dev }: End): Promise<Link[]> {
 }
 
 /** The link that packets to an address leave by, when it is a neighbour there; null otherwise. */
-async function wayTo(end: End, { address }: Link): Promise<Link | null> {
+async function wayTo(end: End, ip: IpVersion, { address }: Link): Promise<Link | null> {
   const { stdout, code } = await end.machine.run(['ip', '-j', 'route', 'get', address]);
   if (code !== 0) return null;
   const [route] = routeList.parse(JSON.parse(stdout));
   if (route === undefined || route.gateway !== undefined) return null;
-  const links = await linksOf(end);
+  const links = await linksOf(end, ip);
   return links.find((link) => link.dev === route.dev && link.address === route.prefsrc) ?? null;
 }
 
@@ -86,11 +91,17 @@ async function json(machine: Machine, argv: readonly string[]): Promise<unknown>
   });
 }
 
-function noWay(client: End, server: End, atServer: readonly Link[]): BarewireError {
+interface Sought {
+  readonly ip: IpVersion;
+  readonly client: End;
+  readonly server: End;
+}
+
+function noWay({ ip, client, server }: Sought, atServer: readonly Link[]): BarewireError {
   const tried = atServer.map(({ dev, address }) => `${address} (${dev})`).join(', ');
   const named = [client, server].flatMap(({ dev }) => dev ?? []).join(' and ');
   return new BarewireError(
-    `The client has no neighbour on the server${named === '' ? '' : ` over ${named}`}: tried ${tried === '' ? 'none, since no interface there is up with an IPv4 address' : tried}.`,
+    `The client has no neighbour on the server${named === '' ? '' : ` over ${named}`}: tried ${tried === '' ? `none, since no interface there is up with an IPv${ip} address` : tried}.`,
     {
       code: 'host-unsupported',
       fault: 'machine',

@@ -1,8 +1,9 @@
 import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
-import type { NetHost } from '../../network/index.js';
+import type { IpVersion, NetHost } from '../../network/index.js';
 import { BarewireError } from '../../schema/index.js';
 import { allowedCpus } from '../netns/cpus.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
+import { assertKeepsRoutes } from './advertised-routes.js';
 import { assertFree } from './addresses.js';
 import { readBundle } from './bundle.js';
 import { findDataLinks } from './data-link.js';
@@ -36,7 +37,7 @@ export async function openSshTestbed(options: TestbedOptions): Promise<Testbed> 
   signal?.throwIfAborted();
   const machines = await connectBoth(run, { client, server });
   try {
-    return await assemble(run, targets, { client, server }, machines);
+    return await assemble({ run, ip: options.ip ?? 4, targets, far: { client, server } }, machines);
   } catch (error) {
     await Promise.allSettled(Object.values(machines).map((machine) => machine[Symbol.asyncDispose]()));
     throw error;
@@ -72,19 +73,21 @@ function connect(run: string, role: HostRole, { reach, sudo, bundle }: FarHost):
   return connectAgent({ run, host: role, netns: null }, { prefix, throughShell: true, bundle, alone: true });
 }
 
-async function assemble(
-  run: string,
-  targets: Readonly<Record<HostRole, SshTarget>>,
-  far: Readonly<Record<HostRole, FarHost>>,
-  machines: Machines,
-): Promise<Testbed> {
+interface Reached {
+  readonly run: string;
+  readonly ip: IpVersion;
+  readonly targets: Readonly<Record<HostRole, SshTarget>>;
+  readonly far: Readonly<Record<HostRole, FarHost>>;
+}
+
+async function assemble({ run, ip, targets, far }: Reached, machines: Machines): Promise<Testbed> {
   const end = (role: HostRole) => ({
     machine: machines[role],
     dev: targets[role].dev,
     address: far[role].address,
   });
   await Promise.all([requireTools(machines.client), requireTools(machines.server)]);
-  const links = await findDataLinks(end('client'), end('server'));
+  const links = await findDataLinks(ip, end('client'), end('server'));
   const client = await hostOf('client', machines.client, links.client);
   const server = await hostOf('server', machines.server, links.server);
   return {
@@ -96,7 +99,10 @@ async function assemble(
       'Whatever else runs on these machines, and on the network between them, is part of what was measured.',
       'The clocks of the two machines are not compared: all latencies are taken on the client alone.',
     ],
-    vet: (plans) => assertFree([client, server], plans),
+    vet: async (plans) => {
+      await assertFree([client, server], plans);
+      await assertKeepsRoutes([client, server], plans);
+    },
     [Symbol.asyncDispose]: async () => {
       const closed = await Promise.allSettled(
         [client, server].map(({ machine }) => machine[Symbol.asyncDispose]()),

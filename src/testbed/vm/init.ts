@@ -52,7 +52,7 @@ export interface GuestPlan {
 export interface LinkPlan {
   readonly name: string;
   readonly mac: string;
-  /** Each with its prefix, and what else `ip` is to be told of it. */
+  /** Each with its prefix. */
   readonly addresses: readonly string[];
   readonly mtu: number;
 }
@@ -73,14 +73,20 @@ mount -t tmpfs tmpfs /dev/shm
 # The journals there are the machine's own.
 mount -t tmpfs tmpfs /var/lib/barewire
 mount -o bind '${MACHINE}${modules}' '/lib/modules/${version}'
-${Object.entries(ipv6)
-  .map(([key, value]) => `for scope in /proc/sys/net/ipv6/conf/*; do echo ${value} > $scope/${key}; done`)
-  .join('\n')}
 `;
 
 /** The second program: names and addresses, then sshd. It stays as process 1 and takes in orphans. */
-export const startScript = ({ name, ipv6, data, management, ...where }: GuestPlan): string => `${startOf(where)}
+export const startScript = ({
+  name,
+  ipv6,
+  data,
+  management,
+  ...where
+}: GuestPlan): string => `${startOf(where)}
 ${GUEST}/busybox hostname barewire-${name}
+${Object.entries(ipv6)
+  .map(([key, value]) => `for scope in /proc/sys/net/ipv6/conf/*; do echo ${value} > $scope/${key}; done`)
+  .join('\n')}
 # By MAC and in two passes: the kernel numbers links as it finds them.
 rename() {
   for link in /sys/class/net/*; do

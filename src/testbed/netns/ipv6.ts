@@ -1,0 +1,16 @@
+import { BarewireError } from '../../schema/index.js';
+import type { TestbedOptions } from '../types.js';
+
+/**
+ * Whether this kernel has IPv6, by what /proc/sys/net/ipv6/conf/default/disable_ipv6 holds.
+ * @throws BarewireError `missing-kernel-feature` where the study is over IPv6 and there is none.
+ */
+export function hasIpv6({ ip = 4 }: Pick<TestbedOptions, 'ip'>, setting: string | null | undefined): boolean {
+  const has = setting !== null && setting !== undefined;
+  if (has || ip === 4) return has;
+  throw new BarewireError('This kernel has no IPv6.', {
+    code: 'missing-kernel-feature',
+    fault: 'machine',
+    hint: 'Boot without ipv6.disable=1, or measure over IPv4.',
+  });
+}
