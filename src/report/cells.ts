@@ -1,4 +1,4 @@
-import type { Cell, CpuCost, Figure, LatencyKey, NetworkSummary, Summary, Verdict } from '../schema/index.js';
+import type { Cell, CpuCost, LatencyKey, NetworkSummary, Summary, Verdict } from '../schema/index.js';
 import { valueOf, whole } from './number.js';
 
 /** The quantile that decides: the order of tables, the forest plots and the verdict shown first. */
@@ -56,10 +56,6 @@ function byWorkloadThenRate(summary: Summary): (a: Situation, b: Situation) => n
 /** `350B at 40,000 requests/s`. */
 export const situationTitle = ({ workload, rateRps }: Situation): string =>
   `${workload} at ${whole(rateRps)} requests/s`;
-
-/** The summary has null where no maximum was looked for; a report says so. */
-export const maximumOf = ({ maxRps }: NetworkSummary): Figure =>
-  maxRps ?? { value: null, why: 'no maximum was searched for' };
 
 export const unmeasured = (summary: Summary): readonly NetworkSummary[] =>
   summary.networks.filter(({ status }) => status !== 'measured');

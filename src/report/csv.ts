@@ -45,10 +45,14 @@ function fields(summary: Summary, network: NetworkSummary, cell: Cell | null): F
     ['setup_steps', network.setup?.steps ?? null],
     ['setup_ms', network.setup?.ms ?? null],
     ['setup_down_ms', network.setup?.downMs ?? null],
-    ...figure('max_rps', network.maxRps ?? undefined),
+    ...figure('max_rps', maximumOf(network, cell)),
     ...cellFields(cell),
   ];
 }
+
+/** Of the row's workload where it was searched for. */
+const maximumOf = ({ maxRps, maxRpsByWorkload }: NetworkSummary, cell: Cell | null): Figure | undefined =>
+  maxRpsByWorkload?.[cell?.workload ?? ''] ?? maxRps ?? undefined;
 
 function cellFields(cell: Cell | null): Fields {
   return [

@@ -2,7 +2,6 @@ import type { LatencyKey, NetworkSummary, Summary } from '../schema/index.js';
 import {
   CPU_KINDS,
   cpuTotal,
-  maximumOf,
   PRIMARY,
   situations,
   situationTitle,
@@ -27,6 +26,7 @@ import {
   type Text,
 } from './blocks.js';
 import { Gaps } from './gaps.js';
+import { maximumColumns, maximumLegend, maximumText, type MaximumColumn } from './maxima.js';
 import { figureText, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
   blocksNeeded,
@@ -177,7 +177,9 @@ function setup(summary: Summary): readonly Block[] {
   const built = summary.networks.filter((network) => network.setup !== null);
   const gaps = new Gaps();
   if (built.length === 0) return [];
-  const rows = built.map((network) => setupRow(network, gaps));
+  const maxima = maximumColumns(summary);
+  const legend = maximumLegend(summary);
+  const rows = built.map((network) => setupRow(network, maxima, gaps));
   return [
     { kind: 'heading', text: 'Setup cost and maximum' },
     {
@@ -187,20 +189,23 @@ function setup(summary: Summary): readonly Block[] {
         right('steps'),
         right('up ms'),
         right('down ms'),
-        right('maximum requests/s'),
+        ...maxima.map(({ title }) => right(title)),
       ],
       rows,
     },
     ...notes(gaps),
+    ...(legend === null ? [] : [note(legend)]),
   ];
 }
 
-function setupRow(network: NetworkSummary, gaps: Gaps): readonly Text[] {
+function setupRow(network: NetworkSummary, maxima: readonly MaximumColumn[], gaps: Gaps): readonly Text[] {
   const cost = network.setup;
-  const maximum = maximumOf(network);
-  const max = withInterval(maximum) + pointer(gaps.note(maximum, 'maximum', network.name));
   if (cost === null) return [plain(network.name)];
-  return [network.name, whole(cost.steps), three(cost.ms), three(cost.downMs), max].map(plain);
+  const found = maxima.map(({ of, title }) => {
+    const key = maxima.length === 1 ? 'maximum' : title;
+    return maximumText(of(network)) + pointer(gaps.note(of(network), key, network.name));
+  });
+  return [network.name, whole(cost.steps), three(cost.ms), three(cost.downMs), ...found].map(plain);
 }
 
 function notMeasured(summary: Summary): readonly Block[] {

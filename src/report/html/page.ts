@@ -1,5 +1,6 @@
-import type { NetworkSummary, Summary } from '../../schema/index.js';
-import { maximumOf, situations } from '../cells.js';
+import type { Figure, NetworkSummary, Summary } from '../../schema/index.js';
+import { situations } from '../cells.js';
+import { isLeast, maximumColumns, maximumLegend, maximumText, type MaximumColumn } from '../maxima.js';
 import { Gaps } from '../gaps.js';
 import { NO_FIGURE, percent, three, whole, duration, withInterval } from '../number.js';
 import { forestPlot } from '../plot/forest.js';
@@ -94,27 +95,31 @@ function setup(summary: Summary): Markup {
   const notes: Notes = { prefix: 'setup-note', gaps: new Gaps() };
   const built = summary.networks.filter((network) => network.setup !== null || network.maxRps !== null);
   if (built.length === 0) return NOTHING;
+  const maxima = maximumColumns(summary);
+  const legend = maximumLegend(summary);
+  const titles = ['Network', 'steps', 'up, ms', 'down, ms', ...maxima.map(({ title }) => title)];
   const table = tableMarkup({
     caption: 'Changes to both hosts together, and the highest rate that held',
-    columns: ['Network', 'steps', 'up, ms', 'down, ms', 'maximum requests/s'].map((title) => ({
-      title: html`${title}`,
-    })),
-    rows: built.map((network) => setupRow(network, notes)),
+    columns: titles.map((title) => ({ title: html`${title}` })),
+    rows: built.map((network) => setupRow(network, maxima, notes)),
   });
   return html`<section aria-labelledby="setup">
     <h2 id="setup">Setup cost and maximum</h2>
     <p>A step is one change that a person would have to type; its undo is not counted.</p>
-    ${table}${notesMarkup(notes)}
+    ${table}${notesMarkup(notes)}${legend === null ? NOTHING : html`<p>${legend}</p>`}
   </section>`;
 }
 
-const setupRow = (network: NetworkSummary, notes: Notes) => [
+const setupRow = (network: NetworkSummary, maxima: readonly MaximumColumn[], notes: Notes) => [
   cell(network.name),
   cell(network.setup === null ? NO_FIGURE : whole(network.setup.steps)),
   cell(network.setup === null ? NO_FIGURE : three(network.setup.ms)),
   cell(network.setup === null ? NO_FIGURE : three(network.setup.downMs)),
-  cell(figureMarkup(maximumOf(network), 'maximum', network.name, notes)),
+  ...maxima.map(({ of, title }) => cell(maximumMarkup(of(network), title, network.name, notes))),
 ];
+
+const maximumMarkup = (figure: Figure, key: string, network: string, notes: Notes): Markup =>
+  isLeast(figure) ? html`${maximumText(figure)}` : figureMarkup(figure, key, network, notes);
 
 function control(summary: Summary): Markup {
   const entries = Object.entries(summary.control.aa);
