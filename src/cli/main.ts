@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { BarewireError } from '../schema/index.js';
 import { compareCommand } from './compare-command.js';
 import type { Context } from './context.js';
+import { costCommand } from './cost-command.js';
 import { doctorCommand } from './doctor-command.js';
 import { loadCommand } from './load-command.js';
 import { networksCommand } from './networks-command.js';
@@ -26,6 +27,7 @@ function program(context: Context): Command {
     loadCommand,
     reportCommand,
     compareCommand,
+    costCommand,
     undoCommand,
   ];
   for (const make of commands)

@@ -2,4 +2,4 @@
 export { csvReport } from './csv.js';
 export { htmlReport } from './html/page.js';
 export { markdownReport } from './markdown.js';
-export { terminalComparison, terminalReport, type TerminalOptions } from './terminal.js';
+export { terminalComparison, terminalCost, terminalReport, type TerminalOptions } from './terminal.js';

@@ -1,6 +1,7 @@
-import type { Comparison, Summary } from '../schema/index.js';
+import type { Comparison, Cost, Summary } from '../schema/index.js';
 import type { Block } from './blocks.js';
 import { comparisonOutline } from './comparison.js';
+import { costOutline } from './cost.js';
 import { outline } from './outline.js';
 import { tableLines, type Paint } from './table.js';
 
@@ -17,6 +18,10 @@ export const terminalReport = (summary: Summary, options: TerminalOptions): stri
 /** What `barewire compare` prints. */
 export const terminalComparison = (comparison: Comparison, options: TerminalOptions): string =>
   terminalText(comparisonOutline(comparison), options);
+
+/** What `barewire cost` prints. */
+export const terminalCost = (cost: Cost, options: TerminalOptions): string =>
+  terminalText(costOutline(cost), options);
 
 function terminalText(blocks: readonly Block[], options: TerminalOptions): string {
   const paint = options.colour ? paintAnsi : paintNothing;

@@ -80,3 +80,11 @@ export {
   type StudyRecord,
   type WorkloadName,
 } from './study.js';
+export {
+  costSchema,
+  type Cost,
+  type CostCell,
+  type Instructions,
+  type KernelCost,
+  type NetworkCost,
+} from './cost.js';

@@ -151,7 +151,7 @@ dmesg -n 1
 stty -F /dev/ttyS0 -echo
 echo ${READY}
 while read -r name; do
-  sh ${GUEST_SHARE}/$name.sh > ${GUEST_SHARE}/$name.out 2>&1
+  /bin/sh ${GUEST_SHARE}/$name.sh > ${GUEST_SHARE}/$name.out 2>&1
   echo "@$name $?"
 done < /dev/ttyS0
 `;

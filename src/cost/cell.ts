@@ -1,0 +1,68 @@
+import type { CostCell, WorkloadName } from '../schema/index.js';
+import type { LoneGuest } from '../testbed/index.js';
+import { partsOf, SENDS_A_REQUEST } from './parts.js';
+import type { Scene } from './scene.js';
+import { readLoadRun, repeated, slope, STEADY, type LoadRun } from './slope.js';
+import type { Symbols } from './symbols.js';
+import { trace } from './trace-file.js';
+import type { TraceReader } from './trace.js';
+
+export interface CellPlan {
+  readonly workload: WorkloadName;
+  readonly connections: number;
+  readonly repeats: number;
+}
+
+/** What reads traces of a guest. */
+export interface Lens {
+  readonly symbols: Symbols;
+  readonly reader: TraceReader;
+}
+
+/** Requests of the short run and of the long one, for each connection and at least. */
+const FEW = { each: 10, least: 300 };
+const MANY = { each: 50, least: 1_800 };
+/** Never asked in full: the client is ended when there is enough of a trace. */
+const TRACED_LOAD = 100_000;
+const TRACED = { each: 3, least: 160 };
+/** What QEMU writes, and more, since a part is cut off at both ends. */
+const BYTES_AN_INSTRUCTION = 17;
+
+const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
+  Math.max(least, each * connections);
+
+/** How many requests a cell has sent at least, over the network that stands. */
+export const leastRequests = ({ connections, repeats }: CellPlan): number =>
+  repeats * (requestsOf(FEW, connections) + requestsOf(MANY, connections));
+
+/** Measures one workload and number of connections on the network that stands in the guest. */
+export async function measureCell(
+  guest: LoneGuest,
+  scene: Scene,
+  lens: Lens,
+  plan: CellPlan,
+): Promise<Omit<CostCell, 'difference'>> {
+  const { workload, connections } = plan;
+  const run = async (requests: number): Promise<LoadRun> =>
+    readLoadRun(await guest.run(scene.load({ workload, connections, requests })));
+  const [few, many] = [requestsOf(FEW, connections), requestsOf(MANY, connections)];
+  // The first load fills caches of the kernel, of nginx and of the guest's file system.
+  await run(few);
+  const repeats: number[] = [];
+  while (repeats.length < plan.repeats) repeats.push(slope(await run(few), await run(many)));
+  const { value, spread } = repeated(repeats);
+  await guest.run(scene.begin({ workload, connections, requests: TRACED_LOAD }));
+  const traced = await trace(guest, lens.reader, {
+    bytes: requestsOf(TRACED, connections) * value * BYTES_AN_INSTRUCTION,
+    marks: connections * SENDS_A_REQUEST,
+  });
+  await guest.run(scene.end);
+  return {
+    workload,
+    connections,
+    repeats,
+    spread,
+    steady: spread <= STEADY,
+    ...partsOf(value, traced, lens.symbols),
+  };
+}

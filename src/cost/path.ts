@@ -1,0 +1,42 @@
+import * as z from 'zod';
+import { BarewireError } from '../schema/index.js';
+import type { Scene } from './scene.js';
+
+const linkSchema = z.object({
+  ifname: z.string(),
+  stats64: z.object({
+    rx: z.object({ packets: z.number() }),
+    tx: z.object({ packets: z.number() }),
+  }),
+});
+
+/**
+ * Proves by the packet counters of its devices that the load went the way that the network's name promises.
+ * @throws BarewireError `path-check-failed` that names the device.
+ */
+export function checkCarried(scene: Scene, network: string, counters: string, requests: number): void {
+  const places = counters
+    .trim()
+    .split('\n')
+    .map((line) => z.array(linkSchema).parse(JSON.parse(line)));
+  const carried = ({ place, link }: Scene['through'][number]): number => {
+    const stats = places[place]?.find(({ ifname }) => ifname === link)?.stats64;
+    return Math.min(stats?.rx.packets ?? 0, stats?.tx.packets ?? 0);
+  };
+  const gap = scene.through.find((device) => carried(device) < requests);
+  if (gap !== undefined)
+    throw astray(
+      network,
+      `${gap.link} carried ${carried(gap)} packets each way, expected ${requests} at least`,
+    );
+  const stray = scene.around.find((device) => carried(device) >= requests);
+  if (stray !== undefined)
+    throw astray(network, `${stray.link} carried ${carried(stray)} packets, expected none`);
+}
+
+const astray = (network: string, fact: string): BarewireError =>
+  new BarewireError(`${network} does not carry packets as it should in the guest: ${fact}`, {
+    code: 'path-check-failed',
+    fault: 'machine',
+    hint: 'Try another kernel by --kernel.',
+  });

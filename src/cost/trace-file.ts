@@ -1,0 +1,32 @@
+import { createReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoneGuest } from '../testbed/index.js';
+import type { Traced, TraceReader } from './trace.js';
+
+const LOOK_MS = 10;
+/** Of a guest that executes nothing there is no trace to come. */
+const LIMIT_MS = 60_000;
+
+/** Has QEMU log what the guest executes until there are so many bytes of it, and reads that between whole groups of `marks` marks. */
+export async function trace(
+  guest: LoneGuest,
+  reader: TraceReader,
+  { bytes, marks }: { readonly bytes: number; readonly marks: number },
+): Promise<Traced> {
+  const path = join(guest.share, 'trace');
+  await guest.monitor(`logfile ${path}`);
+  await guest.monitor('log in_asm,exec,nochain');
+  const deadline = performance.now() + LIMIT_MS;
+  while ((await sizeOf(path)) < bytes && performance.now() < deadline) await sleep(LOOK_MS);
+  await guest.monitor('log none');
+  reader.begin(marks);
+  for await (const line of createInterface({ input: createReadStream(path, { encoding: 'latin1' }) }))
+    reader.line(line);
+  await rm(path);
+  return reader.end();
+}
+
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => ({ size: 0 }))).size;

@@ -1,0 +1,70 @@
+import * as z from 'zod';
+import { WORKLOADS } from './study.js';
+
+/** Instructions that a request costs, client and server together. */
+export const instructionsSchema = z.object({
+  total: z.number(),
+  user: z.number(),
+  kernel: z.number(),
+});
+export type Instructions = z.infer<typeof instructionsSchema>;
+
+/** Against the reference in the same guest, same workload and connections: instructions a request, and the ratio of the totals. */
+export const costDifferenceSchema = instructionsSchema.extend({ ratio: z.number() });
+
+export const costCellSchema = z.object({
+  workload: z.enum(WORKLOADS),
+  connections: z.number().int().positive(),
+  instructions: instructionsSchema,
+  /** The total of each repeat; the figure is their median. */
+  repeats: z.array(z.number()),
+  /** The greatest distance of a repeat from the median, as a share of it: 0.005 is ±0.5 %. */
+  spread: z.number(),
+  /** False where a repeat is farther away than that. */
+  steady: z.boolean(),
+  /** Null for the reference, and where that has no figure. */
+  difference: costDifferenceSchema.nullable(),
+  /** Where the kernel's part goes: instructions a request by group of functions, the largest first. */
+  groups: z.array(z.object({ name: z.string(), instructions: z.number() })),
+  /** The functions with the largest parts of all, with their group. */
+  functions: z.array(z.object({ name: z.string(), group: z.string(), instructions: z.number() })),
+  /** Requests whose every instruction was looked at for the parts. */
+  tracedRequests: z.number(),
+  /** The same total from those requests alone, without the guest's clock: a check of the figure above. */
+  tracedTotal: z.number(),
+});
+export type CostCell = z.infer<typeof costCellSchema>;
+
+export const networkCostSchema = z.object({
+  name: z.string(),
+  /** One line from the catalog. */
+  what: z.string(),
+  status: z.enum(['measured', 'unsupported', 'failed']),
+  reason: z.string().nullable(),
+  cells: z.array(costCellSchema),
+});
+export type NetworkCost = z.infer<typeof networkCostSchema>;
+
+export const kernelCostSchema = z.object({
+  /** As `uname -r` says it. */
+  kernel: z.string(),
+  networks: z.array(networkCostSchema),
+});
+export type KernelCost = z.infer<typeof kernelCostSchema>;
+
+/** cost.json: what `barewire cost` found. */
+export const costSchema = z.object({
+  schema: z.literal(1),
+  version: z.string(),
+  startedAt: z.string(),
+  wallS: z.number(),
+  reference: z.string(),
+  client: z.string(),
+  server: z.string(),
+  emulator: z.string(),
+  /** Said at the top: what does not repeat, and what contradicts itself. */
+  warnings: z.array(z.string()),
+  /** One for each kernel, as they were asked for. */
+  kernels: z.array(kernelCostSchema),
+});
+export type Cost = z.infer<typeof costSchema>;
