@@ -8,7 +8,7 @@ export type CpuCost = z.infer<typeof cpuCostSchema>;
 
 /**
  * `reference` and `control` are the two runs of the network `host` in a block: their ratio is the A/A control. `search` is of no
- * block (its `block` is 0) and of no cell: its rate was chosen to find the network's maximum.
+ * cell, and its block is a round of the search, counted on after the blocks: its rate was chosen to find the network's maximum.
  */
 export const ROLES = ['contender', 'reference', 'control', 'search'] as const;
 

@@ -20,6 +20,12 @@ describe('a wrong request ends with status 2, says what and where, and changes n
     ['an absurd rate', ['study', '--rates', '5e12'], /"5e12" is not a rate/],
     ['an unknown unit', ['study', '--duration', '3parsecs'], /3parsecs/],
     ['blocks that are no number', ['study', '--blocks', 'many'], /blocks is "many"/],
+    [
+      'an objective of an unknown quantile',
+      ['study', '--objective', 'p98<2ms'],
+      /"p98<2ms".*\n.*"p9\d?.*<2ms"/,
+    ],
+    ['an objective without a unit', ['study', '--objective', 'p99<2'], /"p99<2".*\n.*"p99<2ms"/],
     ['an unreadable file', ['study', '/nowhere/spec.yaml'], /\/nowhere\/spec.yaml could not be read/],
     ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"blokcs".*\n.*"blocks"/],
     ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],

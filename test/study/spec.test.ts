@@ -44,6 +44,30 @@ describe('a spec', () => {
     });
   });
 
+  it.each([
+    ['p99<2ms', { latency: 'p99', limitMs: 2 }],
+    ['p99.9 < 500us', { latency: 'p99.9', limitMs: 0.5 }],
+    ['p99.999<=1.5s', { latency: 'p99.999', limitMs: 1_500 }],
+    ['max<40µs', { latency: 'max', limitMs: 0.04 }],
+  ])('takes the objective %s, and searches the maximum under it', (text, objective) => {
+    const study = resolve({ ...quick, objective: text });
+    expect(study).toMatchObject({ maximum: true, objective });
+    expect(study.objective?.limitMs).toBeCloseTo(objective.limitMs, 12);
+  });
+
+  it('searches a maximum only where it asks for one', () => {
+    expect(resolve(quick).maximum).toBe(false);
+    expect(resolve(quick, { maximum: true }).maximum).toBe(true);
+    expect(resolve(preset('machinezone-2015')).maximum).toBe(true);
+  });
+
+  it('searches no maximum with another tool’s load, and says so where it was asked to', () => {
+    const wrk2 = { generator: 'wrk2' };
+    expect(resolve(preset('machinezone-2015'), wrk2).maximum).toBe(false);
+    expect(refused(quick, { ...wrk2, maximum: true }).message).toMatch(/wrk2 cannot search a maximum/);
+    expect(refused(quick, { ...wrk2, objective: 'p99<2ms' }).message).toMatch(/wrk2 cannot search/);
+  });
+
   it('keeps a seed that it names', () => {
     expect(resolve({ ...quick, seed: 42 }).seed).toBe(42);
   });
@@ -70,6 +94,17 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
     ['an MTU that Ethernet does not carry', { ...quick, wire: { mtu: 20 } }, ['wire.mtu', '20']],
     ['an unknown testbed', { ...quick, testbed: 'moon' }, ['testbed', 'moon']],
     ['a name that is no file name', { ...quick, name: '../x' }, ['name', '../x']],
+    [
+      'an objective of an unknown quantile',
+      { ...quick, objective: 'p98<2ms' },
+      ['"p98<2ms"', 'spec.yaml', '"p9'],
+    ],
+    ['an objective of an unknown unit', { ...quick, objective: 'p99<2mss' }, ['"p99<2mss"', '"p99<2ms"']],
+    ['an objective without a unit', { ...quick, objective: 'p99<2' }, ['"p99<2"', '"p99<2ms"']],
+    ['an objective of nothing', { ...quick, objective: 'p99<0ms' }, ['"p99<0ms"', '"p99<2ms"']],
+    ['an objective that is none', { ...quick, objective: 'fast' }, ['"fast"', '"p99<2ms"']],
+    ['an objective that is a number', { ...quick, objective: 2 }, ['objective', '2']],
+    ['a maximum that is no yes or no', { ...quick, maximum: 'yes' }, ['maximum', '"yes"']],
     ['a list', [1, 2], ['spec.yaml', 'not a spec']],
     ['nothing', null, ['spec.yaml', 'not a spec']],
   ])('%s', (_, input, parts) => {

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import type { StudyRecord } from '../../src/schema/index.js';
+import type { Evidence } from '../../src/stats/index.js';
+import { planRound } from '../../src/study/plan-search.js';
+import { preset, resolveSpec } from '../../src/study/index.js';
+
+const CAPACITY: Readonly<Record<string, number>> = { host: 100_000, macvlan: 70_000 };
+
+const study = (asked: Readonly<Record<string, unknown>>): StudyRecord => ({
+  schema: 1,
+  version: '0.1.0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  spec: resolveSpec({ ...preset('quick'), ...asked }, 'test', {}, () => 7),
+  networks: [],
+  referenceMaxRps: { '350B': 100_000, '4KB': 100_000 },
+  cannotTell: [],
+  environment: {},
+});
+
+const trial = (network: string, offeredRps: number, workload = '350B'): Evidence => ({
+  network,
+  workload,
+  offeredRps,
+  achievedRps: Math.min(offeredRps, CAPACITY[network] ?? 0),
+  latencyMs: null,
+  valid: true,
+  failed: false,
+  searched: true,
+});
+const ofBlocks = (network: string, workload?: string): Evidence => ({
+  ...trial(network, 1_000, workload),
+  searched: false,
+});
+const known = ['host', 'macvlan'].map((network) => ofBlocks(network));
+
+/** All ids of a search to its end, round by round. */
+function searchAll(record: StudyRecord, evidence: Evidence[], stopAfter = Infinity): string[][] {
+  const rounds: string[][] = [];
+  for (let trials = 0; ;) {
+    const round = planRound(record, evidence);
+    if (round.length === 0) return rounds;
+    rounds.push([]);
+    for (const { id, network, workload, rateRps } of round) {
+      if (trials++ >= stopAfter) return rounds;
+      rounds.at(-1)?.push(id);
+      evidence.push(trial(network, rateRps, workload));
+    }
+  }
+}
+
+describe('the search for the maxima', () => {
+  it('is planned only when the spec asks for it', () => {
+    expect(planRound(study({}), known)).toEqual([]);
+    expect(planRound(study({ maximum: true }), known)).toHaveLength(2);
+    expect(planRound(study({ objective: 'p99<2ms' }), known)).toHaveLength(2);
+  });
+
+  it('has each network once a round, and is over when all are found', () => {
+    const evidence = [...known];
+    const rounds = searchAll(study({ maximum: true }), evidence);
+    expect(rounds[0]).toHaveLength(2);
+    for (const round of rounds) expect(new Set(round).size).toBe(round.length);
+    expect(rounds.flat().length).toBeLessThanOrEqual(20);
+    expect(planRound(study({ maximum: true }), evidence)).toEqual([]);
+  });
+
+  it('never uses an id twice, though it is broken off at any trial', () => {
+    const record = study({ maximum: true });
+    const whole = searchAll(record, [...known]).flat();
+    for (let stop = 0; stop < whole.length; stop++) {
+      const evidence = [...known];
+      const first = searchAll(record, evidence, stop).flat();
+      const rest = searchAll(record, evidence).flat();
+      expect(new Set([...first, ...rest]).size).toBe(first.length + rest.length);
+      expect([...first, ...rest].toSorted()).toEqual(whole.toSorted());
+    }
+  });
+
+  it('counts its rounds on after the blocks', () => {
+    const record = study({ maximum: true });
+    const evidence = [...known];
+    expect(planRound(record, evidence).map(({ block }) => block)).toEqual([4, 4]);
+    evidence.push(trial('host', 90_000));
+    expect(planRound(record, evidence).map(({ block }) => block)).toEqual([5, 5]);
+  });
+
+  it('searches each workload of a network', () => {
+    const record = study({ maximum: true, workloads: ['350B', '4KB'] });
+    const both = [ofBlocks('host'), ofBlocks('host', '4KB')];
+    expect(
+      planRound(record, both)
+        .map(({ workload }) => workload)
+        .toSorted(),
+    ).toEqual(['350B', '4KB']);
+  });
+
+  it('leaves a network alone of which no trial could be measured', () => {
+    expect(planRound(study({ maximum: true }), [ofBlocks('host')]).map(({ network }) => network)).toEqual([
+      'host',
+    ]);
+  });
+
+  it('gives a network up after three trials that failed', () => {
+    const failed = [1, 2, 3].map(() => ({ ...trial('host', 90_000), valid: false, failed: true }));
+    expect(planRound(study({ maximum: true }), [ofBlocks('host'), ...failed])).toEqual([]);
+  });
+
+  it('is not begun where the trials are too short for the objective', () => {
+    const record = study({ objective: 'p99.999<2ms', duration: '1s' });
+    expect(planRound(record, known)).toEqual([]);
+  });
+});
