@@ -37,7 +37,7 @@ export async function bench(): Promise<string> {
   const place = { dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus: server.cpus };
   await using nginx = await startServer(server.machine, place);
   await using running = new GeneratorProcess(client.machine, client.cpus);
-  await running.ready();
+  await running.ready(1);
   const generator = running.from(raised.client.netns);
   const plan = planFor(address, client.cpus);
   await nginx.ready(async () => {

@@ -61,7 +61,7 @@ async function load({ terminal, signal, fail }: Context, url: string, flags: Loa
   terminal.note(
     `${url}: status ${status}, ${headerBytes} + ${bodyBytes} bytes. Loading for ${(plan.warmupMs + plan.durationMs) / 1_000} s …`,
   );
-  const result = await runLoad({ ...plan, expect: { status, bodyBytes } }, { signal });
+  const result = await runLoad({ ...plan, expect: { status, bodyBytes } }, { signal, rehearses: true });
   const output = outputOf(result);
   terminal.print(flags.json === true ? JSON.stringify(output, null, 2) : table(output));
   if (result.requests === 0) fail();

@@ -12,14 +12,15 @@ import type { RunLoadOptions } from './run.js';
 import type { CheckedTarget } from './target.js';
 
 /**
- * The generator of a host: one process for all trials of a study, because its code is only fast once V8 has compiled it.
- * Disposing ends it, in mid-run too.
+ * The generator of a host: one process for all trials of a block, because its code is only fast once V8 has compiled it, and
+ * another one for the next block, because each start settles at another speed. Disposing ends it, in mid-run too.
  */
 export class GeneratorProcess implements AsyncDisposable {
   readonly #machine: Machine;
   readonly #cpus: readonly number[];
   #running: RunningProcess | null = null;
   #hasEnded = false;
+  #block = 0;
 
   /** `cpus` are those that the process may use; its threads are pinned by the plan of each run. */
   constructor(machine: Machine, cpus: readonly number[]) {
@@ -27,10 +28,11 @@ export class GeneratorProcess implements AsyncDisposable {
     this.#cpus = cpus;
   }
 
-  /** Starts it when it does not run, and lets it rehearse. Before the steps of a trial are taken: it outlives them. */
-  async ready(): Promise<void> {
-    if (this.#running !== null && !this.#hasEnded) return;
+  /** Starts it when it does not run for that block, and lets it rehearse. Before the steps of a trial, which it outlives. */
+  async ready(block: number): Promise<void> {
+    if (this.#running !== null && !this.#hasEnded && this.#block === block) return;
     await this.end();
+    this.#block = block;
     this.#running = await this.#machine.start(generatorStep(this.#machine, this.#cpus));
     this.#hasEnded = false;
     void this.#running.exited.then(() => (this.#hasEnded = true));

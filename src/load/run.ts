@@ -1,6 +1,6 @@
 import { MonotonicClock, monotonicEpochS } from '../linux/index.js';
 import type { LoadPlan, LoadResult } from '../schema/index.js';
-import { Crew } from './crew.js';
+import type { Crew } from './crew.js';
 import { interrupted } from './errors.js';
 import { mergeTallies, resultOf } from './result.js';
 import { Team } from './team.js';
@@ -17,18 +17,7 @@ export interface RunLoadOptions {
 /** From the word to start until the first request may be due: each thread has to wake up first. */
 const HEAD_START_NS = 3e6;
 
-/**
- * Loads a target as planned. A server that is dead, slow or wrong gives a result that says so; only what keeps the load
- * from being made at all is thrown.
- *
- * @throws BarewireError `interrupted` when the signal aborts, `bad-input` for a CPU that cannot be used
- */
-export async function runLoad(plan: LoadPlan, options: RunLoadOptions = {}): Promise<LoadResult> {
-  await using crew = new Crew();
-  return await loadWith(crew, plan, options);
-}
-
-/** The same, with threads that are kept. */
+/** Loads a target with threads that are kept; throws as `runLoad` does. */
 export async function loadWith(
   crew: Crew,
   plan: LoadPlan,

@@ -32,7 +32,7 @@ export interface Bench {
   readonly signal: AbortSignal;
 }
 
-/** One trial with a fresh server, from the generator that is kept for all. A failure is an outcome; only an interrupt and a lost host are thrown. */
+/** One trial with a fresh server, from the generator of its block. A failure is an outcome; only an interrupt and a lost host are thrown. */
 export async function runTrial(bench: Bench, planned: PlannedTrial): Promise<TrialOutcome> {
   const startedAt = new Date().toISOString();
   const start = performance.now();
@@ -76,7 +76,7 @@ interface Measured {
 }
 
 async function measure(bench: Bench, planned: PlannedTrial): Promise<Measured> {
-  await bench.generator.ready();
+  await bench.generator.ready(planned.block);
   const raised = await raise(bench.testbed, bench.network);
   let taken: Omit<Measured, 'setup'>;
   try {
@@ -232,7 +232,7 @@ async function sidesOf(
  */
 export async function findMaximum(asked: Bench, name: WorkloadName): Promise<number> {
   const bench: Bench = { ...asked, study: { ...asked.study, generator: 'barewire' } };
-  await bench.generator.ready();
+  await bench.generator.ready(1);
   const raised = await raise(bench.testbed, bench.network);
   try {
     const probes = await withPair(bench, raised, name, async (pair) => {

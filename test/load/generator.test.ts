@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundlePath } from '../../src/machine/index.js';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { GeneratorProcess } from '../../src/load/index.js';
+import { bundlePath, freshRunId, openMachine } from '../../src/machine/index.js';
 import type { LoadResult } from '../../src/schema/index.js';
 import { freePort, planFor, startNginx, type Nginx } from './servers.js';
 
@@ -109,4 +113,56 @@ describe('the generator process', () => {
     await generator.exited;
     expect(performance.now() - start).toBeLessThan(5000);
   });
+});
+
+describe('the generator of a block', () => {
+  const withMachine = async (use: (own: GeneratorProcess) => Promise<void>): Promise<void> => {
+    const state = mkdtempSync(join(tmpdir(), 'barewire-generator-'));
+    vi.stubEnv('BAREWIRE_STATE', state);
+    try {
+      await using machine = await openMachine({ run: freshRunId(), host: 'client', netns: null });
+      await using own = new GeneratorProcess(machine, [0]);
+      await own.ready(1);
+      await use(own);
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(state, { recursive: true });
+    }
+  };
+
+  test('serves all its trials, and is another one in the next', () =>
+    withMachine(async (own) => {
+      const { pid } = own.from(null);
+      const plan = planFor(nginx.port);
+      for (let trial = 0; trial < 2; trial++) {
+        await using generator = own.from(null);
+        await generator.check(plan.target, plan.expect);
+        expect((await generator.run(plan)).requests).toBeGreaterThan(400);
+      }
+      await own.ready(1);
+      expect(own.from(null).pid).toBe(pid);
+      await own.ready(2);
+      expect(own.from(null).pid).not.toBe(pid);
+    }));
+
+  test('is started again when it was killed', () =>
+    withMachine(async (own) => {
+      const generator = own.from(null);
+      process.kill(generator.pid, 'SIGKILL');
+      const { target, expect: expected } = planFor(nginx.port);
+      await expect(generator.check(target, expected)).rejects.toMatchObject({ code: 'process-failed' });
+      await own.ready(1);
+      await own.from(null).check(target, expected);
+    }));
+
+  test('ends with a trial that is given up in mid-load', () =>
+    withMachine(async (own) => {
+      const stop = new AbortController();
+      const generator = own.from(null);
+      const run = generator.run(planFor(nginx.port, { durationMs: 30_000 }), { signal: stop.signal });
+      setTimeout(() => stop.abort(), 200);
+      await expect(run).rejects.toThrow();
+      await generator[Symbol.asyncDispose]();
+      await expect.poll(() => existsSync(`/proc/${generator.pid}`)).toBe(false);
+    }));
 });

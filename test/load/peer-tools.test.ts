@@ -35,7 +35,7 @@ beforeEach(async () => {
   run = freshRunId();
   machine = await openMachine({ run, host: 'client', netns: null });
   own = new GeneratorProcess(machine, [0]);
-  await own.ready();
+  await own.ready(1);
 });
 afterEach(() => machine[Symbol.asyncDispose]());
 

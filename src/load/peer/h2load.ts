@@ -1,5 +1,6 @@
 import { histogramOf } from './counted.js';
 import { findNumbers, notItsOutput, numberOf } from './output.js';
+import { inUrl } from '../request.js';
 import type { Peer, PeerFigures, PeerJob, PeerOutput, PeerRun } from './types.js';
 
 /** The log has a line for each request: start (µs), status, µs. Many have the same status and latency. */
@@ -27,7 +28,7 @@ export const H2LOAD: Peer = {
       ...['--h1', '-t', String(Math.min(plan.threads, plan.connections)), '-c', String(plan.connections)],
       ...[`--warm-up-time=${Math.round(plan.warmupMs)}ms`, `--duration=${Math.round(plan.durationMs)}ms`],
       ...[`--rps=${rateRps / plan.connections}`, `--log-file=${dir}/h2load.log`],
-      `http://${plan.target.address}:${plan.target.port}${plan.target.path}`,
+      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
     ],
     opens: /^Main benchmark duration is started for thread #\d+\.$/,
     closes: /^Main benchmark duration is over for thread #\d+\./,

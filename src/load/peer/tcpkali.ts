@@ -1,6 +1,7 @@
 import { histogramOfSteps } from './counted.js';
 import { requestBytes } from '../request.js';
 import { find, findNumbers, notItsOutput, numberOf } from './output.js';
+import { inUrl } from '../request.js';
 import type { Peer, PeerFigures, PeerJob, PeerOutput, PeerRun } from './types.js';
 
 type Plan = PeerJob['plan'];
@@ -50,7 +51,7 @@ export const TCPKALI: Peer = {
       // Of one connection, not of all.
       ...['--message-rate', String(rateRps / plan.connections)],
       ...['--latency-marker', 'HTTP/1.1 ', '--latency-percentiles', PERCENTILES.join(',')],
-      `${plan.target.address}:${plan.target.port}`,
+      `${inUrl(plan.target.address)}:${plan.target.port}`,
     ],
     opens: { afterMs: (plan.connections / CONNECT_RATE) * 1000 },
     closes: null,

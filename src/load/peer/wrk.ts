@@ -1,5 +1,6 @@
 import { histogramOf } from './counted.js';
 import { findNumbers, notItsOutput, numberOf } from './output.js';
+import { inUrl } from '../request.js';
 import type { Peer, PeerFigures, PeerJob, PeerOutput, PeerRun } from './types.js';
 
 /**
@@ -60,7 +61,7 @@ export const WRK: Peer = {
       ...['-t', String(threadsOf(plan)), '-c', String(plan.connections)],
       ...['-d', `${wholeSeconds(plan.durationMs)}s`, '--timeout', `${wholeSeconds(plan.timeoutMs)}s`],
       ...['-s', `${dir}/wrk.lua`],
-      `http://${plan.target.address}:${plan.target.port}${plan.target.path}`,
+      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
     ],
     opens: /^barewire open$/,
     closes: /^barewire close$/,

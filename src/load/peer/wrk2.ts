@@ -1,4 +1,5 @@
 import { histogramOfSteps, type Step } from './counted.js';
+import { inUrl } from '../request.js';
 import type { Histogram } from '../../stats/index.js';
 import { find, findNumbers, notItsOutput, numberOf } from './output.js';
 import type { Peer, PeerFigures, PeerJob, PeerOutput, PeerRun } from './types.js';
@@ -32,7 +33,7 @@ export const WRK2: Peer = {
       ...['-t', String(threadsOf(plan)), '-c', String(plan.connections)],
       ...['-d', `${lastsS(plan)}s`, '--timeout', `${Math.max(1, Math.ceil(plan.timeoutMs / 1000))}s`],
       ...['-R', String(Math.round(rateRps)), '--latency', '--u_latency'],
-      `http://${plan.target.address}:${plan.target.port}${plan.target.path}`,
+      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
     ],
     opens: { afterMs: calibrationMs(plan) },
     closes: null,
