@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
 import { networkNames } from '../network/index.js';
 import { openTestbed, probeNetworks } from '../testbed/index.js';
@@ -13,12 +13,19 @@ export const networksCommand = (context: Context): Command =>
       'What each network is, what it needs, and whether this testbed can run it, with the reason if not.',
     )
     .option('--testbed <place>', 'netns (the default), vm, vm:KERNEL or ssh:CLIENT,SERVER', 'netns')
+    .addOption(new Option('--ip <version>', 'over which version of IP').choices(['4', '6']).default('4'))
     .option('--json', 'print a list of objects')
-    .action(async (flags: { testbed: string; json?: true }) => {
+    .action(async (flags: { testbed: string; ip: '4' | '6'; json?: true }) => {
       const { testbed: kind, ...place } = placeNamed(flags.testbed);
       if (kind !== 'ssh') requireMachine(['ip', 'nsenter']);
       await using _lock = kind === 'ssh' ? null : await lockMachine('networks');
-      const options = { run: freshRunId(), wire: { mtu: 1500, rateMbps: null }, signal: context.signal };
+      const ip = flags.ip === '6' ? 6 : 4;
+      const options = {
+        run: freshRunId(),
+        ip,
+        wire: { mtu: 1500, rateMbps: null },
+        signal: context.signal,
+      } as const;
       await using testbed = await openTestbed(kind, { ...options, ...place });
       const statuses = await probeNetworks(testbed, networkNames());
       if (flags.json === true) {

@@ -20,6 +20,8 @@ import { showProgress } from './study-progress.js';
 
 interface StudyFlags {
   readonly testbed?: string;
+  readonly kernel?: string;
+  readonly ip?: string;
   readonly networks?: string;
   readonly workloads?: string;
   readonly rates?: string;
@@ -48,6 +50,8 @@ export const studyCommand = (context: Context): Command =>
       '--testbed <place>',
       'where: netns (namespaces of this machine), vm (two guests), vm:KERNEL, ssh:CLIENT,SERVER (machines of yours)',
     )
+    .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
+    .option('--ip <version>', '4 (the default) or 6: what everything between the containers is sent by')
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
@@ -78,7 +82,7 @@ Examples:
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, networks, workloads, rates, maximum, objective, blocks, duration, warmup,
+A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, blocks, duration, warmup,
 timeout, connections, generator, arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
@@ -173,7 +177,8 @@ const number = (text: string | undefined): string | number | undefined =>
   text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 
 const overrides = (flags: StudyFlags): SpecOverrides => ({
-  testbed: flags.testbed,
+  testbed: placeOf(flags),
+  ip: number(flags.ip),
   networks: list(flags.networks),
   workloads: list(flags.workloads),
   rates: list(flags.rates),
@@ -185,6 +190,16 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   generator: flags.generator,
   seed: number(flags.seed),
 });
+
+/** `--kernel` says what may also be written after `vm:`. */
+function placeOf({ testbed, kernel }: StudyFlags): string | undefined {
+  if (kernel === undefined) return testbed;
+  if (testbed === 'vm') return `vm:${kernel}`;
+  throw bad(
+    `--kernel ${kernel} is for guests, and --testbed is ${testbed ?? 'netns'}.`,
+    'Add --testbed vm, or leave --kernel away.',
+  );
+}
 
 const changesSpec = (flags: StudyFlags): boolean =>
   Object.values(overrides(flags)).some((value) => value !== undefined);

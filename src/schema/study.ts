@@ -20,6 +20,8 @@ export const resolvedStudySchema = z.object({
   hosts: z.object({ client: z.string(), server: z.string() }).optional(),
   /** vm: the guests' kernel, a bzImage; without it the testbed finds one. */
   kernel: z.string().optional(),
+  /** The version of IP that everything between the containers is sent by. */
+  ip: z.union([z.literal(4), z.literal(6)]).default(4),
   networks: z.array(z.string()).readonly(),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),

@@ -72,7 +72,7 @@ http {
   uwsgi_temp_path ${dir}/uwsgi;
   scgi_temp_path ${dir}/scgi;
   server {
-    listen ${address}:${port} reuseport backlog=4096;
+    listen ${address.includes(':') ? `[${address}]` : address}:${port} reuseport backlog=4096;
     root ${dir}/www;
 ${allWorkloads().map(location).join('\n')}
   }

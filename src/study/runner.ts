@@ -79,8 +79,15 @@ type Ground = Pick<Bench, 'testbed' | 'generator'>;
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
-  const { wire, hosts, kernel } = spec;
-  await using testbed = await openTestbed(spec.testbed, { run: freshRunId(), wire, hosts, kernel, signal });
+  const { wire, hosts, kernel, ip } = spec;
+  await using testbed = await openTestbed(spec.testbed, {
+    run: freshRunId(),
+    wire,
+    ip,
+    hosts,
+    kernel,
+    signal,
+  });
   await using generator = new GeneratorProcess(testbed.client.machine, testbed.client.cpus);
   const ground = { testbed, generator };
   const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, ground);

@@ -42,6 +42,7 @@ const place = z.string().refine((text) => parsePlace(text) !== null, {
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
   testbed: place.default('netns'),
+  ip: z.union([z.literal(4), z.literal(6)], 'write 4 or 6').default(4),
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
   rates: z.union([rateList, z.record(z.string(), rateList)]),

@@ -34,6 +34,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     warmupMs: 0,
     timeoutMs: 1000,
     connections: 10,
+    ip: 4,
     generator: 'barewire',
     arrival: 'constant',
     seed: 1,
