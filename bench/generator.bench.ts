@@ -9,7 +9,7 @@ import { bundlePath } from '../src/machine/index.js';
 import type { LoadPlan, LoadResult } from '../src/schema/index.js';
 
 export const title =
-  'Generator: closed loop against wrk and h2load, one thread on one CPU, 64 connections, 350-byte answers over a veth pair';
+  'Generator: closed loop against wrk and h2load, then at half the rate against h2load; one thread on one CPU, 64 connections, 350-byte answers over a veth pair';
 
 const ROUNDS = 7;
 const SECONDS = 2;
@@ -25,44 +25,63 @@ interface Measured {
 
 type Tool = 'wrk' | 'h2load' | 'barewire';
 const TOOLS: readonly Tool[] = ['barewire', 'wrk', 'h2load'];
+const CONNECTIONS = 64;
 
 export async function bench(): Promise<string> {
   await using server = await startServer();
-  const run: Record<Tool, () => Promise<Measured>> = {
+  const closed = await interleaved(['barewire', 'wrk', 'h2load'], {
+    barewire: () => runBarewire({ kind: 'closed' }),
     wrk: () => runWrk(server.url),
-    h2load: () => runH2load(server.url),
-    barewire: runBarewire,
-  };
-  const rounds: Record<Tool, Measured>[] = [];
+    h2load: () => runH2load(server.url, []),
+  });
+  const rateRps = Math.round(median(closed, ({ wrk }) => wrk!.rps) / 2);
+  // wrk has no rates.
+  const open = await interleaved(['barewire', 'h2load'], {
+    barewire: () => runBarewire({ kind: 'open', rateRps, arrival: 'constant' }),
+    h2load: () => runH2load(server.url, [`--rps=${rateRps / CONNECTIONS}`]),
+  });
+  return `${table(closed)}\n\nAt ${rateRps} requests/s, half of wrk's median:\n${table(open)}`;
+}
+
+type Round = Readonly<Partial<Record<Tool, Measured>>>;
+type Runs = Partial<Record<Tool, () => Promise<Measured>>>;
+
+async function interleaved(tools: readonly Tool[], run: Runs): Promise<Round[]> {
+  const rounds: Round[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const measured: Partial<Record<Tool, Measured>> = {};
     // Who goes first changes, so that a drift of the machine favours none.
-    for (let turn = 0; turn < TOOLS.length; turn++) {
-      const tool = TOOLS[(turn + round) % TOOLS.length]!;
-      measured[tool] = await run[tool]();
+    for (let turn = 0; turn < tools.length; turn++) {
+      const tool = tools[(turn + round) % tools.length]!;
+      measured[tool] = await run[tool]!();
     }
-    rounds.push(measured as Record<Tool, Measured>);
+    rounds.push(measured);
   }
-  return table(rounds);
+  return rounds;
 }
 
-function table(rounds: readonly Record<Tool, Measured>[]): string {
-  const median = (of: (round: Record<Tool, Measured>) => number): number =>
-    rounds.map(of).toSorted((a, b) => a - b)[rounds.length >> 1] ?? NaN;
+const median = (rounds: readonly Round[], of: (round: Round) => number): number =>
+  rounds.map(of).toSorted((a, b) => a - b)[rounds.length >> 1] ?? NaN;
+
+function table(rounds: readonly Round[]): string {
+  const tools = TOOLS.filter((tool) => rounds[0]?.[tool] !== undefined);
   const row = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(16)).join('');
+  const ratio = (tool: Tool, of: keyof Measured): string =>
+    median(rounds, (round) => round.barewire![of] / round[tool]![of]).toFixed(3);
   return [
-    row(['round', ...TOOLS.flatMap((tool) => [`${tool} req/s`, 'CPU µs/req'])]),
+    row(['round', ...tools.flatMap((tool) => [`${tool} req/s`, 'CPU µs/req'])]),
     ...rounds.map((round, i) =>
       row([
         String(i + 1),
-        ...TOOLS.flatMap((tool) => [round[tool].rps.toFixed(0), round[tool].cpuUs.toFixed(2)]),
+        ...tools.flatMap((tool) => [round[tool]!.rps.toFixed(0), round[tool]!.cpuUs.toFixed(2)]),
       ]),
     ),
-    ...(['wrk', 'h2load'] as const).map(
-      (tool) =>
-        `median ratio to ${tool}: ${median((round) => round.barewire.rps / round[tool].rps).toFixed(3)} of its requests/s, ` +
-        `${median((round) => round.barewire.cpuUs / round[tool].cpuUs).toFixed(3)} of its CPU a request`,
-    ),
+    ...tools
+      .filter((tool) => tool !== 'barewire')
+      .map(
+        (tool) =>
+          `median ratio to ${tool}: ${ratio(tool, 'rps')} of its requests/s, ${ratio(tool, 'cpuUs')} of its CPU a request`,
+      ),
   ].join('\n');
 }
 
@@ -72,13 +91,15 @@ const inside = ({ netns, cpu }: typeof CLIENT, argv: readonly string[]): [string
 ];
 
 async function runWrk(url: string): Promise<Measured> {
-  const { output, cpuS } = await timed(`wrk -t1 -c64 -d${SECONDS}s ${url}`);
+  const { output, cpuS } = await timed(`wrk -t1 -c${CONNECTIONS} -d${SECONDS}s ${url}`);
   const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
   return { rps: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]), cpuUs: (cpuS / requests) * 1e6 };
 }
 
-async function runH2load(url: string): Promise<Measured> {
-  const { output, cpuS } = await timed(`h2load --h1 -t1 -c64 -D ${SECONDS} ${url}`);
+async function runH2load(url: string, options: readonly string[]): Promise<Measured> {
+  const { output, cpuS } = await timed(
+    `h2load --h1 -t1 -c${CONNECTIONS} -D ${SECONDS} ${options.join(' ')} ${url}`,
+  );
   const requests = Number(/(\d+) succeeded/.exec(output)?.[1]);
   return { rps: requests / SECONDS, cpuUs: (cpuS / requests) * 1e6 };
 }
@@ -94,11 +115,10 @@ async function timed(command: string): Promise<{ output: string; cpuS: number }>
   return { output, cpuS: Number(user) + Number(system) };
 }
 
-const PLAN: LoadPlan = {
+const PLAN: Omit<LoadPlan, 'mode'> = {
   target: { address: SERVER.address, port: 8080, path: '/f', host: SERVER.address },
   expect: { status: 200, bodyBytes: 100 },
-  mode: { kind: 'closed' },
-  connections: 64,
+  connections: CONNECTIONS,
   threads: 1,
   cpus: [Number(CLIENT.cpu)],
   // Until the machine code of its hot path is made, which the other tools bring along.
@@ -108,10 +128,10 @@ const PLAN: LoadPlan = {
   seed: 1,
 };
 
-async function runBarewire(): Promise<Measured> {
+async function runBarewire(mode: LoadPlan['mode']): Promise<Measured> {
   const [program, args] = inside(CLIENT, [process.execPath, BUNDLE, 'generator']);
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.write(`${JSON.stringify({ run: PLAN })}\n`);
+  child.stdin.write(`${JSON.stringify({ run: { ...PLAN, mode } })}\n`);
   for await (const line of createInterface({ input: child.stdout })) {
     const reply = JSON.parse(line) as { result?: LoadResult; error?: { message: string } };
     if (reply.error !== undefined) throw new Error(reply.error.message);
