@@ -84,6 +84,8 @@ export const summarySchema = z.object({
   schema: z.literal(1),
   study: z.string(),
   testbed: z.string(),
+  /** The version of IP between the containers; absent for 4. */
+  ip: z.literal(6).optional(),
   startedAt: z.string(),
   reference: z.string(),
   blocks: z.number().int(),

@@ -47,6 +47,7 @@ export function summarize(
     schema: 1,
     study: study.spec.name,
     testbed: study.spec.testbed,
+    ...(study.spec.ip === 6 ? { ip: study.spec.ip } : {}),
     startedAt: study.startedAt,
     reference: REFERENCE,
     blocks: blockCount(trials),
