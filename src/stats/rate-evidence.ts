@@ -15,7 +15,7 @@ export interface Evidence extends RateTrial {
   readonly failed: boolean;
 }
 
-/** Null where the trial was made for a cell and says nothing: it failed, or its samples do not carry the objective's quantile. */
+/** Null where the trial was made for a cell and failed. Not valid, too, where its samples do not carry the objective's quantile. */
 export function evidenceOf(trial: TrialData, objective: Objective | undefined): Evidence | null {
   const { record } = trial;
   const { network, workload, rateRps: offeredRps } = record;
@@ -25,7 +25,6 @@ export function evidenceOf(trial: TrialData, objective: Objective | undefined): 
     return searched ? { ...base, achievedRps: 0, latencyMs: null, valid: false, failed: true } : null;
   const { load } = record;
   const latencyMs = objective === undefined ? null : latencyOf(trial, load.intended, objective);
-  if (latencyMs === undefined && !searched) return null;
   const valid = (record.valid || isOverloaded(load)) && latencyMs !== undefined;
   return { ...base, achievedRps: load.achievedRps, latencyMs: latencyMs ?? null, valid, failed: false };
 }

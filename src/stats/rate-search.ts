@@ -187,7 +187,9 @@ function outcomeOf(trial: RateTrial, options: Options, centre: number): Outcome 
   if (holds(trial, options)) return { log, shows: 'above', doubt: 0 };
   const overload = Math.log((options.achievedShare * trial.offeredRps) / trial.achievedRps);
   if (overload <= 0 || !Number.isFinite(overload)) return { log, shows: 'below', doubt: 0 };
-  return { log: log - overload, shows: 'maximum', doubt: Math.max(0, overload - MILD_OVERLOAD) / 2 };
+  // What it carried bounds the maximum, which a latency may set lower.
+  const shows = options.latencyLimitMs === null ? 'maximum' : 'below';
+  return { log: log - overload, shows, doubt: Math.max(0, overload - MILD_OVERLOAD) / 2 };
 }
 
 const likelihood = (seen: readonly Outcome[], maximum: number, spread: number): number =>

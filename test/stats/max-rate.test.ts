@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { summarize, type TrialData } from '../../src/stats/index.js';
-import { logNormal, normal, seeded, study, trial } from './synthetic.js';
+import { evidenceOf, openSearches, summarize, type TrialData } from '../../src/stats/index.js';
+import type { StudyRecord } from '../../src/schema/index.js';
+import { blocks, failedTrial, logNormal, normal, seeded, study, trial } from './synthetic.js';
 
 /** Three blocks at each rate; a network answers as many requests as it can, which differs by 1 % from trial to trial. */
 function trials(rates: readonly number[], capacityRps: number, network = 'flannel-vxlan'): TrialData[] {
@@ -45,4 +46,109 @@ test('one slow trial at a lower rate is no maximum', () => {
     'flannel-vxlan',
     null,
   ]);
+});
+
+/** A trial of a search; the latencies' median in µs. */
+function searched(
+  rateRps: number,
+  achievedRps: number,
+  medianUs = 100,
+  network = 'flannel-vxlan',
+): TrialData {
+  const id = `max-350B-${network}-${rateRps}`;
+  const plan = { id, block: 9, role: 'search' as const, network, rateRps };
+  const made = trial(plan, logNormal(rateRps, 400, medianUs * 1000));
+  if (made.record.status !== 'measured') throw new Error('not a measured trial');
+  return { ...made, record: { ...made.record, load: { ...made.record.load, achievedRps } } };
+}
+
+/** As the runner does, against a network that answers so many and whose latency grows with the rate. */
+function searchToItsEnd(record: StudyRecord, data: TrialData[], capacityRps: number): TrialData[] {
+  const random = seeded(63);
+  for (;;) {
+    const evidence = data.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
+    const next = openSearches(record, evidence).find(({ network }) => network === 'flannel-vxlan');
+    if (next === undefined) return data;
+    const carried = capacityRps * Math.exp(0.01 * normal(random));
+    const medianUs = next.rateRps < carried ? 100 / (1 - next.rateRps / carried) : 1e5;
+    data.push(searched(next.rateRps, Math.min(next.rateRps, carried), medianUs));
+  }
+}
+const vxlanOf = (record: StudyRecord, data: readonly TrialData[]) =>
+  summarize(record, data).networks.find(({ name }) => name === 'flannel-vxlan');
+
+test('a searched maximum has an interval that holds it, and its trials are of no cell and no block', () => {
+  const record = study({ maximum: true });
+  const data = searchToItsEnd(record, blocks(5, 1000, 1.2), 40_000);
+  const summary = summarize(record, data);
+  const vxlan = vxlanOf(record, data);
+  const max = vxlan?.maxRps as { value: number; low: number; high: number };
+  expect(Math.abs(max.value / (40_000 / 0.99) - 1)).toBeLessThan(0.03);
+  expect(max.low).toBeLessThan(40_000 / 0.99);
+  expect(max.high).toBeGreaterThan(40_000 / 0.99);
+  expect(vxlan?.maxRpsByWorkload).toEqual({ '350B': max });
+  expect(vxlan?.cells.map(({ rateRps }) => rateRps)).toEqual([1000]);
+  expect(summary).toMatchObject({ blocks: 5, trials: 15 });
+});
+
+test('under an objective the maximum is where the latency reaches it', () => {
+  const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.2 } });
+  const { maxRps } = vxlanOf(record, searchToItsEnd(record, blocks(5, 1000, 1), 40_000)) ?? {};
+  // 100 µs / (1 − rate/40,000) is 200 µs at half of it.
+  expect(Math.abs((maxRps?.value ?? 0) / 20_000 - 1)).toBeLessThan(0.05);
+});
+
+test('a network that cannot hold the objective at any rate says so', () => {
+  const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.001 } });
+  const { maxRps } = vxlanOf(record, searchToItsEnd(record, blocks(1, 1000, 1), 40_000)) ?? {};
+  expect(maxRps).toMatchObject({
+    value: null,
+    why: expect.stringMatching(/^p50<0.001ms: no rate held, down to \d+ requests\/s$/) as string,
+  });
+});
+
+test('a quantile that no trial could carry is said before any is searched', () => {
+  const record = study({ maximum: true, objective: { latency: 'p99.999', limitMs: 1 }, durationMs: 2_000 });
+  expect(vxlanOf(record, blocks(1, 1000, 1))?.maxRps).toEqual({
+    value: null,
+    why: 'p99.999<1ms needs longer trials: --duration 8s or more',
+  });
+});
+
+test('a search that has not ended makes the study incomplete, and says how to go on', () => {
+  const record = study({ maximum: true });
+  const { complete, warnings, networks } = summarize(record, blocks(5, 1000, 1));
+  expect(complete).toBe(false);
+  expect(warnings.join()).toMatch(/search for the maximum has not ended for 2 .*--resume/);
+  expect(networks.map(({ maxRps }) => maxRps?.value)).toEqual([null, null]);
+});
+
+test('a trial with requests that were never sent is evidence that its rate is too high, and an invalid one is none', () => {
+  const overloaded = searched(90_000, 40_000);
+  const { record } = overloaded;
+  if (record.status !== 'measured') throw new Error('not a measured trial');
+  const doubtful = (reasons: string[], missedSends: number): TrialData => {
+    const certificate = { ...record.load.certificate, valid: false, reasons, missedSends };
+    return { ...overloaded, record: { ...record, valid: false, load: { ...record.load, certificate } } };
+  };
+  expect(evidenceOf(doubtful(['never sent'], 100), undefined)?.valid).toBe(true);
+  expect(evidenceOf(doubtful(['never sent', 'stood still'], 100), undefined)?.valid).toBe(false);
+  expect(evidenceOf(doubtful(['stood still'], 0), undefined)?.valid).toBe(false);
+});
+
+test('a search trial that failed is none, and is counted', () => {
+  const failed = failedTrial({ role: 'search' }, 'no path');
+  expect(evidenceOf(failed, undefined)).toMatchObject({ valid: false, failed: true });
+  expect(evidenceOf(failedTrial({}, 'no path'), undefined)).toBeNull();
+});
+
+test('one block gives a searched maximum an interval, and no figure of a cell', () => {
+  const record = study({ maximum: true, blocks: 1 });
+  const data = searchToItsEnd(record, blocks(1, 1000, 1.2), 40_000);
+  const { warnings } = summarize(record, data);
+  const vxlan = vxlanOf(record, data);
+  expect(warnings.join()).toContain('One block');
+  expect(vxlan?.cells[0]?.latencyMs.p50).toMatchObject({ low: null, high: null });
+  expect(vxlan?.cells[0]?.verdicts.p50?.verdict).toBe('undecided');
+  expect((vxlan?.maxRps as { high: number }).high).toBeGreaterThan(40_000);
 });

@@ -67,6 +67,16 @@ test('with a latency limit the maximum is the rate at which the latency reaches 
   expect(trials).toBeLessThanOrEqual(16);
 });
 
+test('a latency that is reached far below what is answered is found, though the first trials are overloaded', () => {
+  const random = seeded(36);
+  const server: Server = (offeredRps) => ({
+    achievedRps: Math.min(offeredRps, 50_000 * Math.exp(0.01 * normal(random))),
+    latencyMs: 0.2 / (1 - Math.min(0.999, offeredRps / 50_000)),
+  });
+  const { step } = search(server, { closedLoopRps: 80_000, latencyLimitMs: 0.4 });
+  expect(step.kind === 'found' && Math.abs(step.max.value / 25_000 - 1)).toBeLessThan(0.04);
+});
+
 test('where no rate holds the search ends soon, and says down to which it looked', () => {
   const { step, trials } = search(() => ({ latencyMs: null }), {
     closedLoopRps: 50_000,
