@@ -27,7 +27,7 @@ export class Crew implements AsyncDisposable {
 /** A load that a thread was given. */
 export interface Assignment {
   /** Its connections are open, or have failed to. */
-  readonly ready: Promise<unknown>;
+  readonly ready: Promise<Message<'ready'>>;
   readonly tally: Promise<Tally>;
 }
 

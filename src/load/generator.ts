@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { bundlePath, type Machine, type RunningProcess } from '../machine/index.js';
 import {
   BarewireError,
+  loadReadingSchema,
   loadResultSchema,
   type LoadPlan,
   type LoadResult,
@@ -74,6 +75,7 @@ export interface Generator extends AsyncDisposable {
 const replySchema = z.union([
   z.object({ rehearsed: z.literal(true) }),
   z.object({ window: z.enum(['open', 'close']) }),
+  z.object({ reading: loadReadingSchema }),
   z.object({
     checked: z.object({ status: z.number(), headerBytes: z.number(), bodyBytes: z.number() }),
   }),
@@ -123,8 +125,9 @@ async function ask(running: RunningProcess, message: unknown, options: RunLoadOp
   await running.writeLine(JSON.stringify(message));
   for (;;) {
     const reply = await nextReply(running, options.signal);
-    if (!('window' in reply)) return reply;
-    options.onWindow?.(reply.window);
+    if ('window' in reply) options.onWindow?.(reply.window);
+    else if ('reading' in reply) options.onReading?.(reply.reading);
+    else return reply;
   }
 }
 

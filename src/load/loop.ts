@@ -52,7 +52,7 @@ export class LoadLoop implements Disposable {
   readonly #pacer: Pacer;
   readonly #window: Window;
   readonly #timeoutNs: number;
-  readonly #tally: Tally = newTally();
+  readonly #tally: Tally;
   readonly #recorder: Recorder;
   readonly #patience: Patience;
   readonly #exchange: Exchange;
@@ -66,6 +66,7 @@ export class LoadLoop implements Disposable {
 
   constructor({ plan, share, epochS, spins }: ThreadJob, isAborted: () => boolean) {
     this.#plan = plan;
+    this.#tally = newTally(plan.readingMs !== undefined);
     this.#isAborted = isAborted;
     this.#window = { fromNs: plan.warmupMs * 1e6, untilNs: (plan.warmupMs + plan.durationMs) * 1e6 };
     this.#timeoutNs = plan.timeoutMs * 1e6;
@@ -85,6 +86,11 @@ export class LoadLoop implements Disposable {
       connections: this.#connections,
       patience: this.#patience,
     });
+  }
+
+  /** Of the response times so far. */
+  get counts(): Float64Array {
+    return this.#tally.response;
   }
 
   /** Opens the connections, at a pace; ends when each is open or has failed, or has taken longer than the time-out. */

@@ -1,7 +1,8 @@
 import { MonotonicClock, monotonicEpochS } from '../linux/index.js';
-import type { LoadPlan, LoadResult } from '../schema/index.js';
+import type { LoadPlan, LoadReading, LoadResult } from '../schema/index.js';
 import type { Crew } from './crew.js';
 import { interrupted } from './errors.js';
+import { Readings } from './readings.js';
 import { mergeTallies, resultOf } from './result.js';
 import { Team } from './team.js';
 
@@ -10,6 +11,8 @@ export interface RunLoadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called when the recorded window opens and when it closes, to the millisecond. */
   readonly onWindow?: ((edge: 'open' | 'close') => void) | undefined;
+  /** Called so often as the plan's `readingMs` says, and at the end. */
+  readonly onReading?: ((reading: LoadReading) => void) | undefined;
   /** The namespace that it is made from, by name; null, the default, is this process's own. */
   readonly netns?: string | null | undefined;
 }
@@ -21,22 +24,26 @@ const HEAD_START_NS = 3e6;
 export async function loadWith(
   crew: Crew,
   plan: LoadPlan,
-  { signal, onWindow, netns = null }: RunLoadOptions,
+  { signal, onWindow, onReading, netns = null }: RunLoadOptions,
 ): Promise<LoadResult> {
   if (signal?.aborted === true) throw interrupted();
   const epochS = monotonicEpochS();
   await using team = new Team(crew, plan, netns, epochS);
   using edges = new WindowEdges(onWindow);
+  using readings = new Readings(plan, onReading ?? (() => undefined));
   const abort = (): void => team.abort();
   signal?.addEventListener('abort', abort);
   try {
-    await team.ready();
+    const counts = await team.ready();
     using clock = new MonotonicClock(epochS);
     team.start(clock.ns + HEAD_START_NS);
-    edges.schedule(HEAD_START_NS / 1e6 + plan.warmupMs, plan.durationMs);
+    const openMs = HEAD_START_NS / 1e6 + plan.warmupMs;
+    edges.schedule(openMs, plan.durationMs);
+    readings.schedule(counts, openMs);
     const tallies = await team.tallies();
     if (isAborted(signal)) throw interrupted();
     edges.close();
+    readings.close();
     return resultOf(plan, mergeTallies(tallies), tallies);
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { BarewireError, loadPlanSchema, type LoadPlan } from '../schema/index.js';
+import { BarewireError, loadPlanSchema, type LoadPlan, type LoadReading } from '../schema/index.js';
 import { Crew } from './crew.js';
 import { sendable } from './errors.js';
 import type { Reply } from './generator.js';
@@ -55,7 +55,9 @@ async function replyTo(
   }
   if ('check' in request) return { checked: await checkFrom(crew, request.netns, request.check) };
   const onWindow = (edge: 'open' | 'close'): void => write({ window: edge });
-  return { result: await loadWith(crew, request.run, { signal, onWindow, netns: request.netns }) };
+  const onReading = (reading: LoadReading): void => write({ reading });
+  const options = { signal, onWindow, onReading, netns: request.netns };
+  return { result: await loadWith(crew, request.run, options) };
 }
 
 /** A thread asks, because it can enter a namespace while this one goes on. */

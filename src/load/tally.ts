@@ -44,7 +44,8 @@ export interface Tally {
   readonly loopLag: Float64Array;
 }
 
-export const newTally = (): Tally => ({
+/** `shares`: other threads can read the response times while they are recorded. */
+export const newTally = (shares = false): Tally => ({
   requests: 0,
   intended: 0,
   answeredInWindow: 0,
@@ -62,9 +63,14 @@ export const newTally = (): Tally => ({
   stalledRequests: 0,
   connectErrno: 0,
   errors: new Float64Array(ERROR_KINDS.length),
-  response: new Histogram().counts,
+  response: shares ? sharedCounts() : new Histogram().counts,
   service: new Histogram().counts,
   lateness: new Histogram().counts,
   ownLateness: new Histogram().counts,
   loopLag: new Histogram().counts,
 });
+
+function sharedCounts(): Float64Array {
+  const { byteLength } = new Histogram().counts;
+  return new Float64Array(new SharedArrayBuffer(byteLength));
+}

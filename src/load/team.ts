@@ -4,6 +4,7 @@ import type { LoadPlan } from '../schema/index.js';
 import type { Assignment, Crew } from './crew.js';
 import { loadFailed } from './errors.js';
 import { shareOf } from './pacer.js';
+import type { SharedCounts } from './readings.js';
 import type { Tally } from './tally.js';
 import { Control } from './thread.js';
 
@@ -24,9 +25,10 @@ export class Team implements AsyncDisposable {
     });
   }
 
-  /** Until each thread has opened its connections, or has failed to. */
-  async ready(): Promise<void> {
-    await Promise.all(this.#assignments.map(({ ready }) => ready));
+  /** Until each thread has opened its connections, or has failed to. Gives what can be read of them in mid-run. */
+  async ready(): Promise<readonly SharedCounts[]> {
+    const ready = await Promise.all(this.#assignments.map((assignment) => assignment.ready));
+    return ready.flatMap(({ counts }) => counts ?? []);
   }
 
   start(startNs: number): void {

@@ -13,6 +13,7 @@ import {
 import { BarewireError, type LoadPlan } from '../schema/index.js';
 import { sendable, type SentError } from './errors.js';
 import { LoadLoop, type ThreadJob } from './loop.js';
+import type { SharedCounts } from './readings.js';
 import type { Tally } from './tally.js';
 import { checkTarget, type CheckedTarget } from './target.js';
 
@@ -34,7 +35,8 @@ export interface CheckJob extends Pick<LoadPlan, 'target' | 'expect'> {
 }
 
 export type ThreadMessage =
-  | { readonly kind: 'ready' }
+  /** `counts` where its response times can be read while it records them. */
+  | { readonly kind: 'ready'; readonly counts?: SharedCounts }
   | { readonly kind: 'done'; readonly tally: Tally }
   | { readonly kind: 'checked'; readonly checked: CheckedTarget }
   | { readonly kind: 'failed'; readonly error: SentError };
@@ -100,7 +102,7 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     const control = new Control(job.control);
     using loop = new LoadLoop(job, () => control.isAborted);
     loop.open();
-    post({ kind: 'ready' });
+    post(job.plan.readingMs === undefined ? { kind: 'ready' } : { kind: 'ready', counts: loop.counts });
     const startNs = control.waitForStart();
     post({ kind: 'done', tally: loop.run(startNs) });
   } catch (error) {

@@ -27,10 +27,12 @@ export {
   certificateSchema,
   ERROR_KINDS,
   loadPlanSchema,
+  loadReadingSchema,
   loadResultSchema,
   type Certificate,
   type ErrorKind,
   type LoadPlan,
+  type LoadReading,
   type LoadResult,
 } from './load.js';
 export {

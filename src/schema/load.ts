@@ -28,6 +28,8 @@ export const loadPlanSchema = z.object({
   timeoutMs: z.number().positive(),
   /** Seeds the phases and the Poisson gaps. */
   seed: z.number().int(),
+  /** So often in the window the generator tells what it has recorded since the last time; by default only at its end. */
+  readingMs: z.number().positive().optional(),
 });
 export type LoadPlan = z.infer<typeof loadPlanSchema>;
 
@@ -78,6 +80,16 @@ export const certificateSchema = z.object({
   connectionsLost: z.number(),
 });
 export type Certificate = z.infer<typeof certificateSchema>;
+
+/** What was answered in a part of the window, in milliseconds of it. */
+export const loadReadingSchema = z.object({
+  fromMs: z.number(),
+  untilMs: z.number(),
+  requests: z.number(),
+  /** As in the result. */
+  response: z.string(),
+});
+export type LoadReading = z.infer<typeof loadReadingSchema>;
 
 export const loadResultSchema = z.object({
   /** Answered as expected, intended inside the window. */
