@@ -1,7 +1,7 @@
 import type { Refusal } from './summary.js';
 
-/** Figures that stand by themselves: not those of a name such as p99.9 or b1-02. */
-const FIGURES = /(?<![\w.,-])\d+(?:\.\d+)?(?![\w]|[.,-]\w)/g;
+/** Figures that stand by themselves, and ranges of them: not those of a name such as p99.9 or b1-02. */
+const FIGURES = /(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?(?:–\d+(?:,\d{3})*(?:\.\d+)?)?(?!\w|[.,-]\w)/g;
 
 /** What texts have in common when only their figures differ. */
 export const withoutFigures = (text: string): string => text.replace(FIGURES, '#');
@@ -15,11 +15,17 @@ export function asOne(texts: readonly [string, ...string[]]): string {
   let at = 0;
   return texts[0].replace(FIGURES, () => {
     const place = at++;
-    const sorted = figures.map((all) => all[place] ?? '').toSorted((a, b) => Number(a) - Number(b));
-    const [low, high] = [sorted[0] ?? '', sorted.at(-1) ?? ''];
-    return low === high ? low : `${low}–${high}`;
+    return range(figures.flatMap((all) => all[place]?.split('–') ?? []));
   });
 }
+
+function range(figures: readonly string[]): string {
+  const sorted = figures.toSorted((a, b) => numberOf(a) - numberOf(b));
+  const [low, high] = [sorted[0] ?? '', sorted.at(-1) ?? ''];
+  return numberOf(low) === numberOf(high) ? low : `${low}–${high}`;
+}
+
+const numberOf = (figure: string): number => Number(figure.replaceAll(',', ''));
 
 const NAMED = 3;
 

@@ -1,4 +1,12 @@
-import { LATENCY_KEYS, type Cell, type CpuCost, type Figure, type LatencyKey } from '../schema/index.js';
+import {
+  asOne,
+  LATENCY_KEYS,
+  withoutFigures,
+  type Cell,
+  type CpuCost,
+  type Figure,
+  type LatencyKey,
+} from '../schema/index.js';
 import type { CellTrials, ValidTrial } from './cells.js';
 import { curveOf } from './curve.js';
 import { figureOf, latencyEstimate } from './estimate.js';
@@ -86,16 +94,18 @@ function cpu(trials: readonly ValidTrial[], side: 'client' | 'server'): CpuCost 
   return { user: of('user'), system: of('system'), softirq: of('softirq') };
 }
 
-/** Why trials do not count, or count with a remark: each reason once, with how many trials gave it. */
+/** Why trials do not count, or count with a remark: those that differ in their figures alone as one, with how many gave it. */
 function reasons({ records, refused }: CellTrials): string[] {
   const said = records.flatMap((record) =>
     record.status === 'failed' ? [record.reason] : record.load.certificate.reasons,
   );
-  const given = [...said, ...refused];
-  return [...new Set(given)].sort().map((reason) => {
-    const times = given.filter((other) => other === reason).length;
-    return `${reason} (${times} of ${records.length} trials)`;
-  });
+  const alike = new Map<string, [string, ...string[]]>();
+  for (const reason of [...said, ...refused].sort()) {
+    const group = alike.get(withoutFigures(reason));
+    if (group === undefined) alike.set(withoutFigures(reason), [reason]);
+    else group.push(reason);
+  }
+  return [...alike.values()].map((all) => `${asOne(all)} (${all.length} of ${records.length} trials)`);
 }
 
 const mean = (values: readonly number[]): number =>

@@ -97,9 +97,7 @@ function unsteady(trials: readonly ValidTrial[]): string[] {
     const [least, most] = [Math.min(...ms), Math.max(...ms)];
     return most >= UNSTEADY * least ? [`${key} (${least.toPrecision(2)} to ${most.toPrecision(2)} ms)`] : [];
   });
-  return apart.length === 0
-    ? []
-    : [`${apart.join(', ')}: differ from trial to trial; what decides them comes and goes`];
+  return apart.length === 0 ? [] : [`unsteady from trial to trial: ${apart.join(', ')}`];
 }
 
 /** The quantiles that a share of the requests is enough to decide. */
