@@ -68,7 +68,7 @@ export interface Standing {
   readonly meanRatio: number | null;
   readonly lowestRatio: number | null;
   readonly highestRatio: number | null;
-  /** CPU time per request of both sides, as a share of the reference's: the mean over the situations that have both. */
+  /** CPU time per request of both sides against the reference's: the geometric mean over the situations that have both. */
   readonly cpuRatio: number | null;
   readonly verdicts: Readonly<Record<Verdict['verdict'], number>>;
 }
@@ -77,14 +77,14 @@ export interface Standing {
 export function standings(summary: Summary): readonly Standing[] {
   const reference = summary.networks.find(({ name }) => name === summary.reference);
   return summary.networks
-    .map((network) => standing(network, reference))
+    .map((network) => standing(network, network === reference))
     .sort((a, b) => sortValue(a) - sortValue(b));
 }
 
 const sortValue = ({ isReference, meanRatio }: Standing): number =>
   isReference ? 1 : (meanRatio ?? Number.MAX_VALUE);
 
-function standing(network: NetworkSummary, reference: NetworkSummary | undefined): Standing {
+function standing(network: NetworkSummary, isReference: boolean): Standing {
   const ratios = network.cells.map((cell) => valueOf(cell.ratioToReference[PRIMARY])).filter(isPositive);
   const verdicts = { better: 0, worse: 0, equivalent: 0, undecided: 0 };
   for (const cell of network.cells) {
@@ -94,29 +94,22 @@ function standing(network: NetworkSummary, reference: NetworkSummary | undefined
   const none = ratios.length === 0;
   return {
     network,
-    isReference: network === reference,
-    meanRatio: none ? null : Math.exp(mean(ratios.map(Math.log))),
+    isReference,
+    meanRatio: geometricMean(ratios),
     lowestRatio: none ? null : Math.min(...ratios),
     highestRatio: none ? null : Math.max(...ratios),
-    cpuRatio: cpuRatio(network, reference),
+    cpuRatio: geometricMean(
+      network.cells.map((cell) => valueOf(cell.cpuRatioToReference)).filter(isPositive),
+    ),
     verdicts,
   };
 }
 
 const isPositive = (value: number | null): value is number => value !== null && value > 0;
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value / values.length, 0);
-
-function cpuRatio(network: NetworkSummary, reference: NetworkSummary | undefined): number | null {
-  const ratios = network.cells.flatMap((cell) => {
-    const other = reference?.cells.find(
-      ({ workload, rateRps }) => workload === cell.workload && rateRps === cell.rateRps,
-    );
-    const [cost, base] = [cpuTotal(cell), other === undefined ? null : cpuTotal(other)];
-    return isPositive(cost) && isPositive(base) ? [cost / base] : [];
-  });
-  return ratios.length === 0 ? null : mean(ratios);
-}
+const geometricMean = (values: readonly number[]): number | null =>
+  values.length === 0
+    ? null
+    : Math.exp(values.reduce((sum, value) => sum + Math.log(value) / values.length, 0));
 
 export const CPU_KINDS = ['user', 'system', 'softirq'] as const;
 export const sideTotal = (cost: CpuCost): number => CPU_KINDS.reduce((sum, kind) => sum + cost[kind], 0);

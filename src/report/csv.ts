@@ -77,6 +77,7 @@ function cellFields(cell: Cell | null): Fields {
           [`cpu_${side}_${kind}_us_per_request`, cell?.cpuUsPerRequest?.[side][kind] ?? null] as const,
       ),
     ),
+    ...figure('cpu_ratio', cell?.cpuRatioToReference),
     ['certificate_valid', cell?.certificate.valid ?? null],
     ['certificate_reasons', cell?.certificate.reasons.join('; ') ?? null],
     ['tail', cell?.tail.join('; ') ?? null],

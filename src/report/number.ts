@@ -31,10 +31,13 @@ export function duration(seconds: number): string {
 export const figureText = (figure: Figure | undefined): string =>
   figure === undefined || figure.value === null ? NO_FIGURE : three(figure.value);
 
-/** `1.22–1.40`, or nothing where the figure has no interval. */
+/** `1.22–1.40`, `≥1.22` where only one end is known, or nothing where the figure has no interval. */
 export function intervalText(figure: Figure | undefined): string {
-  const ends = interval(figure);
-  return ends === null ? '' : `${three(ends.low)}–${three(ends.high)}`;
+  if (figure === undefined || figure.value === null) return '';
+  const { low, high } = figure;
+  if (low !== null && high !== null) return `${three(low)}–${three(high)}`;
+  if (low !== null) return `≥${three(low)}`;
+  return high === null ? '' : `≤${three(high)}`;
 }
 
 /** `1.31 (1.22–1.40)`. */
@@ -43,6 +46,7 @@ export function withInterval(figure: Figure | undefined): string {
   return ends === '' ? figureText(figure) : `${figureText(figure)} (${ends})`;
 }
 
+/** Both ends, for a plot; null where one is not known. */
 export function interval(figure: Figure | undefined): { low: number; high: number } | null {
   if (figure === undefined || figure.value === null) return null;
   return figure.low === null || figure.high === null ? null : { low: figure.low, high: figure.high };

@@ -25,11 +25,11 @@ import {
   type Block,
   type Text,
 } from './blocks.js';
+import { doubts, remedies } from './doubt.js';
 import { Gaps } from './gaps.js';
 import { maximumColumns, maximumLegend, maximumText, type MaximumColumn } from './maxima.js';
 import { figureText, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
-  blocksNeeded,
   cellNotes,
   controlText,
   cpuRatioText,
@@ -39,10 +39,8 @@ import {
   cannotSayTitle,
   latencyLegend,
   loadedBy,
-  NO_INTERVAL,
   ratioRange,
-  someWithoutInterval,
-  VERDICT_LEGEND,
+  verdictLegend,
   VERDICT_SIGN,
   verdictCounts,
 } from './wording.js';
@@ -50,11 +48,14 @@ import {
 export function outline(summary: Summary): readonly Block[] {
   return [
     { kind: 'title', text: `Barewire study ${summary.study}` },
-    { kind: 'paragraph', text: `Testbed ${summary.testbed}, ${summary.startedAt}: ${extent(summary)}.` },
+    {
+      kind: 'paragraph',
+      text: `Testbed ${summary.testbed}${summary.ip === undefined ? '' : ` over IPv${summary.ip}`}, ${summary.startedAt}: ${extent(summary)}.`,
+    },
     ...generatorNotice(summary),
     ...list('warnings', summary.warnings),
     ...overall(summary),
-    ...situations(summary).flatMap(situationBlocks),
+    ...situations(summary).flatMap((situation) => situationBlocks(situation, summary)),
     ...setup(summary),
     ...notMeasured(summary),
     ...control(summary),
@@ -84,6 +85,7 @@ function overall(summary: Summary): readonly Block[] {
       'list',
       inShort(summary).map(({ text }) => text),
     ),
+    ...remedies(summary).map(paragraph),
     {
       kind: 'table',
       columns: [
@@ -107,7 +109,7 @@ const overallRow = (row: Standing): readonly Text[] =>
     row.network.setup === null ? NO_FIGURE : whole(row.network.setup.steps),
   ].map(plain);
 
-function situationBlocks(situation: Situation): readonly Block[] {
+function situationBlocks(situation: Situation, summary: Summary): readonly Block[] {
   const gaps = new Gaps();
   const latency = latencyTable(situation, gaps);
   return [
@@ -115,8 +117,7 @@ function situationBlocks(situation: Situation): readonly Block[] {
     paragraph(headline(situation)),
     latency,
     ...notes(gaps),
-    ...blocksNeeded(situation).map(note),
-    ...(someWithoutInterval(situation) ? [note(NO_INTERVAL)] : []),
+    ...doubts(situation, summary).map(note),
     ...cellNotes(situation).map(note),
     ...cpuTable(situation),
   ];
@@ -159,18 +160,23 @@ function verdictCell({ cell, isReference }: Row): Text {
 function cpuTable({ rows }: Situation): readonly Block[] {
   const measured = rows.filter(({ cell }) => cell.cpuUsPerRequest !== null);
   if (measured.length === 0) return [];
-  const sides = ['client user', 'system', 'softirq', 'server user', 'system', 'softirq'].map(right);
+  const sides = ['client user', 'sys', 'softirq', 'server user', 'sys', 'softirq'].map(right);
   return [
     { kind: 'subheading', text: 'CPU, µs per request' },
-    { kind: 'table', columns: [left('network'), right('total'), ...sides], rows: measured.map(cpuRow) },
+    {
+      kind: 'table',
+      columns: [left('network'), right('total'), right('against reference'), ...sides],
+      rows: measured.map(cpuRow),
+    },
   ];
 }
 
-function cpuRow({ network, cell }: Row): readonly Text[] {
+function cpuRow({ network, cell, isReference }: Row): readonly Text[] {
   const cost = cell.cpuUsPerRequest;
   if (cost === null) return [plain(network.name)];
   const parts = [cost.client, cost.server].flatMap((side) => CPU_KINDS.map((kind) => side[kind]));
-  return [network.name, three(cpuTotal(cell) ?? 0), ...parts.map(three)].map(plain);
+  const ratio = isReference ? 'reference' : withInterval(cell.cpuRatioToReference);
+  return [network.name, three(cpuTotal(cell) ?? 0), ratio, ...parts.map(three)].map(plain);
 }
 
 function setup(summary: Summary): readonly Block[] {
@@ -229,6 +235,6 @@ function control(summary: Summary): readonly Block[] {
     paragraph(controlText(summary)),
     ...list('list', ratios),
     note(latencyLegend(summary)),
-    note(VERDICT_LEGEND),
+    note(verdictLegend(summary)),
   ];
 }

@@ -1,6 +1,5 @@
-import type { Summary, Verdict } from '../schema/index.js';
-import { withoutNumbers } from './gaps.js';
-import { PRIMARY, standings, TABLE_KEYS, type Row, type Situation, type Standing } from './cells.js';
+import { asOne, withoutFigures, type Cell, type Summary, type Verdict } from '../schema/index.js';
+import { PRIMARY, standings, type Row, type Situation, type Standing } from './cells.js';
 import { duration, figureText, intervalText, NO_FIGURE, percent, three, whole } from './number.js';
 
 /** A sign beside the word, so that a verdict reads without colour. */
@@ -11,9 +10,9 @@ export const VERDICT_SIGN: Readonly<Record<Verdict['verdict'], string>> = {
   undecided: '?',
 };
 
-export const VERDICT_LEGEND =
+export const verdictLegend = ({ margin }: Summary): string =>
   `Verdicts are about the ${PRIMARY} against the reference: ▼ better (lower), ▲ worse (higher), ` +
-  '= equivalent within the margin of the study, ? undecided with the number of blocks that would decide it.';
+  `= equivalent (the interval lies within ${percent(margin)}), ? undecided.`;
 
 /** One line of what was run: `6 blocks, 120 of 120 trials, 24 min 3 s (71 % of it measuring)`. */
 export function extent(summary: Summary): string {
@@ -69,15 +68,6 @@ function standpointText(row: Standing, verdict: Verdict['verdict'] | null): stri
 export const cpuRatioText = ({ cpuRatio }: Standing): string =>
   cpuRatio === null ? NO_FIGURE : `${three(cpuRatio)}×`;
 
-/** What it would take to know: `ipvlan is undecided; 14 blocks in all would decide it.` */
-export const blocksNeeded = ({ rows }: Situation): readonly string[] =>
-  rows.flatMap(({ network, cell }) => {
-    const needed = cell.verdicts[PRIMARY]?.blocksNeeded;
-    return cell.verdicts[PRIMARY]?.verdict !== 'undecided' || needed === null || needed === undefined
-      ? []
-      : [`${network.name} is undecided: ${count(needed, 'block')} in all would decide it.`];
-  });
-
 /** What the order of a situation comes to, in one sentence. */
 export function headline(situation: Situation): string {
   const first = situation.rows[0];
@@ -110,28 +100,41 @@ export const verdictCounts = ({ verdicts }: Standing): string =>
     .join(', ');
 
 /** What a reader must know of single cells: trials left out, what the generator did not vouch for, what made the tail. */
-export const cellNotes = ({ rows }: Situation): readonly string[] =>
-  rows.flatMap(({ network, cell }) =>
+export function cellNotes({ rows }: Situation): readonly string[] {
+  const remarks = rows.flatMap(({ network, cell }) =>
     [
-      ...(cell.invalidTrials === 0
-        ? []
-        : [`${count(cell.invalidTrials, 'trial')} not valid, and not averaged in`]),
-      ...(cell.failedTrials === 0 ? [] : [`${count(cell.failedTrials, 'trial')} failed`]),
-      ...alike(cell.certificate.reasons),
+      ...outOf(cell, cell.invalidTrials, 'not valid, and not averaged in'),
+      ...outOf(cell, cell.failedTrials, 'failed'),
+      ...cell.certificate.reasons,
       ...cell.tail.map((cause) => `tail: ${cause}`),
-    ].map((remark) => `${network.name}: ${remark}`),
+    ].map((remark) => ({ network: network.name, remark })),
   );
+  return toldOnce(remarks, rows.length);
+}
 
-/** Reasons that differ in their figures alone are told once; each is in summary.json and summary.csv. */
-function alike(reasons: readonly string[]): readonly string[] {
-  const groups = new Map<string, string[]>();
-  for (const reason of reasons) {
-    const kind = withoutNumbers(reason);
-    groups.set(kind, [...(groups.get(kind) ?? []), reason]);
+const outOf = (cell: Cell, trials: number, what: string): readonly string[] =>
+  trials === 0
+    ? []
+    : [`${what}: ${whole(trials)} of ${whole(cell.trials + cell.invalidTrials + cell.failedTrials)} trials`];
+
+/** `host, macvlan: stood still 12–30 times`: what differs in its figures alone is one remark on several networks. */
+function toldOnce(
+  remarks: readonly { readonly network: string; readonly remark: string }[],
+  networks: number,
+): string[] {
+  const groups = new Map<string, { networks: string[]; remarks: [string, ...string[]] }>();
+  for (const { network, remark } of remarks) {
+    const group = groups.get(withoutFigures(remark));
+    if (group === undefined) groups.set(withoutFigures(remark), { networks: [network], remarks: [remark] });
+    else {
+      group.remarks.push(remark);
+      if (!group.networks.includes(network)) group.networks.push(network);
+    }
   }
-  return [...groups.values()].map(
-    ([first = '', ...rest]) => first + (rest.length === 0 ? '' : `; ${rest.length} more alike`),
-  );
+  return [...groups.values()].map((group) => {
+    const all = networks > 2 && group.networks.length === networks;
+    return `${all ? 'all networks' : group.networks.join(', ')}: ${asOne(group.remarks)}`;
+  });
 }
 
 export function controlText(summary: Summary): string {
@@ -139,21 +142,9 @@ export function controlText(summary: Summary): string {
   const what = `The reference ${summary.reference} ran twice in each block; the ratio of the two should be 1.`;
   if (trusted === null) return `${what} Too few valid blocks to judge it.`;
   return trusted
-    ? `${what} It does not differ from 1 beyond chance and the margin of the study.`
+    ? `${what} It does not differ from 1 by more than ${percent(summary.margin)} beyond chance.`
     : `${what} It is not: something other than the network decides what is measured here. Do not trust the ratios.`;
 }
-
-/** True when any quantile that is shown has no interval, which then needs saying. The greatest sample never has one. */
-export const someWithoutInterval = ({ rows }: Situation): boolean =>
-  rows.some(({ cell }) =>
-    TABLE_KEYS.filter((key) => key !== 'max').some((key) => {
-      const figure = cell.latencyMs[key];
-      return figure.value !== null && (figure.low === null || figure.high === null);
-    }),
-  );
-
-export const NO_INTERVAL =
-  'Percentiles without an interval: an interval needs more than one block, so how sure they are is not known.';
 
 /** What the latencies of a study are. A tool that stamps at the send has none but service times. */
 export const latencyLegend = ({ generator }: Summary): string =>

@@ -64,6 +64,7 @@ const cell: fc.Arbitrary<Cell> = fc.record({
     }),
   ),
   cpuUsPerRequest: orNull(fc.record({ client: cost, server: cost })),
+  cpuRatioToReference: figure,
   tail: texts,
   certificate: fc.record({ valid: fc.boolean(), reasons: texts }),
   curve: fc.array(fc.record({ quantile: fc.double({ min: 0, max: 1, noNaN: true }), ms: number }), {

@@ -156,6 +156,7 @@ function cell(where: Where, network: string, factor: number, seed: number, block
           client: { user: 1.42, system: 5.18 * factor ** 0.5, softirq: 2.11 * factor },
           server: { user: 2.03, system: 6.72 * factor ** 0.5, softirq: 2.64 * factor ** 2 },
         },
+    ...(network === 'host' ? {} : { cpuRatioToReference: cpuRatio(factor, dead, blocks) }),
     tail:
       network === 'flannel-vxlan' && where.rateOfMax === 0.5
         ? ['p99.999 near 202 ms: 14 retransmission time-outs (TcpExt.TCPTimeouts)']
@@ -166,6 +167,9 @@ function cell(where: Where, network: string, factor: number, seed: number, block
     curve: dead ? [] : curve(scale, samples),
   };
 }
+
+const cpuRatio = (factor: number, dead: boolean, blocks: number): Figure =>
+  dead ? { value: null, why: 'no valid trial' } : figure(factor ** 0.7, 0.02, blocks);
 
 const figures = (of: (key: LatencyKey) => Figure): Figures =>
   Object.fromEntries(LATENCY_KEYS.map((key) => [key, of(key)])) as Figures;

@@ -1,6 +1,7 @@
 import type { Figure, Verdict } from '../../schema/index.js';
 import type { Gaps } from '../gaps.js';
-import { figureText, interval, letter, NO_FIGURE, three, whole } from '../number.js';
+import { figureText, interval, intervalText, letter, NO_FIGURE, three } from '../number.js';
+import { neededText } from '../needed.js';
 import { VERDICT_SIGN } from '../wording.js';
 import { html, NOTHING, type Markup } from './markup.js';
 
@@ -20,7 +21,9 @@ export function figureMarkup(figure: Figure | undefined, key: string, network: s
 /** May break after the dash: a phone shows twice as many columns that way. */
 function intervalMarkup(figure: Figure | undefined): Markup {
   const ends = interval(figure);
-  return ends === null ? NOTHING : html`<small>${three(ends.low)}–<wbr />${three(ends.high)}</small>`;
+  if (ends !== null) return html`<small>${three(ends.low)}–<wbr />${three(ends.high)}</small>`;
+  const text = intervalText(figure);
+  return text === '' ? NOTHING : html`<small>${text}</small>`;
 }
 
 const noteLink = (note: number, prefix: string): Markup =>
@@ -37,12 +40,11 @@ export function notesMarkup(notes: Notes): Markup {
       </ol>`;
 }
 
-export function verdictMarkup(verdict: Verdict | undefined): Markup {
+/** @param blocks how many the study has: of too few no number of further ones is told */
+export function verdictMarkup(verdict: Verdict | undefined, blocks: number): Markup {
   if (verdict === undefined) return NOTHING;
-  const { verdict: word, blocksNeeded } = verdict;
-  const needed =
-    word === 'undecided' && blocksNeeded !== null
-      ? html`<small>needs ${whole(blocksNeeded)} blocks</small>`
-      : NOTHING;
-  return html`<span class="sign ${word}">${VERDICT_SIGN[word]} ${word}</span>${needed}`;
+  const needed = neededText(verdict, blocks);
+  const word = verdict.verdict;
+  return html`<span class="sign ${word}">${VERDICT_SIGN[word]} ${word}</span
+    >${needed === '' ? NOTHING : html`<small>${needed}</small>`}`;
 }

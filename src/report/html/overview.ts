@@ -1,15 +1,9 @@
 import type { Summary } from '../../schema/index.js';
 import { PRIMARY, situationTitle, standings, unmeasured, type Situation, type Standing } from '../cells.js';
+import { remedies } from '../doubt.js';
 import { Gaps } from '../gaps.js';
 import { NO_FIGURE, three, whole } from '../number.js';
-import {
-  cpuRatioText,
-  inShort,
-  ratioRange,
-  VERDICT_LEGEND,
-  VERDICT_SIGN,
-  verdictCounts,
-} from '../wording.js';
+import { cpuRatioText, inShort, ratioRange, VERDICT_SIGN, verdictCounts, verdictLegend } from '../wording.js';
 import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
 import { html, NOTHING, type Markup } from './markup.js';
 import { cell, tableMarkup, type TableCell } from './table.js';
@@ -23,8 +17,8 @@ export function overviewMarkup(
   const rows = standings(summary).filter(({ network }) => network.status === 'measured');
   return html`<section aria-labelledby="overview">
     <h2 id="overview">In short</h2>
-    ${lead(summary)} ${standingTable(rows, summary.reference)}
-    ${matrix(rows, all, summary.reference, situationId)} ${missing(summary)}
+    ${lead(summary)} ${remedies(summary).map((text) => html`<p>${text}</p>`)}
+    ${standingTable(rows, summary.reference)} ${matrix(rows, all, summary, situationId)} ${missing(summary)}
   </section>`;
 }
 
@@ -71,7 +65,7 @@ function standingRow(row: Standing): readonly TableCell[] {
 function matrix(
   rows: readonly Standing[],
   all: readonly Situation[],
-  reference: string,
+  summary: Summary,
   situationId: (index: number) => string,
 ): Markup {
   const notes: Notes = { prefix: 'overview-note', gaps: new Gaps() };
@@ -81,22 +75,29 @@ function matrix(
     >`,
   }));
   const table = tableMarkup({
-    caption: `${PRIMARY} as a ratio to ${reference}, by workload and requests/s`,
+    caption: `${PRIMARY} as a ratio to ${summary.reference}, by workload and requests/s`,
     full: all.length > 3,
     columns: [{ title: html`Network` }, ...columns],
-    rows: rows.filter(({ isReference }) => !isReference).map((row) => matrixRow(row, all, notes)),
+    rows: rows
+      .filter(({ isReference }) => !isReference)
+      .map((row) => matrixRow(row, all, summary.blocks, notes)),
   });
   return html`${table}${notesMarkup(notes)}
-    <p class="quiet">${VERDICT_LEGEND}</p>`;
+    <p class="quiet">${verdictLegend(summary)}</p>`;
 }
 
-const matrixRow = ({ network }: Standing, all: readonly Situation[], notes: Notes): readonly TableCell[] => [
+const matrixRow = (
+  { network }: Standing,
+  all: readonly Situation[],
+  blocks: number,
+  notes: Notes,
+): readonly TableCell[] => [
   cell(network.name),
   ...all.map((situation) => {
     const found = situation.rows.find((row) => row.network === network)?.cell;
     const title = situationTitle(situation);
     const ratio = figureMarkup(found?.ratioToReference[PRIMARY], title, network.name, notes);
-    return cell(html`${ratio}${verdictMarkup(found?.verdicts[PRIMARY])}`);
+    return cell(html`${ratio}${verdictMarkup(found?.verdicts[PRIMARY], blocks)}`);
   }),
 ];
 

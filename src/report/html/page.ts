@@ -11,7 +11,7 @@ import {
   generatorName,
   latencyLegend,
   loadedBy,
-  VERDICT_LEGEND,
+  verdictLegend,
 } from '../wording.js';
 import { CSS } from './css.js';
 import { plotMarkup } from './figure.js';
@@ -28,6 +28,7 @@ import { cell, tableMarkup } from './table.js';
 export function htmlReport(summary: Summary): string {
   const all = situations(summary);
   const context = {
+    summary,
     reference: summary.reference,
     styles: networkStyles(summary.networks.map(({ name }) => name)),
   };
@@ -57,7 +58,7 @@ const situationId = (index: number): string => `s${index + 1}`;
 
 function head(summary: Summary): Markup {
   const facts = [
-    ['Testbed', summary.testbed],
+    ['Testbed', `${summary.testbed}${summary.ip === undefined ? '' : ` over IPv${summary.ip}`}`],
     ['Started', summary.startedAt],
     ['Blocks', whole(summary.blocks)],
     [
@@ -128,7 +129,7 @@ function control(summary: Summary): Markup {
   );
   const plot = plotMarkup(
     'The reference against itself',
-    'With 95 % intervals; 1 is no difference.',
+    `With 95 % intervals; 1 is no difference. Band: within ${percent(summary.margin)}.`,
     'aa',
     (id, size) =>
       forestPlot(
@@ -136,6 +137,7 @@ function control(summary: Summary): Markup {
           id,
           title: 'A/A control',
           axisName: 'ratio of the two, log scale',
+          margin: summary.margin,
           rows: entries
             .filter(([, figure]) => figure.value !== null)
             .map(([key, ratio]) => ({ label: key, ratio, text: withInterval(ratio), style: styleAt(0) })),
@@ -184,7 +186,7 @@ const reading = (summary: Summary): Markup =>
     <h2 id="reading">How to read this</h2>
     <ul>
       <li>${latencyLegend(summary)}</li>
-      <li>${VERDICT_LEGEND}</li>
+      <li>${verdictLegend(summary)}</li>
       <li>A ratio compares trials of the same block, so that what slows a whole block cancels out.</li>
       <li>A dash is a figure that the samples cannot carry; its number leads to the reason.</li>
       <li>CPU time is of all CPUs that a side was given, over the recorded window, per answered request.</li>

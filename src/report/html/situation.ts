@@ -1,4 +1,4 @@
-import { LATENCY_KEYS, type LatencyKey } from '../../schema/index.js';
+import { LATENCY_KEYS, type LatencyKey, type Summary } from '../../schema/index.js';
 import {
   CPU_KINDS,
   PRIMARY,
@@ -8,19 +8,21 @@ import {
   type Row,
   type Situation,
 } from '../cells.js';
+import { doubts } from '../doubt.js';
 import { Gaps } from '../gaps.js';
 import { NO_FIGURE, percent, three, valueOf, whole, withInterval } from '../number.js';
 import { cpuPlot } from '../plot/cpu.js';
 import { forestPlot, type ForestRow } from '../plot/forest.js';
 import { percentilePlot } from '../plot/percentile.js';
 import { styleAt, type NetworkStyle } from '../plot/style.js';
-import { cellNotes, headline, NO_INTERVAL, someWithoutInterval, VERDICT_SIGN } from '../wording.js';
+import { cellNotes, headline, VERDICT_SIGN } from '../wording.js';
 import { networkLegend, plotMarkup } from './figure.js';
 import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
 import { html, NOTHING, type Markup } from './markup.js';
 import { cell as td, tableMarkup, type TableCell } from './table.js';
 
 export interface Context {
+  readonly summary: Summary;
   readonly reference: string;
   readonly styles: ReadonlyMap<string, NetworkStyle>;
 }
@@ -28,8 +30,9 @@ export interface Context {
 /** All about one workload at one rate: plots, the latency table, and what must be known of single figures. */
 export function situationMarkup(situation: Situation, id: string, context: Context): Markup {
   const notes: Notes = { prefix: `${id}-note`, gaps: new Gaps() };
-  const table = latencyTable(situation, notes);
-  const remarks = cellNotes(situation);
+  const { summary } = context;
+  const table = latencyTable(situation, summary.blocks, notes);
+  const remarks = [...doubts(situation, summary), ...cellNotes(situation)];
   return html`<section aria-labelledby="${id}">
     <h2 id="${id}">${situationTitle(situation)}</h2>
     ${ofMax(situation, context.reference)}
@@ -40,7 +43,6 @@ export function situationMarkup(situation: Situation, id: string, context: Conte
       at 3× or more. Small: 95 % interval.
     </p>
     ${notesMarkup(notes)}
-    ${someWithoutInterval(situation) ? html`<p class="quiet">${NO_INTERVAL}</p>` : NOTHING}
     ${
       remarks.length === 0
         ? NOTHING
@@ -49,8 +51,7 @@ export function situationMarkup(situation: Situation, id: string, context: Conte
           </ul>`
     }
     <div class="pair">${forest(situation, id, context)}${cpu(situation, id, context)}</div>
-    ${percentiles(situation, id, context)} ${ratioDetails(situation, id, context.reference)}
-    ${cpuDetails(situation)}
+    ${percentiles(situation, id, context)} ${ratioDetails(situation, id, summary)} ${cpuDetails(situation)}
     <details>
       <summary>Trials, samples and service time</summary>
       ${trialTable(situation)}
@@ -63,7 +64,7 @@ const ofMax = ({ rateOfMax }: Situation, reference: string): Markup =>
     ? NOTHING
     : html`<p class="quiet">${percent(rateOfMax)} of the maximum of ${reference}</p>`;
 
-function latencyTable({ rows }: Situation, notes: Notes): Markup {
+function latencyTable({ rows }: Situation, blocks: number, notes: Notes): Markup {
   const lowest = new Map(TABLE_KEYS.map((key) => [key, lowestOf(rows, key)]));
   return tableMarkup({
     caption: 'Latency in ms by percentile, lowest p99 first',
@@ -76,18 +77,18 @@ function latencyTable({ rows }: Situation, notes: Notes): Markup {
     rows: rows.map((row) => [
       td(row.network.name),
       ...TABLE_KEYS.map((key) => latencyCell(row, key, lowest.get(key) ?? null, notes)),
-      td(verdictCell(row, notes), 'left'),
+      td(verdictCell(row, blocks, notes), 'left'),
     ]),
   });
 }
 
 /** Without a ratio there is no verdict, and the dash says why. */
-function verdictCell({ network, cell, isReference }: Row, notes: Notes): Markup {
+function verdictCell({ network, cell, isReference }: Row, blocks: number, notes: Notes): Markup {
   if (isReference) return html`reference`;
   const ratio = cell.ratioToReference[PRIMARY];
   return valueOf(ratio) === null
     ? figureMarkup(ratio, `${PRIMARY} ratio`, network.name, notes)
-    : verdictMarkup(cell.verdicts[PRIMARY]);
+    : verdictMarkup(cell.verdicts[PRIMARY], blocks);
 }
 
 function lowestOf(rows: readonly Row[], key: LatencyKey): number | null {
@@ -115,10 +116,10 @@ function meter(value: number, lowest: number): Markup {
   return html`<span class="meter" aria-hidden="true"><i style="width:${width}%"></i></span>`;
 }
 
-function forest({ rows }: Situation, id: string, { reference, styles }: Context): Markup {
+function forest({ rows }: Situation, id: string, { reference, styles, summary }: Context): Markup {
   return plotMarkup(
     `${PRIMARY} against ${reference}`,
-    'Paired within blocks, with 95 % intervals. Left of 1 is faster.',
+    `Paired within blocks, 95 % intervals. Left of 1 is faster. Band: within ${percent(summary.margin)}.`,
     `${id}-forest`,
     (svg, size) =>
       forestPlot(
@@ -126,6 +127,7 @@ function forest({ rows }: Situation, id: string, { reference, styles }: Context)
           id: svg,
           title: `${PRIMARY} as a ratio to ${reference}`,
           axisName: `ratio to ${reference}, log scale`,
+          margin: summary.margin,
           rows: rows.map((row) => forestRow(row, styles)),
         },
         size,
@@ -168,12 +170,12 @@ const percentiles = (situation: Situation, id: string, { styles }: Context): Mar
     ),
   );
 
-function ratioDetails({ rows }: Situation, id: string, reference: string): Markup {
+function ratioDetails({ rows }: Situation, id: string, { reference, blocks }: Summary): Markup {
   const notes: Notes = { prefix: `${id}-ratio-note`, gaps: new Gaps() };
   const table = tableMarkup({
     caption: `Latency as a ratio to ${reference}, paired within blocks`,
     columns: [{ title: html`Network` }, ...LATENCY_KEYS.map((key) => ({ title: html`${key}` }))],
-    rows: rows.filter((row) => !row.isReference).map((row) => ratioRow(row, notes)),
+    rows: rows.filter((row) => !row.isReference).map((row) => ratioRow(row, blocks, notes)),
   });
   return html`<details>
     <summary>Ratios at every percentile</summary>
@@ -181,18 +183,27 @@ function ratioDetails({ rows }: Situation, id: string, reference: string): Marku
   </details>`;
 }
 
-const ratioRow = ({ network, cell }: Row, notes: Notes): readonly TableCell[] => [
+const ratioRow = ({ network, cell }: Row, blocks: number, notes: Notes): readonly TableCell[] => [
   td(network.name),
   ...LATENCY_KEYS.map((key) => {
     const ratio = figureMarkup(cell.ratioToReference[key], key, network.name, notes);
-    return td(html`${ratio}${verdictMarkup(cell.verdicts[key])}`);
+    return td(html`${ratio}${verdictMarkup(cell.verdicts[key], blocks)}`);
   }),
 ];
 
 function cpuDetails({ rows }: Situation): Markup {
   const sides = ['client', 'server'] as const;
-  const costs = rows.flatMap(({ network, cell: { cpuUsPerRequest: cost } }) =>
-    cost === null ? [] : [{ name: network.name, cost }],
+  const costs = rows.flatMap(
+    ({ network, isReference, cell: { cpuUsPerRequest: cost, cpuRatioToReference } }) =>
+      cost === null
+        ? []
+        : [
+            {
+              name: network.name,
+              cost,
+              ratio: isReference ? 'reference' : withInterval(cpuRatioToReference),
+            },
+          ],
   );
   if (costs.length === 0) return html`<p class="quiet">CPU time per request: not in this summary.</p>`;
   const table = tableMarkup({
@@ -200,11 +211,13 @@ function cpuDetails({ rows }: Situation): Markup {
     columns: [
       { title: html`Network` },
       { title: html`total` },
+      { title: html`against reference` },
       ...sides.flatMap((side) => CPU_KINDS.map((kind) => ({ title: html`${side} ${kind}` }))),
     ],
-    rows: costs.map(({ name, cost }) => [
+    rows: costs.map(({ name, cost, ratio }) => [
       td(name),
       td(three(sideTotal(cost.client) + sideTotal(cost.server))),
+      td(ratio),
       ...sides.flatMap((side) => CPU_KINDS.map((kind) => td(three(cost[side][kind])))),
     ]),
   });

@@ -1,7 +1,7 @@
 import type { CpuCost } from '../../schema/index.js';
 import { CPU_KINDS, sideTotal, type Row, type Situation } from '../cells.js';
 import type { Markup } from '../html/markup.js';
-import { three } from '../number.js';
+import { three, valueOf, withInterval } from '../number.js';
 import { INK, PAGE, type Size } from './frame.js';
 import { rowsFrame, type PlotRow } from './rows.js';
 import type { Axis } from './scale.js';
@@ -42,10 +42,11 @@ const plotRow = (row: Row, colour: string): PlotRow => ({
   draw: (at, top) => sides(row).flatMap((cost, line) => stack(cost, at, top + line * 10)),
 });
 
-const costText = ({ cell: { cpuUsPerRequest: cost } }: Row): string =>
-  cost === null
-    ? '– none measured'
-    : `client ${three(sideTotal(cost.client))}, server ${three(sideTotal(cost.server))}`;
+function costText({ isReference, cell: { cpuUsPerRequest: cost, cpuRatioToReference: ratio } }: Row): string {
+  if (cost === null) return '– none measured';
+  const sides = `client ${three(sideTotal(cost.client))}, server ${three(sideTotal(cost.server))}`;
+  return isReference || valueOf(ratio) === null ? sides : `${sides}; ×${withInterval(ratio)}`;
+}
 
 function stack(cost: CpuCost, at: (value: number) => number, y: number): readonly object[] {
   let from = 0;

@@ -1,8 +1,8 @@
 import type { Figure } from '../../schema/index.js';
 import type { Markup } from '../html/markup.js';
 import { interval, valueOf } from '../number.js';
-import { INK, tickText, type Size } from './frame.js';
-import { rowsFrame, type PlotRow } from './rows.js';
+import { INK, LINE, tickText, type Size } from './frame.js';
+import { rowsFrame, type Place, type PlotRow } from './rows.js';
 import { ratioAxis } from './scale.js';
 import { MARKER_PATHS, type NetworkStyle } from './style.js';
 import { drawSvg } from './svg.js';
@@ -19,11 +19,13 @@ export interface Forest {
   readonly id: string;
   readonly title: string;
   readonly axisName: string;
+  /** Inside it a ratio counts as no difference, a share: drawn as a band around 1. */
+  readonly margin: number;
   readonly rows: readonly ForestRow[];
 }
 
 /** Ratios with their 95 % intervals against a line at 1, one row each. Null where there is no ratio at all. */
-export function forestPlot({ id, title, axisName, rows }: Forest, size: Size): Markup | null {
+export function forestPlot({ id, title, axisName, margin, rows }: Forest, size: Size): Markup | null {
   const shown = rows.flatMap(({ ratio }) => ends(ratio));
   if (shown.length === 0) return null;
   const drawn = rows.map(plotRow);
@@ -33,7 +35,10 @@ export function forestPlot({ id, title, axisName, rows }: Forest, size: Size): M
     title,
     description: rows.map(({ label, text }) => `${label}: ${text}`).join('; '),
     ...frame,
-    option: { ...frame.option, series: [unity(rows.length), ...frame.option.series] },
+    option: {
+      ...frame.option,
+      series: [band(rows.length, margin), unity(rows.length), ...frame.option.series],
+    },
   });
 }
 
@@ -43,6 +48,24 @@ function ends(figure: Figure | undefined): readonly number[] {
   const bounds = interval(figure);
   return bounds === null ? [value] : [value, bounds.low, bounds.high];
 }
+
+/** As wide below 1 as above it, on the log scale: 1 / (1 + margin) to 1 + margin. */
+const band = (rows: number, margin: number): object => ({
+  type: 'custom',
+  silent: true,
+  clip: true,
+  z: 0,
+  data: [[0, 0]],
+  renderItem: (_: unknown, place: Place) => {
+    const [left = 0, top = 0] = place.coord([-Math.log10(1 + margin), 0]);
+    const [right = 0, bottom = 0] = place.coord([Math.log10(1 + margin), rows]);
+    return {
+      type: 'rect',
+      shape: { x: left, y: top, width: Math.max(0, right - left), height: Math.max(0, bottom - top) },
+      style: { fill: LINE, opacity: 0.7 },
+    };
+  },
+});
 
 /** The line at which a network is no different from the reference. */
 const unity = (rows: number): object => ({
