@@ -38,11 +38,13 @@ export type RateStep =
   | { readonly kind: 'found'; readonly max: MaxRate }
   | { readonly kind: 'none'; readonly why: string };
 
+/** Of one network and workload. */
+export const MOST_TRIALS = 16;
 const DEFAULTS = {
   achievedShare: 0.99,
   latencyLimitMs: null,
   precision: 0.05,
-  mostTrials: 16,
+  mostTrials: MOST_TRIALS,
   leastRps: 0,
   known: [],
 };

@@ -1,5 +1,6 @@
 import { findNetwork } from '../network/index.js';
-import { printAction, type ResolvedStudy } from '../schema/index.js';
+import { printAction, printObjective, type ResolvedStudy } from '../schema/index.js';
+import { asksMaximum, MOST_TRIALS } from '../stats/index.js';
 import { plannedHosts } from '../testbed/index.js';
 
 const RUN = 'dryrun';
@@ -7,18 +8,29 @@ const RUN = 'dryrun';
 /** Every step of every network, as a reader would type it; changes nothing and needs no rights. */
 export function dryRun(spec: ResolvedStudy): string {
   const hosts = plannedHosts(spec);
-  return spec.networks
-    .flatMap((name) => {
-      const network = findNetwork(name);
-      const plans = network.plan({ run: RUN, hosts });
-      return [
-        `# ${name}: ${network.what}`,
-        ...plans.flatMap(({ host, steps }) => [
-          `## on ${host}: ${steps.length} steps`,
-          ...steps.map((step) => `${printAction(step.do)}    # ${step.why}`),
-        ]),
-        '',
-      ];
-    })
-    .join('\n');
+  const networks = spec.networks.flatMap((name) => {
+    const network = findNetwork(name);
+    const plans = network.plan({ run: RUN, hosts });
+    return [
+      `# ${name}: ${network.what}`,
+      ...plans.flatMap(({ host, steps }) => [
+        `## on ${host}: ${steps.length} steps`,
+        ...steps.map((step) => `${printAction(step.do)}    # ${step.why}`),
+      ]),
+      '',
+    ];
+  });
+  return [...networks, ...searches(spec)].join('\n');
+}
+
+/** The trials after the blocks: how many, only they themselves will tell. */
+function searches(spec: ResolvedStudy): string[] {
+  if (!asksMaximum(spec)) return [];
+  const { objective, workloads, durationMs } = spec;
+  const under = objective === undefined ? '' : ` under ${printObjective(objective)}`;
+  return [
+    `# After the blocks: a search for the maximum of each network${under}, at most ${MOST_TRIALS} trials of ${durationMs} ms each`,
+    ...spec.networks.flatMap((network) => workloads.map((workload) => `max-${workload}-${network}-01, …`)),
+    '',
+  ];
 }

@@ -1,0 +1,115 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { StudyRecord, Summary, TrialRecord } from '../../src/schema/index.js';
+import { barewire, endRuns, Run, type Ended } from '../cli/barewire.js';
+import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
+
+const SPEC =
+  'networks: [host, macvlan]\nrates: [1000]\nblocks: 1\nduration: 300ms\nwarmup: 50ms\nobjective: p50<20ms\n';
+/** The least that the generator has to vouch for so that there is a maximum, which a busy machine may not give. */
+const SOME = 3;
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+let folder: string;
+let before: MachineSnapshot;
+beforeAll(async () => {
+  before = await snapshotMachine();
+  folder = mkdtempSync(join(tmpdir(), 'barewire-maximum-'));
+  await writeFile(join(folder, 'spec.yaml'), SPEC);
+});
+afterAll(async () => {
+  await endRuns();
+  rmSync(folder, { recursive: true });
+  await assertNothingLeft(before);
+});
+
+const trialsIn = (directory: string): TrialRecord[] =>
+  readFileSync(join(directory, 'trials.jsonl'), 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as TrialRecord);
+const parsed = async <T>(...path: string[]): Promise<T> =>
+  JSON.parse(await readFile(join(...path), 'utf8')) as T;
+
+describe('a study that searches the maximum under an objective, broken off in the search and resumed', () => {
+  let out: string;
+  let kept: TrialRecord[];
+  let broken: Ended;
+  let resumed: Ended;
+  let summary: Summary;
+  const searchTrials = (): TrialRecord[] => trialsIn(out).filter(({ role }) => role === 'search');
+
+  beforeAll(async () => {
+    out = join(folder, 'results');
+    const run = new Run(['study', join(folder, 'spec.yaml'), '--out', out]);
+    await run.untilSaid(/\[search 4\]/);
+    run.signalGroup('SIGINT');
+    broken = await run.ended;
+    kept = trialsIn(out);
+    resumed = await barewire(['study', '--out', out, '--resume']);
+    summary = await parsed<Summary>(out, 'summary.json');
+  });
+
+  it('is interrupted, and resumed, as any study', () => {
+    expect(broken.status).toBe(130);
+    expect(resumed.stderr).toContain('3 trials, 3 of them measured already');
+    expect(summary.complete).toBe(true);
+    expect(summary.warnings.join()).not.toContain('--resume');
+  });
+
+  it('measures no trial twice', () => {
+    const all = trialsIn(out);
+    expect(all.slice(0, kept.length)).toEqual(kept);
+    expect(kept.filter(({ role }) => role === 'search').length).toBeGreaterThanOrEqual(3);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    expect(searchTrials().length).toBeLessThanOrEqual(32);
+  });
+
+  it('records the trials of the search as what they are', () => {
+    for (const { id, network, workload, rateOfMax, block } of searchTrials()) {
+      expect(id).toMatch(new RegExp(`^max-${workload}-${network}-\\d\\d$`));
+      expect(rateOfMax).toBeNull();
+      expect(block).toBeGreaterThan(1);
+    }
+    expect(summary.blocks).toBe(1);
+    for (const { cells } of summary.networks) expect(cells.map(({ rateRps }) => rateRps)).toEqual([1000]);
+  });
+
+  it('gives each network a maximum with an interval, or says why not', async () => {
+    const { referenceMaxRps } = await parsed<StudyRecord>(out, 'study.json');
+    expect(referenceMaxRps['350B']).toBeGreaterThan(1000);
+    for (const { name, maxRps, maxRpsByWorkload } of summary.networks) {
+      expect(maxRpsByWorkload).toEqual({ '350B': maxRps });
+      const own = searchTrials().filter(({ network }) => network === name);
+      const vouched = own.filter((trial) => trial.status === 'measured' && trial.valid).length;
+      if (vouched < SOME) continue;
+      expect(maxRps?.value).toBeGreaterThan(1000);
+      if (maxRps?.value == null) continue;
+      expect(maxRps.low).toBeLessThanOrEqual(maxRps.value);
+      expect(maxRps.high ?? Infinity).toBeGreaterThanOrEqual(maxRps.value);
+    }
+  });
+
+  it('tells of them in its table and its reports', async () => {
+    expect(resumed.stdout).toMatch(/highest rate of which 99 % is answered and p50<20ms\s+holds/);
+    expect(summary.objective).toBe('p50<20ms');
+    expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('p50&lt;20ms holds');
+  });
+
+  it('has one block, and says that its cells have no intervals for that', () => {
+    expect(summary.warnings.join()).toContain('One block');
+    for (const { cells } of summary.networks)
+      for (const { latencyMs } of cells)
+        if (latencyMs.p50.value !== null) expect(latencyMs.p50).toMatchObject({ low: null, high: null });
+  });
+});
+
+it('a dry run names the search', async () => {
+  const { stdout, status } = await barewire(['study', join(folder, 'spec.yaml'), '--dry-run']);
+  expect(stdout).toMatch(/search.*maximum.*p50<20ms/);
+  expect(status).toBe(0);
+});
