@@ -2,7 +2,7 @@ import type { CostCell, WorkloadName } from '../schema/index.js';
 import type { LoneGuest } from '../testbed/index.js';
 import { partsOf, SENDS_A_REQUEST } from './parts.js';
 import type { Scene } from './scene.js';
-import { readLoadRun, repeated, slope, STEADY, type LoadRun } from './slope.js';
+import { readLoadRun, repeated, slopes, STEADY, type LoadRun } from './slope.js';
 import type { Symbols } from './symbols.js';
 import { trace } from './trace-file.js';
 import type { TraceReader } from './trace.js';
@@ -21,9 +21,9 @@ export interface Lens {
 
 /** Requests of the short run and of the long one, for each connection and at least. */
 const FEW = { each: 10, least: 300 };
-const MANY = { each: 50, least: 1_800 };
+const MANY = { each: 60, least: 4_000 };
 /** Never asked in full: the client is ended when there is enough of a trace. */
-const TRACED_LOAD = 100_000;
+const TRACED_LOAD = 1_000_000;
 const TRACED = { each: 3, least: 160 };
 /** What QEMU writes, and more, since a part is cut off at both ends. */
 const BYTES_AN_INSTRUCTION = 17;
@@ -43,13 +43,16 @@ export async function measureCell(
   plan: CellPlan,
 ): Promise<Omit<CostCell, 'difference'>> {
   const { workload, connections } = plan;
-  const run = async (requests: number): Promise<LoadRun> =>
-    readLoadRun(await guest.run(scene.load({ workload, connections, requests })));
+  const runs = async (requests: number, times: number): Promise<LoadRun[]> => {
+    const done: LoadRun[] = [];
+    while (done.length < times)
+      done.push(readLoadRun(await guest.run(scene.load({ workload, connections, requests }))));
+    return done;
+  };
   const [few, many] = [requestsOf(FEW, connections), requestsOf(MANY, connections)];
-  // The first load fills caches of the kernel, of nginx and of the guest's file system.
-  await run(few);
-  const repeats: number[] = [];
-  while (repeats.length < plan.repeats) repeats.push(slope(await run(few), await run(many)));
+  // Caches of the kernel, of nginx and of the guest's file system fill.
+  await runs(few, 2);
+  const repeats = slopes(await runs(few, plan.repeats), await runs(many, plan.repeats));
   const { value, spread } = repeated(repeats);
   await guest.run(scene.begin({ workload, connections, requests: TRACED_LOAD }));
   const traced = await trace(guest, lens.reader, {

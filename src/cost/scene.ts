@@ -57,8 +57,8 @@ export function sceneOf(name: string): Scene {
     through: [client, server].flatMap((plan) => find(plan, 'through')),
     around: [client, server].flatMap((plan) => find(plan, 'around')),
     load: (load) => `${h2load(load)}; cat ${LOAD}`,
-    begin: (load) => `${h2load(load)} &\necho $! > ${LOAD}.pid\nsleep 0.1`,
-    end: `kill -9 $(cat ${LOAD}.pid)\n${SETTLE}`,
+    begin: (load) => beginScript(`${h2load(load)} &`),
+    end: `kill -9 $(cat ${LOAD}.pid) 2> /dev/null\n${SETTLE}`,
   };
 }
 
@@ -87,6 +87,32 @@ function upScript(hosts: Readonly<Record<HostRole, NetHost>>, client: HostPlan, 
     `${inside(homeOf(client))}ping -q -c 1 -W 2 ${address} || { echo ${address} does not answer; exit 1; }`,
   ].join('\n');
 }
+
+/**
+ * A program that is read from the machine's disk starts whenever that answers, which the guest's clock knows nothing of: the load runs when
+ * the client's packets tell so.
+ */
+const beginScript = (client: string): string => `${client}
+pid=$!
+echo $pid > ${LOAD}.pid
+packets() { awk '{ sum += $3 } END { print sum + 0 }' /proc/$pid/net/dev; }
+wanted=0
+for attempt in $(seq 300); do
+  seen=$(packets) || break
+  # Until nsenter has become the client, these are the packets of another place.
+  read name < /proc/$pid/comm
+  if [ "$name" = h2load ]; then
+    [ $wanted -gt 0 ] || wanted=$((seen + ${RUNNING_PACKETS}))
+    [ $seen -lt $wanted ] || exit 0
+  fi
+  sleep 0.01
+done
+echo the client did not come to its load
+cat ${LOAD}
+exit 1`;
+
+/** Beyond the packets that open the most connections. */
+const RUNNING_PACKETS = 4_000;
 
 const DOWN = `pid=$(cat ${SERVER}/nginx.pid 2> /dev/null) && kill $pid
 ${SETTLE}

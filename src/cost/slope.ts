@@ -26,9 +26,15 @@ export function readLoadRun(output: string): LoadRun {
   return { requests, instructions: (requests / rate) * NS_PER_S };
 }
 
-/** Instructions a request, without what a run costs once: the difference of a long and a short run. */
-export const slope = (few: LoadRun, many: LoadRun): number =>
-  (many.instructions - few.instructions) / (many.requests - few.requests);
+/**
+ * Instructions a request, without what a run costs once: what each long run has more than the short ones. Of those the median serves
+ * all: they say what to take away, and no more.
+ */
+export function slopes(few: readonly LoadRun[], many: readonly LoadRun[]): number[] {
+  const once = repeated(few.map(({ instructions }) => instructions)).value;
+  const before = few[0]?.requests ?? 0;
+  return many.map(({ instructions, requests }) => (instructions - once) / (requests - before));
+}
 
 export interface Repeated {
   /** The median. */

@@ -3,10 +3,12 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BarewireError } from '../schema/index.js';
 import type { LoneGuest } from '../testbed/index.js';
 import type { Traced, TraceReader } from './trace.js';
 
 const LOOK_MS = 10;
+const SETTLE_MS = 500;
 /** Of a guest that executes nothing there is no trace to come. */
 const LIMIT_MS = 60_000;
 
@@ -17,6 +19,8 @@ export async function trace(
   { bytes, marks }: { readonly bytes: number; readonly marks: number },
 ): Promise<Traced> {
   const path = join(guest.share, 'trace');
+  // What started the load comes to its own end first.
+  await sleep(SETTLE_MS);
   await guest.monitor(`logfile ${path}`);
   await guest.monitor('log in_asm,exec,nochain');
   const deadline = performance.now() + LIMIT_MS;
@@ -26,7 +30,13 @@ export async function trace(
   for await (const line of createInterface({ input: createReadStream(path, { encoding: 'latin1' }) }))
     reader.line(line);
   await rm(path);
-  return reader.end();
+  const traced = reader.end();
+  if (traced.marks > 0) return traced;
+  throw new BarewireError('QEMU logged no whole request of the load in the guest', {
+    code: 'load-failed',
+    fault: 'machine',
+    hint: 'Use the QEMU of Debian 12 or later, which lists what it executes (-d in_asm,exec,nochain).',
+  });
 }
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => ({ size: 0 }))).size;
