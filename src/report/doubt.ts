@@ -1,7 +1,7 @@
 import type { Figure, LatencyKey, Summary } from '../schema/index.js';
 import { PRIMARY, TABLE_KEYS, type Row, type Situation } from './cells.js';
 import { intervalText, percent, whole, withoutInterval } from './number.js';
-import { impractical, LEAST_BLOCKS, MOST_BLOCKS, neededText } from './needed.js';
+import { impractical, FEW_BLOCKS, MOST_BLOCKS, neededText } from './needed.js';
 
 /** What the figures of a situation do not say: intervals that are missing or open, verdicts that stay undecided. */
 export const doubts = (situation: Situation, summary: Summary): readonly string[] => [
@@ -28,9 +28,7 @@ function intervalNotes({ rows }: Situation, { blocks }: Summary): readonly strin
   const none = figures.filter(({ figure }) => withoutInterval(figure));
   const open = figures.filter(({ figure }) => isOpen(figure));
   return [
-    ...(none.length === 0
-      ? []
-      : [blocks < 2 ? ONE_BLOCK : `Without an interval: ${byKey(none)}: ${FEW_BLOCKS}`]),
+    ...(none.length === 0 ? [] : [blocks < 2 ? ONE_BLOCK : `Without an interval: ${byKey(none)}: ${SINGLE}`]),
     ...(open.length === 0 ? [] : [`With one end of the interval: ${byKey(open)}: ${ONE_END}`]),
   ];
 }
@@ -40,7 +38,7 @@ const isOpen = (figure: Figure): boolean =>
 
 const ONE_BLOCK =
   'Percentiles without an interval: an interval needs more than one block, so how sure they are is not known.';
-const FEW_BLOCKS = 'a single block has a valid trial there, and chance cannot be told from one.';
+const SINGLE = 'a single block has a valid trial there, and chance cannot be told from one.';
 const ONE_END = 'too few samples lie beyond, or the blocks differ too much, for the other end.';
 
 /** `p99.99 (host ≥12.1, macvlan ≥14), p99.999 (host)`. */
@@ -80,7 +78,7 @@ export function remedies(summary: Summary): readonly string[] {
           `${whole(blocks)} blocks are few: a 95 % interval from them reaches ${reach} standard errors to each side, from 6 ` +
             `blocks 2.6. To tell what is within ${percent(margin)}, use --blocks 6 or more first.`,
         ]),
-    ...(undecided.some(({ blocksNeeded }) => impractical(blocksNeeded) && blocks >= LEAST_BLOCKS)
+    ...(undecided.some(({ blocksNeeded }) => impractical(blocksNeeded) && blocks >= FEW_BLOCKS)
       ? [IMPRACTICAL]
       : []),
   ];

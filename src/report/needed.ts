@@ -3,8 +3,8 @@ import { whole } from './number.js';
 
 /** Beyond this many blocks nobody measures: something else has to change. */
 export const MOST_BLOCKS = 100;
-/** Of fewer, how far blocks are apart is not known well enough to say how many would do. */
-export const LEAST_BLOCKS = 3;
+/** Of fewer, how far blocks are apart is not known well enough to say that so many would be needed. */
+export const FEW_BLOCKS = 4;
 
 export const impractical = (blocksNeeded: number | null): boolean => (blocksNeeded ?? 0) > MOST_BLOCKS;
 
@@ -15,6 +15,6 @@ export const impractical = (blocksNeeded: number | null): boolean => (blocksNeed
  */
 export function neededText({ verdict, blocksNeeded }: Verdict, blocks: number): string {
   if (verdict !== 'undecided' || blocksNeeded === null) return '';
-  if (blocks < LEAST_BLOCKS) return `needs more than ${whole(blocks)} blocks`;
-  return `needs ${impractical(blocksNeeded) ? `over ${MOST_BLOCKS}` : whole(blocksNeeded)} blocks`;
+  if (!impractical(blocksNeeded)) return `needs ${whole(blocksNeeded)} blocks`;
+  return blocks < FEW_BLOCKS ? 'too few blocks to tell' : `needs over ${MOST_BLOCKS} blocks`;
 }

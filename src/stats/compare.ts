@@ -104,7 +104,7 @@ function warningsOf(
     pairs.some(({ sameLoad }) => !sameLoad) &&
       `The reference has another maximum (${maxima(runs)}), so that the same share of it is another rate: direct ratios are of ` +
         'different loads, and get no verdict. Absolute rates (--rates 20k) compare machines.',
-    ...runs.map((run, at) => oneBlock(run, RUNS[at]!)),
+    ...runs.map((run, at) => fewBlocks(run, RUNS[at]!)),
     ...runs.map((run, at) => untrusted(run, RUNS[at]!)),
   ].filter((warning) => typeof warning === 'string');
 }
@@ -118,9 +118,16 @@ const maxima = (runs: readonly [Run, Run]): string =>
     .map((rps) => rps.join(' and '))
     .join(' before, ') + ' now';
 
-const oneBlock = ({ trials }: Run, name: string): string | false =>
-  blockCount(trials) < 2 &&
-  `The ${name} has ${blockCount(trials) === 1 ? 'one block' : 'no block'}: nothing can be told from chance. Use --blocks 5.`;
+/** Student's t for two degrees of freedom is 4.3, and for eight 2.3. */
+const FEW_BLOCKS = 4;
+
+function fewBlocks({ trials }: Run, name: string): string | false {
+  const blocks = blockCount(trials);
+  if (blocks >= FEW_BLOCKS) return false;
+  if (blocks > 1)
+    return `The ${name} has ${blocks} blocks, which is few: its intervals are wide whatever the network. Use --blocks 6.`;
+  return `The ${name} has ${blocks === 1 ? 'one block' : 'no block'}: nothing can be told from chance. Use --blocks 6.`;
+}
 
 function untrusted({ study, cells }: Run, name: string): string | false {
   const reference = cells.filter((cell) => cell.network === REFERENCE);

@@ -54,11 +54,11 @@ describe('a verdict that stays undecided', () => {
       expect(text).not.toMatch(/3,?580/);
   });
 
-  test('says of two blocks only that they are too few', () => {
-    const summary = changed(undecided(3580), 'ipvlan', 2);
-    expect(firstDoubts(summary)).toContain('ipvlan (needs more than 2 blocks)');
+  test('says of few blocks that they are too few, instead of a number that they cannot know', () => {
+    const summary = changed(undecided(3580), 'ipvlan', 3);
+    expect(firstDoubts(summary)).toContain('ipvlan (too few blocks to tell)');
     expect(remedies(summary)).toEqual([
-      expect.stringMatching(/^2 blocks are few: .* 12\.7 standard errors.*--blocks 6/),
+      expect.stringMatching(/^3 blocks are few: .* 4\.3 standard errors.*--blocks 6/),
     ]);
   });
 
