@@ -19,10 +19,10 @@ export class Readings implements Disposable {
     this.#onReading = onReading;
   }
 
-  /** The window opens in so many milliseconds. */
-  schedule(threads: readonly SharedCounts[], openMs: number): void {
+  /** `openedMs`: when the window opens, as `performance.now()` counts. */
+  schedule(threads: readonly SharedCounts[], openedMs: number): void {
     this.#threads = threads;
-    this.#openedMs = performance.now() + openMs;
+    this.#openedMs = openedMs;
     this.#next(1);
   }
 

@@ -36,10 +36,12 @@ export async function loadWith(
   try {
     const counts = await team.ready();
     using clock = new MonotonicClock(epochS);
+    // Before the threads run, which may keep this one from its CPU.
+    const nowMs = performance.now();
     team.start(clock.ns + HEAD_START_NS);
     const openMs = HEAD_START_NS / 1e6 + plan.warmupMs;
     edges.schedule(openMs, plan.durationMs);
-    readings.schedule(counts, openMs);
+    readings.schedule(counts, nowMs + openMs);
     const tallies = await team.tallies();
     if (isAborted(signal)) throw interrupted();
     edges.close();

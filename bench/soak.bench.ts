@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { GeneratorProcess, type Generator } from '../src/load/index.js';
+import { childrenOf } from '../src/metrics/index.js';
+import { findNetwork } from '../src/network/index.js';
+import type { LoadPlan, LoadReading, LoadResult } from '../src/schema/index.js';
+import { SERVER_PORT, startServer, workload } from '../src/server/index.js';
+import { Histogram } from '../src/stats/index.js';
+import { openTestbed, raise } from '../src/testbed/index.js';
+
+/** `SOAK_S=40 npm run bench soak` for a short one. */
+const SECONDS = Number(process.env['SOAK_S'] ?? 600);
+/** A minute, or a tenth of a shorter run. */
+const READING_MS = Math.min(60_000, SECONDS * 100);
+
+export const title = `Soak: one run of ${SECONDS} s at half the closed-loop maximum, one thread, 64 connections, 350B over a veth pair`;
+
+/** A drift is a trend that chance makes once in a hundred runs (Mann-Kendall), and of more than this over the run (Theil-Sen). */
+const LIMITS = { rate: 0.01, median: 0.1, rssMiB: 2 };
+const CHANCE = 0.01;
+
+interface Row {
+  readonly untilS: number;
+  readonly rps: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** The generator's, with its threads. */
+  readonly rssMiB: number;
+  readonly nginxMiB: number;
+}
+
+export async function bench(): Promise<string> {
+  await using testbed = await openTestbed('netns', { ip: 4, wire: { mtu: 1500, rateMbps: null } });
+  const { client, server } = testbed;
+  await using host = new GeneratorProcess(client.machine, client.cpus);
+  await host.ready(1);
+  await using raised = await raise(testbed, findNetwork('host'));
+  await using nginx = await startServer(server.machine, {
+    dir: `/run/barewire/${testbed.run}-nginx`,
+    netns: raised.server.netns,
+    address: raised.server.address,
+    port: SERVER_PORT,
+    cpus: server.cpus,
+  });
+  await using generator = host.from(raised.client.netns);
+  const plan = planFor(raised.server.address, client.cpus);
+  await nginx.ready(async () => {
+    await generator.check(plan.target, plan.expect);
+  });
+  const { achievedRps } = await generator.run(plan);
+  const nginxPids = [nginx.pid, ...(await childrenOf(server.machine, nginx.pid))];
+  return await soak(generator, plan, achievedRps / 2, nginxPids);
+}
+
+async function soak(
+  generator: Generator,
+  closed: LoadPlan,
+  rateRps: number,
+  nginxPids: readonly number[],
+): Promise<string> {
+  const rows: Row[] = [];
+  const look = (reading: Omit<LoadReading, 'response'>, histogram: Histogram): void => {
+    const { fromMs, untilMs, requests } = reading;
+    rows.push({
+      untilS: untilMs / 1000,
+      rps: requests / ((untilMs - fromMs) / 1000),
+      p50Us: histogram.quantile(0.5) / 1000,
+      p99Us: histogram.quantile(0.99) / 1000,
+      rssMiB: rssMiB(generator.pid),
+      nginxMiB: nginxPids.map(rssMiB).reduce((sum, one) => sum + one, 0),
+    });
+  };
+  const start = { rssMiB: rssMiB(generator.pid), nginxMiB: nginxPids.map(rssMiB).reduce((a, b) => a + b, 0) };
+  const plan: LoadPlan = {
+    ...closed,
+    mode: { kind: 'open', rateRps, arrival: 'constant' },
+    durationMs: SECONDS * 1000,
+    readingMs: READING_MS,
+  };
+  const result = await generator.run(plan, {
+    onReading: (reading) => look(reading, Histogram.decode(reading.response)),
+  });
+  return [...table(rateRps, start, rows), certificateLine(result), ...judge(rows)].join('\n');
+}
+
+const planFor = (address: string, cpus: readonly number[]): LoadPlan => ({
+  target: { address, port: SERVER_PORT, path: workload('350B').path, host: address },
+  expect: { status: 200, bodyBytes: workload('350B').bodyBytes },
+  mode: { kind: 'closed' },
+  connections: 64,
+  threads: 1,
+  cpus,
+  warmupMs: 500,
+  durationMs: 3000,
+  timeoutMs: 1000,
+  seed: 1,
+});
+
+const rssMiB = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? NaN) / 1024;
+
+function table(rateRps: number, start: Pick<Row, 'rssMiB' | 'nginxMiB'>, rows: readonly Row[]): string[] {
+  const line = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(14)).join('');
+  return [
+    line(['to, s', 'requests/s', 'median, µs', 'p99, µs', 'RSS, MiB', 'nginx, MiB']),
+    line(['start', `(${rateRps.toFixed(0)})`, '', '', start.rssMiB.toFixed(1), start.nginxMiB.toFixed(1)]),
+    ...rows.map(({ untilS, rps, p50Us, p99Us, rssMiB: rss, nginxMiB }) =>
+      line([
+        untilS.toFixed(1),
+        rps.toFixed(0),
+        p50Us.toFixed(1),
+        p99Us.toFixed(0),
+        rss.toFixed(1),
+        nginxMiB.toFixed(1),
+      ]),
+    ),
+  ];
+}
+
+const certificateLine = ({ requests, intended, certificate }: LoadResult): string =>
+  `${requests} of ${intended} requests answered; certificate: ` +
+  (certificate.valid ? 'valid' : certificate.reasons.join('; '));
+
+/** The first reading is left out: what a run makes once, it makes then. */
+function judge(rows: readonly Row[]): string[] {
+  const settled = rows.slice(1);
+  const relative = (values: readonly number[]): number[] => values.map((value) => value / (values[0] ?? NaN));
+  const shares = (what: string, values: readonly number[], limit: number): string =>
+    verdict(what, relative(values), limit, (change) => `${(change * 100).toFixed(2)} %`, 'both');
+  const memory = (what: string, values: readonly number[]): string =>
+    verdict(what, values, LIMITS.rssMiB, (change) => `${change.toFixed(2)} MiB`, 'up');
+  return [
+    memory(
+      'memory of the generator',
+      settled.map((row) => row.rssMiB),
+    ),
+    memory(
+      'memory of nginx',
+      settled.map((row) => row.nginxMiB),
+    ),
+    shares(
+      'rate',
+      settled.map(({ rps }) => rps),
+      LIMITS.rate,
+    ),
+    shares(
+      'median',
+      settled.map(({ p50Us }) => p50Us),
+      LIMITS.median,
+    ),
+  ];
+}
+
+function verdict(
+  what: string,
+  values: readonly number[],
+  limit: number,
+  say: (change: number) => string,
+  direction: 'up' | 'both',
+): string {
+  const change = theilSen(values) * (values.length - 1);
+  const p = mannKendall(values);
+  const size = direction === 'up' ? change : Math.abs(change);
+  const drifts = p < CHANCE && size > limit;
+  const facts = `${say(change)} over the run (limit ${say(limit)}), p = ${p.toPrecision(2)}`;
+  return `${drifts ? 'NOT STEADY' : 'steady'}: ${what}: ${facts}`;
+}
+
+const pairs = (values: readonly number[]): (readonly [number, number, number])[] =>
+  values.flatMap((early, at) =>
+    values.slice(at + 1).map((late, between) => [early, late, between + 1] as const),
+  );
+
+/** The median of the slopes between any two readings: one that is far off does not move it. */
+function theilSen(values: readonly number[]): number {
+  const slopes = pairs(values).map(([early, late, apart]) => (late - early) / apart);
+  return slopes.toSorted((a, b) => a - b)[slopes.length >> 1] ?? NaN;
+}
+
+/** How likely chance makes such a trend, up or down, by the normal approximation, which is good from ten readings. */
+function mannKendall(values: readonly number[]): number {
+  const n = values.length;
+  const sum = pairs(values).reduce((score, [early, late]) => score + Math.sign(late - early), 0);
+  const ties = [...new Set(values)].map((value) => values.filter((other) => other === value).length);
+  const free = (m: number): number => m * (m - 1) * (2 * m + 5);
+  const variance = (free(n) - ties.reduce((all, t) => all + free(t), 0)) / 18;
+  if (sum === 0 || variance <= 0) return 1;
+  return 2 * (1 - normalShare((Math.abs(sum) - 1) / Math.sqrt(variance)));
+}
+
+/** The share of a standard normal below z ≥ 0, to 7.5e-8 (Abramowitz and Stegun 26.2.17). */
+function normalShare(z: number): number {
+  const t = 1 / (1 + 0.2316419 * z);
+  const terms = [0.31938153, -0.356563782, 1.781477937, -1.821255978, 1.330274429];
+  const polynomial = terms.reduceRight((sum, term) => (sum + term) * t, 0);
+  return 1 - (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * polynomial;
+}
