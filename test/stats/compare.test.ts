@@ -166,3 +166,68 @@ test('equal runs are called different in at most 5 of 100 comparisons', { timeou
   // Two families of verdicts, directly and by the reference, each at 5 %.
   expect(wrong).toBeLessThanOrEqual(10);
 });
+
+describe('a regression lies beyond the margin by more than chance', () => {
+  test('it is none where the ratio looks greater than the margin, and its interval reaches into it', () => {
+    const random = seeded(50);
+    const unsteady = (factor: number): StudyData => {
+      const { study: record, trials } = run(random, { referenceNs: 1e5, factor });
+      return { study: record, trials: trials.filter(({ record: { block } }) => block < 2) };
+    };
+    const p50 = p50Of(compareStudies(unsteady(1), unsteady(1.08)), 'flannel-vxlan');
+    expect(p50.direct.ratio.value).toBeGreaterThan(1.05);
+    expect(p50.regression).toBe(false);
+  });
+
+  test('by the margin that is asked for', () => {
+    const random = seeded(51);
+    const [a, b] = [1, 1.2].map((factor) => run(random, { referenceNs: 1e5, factor })) as [
+      StudyData,
+      StudyData,
+    ];
+    expect([0.05, 0.3].map((margin) => compareStudies(a, b, { margin }).regression)).toEqual([true, false]);
+    expect(compareStudies(a, b, { margin: 0.3 }).margin).toBe(0.3);
+  });
+
+  test('a direct ratio of two loads is no regression, and gets no verdict', () => {
+    const random = seeded(52);
+    const at = (rateRps: number, referenceNs: number): StudyData => {
+      const made = run(random, { referenceNs, factor: 1.3 });
+      const trials = made.trials.map((one) => ({
+        ...one,
+        record: { ...one.record, rateRps, rateOfMax: 0.5 },
+      }));
+      return { ...made, trials };
+    };
+    const comparison = compareStudies(at(1000, 1e5), at(1500, 2e5));
+    expect(p50Of(comparison, 'host').direct).toMatchObject({ verdict: null });
+    expect(p50Of(comparison, 'host').direct.ratio.value).toBeCloseTo(2, 1);
+    expect(comparison.regression).toBe(false);
+  });
+
+  test('a change of just the margin raises a false alarm in at most 5 of 100', { timeout: 120_000 }, () => {
+    const random = seeded(53);
+    let alarms = 0;
+    for (let repeat = 0; repeat < 100; repeat++) {
+      const before = run(random, { referenceNs: 1e5, factor: 1.3 });
+      const after = run(random, { referenceNs: 1e5, factor: 1.3 * 1.05 });
+      if (compareStudies(before, after).regression) alarms++;
+    }
+    expect(alarms).toBeLessThanOrEqual(5);
+  });
+});
+
+test('what was refused is named with its run, and few blocks are said to be few', () => {
+  const random = seeded(54);
+  const made = run(random, { referenceNs: 1e5, factor: 1.3 });
+  const refused = [{ file: 'trials.jsonl, line 3', why: 'it is not JSON' }];
+  const three = {
+    ...made,
+    directory: 'today',
+    refused,
+    trials: made.trials.filter(({ record }) => record.block < 3),
+  };
+  const { a, b, warnings } = compareStudies(made, three);
+  expect([a.refused, b.refused, b.directory]).toEqual([[], refused, 'today']);
+  expect(warnings).toEqual([expect.stringContaining('The new run has 3 blocks, which is few')]);
+});
