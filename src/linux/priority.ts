@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { lastErrno, libc, SyscallError } from './libc.js';
 
 const PRIO_PROCESS = 0;
@@ -33,4 +34,26 @@ export function putSessionFirst(leader: number): void {
 export function putOwnSessionFirst(): void {
   const session = Number(readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)?.split(' ')[3]);
   if (session === process.pid) putSessionFirst(session);
+}
+
+const NR_SCHED_SETATTR = process.arch === 'x64' ? 314 : 274;
+const setAttributes: (number: number, thread: number, attributes: Uint8Array, flags: number) => number =
+  libc.func('long syscall(long number, long thread, uint8_t *attributes, long flags)');
+/** The shortest that the kernel grants (struct sched_attr in sched_setattr(2); honoured from 6.12 on). */
+const SHORT_TURN_NS = 100_000n;
+
+/**
+ * Lets this process have its CPU for 0.1 ms at a time, in all threads that it has now, and those that they start. Otherwise
+ * a thread that is put first waits for up to 3 ms each time that one of these has its turn. An older kernel leaves all as
+ * it is.
+ */
+export function takeShortTurns(): void {
+  for (const entry of readdirSync('/proc/self/task')) {
+    const thread = Number(entry);
+    const attributes = new DataView(new ArrayBuffer(56));
+    attributes.setUint32(0, attributes.byteLength, true);
+    attributes.setInt32(16, getPriority(thread), true);
+    attributes.setBigUint64(24, SHORT_TURN_NS, true);
+    setAttributes(NR_SCHED_SETATTR, thread, new Uint8Array(attributes.buffer), 0);
+  }
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,6 +45,20 @@ describe('the generator process', () => {
     expect(await generator.hear()).toMatchObject({ result: { certificate: { offeredRps: 1000 } } });
     generator.child.stdin.end();
     expect(await generator.exited).toEqual([0, null]);
+  });
+
+  test('has its CPU for short turns, where the kernel grants them', async () => {
+    await using generator = startGenerator();
+    generator.say({ walk: 1 });
+    await generator.hear();
+    const threads = `/proc/${generator.child.pid}/task`;
+    const turns = readdirSync(threads).map((thread) =>
+      /^se\.slice\s*:\s*(\d+)/m.exec(readFileSync(`${threads}/${thread}/sched`, 'utf8')),
+    );
+    const [major = 0, minor = 0] = release().split('.').map(Number);
+    if (major * 1000 + minor < 6012) return;
+    expect(turns.length).toBeGreaterThan(3);
+    for (const turn of turns) expect(turn?.[1]).toBe('100000');
   });
 
   test('answers an error with its code and hint, and serves on', async () => {
