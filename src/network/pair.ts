@@ -9,6 +9,7 @@ export function pair(name: string, underlay: Underlay, attachment: Attachment): 
     what: [attachment.what, underlay.what].filter((words) => words !== '').join('; '),
     requires: [...attachment.requires, ...underlay.requires],
     ...(underlay.noIpv6 !== undefined && { noIpv6: underlay.noIpv6 }),
+    blocked: attachment.blocked ?? {},
     plan: (request) =>
       sitesOf(request).map((site) => {
         if (underlay.oneSegment) requireOneSegment(site, name);

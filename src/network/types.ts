@@ -69,6 +69,11 @@ export type Requirement =
   | { readonly kind: 'tool'; readonly name: string }
   | { readonly kind: 'place'; readonly name: string };
 
+/** From a container: to one of another host, to one of its own host, and to that host itself. */
+export const PATH_KINDS = ['across', 'sameHost', 'ownHost'] as const;
+export type PathKind = (typeof PATH_KINDS)[number];
+export type Blocked = Readonly<Partial<Record<PathKind, string>>>;
+
 /** A contender: an underlay × an attachment under its catalog name. */
 export interface Network {
   readonly name: string;
@@ -77,6 +82,8 @@ export interface Network {
   readonly requires: readonly Requirement[];
   /** Why it carries IPv4 alone; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
+  /** Paths that do not work, by design, and why. */
+  readonly blocked: Blocked;
   plan(request: NetworkRequest): readonly HostPlan[];
 }
 
@@ -129,6 +136,8 @@ export interface Attachment {
   readonly name: string;
   readonly what: string;
   readonly requires: readonly Requirement[];
+  /** Paths that do not work, by design, and why. */
+  readonly blocked?: Blocked;
   /** Once on a host, before its first container. */
   prepare(site: Site, segment: Segment): readonly Step[];
   join(site: Site, plan: ContainerPlan): Joint;

@@ -18,7 +18,8 @@ export interface PathReport {
 
 /** From each host to the other: an answer may travel in fragments, which a ping may not. */
 const PINGS = 3;
-const PING_WAIT_MS = 500;
+/** An emulated host whose machine is busy takes a while to answer the first. */
+const PING_WAIT_MS = 1_000;
 /** A ping that is too long fails where it is sent; one that is carried after all is back long before. */
 const TOO_LONG_WAIT_MS = 3;
 

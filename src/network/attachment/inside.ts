@@ -1,10 +1,15 @@
 import type { Step } from '../../schema/index.js';
 import { giveAddress, ip } from '../commands.js';
 import { defaultRoute, versionOf } from '../ip-version.js';
-import type { Container, ContainerPlan, Site } from '../types.js';
+import type { Blocked, Container, ContainerPlan, Site } from '../types.js';
 
 /** What a container calls its interface, whatever it is made of. */
 export const INSIDE = 'eth0';
+
+/** Of links that sit on the host's own interface (macvlan, IPvlan): it sends past them. */
+export const NOT_ITS_HOST: Blocked = {
+  ownHost: 'the host cannot answer: what it sends leaves by its interface, past the links that sit on it',
+};
 
 export const containerOf = (plan: ContainerPlan): Container => ({
   netns: plan.netns,

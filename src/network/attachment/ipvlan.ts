@@ -2,7 +2,8 @@ import type { Step } from '../../schema/index.js';
 import { ip } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
-import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, rename, up } from './inside.js';
+import {
+  address, allElse, containerOf, INSIDE, loopback, namespace, NOT_ITS_HOST, quiet, rename, up } from './inside.js';
 
 type Mode = 'l2' | 'l3' | 'l3s';
 
@@ -11,6 +12,7 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
   name: `ipvlan-${mode}`,
   what,
   requires: [{ kind: 'link-type', type: 'ipvlan' }],
+  blocked: NOT_ITS_HOST,
   prepare: () => [],
   join: (site, plan) => ({
     steps: [...slave(site, plan, mode), ...configure(plan)],
@@ -50,7 +52,11 @@ export const ipvlanL2 = ipvlan(
 );
 
 /** Routed in the host's namespace, past its netfilter. */
-export const ipvlanL3 = ipvlan('l3', 'an IPvlan L3 link: routed by the host, past its netfilter', asRouted);
+export const ipvlanL3 = ipvlan(
+  'l3',
+  'an IPvlan L3 link: routed by the host, past its netfilter',
+  asRouted,
+);
 
 /** Routed in the host's namespace, through its netfilter and connection tracking. */
 export const ipvlanL3s = ipvlan(

@@ -1,12 +1,13 @@
 import { ip } from '../commands.js';
 import type { Attachment } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, quiet, rename, up } from './inside.js';
+import { address, containerOf, INSIDE, loopback, namespace, NOT_ITS_HOST, quiet, rename, up } from './inside.js';
 
 /** A second MAC on the host's interface, in bridge mode: containers of one host reach each other, not their host. */
 export const macvlan: Attachment = {
   name: 'macvlan',
   what: "a MACVLAN link: a MAC of its own on the host's interface",
   requires: [{ kind: 'link-type', type: 'macvlan' }],
+  blocked: NOT_ITS_HOST,
   prepare: () => [],
   join: (site, plan) => ({
     steps: [
