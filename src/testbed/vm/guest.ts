@@ -3,7 +3,7 @@ import { connectAgent, type AgentReach, type Exit, type Machine } from '../../ma
 import { BarewireError, type Step } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 import { Console } from './console.js';
-import { READY_WORD } from './init.js';
+import { READY_WORD, ROOTED_WORD, STARTED_WORD } from './init.js';
 import { enterGuest } from './keys.js';
 import { groundNetns } from './plan.js';
 import { qemuArgv, type QemuPlan } from './qemu.js';
@@ -16,7 +16,13 @@ export interface GuestStart {
   readonly pinnedTo: readonly number[];
   readonly limitMs?: number;
   readonly signal?: AbortSignal;
+  /** Told of each part of the boot as it ends. */
+  readonly onPhase?: (phase: BootPhase) => void;
 }
+
+/** The kernel has started its first program; it has a root file system; sshd listens; the agent has answered. */
+export const BOOT_PHASES = ['kernel', 'root', 'sshd', 'agent'] as const;
+export type BootPhase = (typeof BOOT_PHASES)[number];
 
 /** From QEMU's start to the agent's hello. Emulated on two cores that others use too, it has been seen to take 40 s. */
 const BOOT_LIMIT_MS = 120_000;
@@ -25,23 +31,35 @@ const BOOT_LIMIT_MS = 120_000;
  * Boots a guest and connects to an agent in it. The guest itself ends with the machine that started it.
  * @throws BarewireError `process-failed` or `timed-out`, with the last lines of the guest's console.
  */
-export async function bootGuest(machine: Machine, start: GuestStart): Promise<Machine> {
+export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestStart): Promise<Machine> {
   const guest = await machine.start(qemuStep(start));
   const console = new Console(guest);
+  tellPhases(console, start);
   const gaveUp = new AbortController();
   const lastWords = (): string => console.tail;
-  const connected = console.said(READY_WORD).then(() => enter(start, { lastWords, signal: gaveUp.signal }));
+  const connected = console.said(READY_WORD).then(() => {
+    start.onPhase?.('sshd');
+    return enter(start, { lastWords, signal: gaveUp.signal });
+  });
   const ended = guest.exited.then((exit) => {
     // Whoever waits for an answer of the agent learns it now, and not when ssh gives up.
     gaveUp.abort();
     throw died(start.role, exit, console.tail);
   });
   try {
-    return await Promise.race([connected, ended, limit(start, console)]);
+    const agent = await Promise.race([connected, ended, limit(start, console)]);
+    start.onPhase?.('agent');
+    return agent;
   } catch (error) {
     gaveUp.abort();
     throw error;
   }
+}
+
+function tellPhases(console: Console, { onPhase }: GuestStart): void {
+  if (onPhase === undefined) return;
+  void console.said(STARTED_WORD).then(() => onPhase('kernel'));
+  void console.said(ROOTED_WORD).then(() => onPhase('root'));
 }
 
 /** Rejects when the guest takes too long, and with the signal's reason when that comes first. */

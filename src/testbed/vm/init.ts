@@ -1,5 +1,9 @@
 /** What the initramfs prints when it was started only to prove the accelerator. */
 export const PROBE_WORD = 'barewire-guest-runs';
+/** What a guest prints when its kernel has started its first program. */
+export const STARTED_WORD = 'barewire-guest-started';
+/** What a guest prints when it has a root file system. */
+export const ROOTED_WORD = 'barewire-guest-rooted';
 /** What a guest prints when its sshd listens. */
 export const READY_WORD = 'barewire-guest-ready';
 
@@ -18,6 +22,7 @@ mkdir -p /proc /sys /dev /lower /upper /new
 mount -t proc proc /proc
 for word in $(cat /proc/cmdline); do case $word in barewire=*) own=\${word#barewire=};; esac; done
 if [ "$own" = probe ]; then echo ${PROBE_WORD}; poweroff -f; fi
+echo ${STARTED_WORD}
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 for module in /modules/*; do insmod "$module" || echo "barewire: $module was not loaded"; done
@@ -34,6 +39,7 @@ cp -p /lower$own/* /new${GUEST}/
 if [ -f /lower$own/../key.pub ]; then cp -p /lower$own/../key.pub /new${GUEST}/; fi
 cp /bin/busybox /new${GUEST}/busybox
 mount --move /lower /new${MACHINE}
+echo ${ROOTED_WORD}
 exec switch_root /new ${GUEST}/busybox sh ${GUEST}/start
 `;
 

@@ -1,18 +1,12 @@
 import { createHash } from 'node:crypto';
 import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { Machine } from '../../machine/index.js';
 import { BarewireError } from '../../schema/index.js';
 import { cacheDirectory, cached } from './cache.js';
 import { INIT } from './init.js';
 import type { Kernel } from './kernel.js';
-
-/** What unpacks a module; a busybox's `insmod` may not know how. */
-const UNPACKERS: Readonly<Record<string, readonly string[]>> = {
-  '.xz': ['xz', '-d'],
-  '.zst': ['zstd', '-d', '-q', '--rm'],
-  '.gz': ['gzip', '-d'],
-};
+import { unpack } from './packing.js';
 
 /** The initramfs for a kernel: busybox, the modules to boot with, and `INIT`. It is made once for the same content. */
 export async function initramfsFor(
@@ -24,13 +18,13 @@ export async function initramfsFor(
   const content = await contentOf(kernel, busybox);
   const path = join(cacheDirectory(), 'initramfs', `${kernel.version}-${content}`);
   await cached(path, (unfinished) => build(machine, kernel, busybox, unfinished), signal);
-  return join(path, `${ARCHIVE}.gz`);
+  return join(path, ARCHIVE);
 }
 
 const ARCHIVE = 'initramfs.cpio';
 
 async function contentOf({ bootModules }: Kernel, busybox: string): Promise<string> {
-  const hash = createHash('sha256').update(INIT);
+  const hash = createHash('sha256').update(ARCHIVE).update(INIT);
   for (const file of [busybox, ...bootModules]) hash.update(basename(file)).update(await readFile(file));
   return hash.digest('hex').slice(0, 16);
 }
@@ -48,16 +42,14 @@ async function build(machine: Machine, kernel: Kernel, busybox: string, path: st
   await rm(tree, { recursive: true });
 }
 
-/** Numbered, so that their names sort in the order to load them. */
+/** Numbered, so that their names sort in the order to load them; unpacked, since a busybox's `insmod` may not know how. */
 async function addModule(machine: Machine, tree: string, module: string, at: number): Promise<string> {
   const name = `modules/${String(at).padStart(2, '0')}-${basename(module)}`;
   await copyFile(module, join(tree, name));
-  const [end, unpacker] = Object.entries(UNPACKERS).find(([packed]) => name.endsWith(packed)) ?? ['', null];
-  if (unpacker === null) return name;
-  await run(machine, [...unpacker, join(tree, name)]);
-  return name.slice(0, -end.length);
+  return relative(tree, await unpack(machine, join(tree, name)));
 }
 
+/** Not packed any further: an emulated CPU would take longer to unpack it than this machine to hand it over. */
 async function pack(
   machine: Machine,
   tree: string,
@@ -66,7 +58,6 @@ async function pack(
 ): Promise<void> {
   const argv = ['cpio', '--quiet', '-o', '-H', 'newc', '-D', tree, '-O', archive];
   await run(machine, argv, `${names.join('\n')}\n`);
-  await run(machine, ['gzip', '-1', archive]);
 }
 
 async function run(machine: Machine, argv: readonly string[], input = ''): Promise<void> {

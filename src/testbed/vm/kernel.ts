@@ -5,12 +5,15 @@ import { dirname, join } from 'node:path';
 import type { Machine } from '../../machine/index.js';
 import { BarewireError } from '../../schema/index.js';
 import { debianKernel } from './debian-kernel.js';
+import { unpackedKernel } from './unpacked-kernel.js';
 
 /** A kernel that a guest can run. */
 export interface Kernel {
   readonly version: string;
   /** The bzImage. */
   readonly image: string;
+  /** The kernel that is packed in it, for guests that would take long to unpack it; null where it cannot be had. */
+  readonly unpacked: string | null;
   /** The folder that holds lib/modules/VERSION. */
   readonly root: string;
   /** Those of `bootModules` that are not built in, in the order to load them. */
@@ -31,14 +34,14 @@ export interface KernelWish {
  * @throws BarewireError `no-such-file` for an image that is not there, `missing-kernel-feature` for one that cannot be a guest.
  */
 export async function findKernel(machine: Machine, { image, signal }: KernelWish): Promise<Kernel> {
-  if (image !== null) return kernelAt(machine, image);
+  if (image !== null) return kernelAt(machine, image, signal);
   const own = `/boot/vmlinuz-${release()}`;
   if (existsSync(own)) {
     // Cloud kernels often lack 9p or even modules: then Debian's will do.
-    const found = await kernelAt(machine, own).catch(passOver);
+    const found = await kernelAt(machine, own, signal).catch(passOver);
     if (found !== null) return found;
   }
-  return kernelAt(machine, await debianKernel(machine, signal));
+  return kernelAt(machine, await debianKernel(machine, signal), signal);
 }
 
 function passOver(error: unknown): null {
@@ -46,7 +49,7 @@ function passOver(error: unknown): null {
   throw error;
 }
 
-async function kernelAt(machine: Machine, image: string): Promise<Kernel> {
+async function kernelAt(machine: Machine, image: string, signal?: AbortSignal): Promise<Kernel> {
   if (!existsSync(image)) throw noImage(image);
   const path = realpathSync(image);
   const version = await versionOf(path);
@@ -55,7 +58,9 @@ async function kernelAt(machine: Machine, image: string): Promise<Kernel> {
     existsSync(join(folder, 'lib/modules', version)),
   );
   if (root === undefined) throw cannotBeGuest(version, `there is no lib/modules/${version} for ${image}`);
-  return { version, image: path, root, bootModules: await bootModules(machine, root, version) };
+  const modules = await bootModules(machine, root, version);
+  const unpacked = await unpackedKernel(machine, path, signal);
+  return { version, image: path, unpacked, root, bootModules: modules };
 }
 
 const BOOT_SIGNATURE_AT = 0x202;

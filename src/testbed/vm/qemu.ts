@@ -45,7 +45,7 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
   ],
   ...['-machine', 'q35', ...ACCELERATORS[plan.accelerator]],
   ...['-smp', String(plan.cpus), '-m', String(plan.memoryMiB)],
-  ...['-kernel', plan.kernel.image, '-initrd', plan.initramfs, '-append', commandLine(plan)],
+  ...['-kernel', kernelOf(plan), '-initrd', plan.initramfs, '-append', commandLine(plan)],
   ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
   ...(plan.share === undefined
     ? []
@@ -53,6 +53,9 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
   ...(plan.monitor === undefined ? [] : ['-qmp', `unix:${plan.monitor},server=on,wait=off`]),
   ...plan.nics.flatMap(nic),
 ];
+
+const kernelOf = ({ kernel, accelerator }: QemuPlan): string =>
+  accelerator === 'kvm' ? kernel.image : (kernel.unpacked ?? kernel.image);
 
 /** For translated code; QEMU would take up to 1 GiB. */
 export const TRANSLATION_MIB = 256;

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { freshRunId, openMachine, type Machine } from '../src/machine/index.js';
+import { hostsOf } from '../src/testbed/index.js';
+import { findAccelerator } from '../src/testbed/vm/accelerator.js';
+import { groundSteps } from '../src/testbed/vm/ground.js';
+import { BOOT_PHASES, bootGuest, type BootPhase } from '../src/testbed/vm/guest.js';
+import { initramfsFor } from '../src/testbed/vm/initramfs.js';
+import { findKernel, type Kernel } from '../src/testbed/vm/kernel.js';
+import { makeKeys } from '../src/testbed/vm/keys.js';
+import { guestFolder, nicsOf, ROLES } from '../src/testbed/vm/plan.js';
+import type { Accelerator } from '../src/testbed/vm/qemu.js';
+import { MEMORY_MIB, requireGuests } from '../src/testbed/vm/requirements.js';
+import type { HostRole } from '../src/testbed/index.js';
+
+export const title =
+  'Boot of two guests at once to agents that answer: until each part has ended in both (median of 3; s of wall, s of CPU of both)';
+
+const ROUNDS = 3;
+const WIRE = { mtu: 1500, rateMbps: null };
+const CPUS = 2;
+const TICKS_PER_S = 100;
+
+/** Since QEMU's start, seconds. */
+interface Reached {
+  readonly wall: number;
+  readonly cpu: number;
+}
+type Boot = Readonly<Record<BootPhase, Reached>>;
+
+export async function bench(): Promise<string> {
+  const boots: Boot[] = [];
+  let accelerator: Accelerator = 'tcg';
+  for (let round = 0; round < ROUNDS; round++) {
+    await using machine = await openMachine({ run: freshRunId(), host: 'testbed', netns: null });
+    const ground = await prepare(machine);
+    accelerator = ground.accelerator;
+    boots.push(await bootBoth(machine, ground));
+  }
+  return [
+    `${'until'.padEnd(10)}${'wall'.padStart(10)}${'CPU'.padStart(10)}   (${accelerator})`,
+    ...BOOT_PHASES.map((phase) => row(phase, boots)),
+  ].join('\n');
+}
+
+interface Ground {
+  readonly run: string;
+  readonly kernel: Kernel;
+  readonly initramfs: string;
+  readonly accelerator: Accelerator;
+}
+
+async function prepare(machine: Machine): Promise<Ground> {
+  const run = freshRunId();
+  const busybox = await requireGuests(machine);
+  const kernel = await findKernel(machine, { image: null });
+  const initramfs = await initramfsFor(machine, kernel, busybox);
+  const accelerator = await findAccelerator(machine, kernel, initramfs);
+  const hosts = hostsOf(run, { wire: WIRE });
+  await machine.take(groundSteps({ run, wire: WIRE, hosts, kernel, queues: CPUS, ipv6: true }));
+  await makeKeys(machine, run);
+  return { run, kernel, initramfs, accelerator };
+}
+
+async function bootBoth(machine: Machine, ground: Ground): Promise<Boot> {
+  const started = performance.now();
+  const pids: number[] = [];
+  const watched: Pick<Machine, 'start'> = {
+    start: async (step) => {
+      const guest = await machine.start(step);
+      pids.push(guest.pid);
+      return guest;
+    },
+  };
+  // The later guest of the two overwrites what the earlier one said.
+  const reached = new Map<BootPhase, Reached>();
+  const onPhase = (phase: BootPhase): void =>
+    void reached.set(phase, { wall: (performance.now() - started) / 1_000, cpu: cpuSeconds(pids) });
+  const agents = await Promise.all(ROLES.map((role) => boot(watched, ground, role, onPhase)));
+  await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
+  const at = (phase: BootPhase): Reached => reached.get(phase) ?? { wall: NaN, cpu: NaN };
+  return { kernel: at('kernel'), root: at('root'), sshd: at('sshd'), agent: at('agent') };
+}
+
+function boot(
+  machine: Pick<Machine, 'start'>,
+  { run, kernel, initramfs, accelerator }: Ground,
+  role: HostRole,
+  onPhase: (phase: BootPhase) => void,
+): Promise<Machine> {
+  const host = hostsOf(run, { wire: WIRE })[role];
+  const nics = nicsOf(run, host, role, WIRE, CPUS);
+  const own = guestFolder(run, role);
+  const qemu = { accelerator, cpus: CPUS, memoryMiB: MEMORY_MIB, kernel, initramfs, own, nics };
+  return bootGuest(machine, { run, role, pinnedTo: [], qemu, onPhase });
+}
+
+/** User and system time of processes, fields 14 and 15 of /proc/PID/stat; the second field may hold spaces. */
+const cpuSeconds = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+    return sum + (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+  }, 0);
+
+const row = (phase: BootPhase, boots: readonly Boot[]): string => {
+  const median = (key: keyof Reached): string =>
+    (boots.map((one) => one[phase][key]).toSorted((a, b) => a - b)[boots.length >> 1] ?? NaN).toFixed(1);
+  return `${phase.padEnd(10)}${median('wall').padStart(10)}${median('cpu').padStart(10)}`;
+};
