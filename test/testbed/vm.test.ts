@@ -9,6 +9,7 @@ import {
   type HostRole,
   type Testbed,
 } from '../../src/testbed/index.js';
+import { testClock } from './clock-on-guests.js';
 import { describeSsh } from './ssh-on-guests.js';
 
 const BOOT_MS = 240_000;
@@ -76,3 +77,6 @@ describe.each(names)('%s', (name) => {
     expect(await Promise.all(ROLES.map(state))).toEqual(before);
   });
 });
+
+// Last, because it sets the guests' clocks, by which their journals tell the time.
+testClock(() => testbed);
