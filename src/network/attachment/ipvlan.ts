@@ -3,7 +3,17 @@ import { ip } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, Site } from '../types.js';
 import {
-  address, allElse, containerOf, INSIDE, loopback, namespace, NOT_ITS_HOST, quiet, rename, up } from './inside.js';
+  address,
+  allElse,
+  containerOf,
+  INSIDE,
+  loopback,
+  namespace,
+  NOT_ITS_HOST,
+  quiet,
+  rename,
+  up,
+} from './inside.js';
 
 type Mode = 'l2' | 'l3' | 'l3s';
 
@@ -52,11 +62,7 @@ export const ipvlanL2 = ipvlan(
 );
 
 /** Routed in the host's namespace, past its netfilter. */
-export const ipvlanL3 = ipvlan(
-  'l3',
-  'an IPvlan L3 link: routed by the host, past its netfilter',
-  asRouted,
-);
+export const ipvlanL3 = ipvlan('l3', 'an IPvlan L3 link: routed by the host, past its netfilter', asRouted);
 
 /** Routed in the host's namespace, through its netfilter and connection tracking. */
 export const ipvlanL3s = ipvlan(

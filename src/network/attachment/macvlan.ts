@@ -1,6 +1,16 @@
 import { ip } from '../commands.js';
 import type { Attachment } from '../types.js';
-import { address, containerOf, INSIDE, loopback, namespace, NOT_ITS_HOST, quiet, rename, up } from './inside.js';
+import {
+  address,
+  containerOf,
+  INSIDE,
+  loopback,
+  namespace,
+  NOT_ITS_HOST,
+  quiet,
+  rename,
+  up,
+} from './inside.js';
 
 /** A second MAC on the host's interface, in bridge mode: containers of one host reach each other, not their host. */
 export const macvlan: Attachment = {

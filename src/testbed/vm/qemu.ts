@@ -82,8 +82,8 @@ const EMULATED = ' mitigations=off no_timer_check';
 const OPTIONS: Readonly<Record<Accelerator, string>> = {
   kvm: '',
   tcg: EMULATED,
-  // Everything at the same address in every run; and the kernel need not find out by trial what its counter's rate is.
-  counting: `${EMULATED} nokaslr norandmaps tsc_early_khz=1000000`,
+  // Everything at the same address in every run; no page of 2 MiB now and then, which costs millions to clear; and the kernel need not find out by trial what its counter's rate is.
+  counting: `${EMULATED} nokaslr norandmaps transparent_hugepage=never tsc_early_khz=1000000`,
 };
 
 const commandLine = ({ accelerator: kind, own }: QemuPlan): string =>

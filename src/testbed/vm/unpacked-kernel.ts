@@ -54,5 +54,7 @@ async function make(machine: Machine, path: string, payload: Buffer, packing: Pa
 }
 
 /** XEN_ELFNOTE_PHYS32_ENTRY: the note by which QEMU finds where to enter (name `Xen`, type 18). */
-const PVH_NOTES = [4, 8].map((size) => Buffer.from([4, 0, 0, 0, size, 0, 0, 0, 18, 0, 0, 0, 88, 101, 110, 0]));
+const PVH_NOTES = [4, 8].map((size) =>
+  Buffer.from([4, 0, 0, 0, size, 0, 0, 0, 18, 0, 0, 0, 88, 101, 110, 0]),
+);
 const startsByPvh = (kernel: Buffer): boolean => PVH_NOTES.some((note) => kernel.includes(note));
