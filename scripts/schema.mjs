@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 const PUBLISHED = {
   summary: { schema: 'summarySchema', title: 'Barewire summary, version 1' },
   comparison: { schema: 'comparisonSchema', title: 'Barewire comparison, version 1' },
+  cost: { schema: 'costSchema', title: 'Barewire cost, version 1' },
 };
 const fileOf = (name) => new URL(`../schema/${name}.schema.json`, import.meta.url);
 

@@ -3,6 +3,7 @@ import { measureCost, type CellPlan, type CostEvent } from '../cost/index.js';
 import { findNetwork } from '../network/index.js';
 import { terminalCost } from '../report/index.js';
 import { BarewireError, nearest, WORKLOADS, type WorkloadName } from '../schema/index.js';
+import { COST_TOOLS, requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
 import type { Context } from './context.js';
 import type { Terminal } from './terminal.js';
 
@@ -12,6 +13,7 @@ interface CostFlags {
   readonly connections: string;
   readonly repeats: string;
   readonly kernel?: readonly string[];
+  readonly into?: string;
   readonly json?: true;
 }
 
@@ -35,6 +37,10 @@ export const costCommand = (context: Context): Command =>
       "a bzImage with its modules (X/boot/vmlinuz-V and X/lib/modules/V); twice compares two (default: this machine's, or Debian's)",
       (image: string, before?: readonly string[]) => [...(before ?? []), image],
     )
+    .option(
+      '--into <dir>',
+      'keep it in a results directory, whose reports are made again with a column for it',
+    )
     .option('--json', 'print one object, as schema/cost.schema.json has it')
     .addHelpText(
       'after',
@@ -43,6 +49,7 @@ Examples:
   barewire cost                                          six networks, in two to three minutes
   barewire cost --networks ipvlan,macvlan --connections 1,64
   barewire cost --workloads 350B,4KB --networks flannel-vxlan
+  barewire cost --into results/quick-20260101T000000Z    beside a study, as a column of its reports
   barewire cost --kernel A/boot/vmlinuz-6.1 --kernel B/boot/vmlinuz-6.12
 
 How to read it: the client is h2load, in a closed loop, on one CPU with nginx, so that the user part is the same for all networks
@@ -54,9 +61,13 @@ What is not in it: caches, memory, waiting, NICs. A network with a longer path i
 async function cost({ terminal, signal, version, fail }: Context, flags: CostFlags): Promise<void> {
   const networks = list(flags.networks);
   for (const name of networks) findNetwork(name);
+  const cells = cellsOf(flags);
+  const directory = flags.into === undefined ? null : new ResultsDirectory(flags.into);
+  await directory?.readStudy();
+  requireMachine(COST_TOOLS);
   const found = await measureCost({
     networks,
-    cells: cellsOf(flags),
+    cells,
     kernels: flags.kernel ?? [null],
     version,
     signal,

@@ -45,6 +45,7 @@ function fields(summary: Summary, network: NetworkSummary, cell: Cell | null): F
     ['setup_steps', network.setup?.steps ?? null],
     ['setup_ms', network.setup?.ms ?? null],
     ['setup_down_ms', network.setup?.downMs ?? null],
+    ['instructions_per_request', network.pathLengths?.[0]?.instructions.total ?? null],
     ...figure('max_rps', maximumOf(network, cell)),
     ...cellFields(cell),
   ];

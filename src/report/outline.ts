@@ -28,6 +28,7 @@ import {
 import { doubts, remedies } from './doubt.js';
 import { Gaps } from './gaps.js';
 import { maximumColumns, maximumLegend, maximumText, type MaximumColumn } from './maxima.js';
+import { hasPathLengths, pathLengthLegend, pathLengthText } from './path-length.js';
 import { figureText, NO_FIGURE, percent, three, whole, withInterval } from './number.js';
 import {
   cellNotes,
@@ -79,6 +80,7 @@ function overall(summary: Summary): readonly Block[] {
   const rows = standings(summary).filter(({ network }) => network.status === 'measured');
   if (rows.length === 0) return [];
   const { reference } = summary;
+  const legend = pathLengthLegend(summary);
   return [
     { kind: 'heading', text: 'In short' },
     ...list(
@@ -93,19 +95,22 @@ function overall(summary: Summary): readonly Block[] {
         left(`${PRIMARY} against ${reference}`),
         left('verdicts'),
         right(`CPU against ${reference}`),
+        ...(hasPathLengths(summary) ? [right('instructions')] : []),
         right('setup steps'),
       ],
-      rows: rows.map(overallRow),
+      rows: rows.map((row) => overallRow(row, summary)),
     },
+    ...(legend === null ? [] : [note(legend)]),
   ];
 }
 
-const overallRow = (row: Standing): readonly Text[] =>
+const overallRow = (row: Standing, summary: Summary): readonly Text[] =>
   [
     row.network.name,
     row.isReference ? 'reference' : ratioRange(row) || NO_FIGURE,
     verdictCounts(row),
     row.isReference ? 'reference' : cpuRatioText(row),
+    ...(hasPathLengths(summary) ? [pathLengthText(row.network)] : []),
     row.network.setup === null ? NO_FIGURE : whole(row.network.setup.steps),
   ].map(plain);
 

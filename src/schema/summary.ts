@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { instructionsSchema } from './cost.js';
 import { peerSchema } from './peer.js';
 import { cpuCostSchema } from './trial.js';
 
@@ -64,6 +65,16 @@ export const cellSchema = z.object({
 });
 export type Cell = z.infer<typeof cellSchema>;
 
+/** Of cost.json, where that is beside the trials: instructions a request in an emulated machine, and their ratio to the reference's. */
+export const pathLengthSchema = z.object({
+  kernel: z.string(),
+  workload: z.string(),
+  connections: z.number().int(),
+  instructions: instructionsSchema,
+  ratio: z.number().nullable(),
+});
+export type PathLength = z.infer<typeof pathLengthSchema>;
+
 export const networkSummarySchema = z.object({
   name: z.string(),
   /** One line from the catalog: underlay × attachment. */
@@ -76,6 +87,7 @@ export const networkSummarySchema = z.object({
   maxRps: figureSchema.nullable(),
   /** The same of each workload, where the study searched for it. No `high`: the load generator is the limit. */
   maxRpsByWorkload: z.record(z.string(), figureSchema).optional(),
+  pathLengths: z.array(pathLengthSchema).optional(),
   cells: z.array(cellSchema),
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;

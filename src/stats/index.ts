@@ -15,3 +15,4 @@ export {
 export { REFERENCE } from './reference-ratios.js';
 export { summarize, type SummaryOptions } from './summarize.js';
 export { latencyFigures } from './within.js';
+export { withPathLengths } from './path-lengths.js';

@@ -8,7 +8,7 @@ export { parseDurationMs, parseRate } from './quantity.js';
 export { analyse, writeReports } from './reports.js';
 export { readResults } from './reading.js';
 export { directoryName, ResultsDirectory } from './results.js';
-export { missingTools, requireMachine, STUDY_TOOLS } from './requirements.js';
+export { COST_TOOLS, missingTools, requireMachine, STUDY_TOOLS } from './requirements.js';
 export { diagnose, examine, type Finding, type MachineFacts } from './doctor.js';
 export { runStudy, type StudyRequest } from './runner.js';
 export { newestUnfinished } from './unfinished.js';

@@ -1,6 +1,6 @@
 import { csvReport, htmlReport, markdownReport } from '../report/index.js';
 import type { Summary } from '../schema/index.js';
-import { summarize } from '../stats/index.js';
+import { summarize, withPathLengths } from '../stats/index.js';
 import { measurable } from './networks.js';
 import { planTrials } from './plan.js';
 import { readResults } from './reading.js';
@@ -10,7 +10,8 @@ import type { ResultsDirectory } from './results.js';
 export async function analyse(directory: ResultsDirectory): Promise<Summary> {
   const { study, trials, refused } = await readResults(directory);
   const planned = planTrials(study.spec, measurable(study.networks), study.referenceMaxRps).length;
-  return summarize(study, trials, { plannedTrials: planned, refused });
+  const summary = summarize(study, trials, { plannedTrials: planned, refused });
+  return withPathLengths(summary, await directory.readCost());
 }
 
 /** Writes summary.json and the reports for people beside the trials. */

@@ -13,6 +13,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ping: 'iputils-ping',
 };
 
+/** What `barewire cost` runs in its guest, beside the study's own. */
+const COST_PACKAGES: Readonly<Record<string, string>> = { h2load: 'nghttp2-client' };
+
 /** Debian leaves these out of an ordinary user's PATH. */
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
@@ -30,6 +33,8 @@ function isInstalled(tool: string): boolean {
 
 /** Tools of the study itself; a testbed of other machines checks its own. */
 export const STUDY_TOOLS: readonly string[] = Object.keys(PACKAGES);
+/** Tools of `barewire cost`; the guest asks for its own. */
+export const COST_TOOLS: readonly string[] = ['ip', 'bridge', 'nginx', 'nsenter', 'ping', 'h2load'];
 
 /** What of `tools` is not installed, with the command that installs it on Debian or Ubuntu. */
 export function missingTools(tools: readonly string[]): {
@@ -37,7 +42,7 @@ export function missingTools(tools: readonly string[]): {
   readonly remedy: string;
 } {
   const missing = tools.filter((tool) => !isInstalled(tool));
-  const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? tool))];
+  const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? COST_PACKAGES[tool] ?? tool))];
   return { tools: missing, remedy: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}` };
 }
 

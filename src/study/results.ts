@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import {
   BarewireError,
+  costSchema,
   studyRecordSchema,
   trialRecordSchema,
+  type Cost,
   type LoadResult,
   type Refusal,
   type StudyRecord,
@@ -87,6 +89,15 @@ export class ResultsDirectory {
     const parsed = studyRecordSchema.safeParse(input);
     if (parsed.success) return parsed.data;
     throw damaged(this.at('study.json'), whyNot(input, parsed.error), parsed.error);
+  }
+
+  /** What `barewire cost --into` put beside the trials; null where it did not. */
+  async readCost(): Promise<Cost | null> {
+    const text = await this.readTextOr('cost.json', '');
+    if (text === '') return null;
+    const parsed = costSchema.safeParse(parseJson(text));
+    if (parsed.success) return parsed.data;
+    throw damaged(this.at('cost.json'), whyNot(parseJson(text), parsed.error), parsed.error);
   }
 
   /** Histograms first, so that a trial that is listed always has them; then one line, synced. */

@@ -4,6 +4,7 @@ import { remedies } from '../doubt.js';
 import { Gaps } from '../gaps.js';
 import { NO_FIGURE, three, whole } from '../number.js';
 import { cpuRatioText, inShort, ratioRange, VERDICT_SIGN, verdictCounts, verdictLegend } from '../wording.js';
+import { hasPathLengths, pathLengthLegend, pathLengthText } from '../path-length.js';
 import { figureMarkup, notesMarkup, verdictMarkup, type Notes } from './figures.js';
 import { html, NOTHING, type Markup } from './markup.js';
 import { cell, tableMarkup, type TableCell } from './table.js';
@@ -17,8 +18,8 @@ export function overviewMarkup(
   const rows = standings(summary).filter(({ network }) => network.status === 'measured');
   return html`<section aria-labelledby="overview">
     <h2 id="overview">In short</h2>
-    ${lead(summary)} ${remedies(summary).map((text) => html`<p>${text}</p>`)}
-    ${standingTable(rows, summary.reference)} ${matrix(rows, all, summary, situationId)} ${missing(summary)}
+    ${lead(summary)} ${remedies(summary).map((text) => html`<p>${text}</p>`)} ${standingTable(rows, summary)}
+    ${matrix(rows, all, summary, situationId)} ${missing(summary)}
   </section>`;
 }
 
@@ -33,28 +34,38 @@ const lead = (summary: Summary): Markup =>
     )}
   </ul>`;
 
-const standingTable = (rows: readonly Standing[], reference: string): Markup =>
-  tableMarkup({
+function standingTable(rows: readonly Standing[], summary: Summary): Markup {
+  const { reference } = summary;
+  const counted = hasPathLengths(summary);
+  const table = tableMarkup({
     caption: `Over all workloads and rates, lowest ${PRIMARY} first`,
     full: true,
     columns: [
       { title: html`Network` },
       { title: html`${PRIMARY} against ${reference}`, left: true },
       { title: html`CPU per request against ${reference}` },
+      ...(counted ? [{ title: html`Instructions` }] : []),
       { title: html`Setup steps` },
       { title: html`Setup ms` },
       { title: html`What it is`, left: true },
     ],
-    rows: rows.map(standingRow),
+    rows: rows.map((row) => standingRow(row, counted)),
   });
+  const legend = pathLengthLegend(summary);
+  return legend === null
+    ? table
+    : html`${table}
+        <p class="quiet">${legend}</p>`;
+}
 
-function standingRow(row: Standing): readonly TableCell[] {
+function standingRow(row: Standing, counted: boolean): readonly TableCell[] {
   const { network, isReference } = row;
   const verdicts = html`<small>${verdictCounts(row)}</small>`;
   return [
     cell(network.name),
     cell(isReference ? 'reference' : html`${ratioRange(row) || NO_FIGURE}${verdicts}`, 'left'),
     cell(isReference ? 'reference' : cpuRatioText(row)),
+    ...(counted ? [cell(pathLengthText(network))] : []),
     cell(network.setup === null ? NO_FIGURE : whole(network.setup.steps)),
     cell(network.setup === null ? NO_FIGURE : three(network.setup.ms)),
     cell(network.what, 'wrap left'),
