@@ -73,6 +73,11 @@ async function cost({ terminal, signal, version, fail }: Context, flags: CostFla
     signal,
     onEvent: showCost(terminal),
   });
+  if (directory !== null) {
+    await directory.writeReport('cost.json', `${JSON.stringify(found, null, 2)}\n`);
+    await writeReports(directory);
+    terminal.note(`Kept in ${directory.path}, whose reports have a column for it.`);
+  }
   const { colour, width } = terminal;
   terminal.print(
     flags.json === true ? JSON.stringify(found, null, 2) : terminalCost(found, { colour, width }),

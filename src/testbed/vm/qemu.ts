@@ -82,7 +82,8 @@ const EMULATED = ' mitigations=off no_timer_check';
 const OPTIONS: Readonly<Record<Accelerator, string>> = {
   kvm: '',
   tcg: EMULATED,
-  // Everything at the same address in every run; no page of 2 MiB now and then, which costs millions to clear; and the kernel need not find out by trial what its counter's rate is.
+  // Everything at the same address in every run, no page of 2 MiB now and then, which takes millions of instructions to clear, and
+  // no finding out by trial what the rate of the time-stamp counter is.
   counting: `${EMULATED} nokaslr norandmaps transparent_hugepage=never tsc_early_khz=1000000`,
 };
 
