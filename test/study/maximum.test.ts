@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { StudyRecord, Summary, TrialRecord } from '../../src/schema/index.js';
+import { newestUnfinished } from '../../src/study/index.js';
 import { barewire, endRuns, Run, type Ended } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
@@ -38,6 +39,7 @@ const parsed = async <T>(...path: string[]): Promise<T> =>
 describe('a study that searches the maximum under an objective, broken off in the search and resumed', () => {
   let out: string;
   let kept: TrialRecord[];
+  let unfinished: string;
   let broken: Ended;
   let resumed: Ended;
   let summary: Summary;
@@ -50,6 +52,7 @@ describe('a study that searches the maximum under an objective, broken off in th
     run.signalGroup('SIGINT');
     broken = await run.ended;
     kept = trialsIn(out);
+    unfinished = (await newestUnfinished(folder)).path;
     resumed = await barewire(['study', '--out', out, '--resume']);
     summary = await parsed<Summary>(out, 'summary.json');
   });
@@ -59,6 +62,18 @@ describe('a study that searches the maximum under an objective, broken off in th
     expect(resumed.stderr).toContain('3 trials, 3 of them measured already');
     expect(summary.complete).toBe(true);
     expect(summary.warnings.join()).not.toContain('--resume');
+  });
+
+  it('is found as unfinished until its search has ended', async () => {
+    expect(unfinished).toBe(out);
+    await expect(newestUnfinished(folder)).rejects.toMatchObject({ code: 'no-such-file' });
+  });
+
+  it('is not resumed under another objective', async () => {
+    const args = ['--out', out, '--resume', '--objective', 'p50<1ms'];
+    const { status, stderr } = await barewire(['study', join(folder, 'spec.yaml'), ...args]);
+    expect(stderr).toMatch(/was begun with objective .*20.*, not .*1/);
+    expect(status).toBe(2);
   });
 
   it('measures no trial twice', () => {
