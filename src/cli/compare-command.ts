@@ -34,7 +34,7 @@ async function compare(context: Context, base: string, later: string, flags: Com
       ? JSON.stringify(comparison, null, 2)
       : terminalComparison(comparison, { colour, width }),
   );
-  if (comparison.cells.length === 0) throw nothingInCommon(base, later);
+  if (comparison.cells.length + comparison.maxima.length === 0) throw nothingInCommon(base, later);
   if (comparison.regression) context.fail();
 }
 

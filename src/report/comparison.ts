@@ -5,6 +5,7 @@ import {
   type ComparedCell,
   type ComparedFigure,
   type ComparedKey,
+  type ComparedMaximum,
   type ComparedRun,
   type Comparison,
   type JudgedRatio,
@@ -39,6 +40,7 @@ export function comparisonOutline(comparison: Comparison): readonly Block[] {
     ...list('warnings', warnings),
     ...inShort(comparison),
     ...loads(comparison.cells).flatMap(loadBlocks),
+    ...maximumBlocks(comparison.maxima),
     ...lone('Only in the base', comparison.onlyA),
     ...lone('Only in the new run', comparison.onlyB),
     ...refusals(comparison),
@@ -75,10 +77,14 @@ const figuresOf = (cell: ComparedCell): readonly Named[] =>
 const deciding = ({ direct, byReference }: ComparedFigure): JudgedRatio =>
   byReference?.ratio.value == null ? direct : byReference;
 
-function inShort({ cells, margin }: Comparison): readonly Block[] {
+function inShort({ cells, maxima, margin }: Comparison): readonly Block[] {
   const all = cells.flatMap(figuresOf);
-  const regressions = all.filter(({ figure }) => figure.regression);
-  const judged = all.flatMap(({ figure }) => deciding(figure).verdict?.verdict ?? []);
+  const regressions = [
+    ...all.filter(({ figure }) => figure.regression).map((one) => regressionText(one, margin)),
+    ...maxima.filter(({ regression }) => regression).map((one) => lowerText(one, margin)),
+  ];
+  const figures = [...all.map(({ figure }) => figure), ...maxima];
+  const judged = figures.flatMap((figure) => deciding(figure).verdict?.verdict ?? []);
   const of = (verdict: string): number => judged.filter((one) => one === verdict).length;
   const counts = (['better', 'equivalent', 'worse', 'undecided'] as const).map(
     (verdict) => `${whole(of(verdict))} ${verdict}`,
@@ -87,7 +93,7 @@ function inShort({ cells, margin }: Comparison): readonly Block[] {
     { kind: 'heading', text: 'In short' },
     regressions.length === 0
       ? paragraph(`No regression: no figure is worse by more than ${percent(margin)} beyond chance.`)
-      : { kind: 'warnings', items: regressions.map((one) => regressionText(one, margin)) },
+      : { kind: 'warnings', items: regressions },
     paragraph(
       `Of ${count(judged.length, 'figure')}: ${counts.join(', ')}.${of('undecided') === 0 ? '' : UNDECIDED}`,
     ),
@@ -101,6 +107,10 @@ function regressionText({ cell, key, figure }: Named, margin: number): string {
   const { ratio } = deciding(figure);
   return `Regression: ${cellName(cell)}: ${keyName(key)} is ${withInterval(ratio)} times the base's, beyond ${percent(margin)}.`;
 }
+
+const lowerText = (maximum: ComparedMaximum, margin: number): string =>
+  `Regression: ${maximum.network}, ${maximum.workload}: the maximum is ${withInterval(deciding(maximum).ratio)} times the base's, ` +
+  `beyond ${percent(margin)}.`;
 
 type Load = Pick<ComparedCell, 'workload' | 'rateRps' | 'rateOfMax'>;
 
@@ -158,11 +168,38 @@ function figureRow({ cell, key, figure }: Named, gaps: Gaps): readonly Text[] {
   ];
 }
 
-function verdictText(figure: ComparedFigure): Text {
+function verdictText(figure: ComparedFigure, sign = VERDICT_SIGN): Text {
   const { verdict } = deciding(figure);
-  if (figure.regression) return { text: `${VERDICT_SIGN.worse} regression`, tone: 'bad' };
+  if (figure.regression) return { text: `${sign.worse} regression`, tone: 'bad' };
   if (verdict === null) return plain('');
-  return { text: `${VERDICT_SIGN[verdict.verdict]} ${verdict.verdict}`, tone: TONES[verdict.verdict] };
+  return { text: `${sign[verdict.verdict]} ${verdict.verdict}`, tone: TONES[verdict.verdict] };
+}
+
+/** Of a maximum more is better. */
+const TURNED_SIGN = { ...VERDICT_SIGN, better: VERDICT_SIGN.worse, worse: VERDICT_SIGN.better };
+
+function maximumBlocks(maxima: readonly ComparedMaximum[]): readonly Block[] {
+  if (maxima.length === 0) return [];
+  const gaps = new Gaps();
+  const columns = [
+    left('network'),
+    ...['base', 'new', 'new/base', 'by the reference'].map(right),
+    left('verdict'),
+  ];
+  const rows = maxima.map((maximum) => {
+    const { network, workload, a, b, direct, byReference } = maximum;
+    const ratio = (of: JudgedRatio): string =>
+      withInterval(of.ratio) + pointer(gaps.note(of.ratio, 'ratio', network));
+    const shown = [
+      withInterval(a),
+      withInterval(b),
+      ratio(direct),
+      byReference === null ? '' : ratio(byReference),
+    ];
+    return [plain(`${network} ${workload}`), ...shown.map(plain), verdictText(maximum, TURNED_SIGN)];
+  });
+  const heading: Block = { kind: 'heading', text: 'Maximum, requests/s: more is better' };
+  return [heading, { kind: 'table', columns, rows }, ...notes(gaps)];
 }
 
 function lone(title: string, cells: Comparison['onlyA']): readonly Block[] {

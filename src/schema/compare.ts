@@ -57,6 +57,14 @@ export const comparedCellSchema = z.object({
 });
 export type ComparedCell = z.infer<typeof comparedCellSchema>;
 
+/** The searched maximum of a network, requests per second: here more is better, and `worse` is less. */
+export const comparedMaximumSchema = z.object({
+  network: z.string(),
+  workload: z.string(),
+  ...comparedFigureSchema.shape,
+});
+export type ComparedMaximum = z.infer<typeof comparedMaximumSchema>;
+
 const loneCell = z.object({
   network: z.string(),
   workload: z.string(),
@@ -75,6 +83,8 @@ export const comparisonSchema = z.object({
   environment: z.array(changeSchema),
   spec: z.array(changeSchema),
   cells: z.array(comparedCellSchema),
+  /** Of networks whose maximum both runs searched for, by the same objective. */
+  maxima: z.array(comparedMaximumSchema).default([]),
   onlyA: z.array(loneCell),
   onlyB: z.array(loneCell),
   /** True when any figure is a regression. */

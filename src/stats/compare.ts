@@ -2,6 +2,7 @@ import type { ComparedRun, Comparison, Refusal, StudyRecord } from '../schema/in
 import { blockCount, groupCells, loadKey, type CellTrials, type TrialData } from './cells.js';
 import { changesOf } from './changes.js';
 import { comparedCells, type CellPair, type Referred } from './compared-cells.js';
+import { comparedMaxima } from './compared-maxima.js';
 import { controlOf } from './control.js';
 import { REFERENCE, withheld } from './reference-ratios.js';
 
@@ -38,6 +39,8 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
   const changes = changesOf(a.study, b.study);
   const cells = comparedCells(pairs, margin, withheld(a.study) ?? withheld(b.study));
+  const maxima = comparedMaxima(a, b, margin);
+  const figures = [...cells.flatMap((cell) => Object.values(cell.figures)), ...maxima];
   return {
     schema: 1,
     a: runOf(a),
@@ -46,9 +49,10 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
     warnings: warningsOf(runs, pairs, changes),
     ...changes,
     cells,
+    maxima,
     onlyA: alone(cellsA, cellsB),
     onlyB: alone(cellsB, cellsA),
-    regression: cells.some(({ figures }) => Object.values(figures).some(({ regression }) => regression)),
+    regression: figures.some(({ regression }) => regression),
   };
 }
 

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { terminalComparison } from '../../src/report/index.js';
+import { comparisonSchema, type StudyRecord } from '../../src/schema/index.js';
+import {
+  compareStudies,
+  evidenceOf,
+  openSearches,
+  type StudyData,
+  type TrialData,
+} from '../../src/stats/index.js';
+import { blocks, logNormal, normal, seeded, study, trial } from './synthetic.js';
+
+/** A search run to its end, against networks that answer so many; how much a trial carries differs by 1 %. */
+function searched(
+  seed: number,
+  capacities: Readonly<Record<string, number>>,
+  changes: Partial<StudyRecord['spec']> = {},
+): StudyData {
+  const random = seeded(seed);
+  const record = study({ maximum: true, ...changes });
+  const trials: TrialData[] = blocks(6, 1000, 1.3);
+  for (let at = 0; at < 200; at++) {
+    const evidence = trials.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
+    const [next] = openSearches(record, evidence);
+    if (next === undefined) return { study: record, trials };
+    const { network, rateRps } = next;
+    const carried = (capacities[network] ?? 0) * Math.exp(0.01 * normal(random));
+    trials.push(searchTrial(`s${at}`, network, rateRps, Math.min(rateRps, carried)));
+  }
+  throw new Error('the search has no end');
+}
+
+function searchTrial(id: string, network: string, rateRps: number, achievedRps: number): TrialData {
+  const made = trial({ id, block: 7, role: 'search', network, rateRps }, logNormal(rateRps, 400, 1e5));
+  if (made.record.status !== 'measured') throw new Error('not a measured trial');
+  return { ...made, record: { ...made.record, load: { ...made.record.load, achievedRps } } };
+}
+
+const before = searched(1, { host: 45_000, 'flannel-vxlan': 36_000 });
+
+test('a maximum that fell is a regression, and lower is worse', () => {
+  const comparison = compareStudies(before, searched(2, { host: 45_000, 'flannel-vxlan': 27_000 }));
+  const [host, vxlan] = comparisonSchema.parse(comparison).maxima;
+  expect(host).toMatchObject({ network: 'host', byReference: null, regression: false });
+  expect(vxlan).toMatchObject({
+    network: 'flannel-vxlan',
+    direct: { verdict: { verdict: 'worse' } },
+    byReference: { verdict: { verdict: 'worse' } },
+    regression: true,
+  });
+  expect(vxlan!.direct.ratio.value).toBeCloseTo(0.75, 1);
+  expect(comparison.regression).toBe(true);
+  const text = terminalComparison(comparison, { colour: false, width: 100 });
+  expect(text.replace(/\s+/g, ' ')).toMatch(
+    /Regression: flannel-vxlan, 350B: the maximum is 0\.7\d* \(0\.\d+–0\.\d+\) times the base's, beyond 5 %/,
+  );
+  expect(text).toMatch(/flannel-vxlan 350B .*▼ regression/);
+});
+
+test('a slower machine is a regression of the reference alone', () => {
+  const { maxima } = compareStudies(before, searched(3, { host: 36_000, 'flannel-vxlan': 28_800 }));
+  expect(maxima.map(({ network, regression }) => [network, regression])).toEqual([
+    ['host', true],
+    ['flannel-vxlan', false],
+  ]);
+});
+
+test('a maximum that rose is better, and the same one is no regression', () => {
+  const risen = compareStudies(before, searched(4, { host: 45_000, 'flannel-vxlan': 44_000 })).maxima[1];
+  expect(risen).toMatchObject({ direct: { verdict: { verdict: 'better' } }, regression: false });
+  const same = compareStudies(before, searched(5, { host: 45_000, 'flannel-vxlan': 36_000 }));
+  expect([same.regression, same.maxima.length]).toEqual([false, 2]);
+});
+
+test('maxima under different objectives are not compared', () => {
+  const other = searched(6, { host: 45_000, 'flannel-vxlan': 36_000 });
+  const objective = { latency: 'p50' as const, limitMs: 2 };
+  const spec = { ...other.study.spec, objective };
+  const comparison = compareStudies(before, { ...other, study: { ...other.study, spec } });
+  expect(comparison.maxima).toEqual([]);
+  expect(comparison.warnings.join()).toContain('set differently (objective)');
+});
