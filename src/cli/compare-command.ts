@@ -22,6 +22,16 @@ export const compareCommand = (context: Context): Command =>
     .argument('<new>', 'a results directory, which is judged against it')
     .option('--margin <share>', "a change inside it is none: 5% or 0.05 (default: the studies' own)")
     .option('--json', 'print one object, as schema/comparison.schema.json has it')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  barewire compare results/yesterday results/today            what became better or worse
+  barewire compare results/kernel-6.12 results/kernel-6.18    two kernels, two machines
+  barewire compare --margin 10% ci/base ci/now || exit        a gate in a CI
+
+Exit status: 0 no regression; 1 a regression; 2 a directory cannot be read, or nothing is common to both.`,
+    )
     .action((base: string, later: string, flags: CompareFlags) => compare(context, base, later, flags));
 
 async function compare(context: Context, base: string, later: string, flags: CompareFlags): Promise<void> {

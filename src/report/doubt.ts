@@ -72,6 +72,7 @@ export function remedies(summary: Summary): readonly string[] {
   );
   const reach = undecided.length === 0 ? undefined : REACH[blocks];
   return [
+    ...(blocks === 1 ? [ONE_BLOCK] : []),
     ...(reach === undefined
       ? []
       : [

@@ -84,6 +84,7 @@ describe('help', () => {
     ['load --help'],
     ['networks --help'],
     ['report --help'],
+    ['compare --help'],
     ['undo --help'],
   ])('%s teaches without colour, and ends well', async (line) => {
     const { status, stdout } = await barewire(line.split(' '));
