@@ -6,8 +6,10 @@ import type { Host, Testbed } from './types.js';
 /** The longest packet that a path carries whole, bytes; null where it carries none. */
 export type Reach = Readonly<Record<PathKind, number | null>>;
 
-/** Answers take a while where hosts are emulated. */
+/** The first answers take a while: neighbours are found, and hosts may be emulated. */
 const WAIT_MS = 1_000;
+/** Later ones are waited for twice as long as the first took with its program, which tells how fast the host is. */
+const LEAST_WAIT_MS = 20;
 /** Carried by every path that carries anything. */
 const SHORT_BYTES = 100;
 /** The longest packet of IPv4, and of IPv6 without jumbograms. */
@@ -29,12 +31,15 @@ export async function probeReach({ client }: Testbed, raised: RaisedNetwork): Pr
 
 async function longestTo(host: Host, { client }: RaisedNetwork, to: string): Promise<number | null> {
   const { netns, mtu } = client;
-  const answers = async (packetBytes: number): Promise<boolean> =>
-    (await ping(host.machine, { netns, to, count: 1, packetBytes, waitMs: WAIT_MS })) > 0;
-  const [whole, more] = await Promise.all([answers(mtu), answers(mtu + 1)]);
-  if (more) return (await answers(LONGEST_BYTES)) ? LONGEST_BYTES : between(mtu + 1, LONGEST_BYTES, answers);
-  if (whole) return mtu;
-  return (await answers(SHORT_BYTES)) ? between(SHORT_BYTES, mtu, answers) : null;
+  const answers = async (packetBytes: number, waitMs: number): Promise<boolean> =>
+    (await ping(host.machine, { netns, to, count: 1, packetBytes, waitMs })) > 0;
+  const started = performance.now();
+  if (!(await answers(SHORT_BYTES, WAIT_MS))) return null;
+  const waitMs = Math.max(LEAST_WAIT_MS, 2 * (performance.now() - started));
+  const carries = (packetBytes: number): Promise<boolean> => answers(packetBytes, waitMs);
+  const [whole, more] = await Promise.all([carries(mtu), carries(mtu + 1)]);
+  if (more) return (await carries(LONGEST_BYTES)) ? LONGEST_BYTES : between(mtu + 1, LONGEST_BYTES, carries);
+  return whole ? mtu : between(SHORT_BYTES, mtu, carries);
 }
 
 /** The greatest number that holds, by halving: `holds` does, `fails` does not. */

@@ -96,7 +96,8 @@ ${Object.entries(ipv6)
 # By MAC and in two passes: the kernel numbers links as it finds them.
 rename() {
   for link in /sys/class/net/*; do
-    if [ "$(cat $link/address)" = $1 ]; then ip link set \${link##*/} name $2; fi
+    read -r mac < $link/address
+    if [ "$mac" = $1 ]; then ip link set \${link##*/} name $2; fi
   done
 }
 rename ${data.mac} data
@@ -108,7 +109,8 @@ ${[data, management].map(switchOn).join('\n')}
 sed -i 's|^root:.*|root:x:0:0:root:${GUEST}/home:/bin/sh|' /etc/passwd
 sed -i 's|^root:[^:]*:|root:*:|' /etc/shadow
 /usr/sbin/sshd -f ${GUEST}/sshd_config
-until [ -s ${GUEST}/sshd.pid ]; do ${GUEST}/busybox usleep 20000; done
+# Seldom: each look is a process, which takes an emulated CPU from the sshd that is waited for.
+until [ -s ${GUEST}/sshd.pid ]; do ${GUEST}/busybox usleep 100000; done
 echo ${READY_WORD}
 while :; do ${GUEST}/busybox sleep 3600; done
 `;

@@ -1,0 +1,32 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openMachine } from '../../src/machine/index.js';
+import type { Step } from '../../src/schema/index.js';
+import { openScene, type Scene } from './scene.js';
+
+let scene: Scene;
+beforeEach(() => {
+  scene = openScene();
+});
+afterEach(() => scene[Symbol.dispose]());
+
+test('a private key is readable by its owner alone, stands in no journal, and goes with the undo', async () => {
+  const path = join(scene.folder, 'key');
+  const step: Step = {
+    why: 'Make a key.',
+    do: { kind: 'key', path },
+    undo: { kind: 'file', path },
+  };
+  await using machine = await openMachine({ run: scene.run, host: 'host', netns: null });
+  await machine.take([step]);
+  const key = readFileSync(path, 'utf8').trim();
+  expect(key).toMatch(/^[A-Za-z0-9+/]{43}=$/);
+  expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
+  const journals = join(scene.folder, 'state', 'journal');
+  const written = readdirSync(journals).map((name) => readFileSync(join(journals, name), 'utf8'));
+  expect(written.join('')).toContain(path);
+  expect(written.join('')).not.toContain(key);
+  await machine.undo();
+  expect(existsSync(path)).toBe(false);
+});

@@ -1,0 +1,61 @@
+import { format } from 'prettier';
+import { CATALOG, PATH_KINDS, type Network } from '../../src/network/index.js';
+import type { Reach } from '../../src/testbed/index.js';
+
+/** What was found of each network, by `NAME/VERSION`. */
+export type Found = ReadonlyMap<string, Reach>;
+
+export const VERSIONS = [4, 6] as const;
+
+const INTRODUCTION = `# Paths
+
+How far a container reaches in each network of the catalog, over a wire with an MTU of 1,500 bytes: to a container of another host, to
+another container of its own host, and to that host itself (at the address that the hosts know each other by). A number is the longest
+packet that the path carries in one piece, in bytes. A test raises every network between two kernels, finds these numbers by
+pings that must not be fragmented, and fails when this page says otherwise.
+
+A path between the containers of one host is not what a study measures. It is here because who chooses a network needs it.
+`;
+
+/** The page that says what was found. */
+export const page = (found: Found): Promise<string> => {
+  const notes: string[] = [];
+  const note = (text: string): string => {
+    if (!notes.includes(text)) notes.push(text);
+    return `no (${notes.indexOf(text) + 1})`;
+  };
+  const rows = CATALOG.map((network) => row(network, found, note));
+  const text = [
+    INTRODUCTION,
+    '| network | IPv4: another host | same host | own host | IPv6: another host | same host | own host |',
+    `|${' --- |'.repeat(7)}`,
+    ...rows,
+    '',
+    ...notes.map((why, at) => `${at + 1}. ${why[0]?.toUpperCase() ?? ''}${why.slice(1)}.`),
+  ];
+  return format(text.join('\n'), { parser: 'markdown', printWidth: 140 });
+};
+
+const row = (network: Network, found: Found, note: (text: string) => string): string =>
+  `| ${[network.name, ...VERSIONS.flatMap((version) => cells(network, found.get(`${network.name}/${version}`), version, note))].join(' | ')} |`;
+
+function cells(
+  network: Network,
+  reach: Reach | undefined,
+  version: 4 | 6,
+  note: (text: string) => string,
+): string[] {
+  if (reach !== undefined)
+    return PATH_KINDS.map((kind) =>
+      reach[kind] === null
+        ? note(network.blocked[kind] ?? `${network.name} was expected to carry this and does not`)
+        : reach[kind].toLocaleString('en'),
+    );
+  const reason = (version === 6 ? network.noIpv6 : undefined) ?? placeOf(network) ?? 'it was not tried';
+  return PATH_KINDS.map(() => note(reason));
+}
+
+function placeOf({ requires }: Network): string | undefined {
+  const place = requires.find(({ kind }) => kind === 'place');
+  return place?.kind === 'place' ? `it needs hosts in ${place.name}, and was not tried` : undefined;
+}

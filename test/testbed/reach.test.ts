@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
+import { openTestbed, probeNetworks, probeReach, raise, type Testbed } from '../../src/testbed/index.js';
+import { VERSIONS } from './reach-table.js';
+
+const wire = { mtu: 1500, rateMbps: null };
+const testbeds = new Map<number, Testbed>();
+beforeAll(async () => {
+  for (const ip of VERSIONS) testbeds.set(ip, await openTestbed('netns', { wire, ip }));
+});
+afterAll(async () => {
+  for (const testbed of testbeds.values()) await testbed[Symbol.asyncDispose]();
+});
+
+/** What the page says of a network: three cells for IPv4, three for IPv6. */
+function cellsOf(name: string, version: 4 | 6): string[] {
+  const row = readFileSync('docs/paths.md', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`| ${name} `));
+  const cells = (row ?? '').split('|').map((cell) => cell.trim());
+  return version === 4 ? cells.slice(2, 5) : cells.slice(5, 8);
+}
+
+describe.each(networkNames())('between namespaces %s', (name) => {
+  test.for(VERSIONS)('reaches over IPv%i as far as the page about paths says', async (version, context) => {
+    const testbed = testbeds.get(version);
+    if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
+    const [status] = await probeNetworks(testbed, [name]);
+    context.skip(status?.support === 'no', `not supported: ${status?.reason ?? ''}`);
+    await using raised = await raise(testbed, findNetwork(name), 2);
+    const reach = await probeReach(testbed, raised);
+    const found = PATH_KINDS.map((kind) => reach[kind]?.toLocaleString('en') ?? 'no');
+    expect(found).toEqual(cellsOf(name, version).map((cell) => cell.replace(/ \(\d+\)$/, '')));
+  });
+});
+
+describe('a path whose MTU is not its links’', () => {
+  test('is measured by halving', async () => {
+    const testbed = testbeds.get(4);
+    if (testbed === undefined) throw new Error('no testbed for IPv4');
+    await using raised = await raise(testbed, findNetwork('flannel-host-gw'), 2);
+    const { machine } = testbed.server;
+    await machine.run(['ip', 'link', 'set', 'cni0', 'mtu', '1333']);
+    const reach = await probeReach(testbed, raised);
+    expect(reach).toEqual({ across: 1333, sameHost: 1500, ownHost: 1500 });
+  });
+});
