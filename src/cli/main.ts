@@ -72,4 +72,17 @@ async function main(): Promise<number> {
   }
 }
 
-process.exit(await main());
+const unwritten: Error[] = [];
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // Who reads no more wants no more (`| head`); a full disk is a failure.
+    if (error.code !== 'EPIPE') unwritten.push(error);
+  });
+
+/** A pipe holds 64 KiB: leaving before its reader has taken them would cut off the rest. */
+const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => stream.write('', () => resolve()));
+
+const status = await main();
+await Promise.all([process.stdout, process.stderr].map(flushed));
+process.exit(unwritten.length > 0 ? status || 1 : status);
