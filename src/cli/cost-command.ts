@@ -152,5 +152,5 @@ const line = ({
   instructions,
   spread,
 }: Extract<CostEvent, { kind: 'measured' }>['cell']): string =>
-  `${workload}, ${connections} connections: ${Math.round(instructions.total).toLocaleString('en-US')} instructions a request ` +
+  `${workload}, ${connections} connection${connections === 1 ? '' : 's'}: ${Math.round(instructions.total).toLocaleString('en-US')} instructions a request ` +
   `(±${(spread * 100).toFixed(2)} %)`;

@@ -1,22 +1,15 @@
 import type { CostCell, WorkloadName } from '../schema/index.js';
 import type { LoneGuest } from '../testbed/index.js';
+import type { Lens } from './lens.js';
 import { partsOf, SENDS_A_REQUEST } from './parts.js';
 import type { Scene } from './scene.js';
 import { readLoadRun, repeated, slopes, STEADY, type LoadRun } from './slope.js';
-import type { Symbols } from './symbols.js';
 import { trace } from './trace-file.js';
-import type { TraceReader } from './trace.js';
 
 export interface CellPlan {
   readonly workload: WorkloadName;
   readonly connections: number;
   readonly repeats: number;
-}
-
-/** What reads traces of a guest. */
-export interface Lens {
-  readonly symbols: Symbols;
-  readonly reader: TraceReader;
 }
 
 /** Requests of the short run and of the long one, for each connection and at least. */

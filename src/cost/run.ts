@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   freshRunId,
   lockMachine,
@@ -8,17 +6,14 @@ import {
   undoAll,
   type Machine,
 } from '../machine/index.js';
-import { findNetwork, REFERENCE } from '../network/index.js';
-import { BarewireError, type Cost, type KernelCost } from '../schema/index.js';
-import { bootLoneGuest, GUEST_SHARE, type LoneGuest } from '../testbed/index.js';
-import { leastRequests, measureCell, type CellPlan, type Lens } from './cell.js';
+import { REFERENCE } from '../network/index.js';
+import type { Cost, KernelCost } from '../schema/index.js';
+import { bootLoneGuest } from '../testbed/index.js';
+import type { CellPlan } from './cell.js';
+import { openLens } from './lens.js';
+import { measureNetwork } from './network.js';
 import { againstReference, type BareNetwork } from './difference.js';
-import { SEND } from './parts.js';
-import { checkCarried } from './path.js';
 import type { OnCostEvent } from './progress.js';
-import { sceneOf } from './scene.js';
-import { Symbols } from './symbols.js';
-import { TraceReader } from './trace.js';
 import { warningsOf } from './warnings.js';
 
 export interface CostRequest {
@@ -93,76 +88,4 @@ async function inGuest(
   const networks: BareNetwork[] = [];
   for (const each of names) networks.push(await measureNetwork(guest, lens, each, request));
   return { kernel: guest.kernel, networks: againstReference(networks, REFERENCE) };
-}
-
-/** Drivers that are modules are loaded with the first network that needs them: their functions are read when it stands. */
-async function openLens(guest: LoneGuest): Promise<Lens> {
-  const symbols = await readSymbols(guest);
-  const mark = symbols.startOf(SEND);
-  if (mark !== null) return { symbols, reader: new TraceReader(mark) };
-  throw new BarewireError(`The guest's kernel ${guest.kernel} does not name its function ${SEND}`, {
-    code: 'missing-kernel-feature',
-    fault: 'machine',
-    hint: 'It needs CONFIG_KALLSYMS; name another kernel by --kernel.',
-  });
-}
-
-async function readSymbols(guest: LoneGuest): Promise<Symbols> {
-  await guest.run(`cat /proc/kallsyms > ${GUEST_SHARE}/kallsyms`);
-  return Symbols.parse(await readFile(join(guest.share, 'kallsyms'), 'latin1'));
-}
-
-async function measureNetwork(
-  guest: LoneGuest,
-  { reader }: Lens,
-  name: string,
-  request: CostRequest,
-): Promise<BareNetwork> {
-  const { what, requires } = findNetwork(name);
-  const place = requires.find((each) => each.kind === 'place');
-  const none = (status: 'unsupported' | 'failed', reason: string): BareNetwork => {
-    request.onEvent({ kind: 'unmeasured', kernel: guest.kernel, network: name, reason });
-    return { name, what, status, reason, cells: [] };
-  };
-  if (place !== undefined) return none('unsupported', `the guest does not stand in ${place.name}`);
-  request.onEvent({ kind: 'started', kernel: guest.kernel, network: name });
-  try {
-    return {
-      name,
-      what,
-      status: 'measured',
-      reason: null,
-      cells: await measureCells(guest, reader, name, request),
-    };
-  } catch (error) {
-    if (!(error instanceof BarewireError) || !OF_NETWORK.has(error.code)) throw error;
-    return none('failed', error.message);
-  }
-}
-
-/** What ends one network's measurement and not the run. */
-const OF_NETWORK = new Set<string>(['step-failed', 'path-check-failed', 'load-failed']);
-
-async function measureCells(
-  guest: LoneGuest,
-  reader: TraceReader,
-  name: string,
-  { cells, onEvent }: CostRequest,
-): Promise<BareNetwork['cells']> {
-  const scene = sceneOf(name);
-  try {
-    await guest.run(scene.up);
-    const lens = { reader, symbols: await readSymbols(guest) };
-    const measured: BareNetwork['cells'][number][] = [];
-    for (const plan of cells) {
-      const cell = await measureCell(guest, scene, lens, plan);
-      measured.push(cell);
-      onEvent({ kind: 'measured', kernel: guest.kernel, network: name, cell: { ...cell, difference: null } });
-    }
-    const requests = cells.reduce((sum, plan) => sum + leastRequests(plan), 0);
-    checkCarried(scene, name, await guest.run(scene.counters), requests);
-    return measured;
-  } finally {
-    await guest.run(scene.down);
-  }
 }

@@ -1,8 +1,7 @@
 import { findNetwork, type HostPlan, type NetHost } from '../network/index.js';
-import type { Step } from '../schema/index.js';
+import type { Step, WorkloadName } from '../schema/index.js';
 import { SERVER_PORT, serverSteps, workload } from '../server/index.js';
-import type { WorkloadName } from '../schema/index.js';
-import { hostNetns, hostsOf, wireSteps, type HostRole } from '../testbed/index.js';
+import { hostNetns, hostsOf, wireSteps } from '../testbed/index.js';
 import { inside, shellOf } from './shell.js';
 
 /** Names in the guest: it is alone there, and the same names make the same hashes in every run. */
@@ -13,10 +12,13 @@ const WIRE = { mtu: 1500, rateMbps: null };
 /** Idle time passes at once in the guest, and what the kernel puts off for later is done by then. */
 const SETTLE = 'sleep 3';
 
-/** A network in the guest, as the scripts that raise it, load it and take it away: the netns testbed with its steps taken by a shell. */
+/** A network in the guest, as the scripts that raise it and load it: the netns testbed with its steps taken by a shell. */
 export interface Scene {
+  /** Names each driver that the network needs and the guest's kernel has not, a line for each. */
+  readonly lacks: string;
+  /** Raises the wire and what hosts must know of each other, and prints it, a line for each host. */
+  readonly introduce: string;
   readonly up: string;
-  readonly down: string;
   /** The packet counters of every device in the two hosts and their containers, one JSON text a line. */
   readonly counters: string;
   /** The devices that must carry every packet, by the line of `counters` that they stand in. */
@@ -27,6 +29,7 @@ export interface Scene {
   load(load: Load): string;
   /** Starts the client, and returns in the middle of its load. */
   begin(load: Load): string;
+  /** Ends the client. */
   readonly end: string;
 }
 
@@ -36,9 +39,13 @@ export interface Load {
   readonly requests: number;
 }
 
-export function sceneOf(name: string): Scene {
+/** `introduced` is what the hosts said of themselves. */
+export function sceneOf(name: string, introduced: Introduced = []): Scene {
   const hosts = hostsOf(RUN, { wire: WIRE });
-  const [client, server] = plansOf(name, hosts);
+  const [client, server] = plansOf(name, [
+    known(hosts.client, introduced[0]),
+    known(hosts.server, introduced[1]),
+  ]);
   const places = [client, server].flatMap((plan) =>
     [...new Set([hostNetns(RUN, plan.host), homeOf(plan)])].map((netns) => ({ plan, netns })),
   );
@@ -51,8 +58,13 @@ export function sceneOf(name: string): Scene {
     `${inside(homeOf(client))}h2load --h1 -n ${requests} -c ${connections} ` +
     `http://${server.container.address}:${SERVER_PORT}${workload(what).path} > ${LOAD} 2>&1`;
   return {
-    up: upScript(hosts, client, server),
-    down: DOWN,
+    lacks: lacksScript(name),
+    introduce: [
+      KNOWN_NEIGHBOURS,
+      ...wireSteps(RUN, WIRE, hosts).map((step) => shellOf(step, null)),
+      ...[client, server].flatMap(introduction),
+    ].join('\n'),
+    up: upScript(client, server),
     counters: places.map(({ netns }) => `${inside(netns)}ip -s -j link | tr -d '\\n'; echo`).join('\n'),
     through: [client, server].flatMap((plan) => find(plan, 'through')),
     around: [client, server].flatMap((plan) => find(plan, 'around')),
@@ -62,26 +74,43 @@ export function sceneOf(name: string): Scene {
   };
 }
 
-function plansOf(name: string, hosts: Readonly<Record<HostRole, NetHost>>): [HostPlan, HostPlan] {
-  const [client, server] = findNetwork(name).plan({ run: RUN, hosts: [hosts.client, hosts.server] });
+export type Introduced = readonly (string | undefined)[];
+
+const known = (host: NetHost, publicKey: string | undefined): NetHost =>
+  publicKey === undefined ? host : { ...host, publicKey };
+
+function plansOf(name: string, hosts: readonly NetHost[]): [HostPlan, HostPlan] {
+  const [client, server] = findNetwork(name).plan({ run: RUN, hosts });
   if (client === undefined || server === undefined) throw new TypeError(`${name} plans for no two hosts`);
   return [client, server];
 }
 
+const lacksScript = (name: string): string =>
+  findNetwork(name)
+    .requires.flatMap((each) => (each.kind === 'link-type' ? [each.type] : []))
+    .map((type) => `modprobe -q ${type} || echo ${type}`)
+    .concat('true')
+    .join('\n');
+
+/** What a host makes before its peers, and what it then says of itself. */
+const introduction = (plan: HostPlan): string[] => {
+  if (plan.introduction === undefined) return [];
+  const { steps, ask } = plan.introduction;
+  return [...onHost(plan, plan.steps.slice(0, steps)), inside(hostNetns(RUN, plan.host)) + ask.join(' ')];
+};
+
+const onHost = ({ host }: HostPlan, steps: readonly Step[]): string[] =>
+  steps.map((step) => shellOf(step, hostNetns(RUN, host)));
+
 const homeOf = ({ host, container }: HostPlan): string => container.netns ?? hostNetns(RUN, host);
 
-function upScript(hosts: Readonly<Record<HostRole, NetHost>>, client: HostPlan, server: HostPlan): string {
+function upScript(client: HostPlan, server: HostPlan): string {
   const address = server.container.address;
   const request = { dir: SERVER, address, port: SERVER_PORT, cpus: [], netns: homeOf(server) };
   const { files, nginx } = serverSteps(request);
-  const onHost = ({ host, steps }: HostPlan): string[] =>
-    steps.map((step) => shellOf(step, hostNetns(RUN, host)));
-  const onGuest = (steps: readonly Step[]): string[] => steps.map((step) => shellOf(step, null));
   return [
-    ...onGuest(wireSteps(RUN, WIRE, hosts)),
-    ...onHost(client),
-    ...onHost(server),
-    ...onGuest([...files, nginx]),
+    ...[client, server].flatMap((plan) => onHost(plan, plan.steps.slice(plan.introduction?.steps ?? 0))),
+    ...[...files, nginx].map((step) => shellOf(step, null)),
     SETTLE,
     // With it the neighbours know each other; what does not work is said here, and not by a client that waits.
     `${inside(homeOf(client))}ping -q -c 1 -W 2 ${address} || { echo ${address} does not answer; exit 1; }`,
@@ -114,7 +143,14 @@ exit 1`;
 /** Beyond the packets that open the most connections. */
 const RUNNING_PACKETS = 4_000;
 
-const DOWN = `pid=$(cat ${SERVER}/nginx.pid 2> /dev/null) && kill $pid
+/**
+ * A neighbour that was not heard of for 30 s is used by a slower way for the next 5 s (neigh_resolve_output in net/core/neighbour.c). Under
+ * load that is seldom, but idle time passes at once here, so that it would be half of all runs.
+ */
+const KNOWN_NEIGHBOURS = 'echo 86400000 > /proc/sys/net/ipv4/neigh/default/base_reachable_time_ms';
+
+/** Takes away what is there of any network. */
+export const DOWN = `pid=$(cat ${SERVER}/nginx.pid 2> /dev/null) && kill $pid
 ${SETTLE}
 for place in /run/netns/*; do [ ! -e $place ] || ip netns del \${place##*/}; done
 rm -rf ${SERVER}

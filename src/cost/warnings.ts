@@ -9,7 +9,7 @@ export const warningsOf = (kernels: readonly KernelCost[]): string[] =>
   kernels.flatMap(({ kernel, networks }) =>
     networks.flatMap(({ name, cells }) =>
       cells.flatMap((cell) => {
-        const where = `${name}, ${cell.workload}, ${cell.connections} connections, kernel ${kernel}`;
+        const where = `${name}, ${cell.workload}, ${cell.connections} connection${cell.connections === 1 ? '' : 's'}, kernel ${kernel}`;
         return [...unsteady(cell, where), ...disagreeing(cell, where)];
       }),
     ),

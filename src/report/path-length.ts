@@ -20,6 +20,6 @@ export function pathLengthLegend({ networks }: Summary): string | null {
   const { workload, connections, kernel } = first;
   return (
     `Instructions: of one request, client and server together, counted in an emulated machine (${workload}, ` +
-    `${connections} connections, kernel ${kernel}); a path length, not a time.`
+    `${connections} connection${connections === 1 ? '' : 's'}, kernel ${kernel}); a path length, not a time.`
   );
 }
