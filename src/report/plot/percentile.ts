@@ -36,6 +36,14 @@ export function percentilePlot(id: string, situation: Situation, styles: Styles,
   const perUnit = (height - TOP - BOTTOM) / (y.max - y.min);
   const ends = lines.map(({ points }) => (y.max - (points.at(-1)?.[1] ?? 0)) * perUnit);
   const places = spreadLabels(ends, height - TOP - BOTTOM);
+  const right = wide ? 20 + Math.max(...lines.map(({ name }) => textWidth(name))) : 14;
+  const x = { min: nines(0.5), max: Math.max(last, 1), ticks };
+  const perNine = (SIZES[size].width - LEFT - right) / (x.max - x.min);
+  /** From a line's end to where its name stands: all names at the edge, where no longer line runs through them. */
+  const away = (points: readonly Point[], index: number): Shift => [
+    (x.max - (points.at(-1)?.[0] ?? 0)) * perNine,
+    (places[index] ?? 0) - (ends[index] ?? 0),
+  ];
   return drawSvg({
     id,
     title: 'Latency by percentile',
@@ -43,13 +51,8 @@ export function percentilePlot(id: string, situation: Situation, styles: Styles,
     width: SIZES[size].width,
     height,
     option: {
-      grid: {
-        left: 52,
-        right: wide ? 20 + Math.max(...lines.map(({ name }) => textWidth(name))) : 14,
-        top: TOP,
-        bottom: BOTTOM,
-      },
-      xAxis: valueAxis({ min: nines(0.5), max: Math.max(last, 1), ticks }, percentileText, {
+      grid: { left: LEFT, right, top: TOP, bottom: BOTTOM },
+      xAxis: valueAxis(x, percentileText, {
         name: 'percentile of requests',
         nameLocation: 'middle',
         nameGap: 28,
@@ -60,15 +63,18 @@ export function percentilePlot(id: string, situation: Situation, styles: Styles,
         nameTextStyle: { color: 'var(--muted)', align: 'right' },
       }),
       series: lines.map(({ name, points }, index) =>
-        series(name, points, styles.get(name), wide ? (places[index] ?? 0) - (ends[index] ?? 0) : null),
+        series(name, points, styles.get(name), wide ? away(points, index) : null),
       ),
     },
   });
 }
 
+const LEFT = 52;
 const TOP = 26;
 const BOTTOM = 44;
 type Point = readonly [nines: number, logMs: number];
+/** Pixels. */
+type Shift = readonly [right: number, down: number];
 
 const points = ({ curve }: Cell): readonly Point[] =>
   curve
@@ -79,7 +85,7 @@ function series(
   name: string,
   points: readonly Point[],
   style: NetworkStyle | undefined,
-  labelShift: number | null,
+  labelShift: Shift | null,
 ): object {
   const colour = style?.colour ?? LINE;
   const marked = new Set(MARKS.map((mark) => nearest(points, nines(mark))));
@@ -100,14 +106,14 @@ function series(
 }
 
 /** The library hangs a label on a symbol only, so the line's end gets one too small to see. */
-const endLabel = (name: string, color: string, shift: number): object => ({
+const endLabel = (name: string, color: string, shift: Shift): object => ({
   symbol: 'circle',
   symbolSize: 1,
   label: {
     show: true,
     position: 'right',
     distance: 8,
-    offset: [0, shift],
+    offset: [...shift],
     formatter: () => name,
     color,
     fontSize: 12,
