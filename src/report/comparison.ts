@@ -92,7 +92,7 @@ function inShort({ cells, maxima, margin }: Comparison): readonly Block[] {
   return [
     { kind: 'heading', text: 'In short' },
     regressions.length === 0
-      ? paragraph(`No regression: no figure is worse by more than ${percent(margin)} beyond chance.`)
+      ? paragraph(of('undecided') === judged.length ? RULED_OUT : noRegression(margin))
       : { kind: 'warnings', items: regressions },
     paragraph(
       `Of ${count(judged.length, 'figure')}: ${counts.join(', ')}.${of('undecided') === 0 ? '' : UNDECIDED}`,
@@ -100,6 +100,9 @@ function inShort({ cells, maxima, margin }: Comparison): readonly Block[] {
   ];
 }
 
+const noRegression = (margin: number): string =>
+  `No regression: no figure is worse by more than ${percent(margin)} beyond chance.`;
+const RULED_OUT = 'No regression is shown, and none is ruled out: nothing could be decided.';
 const UNDECIDED =
   ' Undecided is not equal: more blocks (--blocks 10) or longer trials in both runs would decide more.';
 

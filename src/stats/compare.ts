@@ -5,6 +5,7 @@ import { comparedCells, type CellPair, type Referred } from './compared-cells.js
 import { comparedMaxima } from './compared-maxima.js';
 import { controlOf } from './control.js';
 import { REFERENCE, withheld } from './reference-ratios.js';
+import { leftOut } from './warnings.js';
 
 /** Rates within this share of each other are one load. */
 const SAME_RATE = 0.02;
@@ -109,6 +110,7 @@ function warningsOf(
       `The reference has another maximum (${maxima(runs)}), so that the same share of it is another rate: direct ratios are of ` +
         'different loads, and get no verdict. Absolute rates (--rates 20k) compare machines.',
     ...runs.map((run, at) => fewBlocks(run, RUNS[at]!)),
+    ...runs.flatMap(({ trials }, at) => leftOut(trials).map((text) => `In the ${RUNS[at]!}: ${text}`)),
     ...runs.map((run, at) => untrusted(run, RUNS[at]!)),
   ].filter((warning) => typeof warning === 'string');
 }

@@ -16,12 +16,7 @@ export function warningsOf(
   { plannedTrials, searching }: Left,
 ): string[] {
   const blocks = blockCount(trials);
-  const failed = trials.filter(({ record }) => record.status === 'failed').length;
-  const cells = ofCells(trials);
-  const invalid = cells.filter(({ record }) => record.status === 'measured' && !record.valid).length;
   const tried = triedOf(trials);
-  const of = (some: readonly TrialData[]): string =>
-    `of ${some.length} ${some.length > tried ? 'measurements' : 'trials'}`;
   return [
     [
       !study.spec.networks.includes('host'),
@@ -39,12 +34,25 @@ export function warningsOf(
       tried >= plannedTrials && searching > 0,
       `The search for the maximum has not ended for ${searching} of the networks and workloads. Go on with --resume.`,
     ],
-    [failed > 0, `${failed} ${of(trials)} failed.`],
-    [
-      invalid > 0,
-      `${invalid} ${of(cells)} are not vouched for by the load generator, and count in no figure.`,
-    ],
-  ].flatMap(([holds, warning]) => (holds === true ? [String(warning)] : []));
+  ]
+    .flatMap(([holds, warning]) => (holds === true ? [String(warning)] : []))
+    .concat(leftOut(trials));
+}
+
+/** How many trials count in no figure. */
+export function leftOut(trials: readonly TrialData[]): string[] {
+  const cells = ofCells(trials);
+  const tried = triedOf(trials);
+  const failed = trials.filter(({ record }) => record.status === 'failed').length;
+  const invalid = cells.filter(({ record }) => record.status === 'measured' && !record.valid).length;
+  const of = (some: readonly TrialData[]): string =>
+    `of ${some.length} ${some.length > tried ? 'measurements' : 'trials'}`;
+  return [
+    ...(failed === 0 ? [] : [`${failed} ${of(trials)} failed.`]),
+    ...(invalid === 0
+      ? []
+      : [`${invalid} ${of(cells)} are not vouched for by the load generator, and count in no figure.`]),
+  ];
 }
 
 /** What was not taken, by name: the rest is analysed without it. */

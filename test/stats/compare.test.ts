@@ -231,3 +231,14 @@ test('what was refused is named with its run, and few blocks are said to be few'
   expect([a.refused, b.refused, b.directory]).toEqual([[], refused, 'today']);
   expect(warnings).toEqual([expect.stringContaining('The new run has 3 blocks, which is few')]);
 });
+
+test('trials that count in no figure are counted for each run', () => {
+  const random = seeded(55);
+  const made = run(random, { referenceNs: 1e5, factor: 1.3 });
+  const doubted = made.trials.map((one, at): TrialData =>
+    one.record.status === 'measured' && at < 4 ? { ...one, record: { ...one.record, valid: false } } : one,
+  );
+  expect(compareStudies(made, { ...made, trials: doubted }).warnings).toEqual([
+    expect.stringMatching(/^In the new run: 4 of 18 .* not vouched for/),
+  ]);
+});
