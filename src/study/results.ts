@@ -120,11 +120,11 @@ export class ResultsDirectory {
   }
 
   /** All whole lines, to go on with. A last line that a crash cut off is dropped; a bad line before it is damage. */
-  async readTrials(): Promise<readonly { readonly record: TrialRecord }[]> {
+  async readTrials(): Promise<readonly TrialRecord[]> {
     const { records, refused } = await this.readRecords();
     const [first] = refused;
     if (first !== undefined) throw damaged(this.at(first.file), first.why);
-    return records.map((record) => ({ record }));
+    return records;
   }
 
   /** All lines that can be read, to analyse: one that is damaged, of another version or a trial's second is refused. */

@@ -93,7 +93,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, ground);
   await directory.mend();
   const planned = planTrials(spec, measurable(study.networks), study.referenceMaxRps);
-  const done = new Set((await directory.readTrials()).map(({ record }) => record.id));
+  const done = new Set((await directory.readTrials()).map(({ id }) => id));
   const left = planned.filter(({ id }) => !done.has(id));
   const measured = planned.length - left.length;
   onEvent({ kind: 'planned', directory: directory.path, trials: planned.length, measured });

@@ -27,7 +27,7 @@ export async function newestUnfinished(folder: string): Promise<ResultsDirectory
 }
 
 async function isUnfinished(directory: ResultsDirectory, study: StudyRecord): Promise<boolean> {
-  const done = new Set((await directory.readTrials()).map(({ record }) => record.id));
+  const done = new Set((await directory.readTrials()).map(({ id }) => id));
   const planned = planTrials(study.spec, measurable(study.networks), study.referenceMaxRps);
   if (planned.some(({ id }) => !done.has(id))) return true;
   return asksMaximum(study.spec) && openSearches(study, await evidenceIn(directory)).length > 0;

@@ -38,7 +38,7 @@ const failed = (id: string): TrialRecord => ({
 describe('a results directory', () => {
   let folder: string;
   let directory: ResultsDirectory;
-  const ids = async () => (await directory.readTrials()).map(({ record }) => record.id);
+  const ids = async () => (await directory.readTrials()).map(({ id }) => id);
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'barewire-results-'));
@@ -50,7 +50,7 @@ describe('a results directory', () => {
   it('gives back what was written', async () => {
     await directory.append(failed('b1-01'), null);
     expect(await directory.readStudy()).toEqual(study);
-    expect((await directory.readTrials()).map(({ record }) => record)).toEqual([failed('b1-01')]);
+    expect(await directory.readTrials()).toEqual([failed('b1-01')]);
   });
 
   it('drops a line that a crash cut off, and goes on after it', async () => {
@@ -69,6 +69,27 @@ describe('a results directory', () => {
       code: 'results-damaged',
       message: /line 2/,
     });
+  });
+
+  it('gives what can be read for analysis, and the rest by its place and reason', async () => {
+    await directory.append(failed('b1-01'), null);
+    const path = join(directory.path, 'trials.jsonl');
+    await appendFile(path, '{"schema":9}\nno JSON\n');
+    await appendFile(path, `${JSON.stringify({ ...failed('b1-02'), block: 'first' })}\n`);
+    await directory.append(failed('b1-01'), null);
+    await appendFile(path, '{"schema":1');
+    const { records, refused, torn } = await directory.readRecords();
+    expect(records.map(({ id }) => id)).toEqual(['b1-01']);
+    expect(refused).toEqual([
+      { file: 'trials.jsonl, line 2', why: 'it is of version 9, and this Barewire reads version 1' },
+      { file: 'trials.jsonl, line 3', why: 'it is not JSON' },
+      {
+        file: 'trials.jsonl, line 4',
+        why: expect.stringMatching(/^it is damaged, or of another version: block: .*number/) as string,
+      },
+      { file: 'trials.jsonl, line 5', why: 'b1-01 is there already' },
+    ]);
+    expect(torn).toEqual({ file: 'trials.jsonl, line 6', why: 'it was cut off' });
   });
 
   it('says which file is missing', async () => {
