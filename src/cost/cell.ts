@@ -14,7 +14,7 @@ export interface CellPlan {
 
 /** Requests of the short run and of the long one, for each connection and at least. */
 const FEW = { each: 10, least: 300 };
-const MANY = { each: 60, least: 4_000 };
+const MANY = { each: 60, least: 3_000 };
 /** Never asked in full: the client is ended when there is enough of a trace. */
 const TRACED_LOAD = 1_000_000;
 const TRACED = { each: 3, least: 160 };
