@@ -25,7 +25,8 @@ export const costCommand = (context: Context): Command =>
     .description(
       'Boots a guest with one emulated CPU whose clock counts instructions, raises each network in it, and says how many ' +
         'instructions one request takes, client and server together: user and kernel, the difference to host, and which ' +
-        'parts of the kernel it goes to. The figures are the same in every run and on every machine, whatever else runs there. ' +
+        'parts of the kernel it goes to. With the same kernel and programs the figures are the same in every run, whatever else ' +
+        'runs on the machine. ' +
         'They are path lengths, not times.',
     )
     .option('--networks <names>', 'comma-separated catalog names; host is always measured too', NETWORKS)

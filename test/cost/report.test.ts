@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { againstReference, type BareNetwork } from '../../src/cost/difference.js';
 import { warningsOf } from '../../src/cost/warnings.js';
-import { terminalCost } from '../../src/report/index.js';
+import { csvReport, htmlReport, terminalCost, terminalReport } from '../../src/report/index.js';
 import { withPathLengths } from '../../src/stats/index.js';
-import type { CostCell, KernelCost, Summary } from '../../src/schema/index.js';
+import type { CostCell, KernelCost } from '../../src/schema/index.js';
+import { fixtureSummary } from '../report/fixture.js';
 import { sampleCost } from './sample.js';
 
 const [kernel] = sampleCost.kernels;
@@ -76,21 +77,15 @@ test('what does not repeat and what contradicts itself is warned of', () => {
   expect(warningsOf(sampleCost.kernels)).toEqual([]);
 });
 
-test('a study takes up the path lengths of its networks', () => {
-  const network = {
-    name: 'macvlan',
-    what: '',
-    status: 'measured',
-    reason: null,
-    setup: null,
-    maxRps: null,
-    cells: [],
-  };
-  const study = { networks: [network, { ...network, name: 'flannel-vxlan' }] } as Partial<Summary> as Summary;
-  const { networks } = withPathLengths(study, sampleCost);
-  expect(networks.map(({ pathLengths }) => pathLengths?.map(({ ratio }) => ratio))).toEqual([
-    [1.025],
-    undefined,
-  ]);
+test("a study's reports take the path lengths of its networks up as a column", () => {
+  const study = fixtureSummary();
+  const withOwn = withPathLengths(study, sampleCost);
+  const text = terminalReport(withOwn, { colour: false, width: 140 });
+  expect(text).toMatch(/^network .*instructions +setup steps$/m);
+  expect(text).toMatch(/^host .*60,000 +\d+$/m);
+  expect(text).toMatch(/^macvlan .*61,500 \(1\.025×\)/m);
+  expect(htmlReport(withOwn)).toContain('61,500 (1.025×)');
+  expect(csvReport(withOwn)).toContain('instructions_per_request');
   expect(withPathLengths(study, null)).toBe(study);
+  expect(terminalReport(study, { colour: false, width: 140 })).not.toContain('instructions');
 });
