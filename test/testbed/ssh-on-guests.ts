@@ -35,9 +35,10 @@ HostKeyAlias barewire-${run}-${role}
       await writeFile(path, ROLES.map(of).join('\n'));
       return path;
     };
-    const open = async (lines = ''): Promise<Testbed> =>
+    const open = async (lines = '', ip: 4 | 6 = 4): Promise<Testbed> =>
       openTestbed('ssh', {
         wire: WIRE,
+        ip,
         hosts: { client: 'client', server: 'server', config: await configWith(lines) },
       });
     const onClient = async (script: string): Promise<string> => {
@@ -57,6 +58,21 @@ HostKeyAlias barewire-${run}-${role}
         const argv = ['ping', '-c', '1', '-W', '2', raised.server.address];
         expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
       });
+    });
+
+    test('measures over IPv6, where that costs a host no route of its own', async () => {
+      await using testbed = await open('', 6);
+      expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '2001:2:0:18::1', prefix: 64 });
+      const network = findNetwork('flannel-host-gw');
+      await onClient('ip -6 route add default via fe80::99 dev eth0 proto ra');
+      await expect(raise(testbed, network)).rejects.toMatchObject({
+        code: 'host-unsupported',
+        hint: expect.stringContaining('net.ipv6.conf.eth0.accept_ra=2') as string,
+      });
+      await onClient('ip -6 route del default');
+      await using raised = await raise(testbed, network);
+      const argv = ['ping', '-c', '1', '-W', '2', raised.server.address];
+      expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
     });
 
     test('sends nothing when the agent is there, and all of it when it is damaged', async () => {

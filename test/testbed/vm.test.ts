@@ -1,22 +1,33 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readFileSync } from 'node:fs';
-import { findNetwork, networkNames } from '../../src/network/index.js';
+import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
 import {
   checkPath,
+  hostsOf,
   openTestbed,
   probeNetworks,
+  probeReach,
   raise,
+  type Host,
   type HostRole,
+  type Reach,
   type Testbed,
 } from '../../src/testbed/index.js';
 import { testClock } from './clock-on-guests.js';
+import { page, VERSIONS } from './reach-table.js';
 import { describeSsh } from './ssh-on-guests.js';
 
+const WIRE = { mtu: 1500, rateMbps: null };
 const BOOT_MS = 240_000;
 vi.setConfig({ testTimeout: 180_000, hookTimeout: BOOT_MS });
 let testbed: Testbed;
 beforeAll(async () => {
-  testbed = await openTestbed('vm', { wire: { mtu: 1500, rateMbps: null } });
+  testbed = await openTestbed('vm', { wire: WIRE, ip: 6 });
+  // They have IPv6, and are to be measured over IPv4 too.
+  for (const role of ROLES) {
+    const { address, prefix } = hostsOf('', { wire: WIRE })[role];
+    await on(role, `ip addr add ${address}/${prefix} dev eth0`);
+  }
 });
 afterAll(() => testbed[Symbol.asyncDispose]());
 
@@ -50,32 +61,66 @@ test('the environment tells whether the guests are emulated', async () => {
 // Before the networks: the guests' own agents must not have taken a step yet, or each guest is a machine that a run has.
 describeSsh(() => testbed);
 
+const of = { 4: hostsOf('', { wire: WIRE }), 6: hostsOf('', { wire: WIRE, ip: 6 }) };
+/** The same guests, whose networks carry the other version of IP. */
+function speaking(version: 4 | 6): Testbed {
+  const host = (role: HostRole): Host => {
+    const { address, prefix } = of[version][role];
+    return { ...testbed[role], net: { ...testbed[role].net, address, prefix } };
+  };
+  return { ...testbed, client: host('client'), server: host('server') };
+}
+
 /** AWS keeps the route table that it needs. */
 const names = networkNames().filter((name) => name !== 'flannel-aws-vpc');
+const found = new Map<string, Reach>();
 
 test('the kernel carries every network of the catalog', async () => {
-  const statuses = await probeNetworks(testbed, names);
+  const statuses = await probeNetworks(speaking(4), names);
   expect(statuses.filter(({ support }) => support !== 'yes')).toEqual([]);
 });
 
-const STATE = 'ip -d link; ip addr; ip route show table all; ip netns';
-/** All that a network could leave behind on a guest. */
-const state = async (role: HostRole): Promise<string> => {
-  const { stdout } = await testbed[role].machine.run(['sh', '-c', STATE]);
+const STATE = 'addr show\nroute show table all\nnetns list\n';
+/** All that a network could leave behind on a guest, by one program: each takes long where guests are emulated. */
+const stateOf = async (role: HostRole): Promise<string> => {
+  const { machine } = testbed[role];
+  const { stdout } = await machine.run(['ip', '-d', '-batch', '-'], { input: STATE });
   return stdout;
 };
+const states = (): Promise<string[]> => Promise.all(ROLES.map(stateOf));
 
 describe.each(names)('%s', (name) => {
-  test('takes its own path between containers on two kernels, and leaves both as they were', async () => {
-    const before = await Promise.all(ROLES.map(state));
-    {
-      await using raised = await raise(testbed, findNetwork(name));
-      await checkPath(testbed, raised, async () => {
-        await on('client', `ping -c 1 -W 2 ${raised.server.address}`, raised.client.netns);
-      });
-    }
-    expect(await Promise.all(ROLES.map(state))).toEqual(before);
+  let before: string[];
+  beforeAll(async () => {
+    before = await states();
   });
+  test.for(VERSIONS)(
+    'takes its own path over IPv%i between containers on two kernels, and leaves both as they were',
+    async (version, context) => {
+      const network = findNetwork(name);
+      context.skip(version === 6 && network.noIpv6 !== undefined, `not supported: ${network.noIpv6 ?? ''}`);
+      const bed = speaking(version);
+      {
+        await using raised = await raise(bed, network, 2);
+        await checkPath(bed, raised, async () => {
+          await on('client', `ping -c 1 -W 2 ${raised.server.address}`, raised.client.netns);
+        });
+        const reach = await probeReach(bed, raised);
+        found.set(`${name}/${version}`, reach);
+        for (const kind of PATH_KINDS) expect(reach[kind] === null).toBe(kind in network.blocked);
+      }
+      expect(await states()).toEqual(before);
+    },
+  );
+});
+
+test("WireGuard's keys are gone with it", async () => {
+  const left = await Promise.all(ROLES.map((role) => on(role, 'find /run -maxdepth 2 -name *-wg')));
+  expect(left).toEqual(['', '']);
+});
+
+test('the page about paths says what was found', async () => {
+  await expect(await page(found)).toMatchFileSnapshot('../../docs/paths.md');
 });
 
 // Last, because it sets the guests' clocks, by which their journals tell the time.
