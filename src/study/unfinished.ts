@@ -7,19 +7,26 @@ import { planTrials } from './plan.js';
 import { ResultsDirectory } from './results.js';
 import { evidenceIn } from './search.js';
 
-/** The newest study under `folder` that has trials left to measure, or a maximum to find. */
+/** The newest study under `folder` that has trials left to measure, or a maximum to find. One that is damaged is passed over. */
 export async function newestUnfinished(folder: string): Promise<ResultsDirectory> {
   const names = await readdir(folder).catch(() => []);
   const begun: { directory: ResultsDirectory; startedAt: string }[] = [];
+  const damaged: string[] = [];
   for (const name of names) {
     const directory = new ResultsDirectory(join(folder, name));
     if (!(await directory.exists())) continue;
-    const study = await directory.readStudy();
-    if (await isUnfinished(directory, study)) begun.push({ directory, startedAt: study.startedAt });
+    try {
+      const study = await directory.readStudy();
+      if (await isUnfinished(directory, study)) begun.push({ directory, startedAt: study.startedAt });
+    } catch (error) {
+      if (!(error instanceof BarewireError) || error.code !== 'results-damaged') throw error;
+      damaged.push(name);
+    }
   }
   const newest = begun.sort((a, b) => b.startedAt.localeCompare(a.startedAt))[0];
   if (newest !== undefined) return newest.directory;
-  throw new BarewireError(`There is no unfinished study under ${folder}.`, {
+  const but = damaged.length === 0 ? '' : `, as far as can be read (not: ${damaged.join(', ')})`;
+  throw new BarewireError(`There is no unfinished study under ${folder}${but}.`, {
     code: 'no-such-file',
     fault: 'user',
     hint: 'Name its directory with --out, or start a new study without --resume.',

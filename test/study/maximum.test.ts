@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +67,9 @@ describe('a study that searches the maximum under an objective, broken off in th
   it('is found as unfinished until its search has ended', async () => {
     expect(unfinished).toBe(out);
     await expect(newestUnfinished(folder)).rejects.toMatchObject({ code: 'no-such-file' });
+    mkdirSync(join(folder, 'old'));
+    writeFileSync(join(folder, 'old', 'study.json'), '{"schema":7}');
+    await expect(newestUnfinished(folder)).rejects.toThrow('(not: old)');
   });
 
   it('is not resumed under another objective', async () => {
