@@ -10,8 +10,6 @@ import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../lea
 
 const SPEC =
   'networks: [host, macvlan]\nrates: [1000]\nblocks: 1\nduration: 300ms\nwarmup: 50ms\nobjective: p50<20ms\n';
-/** The least that the generator has to vouch for so that there is a maximum, which a busy machine may not give. */
-const SOME = 3;
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -102,11 +100,12 @@ describe('a study that searches the maximum under an objective, broken off in th
     expect(referenceMaxRps['350B']).toBeGreaterThan(1000);
     for (const { name, maxRps, maxRpsByWorkload } of summary.networks) {
       expect(maxRpsByWorkload).toEqual({ '350B': maxRps });
-      const own = searchTrials().filter(({ network }) => network === name);
-      const vouched = own.filter((trial) => trial.status === 'measured' && trial.valid).length;
-      if (vouched < SOME) continue;
-      expect(maxRps?.value).toBeGreaterThan(1000);
-      if (maxRps?.value == null) continue;
+      if (maxRps?.value == null) {
+        // On a busy machine the generator may vouch for too few trials to find any.
+        expect(maxRps?.why).toBeTruthy();
+        continue;
+      }
+      expect(maxRps.value).toBeGreaterThan(1000);
       expect(maxRps.low).toBeLessThanOrEqual(maxRps.value);
       expect(maxRps.high ?? Infinity).toBeGreaterThanOrEqual(maxRps.value);
     }
