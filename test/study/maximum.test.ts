@@ -98,7 +98,7 @@ describe('a study that searches the maximum under an objective, broken off in th
   it('gives each network a maximum with an interval, or says why not', async () => {
     const { referenceMaxRps } = await parsed<StudyRecord>(out, 'study.json');
     expect(referenceMaxRps['350B']).toBeGreaterThan(1000);
-    for (const { name, maxRps, maxRpsByWorkload } of summary.networks) {
+    for (const { maxRps, maxRpsByWorkload } of summary.networks) {
       expect(maxRpsByWorkload).toEqual({ '350B': maxRps });
       if (maxRps?.value == null) {
         // On a busy machine the generator may vouch for too few trials to find any.
