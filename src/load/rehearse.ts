@@ -20,7 +20,7 @@ export async function rehearse(crew: Crew, threads: number): Promise<void> {
   const server = createServer(answer).listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
-    for (const mode of MODES) await loadWith(crew, planFor(server, threads, mode), {});
+    for (const mode of MODES) await loadWith(crew, planFor(server, threads, mode), { spins: true });
   } finally {
     server.close();
   }
@@ -44,7 +44,7 @@ const planFor = (server: Server, threads: number, mode: LoadPlan['mode']): LoadP
   mode,
   connections: 32 * threads,
   threads,
-  // Not pinned, it neither spins nor goes first: the server and the compiler have their turns.
+  // Not pinned, it does not go first: the server and the compiler have their turns.
   cpus: [],
   warmupMs: 0,
   durationMs: 300,

@@ -15,6 +15,8 @@ export interface RunLoadOptions {
   readonly onReading?: ((reading: LoadReading) => void) | undefined;
   /** The namespace that it is made from, by name; null, the default, is this process's own. */
   readonly netns?: string | null | undefined;
+  /** Whether the threads spin, when that is not to follow from the CPUs that they have. */
+  readonly spins?: boolean | undefined;
 }
 
 /** From the word to start until the first request may be due: each thread has to wake up first. */
@@ -24,11 +26,11 @@ const HEAD_START_NS = 3e6;
 export async function loadWith(
   crew: Crew,
   plan: LoadPlan,
-  { signal, onWindow, onReading, netns = null }: RunLoadOptions,
+  { signal, onWindow, onReading, netns = null, spins }: RunLoadOptions,
 ): Promise<LoadResult> {
   if (signal?.aborted === true) throw interrupted();
   const epochS = monotonicEpochS();
-  await using team = new Team(crew, plan, netns, epochS);
+  await using team = new Team(crew, plan, { netns, spins, epochS });
   using edges = new WindowEdges(onWindow);
   using readings = new Readings(plan, onReading ?? (() => undefined));
   const abort = (): void => team.abort();

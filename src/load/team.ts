@@ -6,17 +6,22 @@ import { loadFailed } from './errors.js';
 import { shareOf } from './pacer.js';
 import type { SharedCounts } from './readings.js';
 import type { Tally } from './tally.js';
-import { Control } from './thread.js';
+import { Control, type LoadJob } from './thread.js';
+
+interface Setting extends Pick<LoadJob, 'netns' | 'epochS'> {
+  /** Undefined: where each thread has a CPU for itself. */
+  readonly spins: boolean | undefined;
+}
 
 /** The threads of one run. Disposing stops their load, and waits until it has stopped. */
 export class Team implements AsyncDisposable {
   readonly #control = new Control();
   readonly #assignments: readonly Assignment[];
 
-  constructor(crew: Crew, plan: LoadPlan, netns: string | null, epochS: number) {
+  constructor(crew: Crew, plan: LoadPlan, { netns, epochS, spins: mustSpin }: Setting) {
     const threads = Math.min(plan.threads, plan.connections);
     const ownFiles = needsOwnFiles(plan.connections, threads);
-    const spins = hasRoom(plan, threads);
+    const spins = mustSpin ?? hasRoom(plan, threads);
     const control = this.#control.buffer;
     this.#assignments = crew.members(threads).map((member, thread) => {
       const share = shareOf(plan.connections, threads, thread);

@@ -101,6 +101,7 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     using _there = enterNetns(job.netns);
     const control = new Control(job.control);
     using loop = new LoadLoop(job, () => control.isAborted);
+    keepShapes(job.plan, loop);
     loop.open();
     post(job.plan.readingMs === undefined ? { kind: 'ready' } : { kind: 'ready', counts: loop.counts });
     const startNs = control.waitForStart();
@@ -108,6 +109,17 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
   } catch (error) {
     post({ kind: 'failed', error: sendable(error) });
   }
+}
+
+const kept = new Map<string, LoadLoop>();
+
+/**
+ * V8 forgets what objects look like, and the code that it has compiled for them, when the last one of them is collected: one
+ * loop of each kind of pacing stays.
+ */
+function keepShapes({ mode }: LoadPlan, loop: LoadLoop): void {
+  const kind = mode.kind === 'closed' ? mode.kind : mode.arrival;
+  if (!kept.has(kind)) kept.set(kind, loop);
 }
 
 async function check(
