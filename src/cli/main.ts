@@ -44,9 +44,7 @@ function interruptible(): AbortController {
       process.exit(130);
     }
     process.stderr.write('\nInterrupted: putting the machine back … (again to end at once)\n');
-    controller.abort(
-      new BarewireError('Interrupted.', { code: 'interrupted', fault: 'user', hint: 'Go on with --resume.' }),
-    );
+    controller.abort(new BarewireError('Interrupted.', { code: 'interrupted', fault: 'user' }));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);
   return controller;
