@@ -30,13 +30,13 @@ async function runApart(plan: unknown): Promise<{ result: LoadResult; peakMb: nu
 
 describe('many connections', () => {
   test(
-    '30,000 from one address, more than its usual ports, in less than 200 MB',
+    '60,000 from one address, more than its usual ports, in less than 200 MB',
     { timeout: 120_000 },
     async () => {
-      await using nginx = await startNginx(undefined, 2);
+      await using nginx = await startNginx(undefined, 4);
       const plan = planFor(nginx.port, {
-        connections: 30_000,
-        threads: 2,
+        connections: 60_000,
+        threads: 4,
         mode: { kind: 'open', rateRps: 1000, arrival: 'constant' },
         durationMs: 1000,
         timeoutMs: 5000,
