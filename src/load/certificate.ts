@@ -40,8 +40,8 @@ export function certify(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): 
 
 /** An open loop is held to its rate; a closed loop only to have been one. */
 function doubts(plan: LoadPlan, sum: Tally, cpuShare: number): string[] {
-  const pace =
-    plan.mode.kind === 'open' ? [lateByItself(sum), stalled(sum), saturated(cpuShare), missed(sum)] : [];
+  const times = plan.emulated === true ? [] : [lateByItself(sum), stalled(sum), saturated(cpuShare)];
+  const pace = plan.mode.kind === 'open' ? [...times, missed(sum)] : [];
   return [...pace, unopened(sum), unanswered(sum)].filter((reason) => reason !== null);
 }
 

@@ -30,6 +30,8 @@ export const loadPlanSchema = z.object({
   seed: z.number().int(),
   /** So often in the window the generator tells what it has recorded since the last time; by default only at its end. */
   readingMs: z.number().positive().optional(),
+  /** The host is emulated: its times are shown as such and compared with nothing, and the generator's own refuse no run. */
+  emulated: z.boolean().optional(),
 });
 export type LoadPlan = z.infer<typeof loadPlanSchema>;
 

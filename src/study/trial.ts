@@ -173,6 +173,7 @@ function planLoad(bench: Bench, pair: Pair, name: WorkloadName, mode: LoadMode, 
     durationMs: study.durationMs,
     timeoutMs: study.timeoutMs,
     seed,
+    ...(testbed.emulated === true ? { emulated: true } : {}),
   };
 }
 

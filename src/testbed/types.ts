@@ -21,6 +21,8 @@ export interface Testbed extends AsyncDisposable {
   readonly server: Host;
   /** What figures from here cannot tell, one sentence each, for the report. */
   readonly cannotTell: readonly string[];
+  /** The hosts are emulated, and so are their times. */
+  readonly emulated?: boolean;
   /** Asked before a network goes up; rejects where its plans would harm others on the hosts' segment. */
   vet?(plans: readonly HostPlan[]): Promise<void>;
 }

@@ -93,6 +93,20 @@ describe('the generator process', () => {
     expect(reasons.join()).toContain('stood still');
   });
 
+  test('refuses no run of an emulated host for that', async () => {
+    await using generator = startGenerator();
+    generator.say({ run: planFor(nginx.port, { durationMs: 1000, emulated: true }) });
+    expect(await generator.hear()).toEqual({ window: 'open' });
+    await sleep(200);
+    generator.child.kill('SIGSTOP');
+    await sleep(200);
+    generator.child.kill('SIGCONT');
+    expect(await generator.hear()).toEqual({ window: 'close' });
+    const { result } = (await generator.hear()) as { result: LoadResult };
+    expect(result.certificate.stalls!.maxMs).toBeGreaterThan(150);
+    expect(result.certificate).toMatchObject({ valid: true, reasons: [] });
+  });
+
   test('does not charge requests with a stall before they were due', { retry: 3 }, async () => {
     await using generator = startGenerator();
     generator.say({ run: planFor(nginx.port, { warmupMs: 800, durationMs: 800, connections: 2000 }) });

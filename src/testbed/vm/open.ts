@@ -89,6 +89,7 @@ async function withGuests(ground: Ground): Promise<Testbed> {
     client: host('client', client),
     server: host('server', server),
     cannotTell: cannotTell(accelerator, shares),
+    emulated: accelerator === 'tcg',
     // The agents say whether they could put their guests back; then the ground goes, whatever they said.
     [Symbol.asyncDispose]: async () => {
       const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
