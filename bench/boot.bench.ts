@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { freshRunId, openMachine, type Machine } from '../src/machine/index.js';
 import { hostsOf } from '../src/testbed/index.js';
-import { findAccelerator } from '../src/testbed/vm/accelerator.js';
-import { groundSteps } from '../src/testbed/vm/ground.js';
+import { findAccelerator } from '../src/guest/accelerator.js';
+import { baseSteps } from '../src/testbed/vm/base.js';
 import { BOOT_PHASES, bootGuest, type BootPhase } from '../src/testbed/vm/guest.js';
-import { initramfsFor } from '../src/testbed/vm/initramfs.js';
-import { findKernel, type Kernel } from '../src/testbed/vm/kernel.js';
+import { initramfsFor } from '../src/guest/initramfs.js';
+import { findKernel, type Kernel } from '../src/guest/kernel.js';
 import { makeKeys } from '../src/testbed/vm/keys.js';
 import { guestFolder, nicsOf, ROLES } from '../src/testbed/vm/plan.js';
-import type { Accelerator } from '../src/testbed/vm/qemu.js';
-import { MEMORY_MIB, requireGuests } from '../src/testbed/vm/requirements.js';
+import type { Accelerator } from '../src/guest/qemu.js';
+import { MEMORY_MIB, requireGuests } from '../src/guest/requirements.js';
 import type { HostRole } from '../src/testbed/index.js';
 
 export const title =
@@ -56,7 +56,7 @@ async function prepare(machine: Machine): Promise<Ground> {
   const initramfs = await initramfsFor(machine, kernel, busybox);
   const accelerator = await findAccelerator(machine, kernel, initramfs);
   const hosts = hostsOf(run, { wire: WIRE });
-  await machine.take(groundSteps({ run, wire: WIRE, hosts, kernel, queues: CPUS, ipv6: true }));
+  await machine.apply(baseSteps({ run, wire: WIRE, hosts, kernel, queues: CPUS, ipv6: true }));
   await makeKeys(machine, run);
   return { run, kernel, initramfs, accelerator };
 }

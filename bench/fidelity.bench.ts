@@ -6,7 +6,7 @@ import { findNetwork } from '../src/network/index.js';
 import type { LoadPlan, LoadResult, Step } from '../src/schema/index.js';
 import { SERVER_PORT, startServer, workload } from '../src/server/index.js';
 import { Histogram } from '../src/stats/index.js';
-import { openTestbed, raise, type Host } from '../src/testbed/index.js';
+import { openTestbed, setUpNetwork, type Host } from '../src/testbed/index.js';
 
 export const title =
   'Fidelity: what the generator says a request took, against the packets on its wire (tcpdump, kernel time stamps)';
@@ -31,7 +31,7 @@ interface Lab {
 /** Rates one after the other in every round, so that noise falls on all of them alike. */
 export async function bench(): Promise<string> {
   await using testbed = await openTestbed('netns', { wire: { mtu: 1500, rateMbps: null } });
-  await using raised = await raise(testbed, findNetwork('host'));
+  await using raised = await setUpNetwork(testbed, findNetwork('host'));
   const { run, client, server } = testbed;
   const { address, netns } = raised.server;
   const place = { dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus: server.cpus };
@@ -44,7 +44,7 @@ export async function bench(): Promise<string> {
     await generator.check(plan.target, plan.expect);
   });
   const dir = `/run/barewire/${run}-dump`;
-  await client.machine.take([directory(dir)]);
+  await client.machine.apply([directory(dir)]);
   const lab = { generator, client, dumpCpus: server.cpus, plan, dir };
   const maximum = await measure(lab, { kind: 'closed' });
   const all: Measured[] = [];
@@ -122,7 +122,7 @@ const tcpdump = (dev: string, file: string, cpus: readonly number[]): Step => ({
   undo: { kind: 'process', name: 'tcpdump' },
 });
 
-/** The kernel hands packets over in blocks, a part-filled one after a second; ended before that, tcpdump loses it. */
+/** The kernel hands packets over in restarts, a part-filled one after a second; ended before that, tcpdump loses it. */
 const BLOCK_MS = 1200;
 
 async function whileDumping<T>(machine: Machine, dump: RunningProcess, use: () => Promise<T>): Promise<T> {
@@ -200,7 +200,7 @@ function report(maximumRps: number, all: readonly Measured[]): string {
   const columns = QUANTILES.flatMap((q) => ['wire', 'said', 'bias'].map((word) => `${word} p${q * 100}`));
   const rows = SHARES.flatMap((share, at) => {
     const rounds = all.filter((_, index) => index % SHARES.length === at);
-    const vouched = rounds.filter(({ result }) => result.certificate.valid);
+    const vouched = rounds.filter(({ result }) => result.selfCheck.valid);
     return [row(`${share * 100} %`, 'all', rounds), row('', `${vouched.length} vouched`, vouched)];
   });
   return [
@@ -221,7 +221,7 @@ function row(share: string, which: string, rounds: readonly Measured[]): string[
     over(({ seen }) => seen.count),
     Math.max(...rounds.map(({ lost }) => lost)),
     // By other programs, from the generator's CPU.
-    over(({ result }) => result.certificate.runDelayMs ?? NaN),
+    over(({ result }) => result.selfCheck.runDelayMs ?? NaN),
   ];
   const times = QUANTILES.flatMap((q) => [
     over(({ seen }) => seen.quantile(q) / 1000),

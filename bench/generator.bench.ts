@@ -137,8 +137,8 @@ async function runBarewire(mode: LoadPlan['mode']): Promise<Measured> {
     if (reply.error !== undefined) throw new Error(reply.error.message);
     if (reply.result === undefined) continue;
     child.stdin.end();
-    const { achievedRps, requests, cpuSeconds, spunSeconds } = reply.result;
-    const spunS = (spunSeconds?.user ?? 0) + (spunSeconds?.system ?? 0);
+    const { achievedRps, requests, cpuSeconds, busyPolledSeconds } = reply.result;
+    const spunS = (busyPolledSeconds?.user ?? 0) + (busyPolledSeconds?.system ?? 0);
     const cpuS = cpuSeconds.user + cpuSeconds.system - spunS;
     return { rps: achievedRps, cpuUs: (cpuS / requests) * 1e6 };
   }

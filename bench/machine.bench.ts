@@ -1,5 +1,5 @@
 import { connectAgent, freshRunId, openMachine, type Machine } from '../src/machine/index.js';
-import type { Made, Step } from '../src/schema/index.js';
+import type { UndoTarget, Step } from '../src/schema/index.js';
 
 export const title =
   'A host’s twenty steps of a vxlan network, through an agent (median and 90th percentile; ms)';
@@ -11,12 +11,12 @@ export async function bench(): Promise<string> {
   const run = freshRunId();
   const host = `mb-${run}`;
   await using ground = await openMachine({ run, host: 'ground', netns: null });
-  await ground.take([ip(null, `netns add ${host}`, { kind: 'netns', name: host })]);
+  await ground.apply([ip(null, `netns add ${host}`, { kind: 'netns', name: host })]);
   await using machine = await connectAgent({ run, host: 'bench', netns: host });
   const [up, down, floor]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round < ROUNDS; round++) {
     floor.push(await processStart(machine));
-    const { mark, ms } = await machine.take(vxlanHost(`${host}-c`));
+    const { mark, ms } = await machine.apply(vxlanHost(`${host}-c`));
     up.push(ms);
     down.push((await machine.undo(mark)).ms);
   }
@@ -70,13 +70,13 @@ const command = (
   tool: 'ip' | 'bridge',
   netns: string | null,
   line: string,
-  undo: Made | null = null,
+  undo: UndoTarget | null = null,
 ): Step => ({
   why: line,
   do: { kind: 'command', tool, netns, args: line.split(' ') },
   undo,
 });
-const ip = (netns: string | null, line: string, undo: Made | null = null): Step =>
+const ip = (netns: string | null, line: string, undo: UndoTarget | null = null): Step =>
   command('ip', netns, line, undo);
 
 const row = (name: string, times: readonly number[]): string => {

@@ -1,5 +1,5 @@
 import { findNetwork, networkNames } from '../src/network/index.js';
-import { checkPath, openTestbed, probeNetworks, raise, type Testbed } from '../src/testbed/index.js';
+import { checkPath, openTestbed, probeNetworks, setUpNetwork, type Testbed } from '../src/testbed/index.js';
 
 export const title =
   'Networks: steps, time up, path check and down on two hosts at once (median, 90th percentile; ms)';
@@ -28,16 +28,16 @@ export async function bench(): Promise<string> {
 }
 
 async function measure(testbed: Testbed, name: string, taken: Times): Promise<void> {
-  await using raised = await raise(testbed, findNetwork(name));
+  await using raised = await setUpNetwork(testbed, findNetwork(name));
   const { client, server } = raised;
   const request = async (): Promise<void> => {
     await testbed.client.machine.run(['ping', '-c', '1', '-W', '1', server.address], { netns: client.netns });
   };
   const report = await checkPath(testbed, raised, request);
   taken.steps = raised.steps;
-  taken.up.push(raised.upMs);
+  taken.up.push(raised.setUpMs);
   taken.check.push(report.ms);
-  taken.down.push(await raised.lower());
+  taken.down.push(await raised.tearDown());
 }
 
 const heading = `${'network'.padEnd(20)}${['steps', 'up', 'check', 'down'].map((word) => word.padStart(14)).join('')}`;

@@ -5,7 +5,7 @@ import { findNetwork } from '../src/network/index.js';
 import type { LoadPlan, LoadReading, LoadResult } from '../src/schema/index.js';
 import { SERVER_PORT, startServer, workload } from '../src/server/index.js';
 import { Histogram } from '../src/stats/index.js';
-import { openTestbed, raise } from '../src/testbed/index.js';
+import { openTestbed, setUpNetwork } from '../src/testbed/index.js';
 
 /** `SOAK_S=40 npm run bench soak` for a short one. */
 const SECONDS = Number(process.env['SOAK_S'] ?? 600);
@@ -33,7 +33,7 @@ export async function bench(): Promise<string> {
   const { client, server } = testbed;
   await using host = new GeneratorProcess(client.machine, client.cpus);
   await host.ready(1);
-  await using raised = await raise(testbed, findNetwork('host'));
+  await using raised = await setUpNetwork(testbed, findNetwork('host'));
   await using nginx = await startServer(server.machine, {
     dir: `/run/barewire/${testbed.run}-nginx`,
     netns: raised.server.netns,
@@ -116,9 +116,9 @@ function table(rateRps: number, start: Pick<Row, 'rssMiB' | 'nginxMiB'>, rows: r
   ];
 }
 
-const certificateLine = ({ requests, intended, certificate }: LoadResult): string =>
-  `${requests} of ${intended} requests answered; certificate: ` +
-  (certificate.valid ? 'valid' : certificate.reasons.join('; '));
+const certificateLine = ({ requests, intended, selfCheck }: LoadResult): string =>
+  `${requests} of ${intended} requests answered; selfCheck: ` +
+  (selfCheck.valid ? 'valid' : selfCheck.reasons.join('; '));
 
 /** The first reading is left out: what a run makes once, it makes then. */
 function judge(rows: readonly Row[]): string[] {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../src/schema/index.js';
 
-export const title = 'The default study: all networks that this kernel carries × 3 rates × 3 blocks';
+export const title = 'The default study: all networks that this kernel carries × 3 rates × 3 restarts';
 
 /** Wall time of the whole command, from start to report, and the share of it in recorded windows. */
 export async function bench(): Promise<string> {
@@ -15,11 +15,11 @@ export async function bench(): Promise<string> {
     const stdout = await output('bin/barewire', args);
     const wallS = (performance.now() - start) / 1_000;
     const summary = JSON.parse(stdout) as Summary;
-    const trials = summary.networks.flatMap(({ cells }) => cells);
-    const invalid = trials.reduce((sum, { invalidTrials }) => sum + invalidTrials, 0);
+    const slices = summary.networks.flatMap(({ cells }) => cells);
+    const invalid = slices.reduce((sum, { invalidSlices }) => sum + invalidSlices, 0);
     const measuredS = summary.measuringShare * summary.wallS;
     return [
-      `trials           ${summary.trials} of ${summary.plannedTrials}, ${invalid} not vouched for`,
+      `slices           ${summary.slices} of ${summary.plannedSlices}, ${invalid} not vouched for`,
       `wall             ${wallS.toFixed(1)} s (aim: at most 180)`,
       `recorded windows ${measuredS.toFixed(1)} s, ${((100 * measuredS) / wallS).toFixed(1)} % of the wall (aim: at least 75)`,
     ].join('\n');
@@ -28,6 +28,6 @@ export async function bench(): Promise<string> {
   }
 }
 
-/** What a program prints, whatever its exit status: a study in which a trial failed has a summary too. */
+/** What a program prints, whatever its exit status: a study in which a slice failed has a summary too. */
 const output = (program: string, args: readonly string[]): Promise<string> =>
   new Promise((resolve) => execFile(program, args, { maxBuffer: 2 ** 26 }, (_, stdout) => resolve(stdout)));

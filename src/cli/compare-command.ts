@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { terminalComparison } from '../report/index.js';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, userError } from '../schema/index.js';
 import { compareStudies, type StudyData } from '../stats/index.js';
 import { readResults, ResultsDirectory } from '../study/index.js';
 import type { Context } from './context.js';
@@ -54,17 +54,15 @@ function parseMargin(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?|\.\d+)\s*(%?)$/.exec(text.trim()) ?? [];
   const margin = Number(number ?? NaN) / (unit === '%' ? 100 : 1);
   if (margin > 0 && margin <= 1) return margin;
-  throw new BarewireError(`--margin ${JSON.stringify(text)} is not a margin.`, {
-    code: 'bad-input',
-    fault: 'user',
-    hint: 'Write a share above 0 and up to 100%, such as 5% or 0.05.',
-  });
+  throw userError(
+    `--margin ${JSON.stringify(text)} is not a margin.`,
+    'Write a share above 0 and up to 100%, such as 5% or 0.05.',
+  );
 }
 
 // A comparison of nothing must not pass for one that found no regression.
 const nothingInCommon = (base: string, later: string): BarewireError =>
-  new BarewireError(`${base} and ${later} have no network, workload and rate in common.`, {
-    code: 'bad-input',
-    fault: 'user',
-    hint: 'Name two studies with the same networks, workloads and rates; what each has is listed.',
-  });
+  userError(
+    `${base} and ${later} have no network, workload and rate in common.`,
+    'Name two studies with the same networks, workloads and rates; what each has is listed.',
+  );

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { measureCost, type CellPlan, type CostEvent } from '../cost/index.js';
 import { findNetwork } from '../network/index.js';
 import { terminalCost } from '../report/index.js';
-import { BarewireError, nearest, WORKLOADS, type WorkloadName } from '../schema/index.js';
+import { type BarewireError, nearest, WORKLOADS, type WorkloadName, userError } from '../schema/index.js';
 import { COST_TOOLS, requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
 import type { Context } from './context.js';
 import type { Terminal } from './terminal.js';
@@ -116,8 +116,7 @@ function workloadOf(name: string): WorkloadName {
   );
 }
 
-const bad = (message: string, hint: string): BarewireError =>
-  new BarewireError(message, { code: 'bad-input', fault: 'user', hint });
+const bad = (message: string, hint: string): BarewireError => userError(message, hint);
 
 /** Shows a run as it goes on: what is done stays, what is being done is rewritten in place. */
 function showCost(terminal: Terminal): (event: CostEvent) => void {

@@ -1,13 +1,14 @@
 import { Command } from 'commander';
 import { lookup } from 'node:dns/promises';
-import { checkTarget, runLoad } from '../load/index.js';
+import { checkTarget, runStandalone } from '../load/index.js';
 import {
-  BarewireError,
+  type BarewireError,
   ERROR_KINDS,
   LATENCY_KEYS,
-  type Figures,
+  type LatencyEstimates,
   type LoadPlan,
   type LoadResult,
+  userError,
 } from '../schema/index.js';
 import { Histogram, latencyFigures } from '../stats/index.js';
 import { parseDurationMs, parseRate } from '../study/index.js';
@@ -61,7 +62,7 @@ async function load({ terminal, signal, fail }: Context, url: string, flags: Loa
   terminal.note(
     `${url}: status ${status}, ${headerBytes} + ${bodyBytes} bytes. Loading for ${(plan.warmupMs + plan.durationMs) / 1_000} s …`,
   );
-  const result = await runLoad({ ...plan, expect: { status, bodyBytes } }, { signal, rehearses: true });
+  const result = await runStandalone({ ...plan, expect: { status, bodyBytes } }, { signal, rehearses: true });
   const output = outputOf(result);
   terminal.print(flags.json === true ? JSON.stringify(output, null, 2) : table(output));
   if (result.requests === 0) fail();
@@ -69,8 +70,8 @@ async function load({ terminal, signal, fail }: Context, url: string, flags: Loa
 
 /** What `--json` prints. */
 export interface LoadOutput extends Omit<LoadResult, 'response' | 'service'> {
-  readonly latencyMs: Figures;
-  readonly serviceMs: Figures;
+  readonly latencyMs: LatencyEstimates;
+  readonly serviceMs: LatencyEstimates;
 }
 
 function outputOf({ response, service, ...rest }: LoadResult): LoadOutput {
@@ -82,7 +83,7 @@ function outputOf({ response, service, ...rest }: LoadResult): LoadOutput {
 }
 
 function table(output: LoadOutput): string {
-  const cell = (figures: Figures, key: keyof Figures): string => {
+  const cell = (figures: LatencyEstimates, key: keyof LatencyEstimates): string => {
     const figure = figures[key];
     return (figure.value === null ? '–' : figure.value.toPrecision(3)).padStart(12);
   };
@@ -96,7 +97,7 @@ function table(output: LoadOutput): string {
   const errors = ERROR_KINDS.filter((kind) => output.errors[kind] > 0).map(
     (kind) => `${kind} ${output.errors[kind]}`,
   );
-  const { certificate } = output;
+  const { selfCheck } = output;
   return [
     `${output.requests} requests in ${output.durationS.toFixed(2)} s: ${Math.round(output.achievedRps)} requests/s, ` +
       `errors: ${errors.length === 0 ? 'none' : errors.join(', ')}`,
@@ -105,7 +106,7 @@ function table(output: LoadOutput): string {
     ...rows,
     ...missing.map((why) => `  ${why}`),
     '',
-    certificate.valid ? 'The generator vouches for it.' : `Not valid: ${certificate.reasons.join('; ')}`,
+    selfCheck.valid ? 'The generator vouches for it.' : `Not valid: ${selfCheck.reasons.join('; ')}`,
   ].join('\n');
 }
 
@@ -174,4 +175,4 @@ function durationMs(flag: string, text: string, least: number): number {
 }
 
 const bad = (message: string, hint: string, cause?: unknown): BarewireError =>
-  new BarewireError(message, { code: 'bad-input', fault: 'user', hint, cause });
+  userError(message, hint, { cause });

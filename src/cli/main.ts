@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { BarewireError } from '../schema/index.js';
+import { userError } from '../schema/index.js';
 import { compareCommand } from './compare-command.js';
 import type { Context } from './context.js';
 import { costCommand } from './cost-command.js';
@@ -44,7 +44,7 @@ function interruptible(): AbortController {
       process.exit(130);
     }
     process.stderr.write('\nInterrupted: putting the machine back … (again to end at once)\n');
-    controller.abort(new BarewireError('Interrupted.', { code: 'interrupted', fault: 'user' }));
+    controller.abort(userError('Interrupted.', '', { code: 'interrupted' }));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);
   return controller;

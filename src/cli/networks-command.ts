@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
 import { networkNames } from '../network/index.js';
 import { openTestbed, probeNetworks } from '../testbed/index.js';
-import { BarewireError } from '../schema/index.js';
-import { parsePlace, requireMachine, type Place } from '../study/index.js';
+import { userError } from '../schema/index.js';
+import { parseTestbed, requireMachine, type TestbedLocation } from '../study/index.js';
 import type { Context } from './context.js';
 
 export const networksCommand = (context: Context): Command =>
@@ -39,12 +39,8 @@ export const networksCommand = (context: Context): Command =>
       }
     });
 
-function placeNamed(text: string): Place {
-  const place = parsePlace(text);
+function placeNamed(text: string): TestbedLocation {
+  const place = parseTestbed(text);
   if (place !== null) return place;
-  throw new BarewireError(`There is no testbed "${text}".`, {
-    code: 'bad-input',
-    fault: 'user',
-    hint: 'Write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER.',
-  });
+  throw userError(`There is no testbed "${text}".`, 'Write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER.');
 }

@@ -7,7 +7,7 @@ export const reportCommand = (context: Context): Command =>
   new Command('report')
     .summary('make the reports again from a results directory')
     .description(
-      'Reads study.json, trials.jsonl and histograms/ in DIR, and writes summary.json, summary.csv, report.md and report.html there.',
+      'Reads study.json, slices.jsonl and histograms/ in DIR, and writes summary.json, summary.csv, report.md and report.html there.',
     )
     .argument('<dir>', 'a results directory')
     .option('--json', 'print summary.json on standard output')

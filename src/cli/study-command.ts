@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import { terminalReport } from '../report/index.js';
-import { BarewireError, type ResolvedStudy } from '../schema/index.js';
+import { type BarewireError, type ResolvedStudy, userError } from '../schema/index.js';
 import {
   directoryName,
   dryRun,
@@ -27,7 +27,7 @@ interface StudyFlags {
   readonly rates?: string;
   readonly maximum?: true;
   readonly objective?: string;
-  readonly blocks?: string;
+  readonly restarts?: string;
   readonly duration?: string;
   readonly connections?: string;
   readonly generator?: string;
@@ -57,8 +57,8 @@ export const studyCommand = (context: Context): Command =>
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
     .option('--maximum', 'search the highest rate of each network that is answered')
     .option('--objective <limit>', 'search the highest rate within a latency: p99<2ms, p99.9<500us')
-    .option('--blocks <n>', 'passes over all trials, each in an order of its own')
-    .option('--duration <time>', 'of each trial: 3s, 500ms, 1m')
+    .option('--restarts <n>', 'passes over all slices, each in an order of its own')
+    .option('--duration <time>', 'of each slice: 3s, 500ms, 1m')
     .option('--connections <n>', 'kept open by the generator')
     .option(
       '--generator <name>',
@@ -66,7 +66,7 @@ export const studyCommand = (context: Context): Command =>
     )
     .option('--seed <n>', 'of the random order; recorded, so that a study can be run again')
     .option('--out <dir>', 'the results directory (default: results/NAME-TIME)')
-    .option('--resume', 'go on with --out, or with the newest unfinished study; measures no trial twice')
+    .option('--resume', 'go on with --out, or with the newest unfinished study; measures no slice twice')
     .option('--dry-run', 'print every step that would be taken, and take none')
     .option('--json', 'print summary.json on standard output')
     .addHelpText(
@@ -82,7 +82,7 @@ Examples:
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, blocks, duration, warmup,
+A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, restarts, duration, warmup,
 timeout, connections, generator, arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
@@ -109,7 +109,7 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     terminal.print(`${terminalReport(summary, { colour, width })}\nReport: ${directory.path}/report.html\n`);
   }
   const cells = summary.networks.flatMap((network) => network.cells);
-  if (cells.some(({ trials, failedTrials }) => trials === 0 || failedTrials > 0)) context.fail();
+  if (cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0)) context.fail();
 }
 
 interface Chosen {
@@ -184,7 +184,7 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   rates: list(flags.rates),
   maximum: flags.maximum,
   objective: flags.objective,
-  blocks: number(flags.blocks),
+  restarts: number(flags.restarts),
   duration: flags.duration,
   connections: number(flags.connections),
   generator: flags.generator,
@@ -205,4 +205,4 @@ const changesSpec = (flags: StudyFlags): boolean =>
   Object.values(overrides(flags)).some((value) => value !== undefined);
 
 const bad = (message: string, hint: string, cause?: unknown): BarewireError =>
-  new BarewireError(message, { code: 'bad-input', fault: 'user', hint, cause });
+  userError(message, hint, { cause });

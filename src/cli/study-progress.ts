@@ -1,4 +1,4 @@
-import type { PlannedTrial } from '../schema/index.js';
+import type { PlannedSlice } from '../schema/index.js';
 import type { StudyEvent } from '../study/index.js';
 import type { Terminal } from './terminal.js';
 
@@ -26,31 +26,31 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         break;
       case 'planned':
         terminal.note(
-          `${event.trials} trials, ${event.measured} of them measured already → ${event.directory}`,
+          `${event.slices} slices, ${event.measured} of them measured already → ${event.directory}`,
         );
         break;
       case 'searching':
         terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
         break;
-      case 'trial-started':
+      case 'slice-started':
         last = line(event);
         terminal.status(last);
         break;
-      case 'trial-ended':
+      case 'slice-ended':
         ended(event, terminal, last);
         break;
     }
   };
 }
 
-const line = (event: Extract<StudyEvent, { kind: 'trial-started' }>): string =>
+const line = (event: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
   `[${place(event)}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describe(event.planned)}`;
 
-const place = ({ place, of }: Extract<StudyEvent, { kind: 'trial-started' }>): string =>
+const place = ({ place, of }: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
   of === null ? `search ${place}` : `${place}/${of}`;
 
 function ended(
-  { record, p99Ms }: Extract<StudyEvent, { kind: 'trial-ended' }>,
+  { record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>,
   terminal: Terminal,
   started: string,
 ): void {
@@ -59,12 +59,12 @@ function ended(
     return;
   }
   const p99 = p99Ms === null ? '' : `, p99 ${p99Ms.toPrecision(3)} ms`;
-  const doubt = record.valid ? '' : `; not valid: ${record.load.certificate.reasons.join('; ')}`;
+  const doubt = record.valid ? '' : `; not valid: ${record.load.selfCheck.reasons.join('; ')}`;
   terminal.note(`${started}: ${rate(record.load.achievedRps)}/s${p99}${doubt}`);
 }
 
-const describe = ({ block, network, role, workload, rateRps }: PlannedTrial): string =>
-  `${role === 'search' ? 'maximum' : `block ${block}`}: ` +
+const describe = ({ restart, network, role, workload, rateRps }: PlannedSlice): string =>
+  `${role === 'search' ? 'maximum' : `restart ${restart}`}: ` +
   `${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
 
 const rate = (rps: number): string => Math.round(rps).toLocaleString('en-US');

@@ -1,9 +1,9 @@
 import type { CostCell, WorkloadName } from '../schema/index.js';
-import type { LoneGuest } from '../testbed/index.js';
-import type { Lens } from './lens.js';
+import type { SingleGuest } from '../testbed/index.js';
+import type { SymbolReader } from './symbol-reader.js';
 import { partsOf, SENDS_A_REQUEST } from './parts.js';
-import type { Scene } from './scene.js';
-import { readLoadRun, repeated, slopes, STEADY, type LoadRun } from './slope.js';
+import type { ShellScript } from './shell-script.js';
+import { readLoadRun, summarizeRepeats, slopes, MAX_REPEAT_SPREAD, type LoadRun } from './slope.js';
 import { trace } from './trace-file.js';
 
 export interface CellPlan {
@@ -25,14 +25,14 @@ const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
   Math.max(least, each * connections);
 
 /** How many requests a cell has sent at least, over the network that stands. */
-export const leastRequests = ({ connections, repeats }: CellPlan): number =>
+export const minimumRequests = ({ connections, repeats }: CellPlan): number =>
   repeats * (requestsOf(FEW, connections) + requestsOf(MANY, connections));
 
 /** Measures one workload and number of connections on the network that stands in the guest. */
 export async function measureCell(
-  guest: LoneGuest,
-  scene: Scene,
-  lens: Lens,
+  guest: SingleGuest,
+  scene: ShellScript,
+  lens: SymbolReader,
   plan: CellPlan,
 ): Promise<Omit<CostCell, 'difference'>> {
   const { workload, connections } = plan;
@@ -46,7 +46,7 @@ export async function measureCell(
   // Caches of the kernel, of nginx and of the guest's file system fill.
   await runs(few, 2);
   const repeats = slopes(await runs(few, plan.repeats), await runs(many, plan.repeats));
-  const { value, spread } = repeated(repeats);
+  const { value, spread } = summarizeRepeats(repeats);
   await guest.run(scene.begin({ workload, connections, requests: TRACED_LOAD }));
   const traced = await trace(guest, lens.reader, {
     bytes: requestsOf(TRACED, connections) * value * BYTES_AN_INSTRUCTION,
@@ -58,7 +58,7 @@ export async function measureCell(
     connections,
     repeats,
     spread,
-    steady: spread <= STEADY,
+    steady: spread <= MAX_REPEAT_SPREAD,
     ...partsOf(value, traced, lens.symbols),
   };
 }

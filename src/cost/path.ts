@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { BarewireError } from '../schema/index.js';
-import type { Scene } from './scene.js';
+import { type BarewireError, machineError } from '../schema/index.js';
+import type { ShellScript } from './shell-script.js';
 
 const linkSchema = z.object({
   ifname: z.string(),
@@ -14,12 +14,12 @@ const linkSchema = z.object({
  * Proves by the packet counters of its devices that the load went the way that the network's name promises.
  * @throws BarewireError `path-check-failed` that names the device.
  */
-export function checkCarried(scene: Scene, network: string, counters: string, requests: number): void {
+export function checkCarried(scene: ShellScript, network: string, counters: string, requests: number): void {
   const places = counters
     .trim()
     .split('\n')
     .map((line) => z.array(linkSchema).parse(JSON.parse(line)));
-  const carried = ({ place, link }: Scene['through'][number]): number => {
+  const carried = ({ place, link }: ShellScript['through'][number]): number => {
     const stats = places[place]?.find(({ ifname }) => ifname === link)?.stats64;
     return Math.min(stats?.rx.packets ?? 0, stats?.tx.packets ?? 0);
   };
@@ -35,8 +35,8 @@ export function checkCarried(scene: Scene, network: string, counters: string, re
 }
 
 const astray = (network: string, fact: string): BarewireError =>
-  new BarewireError(`${network} does not carry packets as it should in the guest: ${fact}`, {
-    code: 'path-check-failed',
-    fault: 'machine',
-    hint: 'Try another kernel by --kernel.',
-  });
+  machineError(
+    'path-check-failed',
+    `${network} does not carry packets as it should in the guest: ${fact}`,
+    'Try another kernel by --kernel.',
+  );

@@ -8,9 +8,9 @@ import {
 } from '../machine/index.js';
 import { REFERENCE } from '../network/index.js';
 import type { Cost, KernelCost } from '../schema/index.js';
-import { bootLoneGuest } from '../testbed/index.js';
+import { bootSingleGuest } from '../testbed/index.js';
 import type { CellPlan } from './cell.js';
-import { openLens } from './lens.js';
+import { openSymbolReader } from './symbol-reader.js';
 import { measureNetwork } from './network.js';
 import { againstReference, type BareNetwork } from './difference.js';
 import type { OnCostEvent } from './progress.js';
@@ -81,10 +81,10 @@ async function inGuest(
   const { signal, onEvent } = request;
   onEvent({ kind: 'booting', kernel });
   const started = performance.now();
-  await using guest = await bootLoneGuest(machine, { run, name, kernel, signal });
+  await using guest = await bootSingleGuest(machine, { run, name, kernel, signal });
   onEvent({ kind: 'booted', kernel: guest.kernel, ms: performance.now() - started });
   const names = [REFERENCE, ...request.networks.filter((each) => each !== REFERENCE)];
-  const lens = await openLens(guest);
+  const lens = await openSymbolReader(guest);
   const networks: BareNetwork[] = [];
   for (const each of names) networks.push(await measureNetwork(guest, lens, each, request));
   return { kernel: guest.kernel, networks: againstReference(networks, REFERENCE) };

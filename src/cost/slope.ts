@@ -1,4 +1,4 @@
-import { BarewireError } from '../schema/index.js';
+import { machineError } from '../schema/index.js';
 
 /** What h2load says of a run. */
 export interface LoadRun {
@@ -18,11 +18,11 @@ export function readLoadRun(output: string): LoadRun {
   const { total, good } = COUNTS.exec(output)?.groups ?? {};
   const requests = Number(total);
   if (total === undefined || total !== good || !(rate > 0))
-    throw new BarewireError(`The client in the guest did not get its answers: ${output.trim().slice(-400)}`, {
-      code: 'load-failed',
-      fault: 'machine',
-      hint: 'Try `h2load --h1 -n 100 -c 1 URL` by hand against an nginx of your own.',
-    });
+    throw machineError(
+      'load-failed',
+      `The client in the guest did not get its answers: ${output.trim().slice(-400)}`,
+      'Try `h2load --h1 -n 100 -c 1 URL` by hand against an nginx of your own.',
+    );
   return { requests, instructions: (requests / rate) * NS_PER_S };
 }
 
@@ -31,19 +31,19 @@ export function readLoadRun(output: string): LoadRun {
  * all: they say what to take away, and no more.
  */
 export function slopes(few: readonly LoadRun[], many: readonly LoadRun[]): number[] {
-  const once = repeated(few.map(({ instructions }) => instructions)).value;
+  const once = summarizeRepeats(few.map(({ instructions }) => instructions)).value;
   const before = few[0]?.requests ?? 0;
   return many.map(({ instructions, requests }) => (instructions - once) / (requests - before));
 }
 
-export interface Repeated {
+export interface RepeatedMeasurement {
   /** The median. */
   readonly value: number;
   /** The greatest distance of a repeat from it, as a share. */
   readonly spread: number;
 }
 
-export function repeated(values: readonly number[]): Repeated {
+export function summarizeRepeats(values: readonly number[]): RepeatedMeasurement {
   const sorted = values.toSorted((one, other) => one - other);
   const middle = sorted.length / 2;
   const value = ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
@@ -51,4 +51,4 @@ export function repeated(values: readonly number[]): Repeated {
 }
 
 /** Beyond it a figure does not repeat. */
-export const STEADY = 0.005;
+export const MAX_REPEAT_SPREAD = 0.005;

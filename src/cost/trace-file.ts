@@ -3,8 +3,8 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BarewireError } from '../schema/index.js';
-import type { LoneGuest } from '../testbed/index.js';
+import { machineError } from '../schema/index.js';
+import type { SingleGuest } from '../testbed/index.js';
 import type { Traced, TraceReader } from './trace.js';
 
 const LOOK_MS = 10;
@@ -14,7 +14,7 @@ const LIMIT_MS = 60_000;
 
 /** Has QEMU log what the guest executes until there are so many bytes of it, and reads that between whole groups of `marks` marks. */
 export async function trace(
-  guest: LoneGuest,
+  guest: SingleGuest,
   reader: TraceReader,
   { bytes, marks }: { readonly bytes: number; readonly marks: number },
 ): Promise<Traced> {
@@ -32,11 +32,11 @@ export async function trace(
   await rm(path);
   const traced = reader.end();
   if (traced.marks > 0) return traced;
-  throw new BarewireError('QEMU logged no whole request of the load in the guest', {
-    code: 'load-failed',
-    fault: 'machine',
-    hint: 'Use the QEMU of Debian 12 or later, which lists what it executes (-d in_asm,exec,nochain).',
-  });
+  throw machineError(
+    'load-failed',
+    'QEMU logged no whole request of the load in the guest',
+    'Use the QEMU of Debian 12 or later, which lists what it executes (-d in_asm,exec,nochain).',
+  );
 }
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => ({ size: 0 }))).size;

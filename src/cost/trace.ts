@@ -1,7 +1,7 @@
 import { isKernel, kernelOffset } from './symbols.js';
 
 /** Instructions by where they were executed. */
-export interface Tally {
+export interface TraceCounts {
   user: number;
   /** By the first address of their block of code. */
   readonly kernel: Map<number, number>;
@@ -74,7 +74,7 @@ interface Executed {
 
 export interface Traced {
   readonly marks: number;
-  readonly tally: Tally;
+  readonly tally: TraceCounts;
   /** Blocks of unknown size: what was executed of them is in no count. */
   readonly unknown: number;
 }
@@ -115,9 +115,9 @@ class Window {
   }
 }
 
-const emptyTally = (): Tally => ({ user: 0, kernel: new Map() });
+const emptyTally = (): TraceCounts => ({ user: 0, kernel: new Map() });
 
-function pour(from: Tally, into: Tally): void {
+function pour(from: TraceCounts, into: TraceCounts): void {
   into.user += from.user;
   for (const [address, count] of from.kernel)
     into.kernel.set(address, (into.kernel.get(address) ?? 0) + count);

@@ -1,5 +1,5 @@
 import type { CostCell, KernelCost } from '../schema/index.js';
-import { STEADY } from './slope.js';
+import { MAX_REPEAT_SPREAD } from './slope.js';
 
 /** A trace of some requests and the clock over many need not agree to a fraction of a percent; farther apart, one of them is wrong. */
 const AGREE = 0.03;
@@ -19,7 +19,7 @@ const unsteady = ({ steady, spread, repeats }: CostCell, where: string): string[
   steady
     ? []
     : [
-        `${where}: the ${repeats.length} repeats differ by up to ${percent(spread)} from their median, more than ${percent(STEADY)}.`,
+        `${where}: the ${repeats.length} repeats differ by up to ${percent(spread)} from their median, more than ${percent(MAX_REPEAT_SPREAD)}.`,
       ];
 
 function disagreeing({ instructions, tracedTotal, tracedRequests }: CostCell, where: string): string[] {

@@ -23,7 +23,12 @@ export { pinThread, setTimerSlack } from './affinity.js';
 export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';
 export { Epoll, EPOLLOUT } from './epoll.js';
 export { errnoName, lastErrno } from './libc.js';
-export { putOwnSessionFirst, putSessionFirst, putThreadFirst, takeShortTurns } from './priority.js';
+export {
+  raiseOwnSessionPriority,
+  raiseSessionPriority,
+  raiseThreadPriority,
+  setShortTimeSlice,
+} from './priority.js';
 export { mapMemory, type NativeMemory } from './memory.js';
 export { allowOpenFiles, unshareFiles } from './limits.js';
 export {

@@ -14,7 +14,7 @@ const setpriority: (which: number, who: number, nice: number) => number = libc.f
  *
  * @throws SyscallError EACCES without the right to
  */
-export function putThreadFirst(): void {
+export function raiseThreadPriority(): void {
   if (setpriority(PRIO_PROCESS, 0, FIRST) !== 0) throw new SyscallError('setpriority', lastErrno());
 }
 
@@ -22,7 +22,7 @@ export function putThreadFirst(): void {
  * The same for a whole session, by its leader: the kernel weighs it as one where it groups tasks by session
  * (CONFIG_SCHED_AUTOGROUP), and a thread's priority counts only within.
  */
-export function putSessionFirst(leader: number): void {
+export function raiseSessionPriority(leader: number): void {
   try {
     writeFileSync(`/proc/${leader}/autogroup`, String(FIRST));
   } catch {
@@ -31,9 +31,9 @@ export function putSessionFirst(leader: number): void {
 }
 
 /** The same for the session of this process, when it leads one. */
-export function putOwnSessionFirst(): void {
+export function raiseOwnSessionPriority(): void {
   const session = Number(readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)?.split(' ')[3]);
-  if (session === process.pid) putSessionFirst(session);
+  if (session === process.pid) raiseSessionPriority(session);
 }
 
 const NR_SCHED_SETATTR = process.arch === 'x64' ? 314 : 274;
@@ -47,7 +47,7 @@ const SHORT_TURN_NS = 100_000n;
  * a thread that is put first waits for up to 3 ms each time that one of these has its turn. An older kernel leaves all as
  * it is.
  */
-export function takeShortTurns(): void {
+export function setShortTimeSlice(): void {
   for (const entry of readdirSync('/proc/self/task')) {
     const thread = Number(entry);
     const attributes = new DataView(new ArrayBuffer(56));

@@ -1,10 +1,10 @@
-import { BarewireError, type ErrorCode, type ErrorFacts } from '../schema/index.js';
+import { BarewireError, type ErrorCode, type ErrorFacts, machineError, userError } from '../schema/index.js';
 
 export const loadFailed = (message: string, hint: string, cause?: unknown): BarewireError =>
-  new BarewireError(message, { code: 'load-failed', fault: 'machine', hint, cause });
+  machineError('load-failed', message, hint, cause);
 
 export const interrupted = (): BarewireError =>
-  new BarewireError('The load was interrupted before its end.', { code: 'interrupted', fault: 'user' });
+  userError('The load was interrupted before its end.', '', { code: 'interrupted' });
 
 /** An error as a message carries it from thread to thread, or from process to process. */
 export interface SentError {

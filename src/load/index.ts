@@ -1,10 +1,10 @@
-/** The generator: requests at a rate, from one thread or many, with both times of each and a certificate of its own. */
-export { GeneratorProcess, type Generator } from './generator.js';
-export { runLoad, type RunAloneOptions } from './alone.js';
-export { serveGenerator } from './serve.js';
-export { checkTarget, type CheckedTarget } from './target.js';
-export { runThread } from './thread.js';
-export { PEERS } from './peer/catalog.js';
-export { openPeer, type PeerGenerator } from './peer/open.js';
-export { peerFacts } from './peer/tool.js';
-export type { PeerName, PeerRequest } from './peer/types.js';
+/** The generator: requests at a rate, from one thread or many, with both times of each and a selfCheck of its own. */
+export { GeneratorProcess, type Generator } from './pool/generator.js';
+export { runStandalone, type StandaloneOptions } from './pool/standalone.js';
+export { serveGenerator } from './pool/serve.js';
+export { checkTarget, type CheckedTarget } from './engine/target.js';
+export { runThread } from './pool/thread.js';
+export { EXTERNAL_GENERATORS } from './external/catalog.js';
+export { openExternalGenerator, type ExternalGeneratorProcess } from './external/open.js';
+export { describeExternal } from './external/tool.js';
+export type { ExternalName, ExternalRequest } from './external/types.js';

@@ -1,7 +1,7 @@
 import { ERROR_KINDS, type LoadPlan, type LoadResult } from '../schema/index.js';
 import { Histogram } from '../stats/index.js';
-import { certify } from './certificate.js';
-import { ERROR_PLACES, newTally, type Tally } from './tally.js';
+import { checkSelf } from './self-check.js';
+import { ERROR_PLACES, newTally, type Tally } from './engine/tally.js';
 
 /** Adds up exactly: counts and histogram cells are whole numbers. */
 export function mergeTallies(tallies: readonly Tally[]): Tally {
@@ -19,14 +19,14 @@ const SUMS = [
   'connectionsLost',
   'cpuUserS',
   'cpuSystemS',
-  'spunNs',
-  'spunSystemNs',
+  'busyPolledNs',
+  'busyPolledSystemNs',
   'runDelayS',
   'stalls',
   'stallNs',
   'stalledRequests',
 ] as const satisfies (keyof Tally)[];
-const HISTOGRAMS = ['response', 'service', 'lateness', 'ownLateness', 'loopLag'] as const;
+const HISTOGRAMS = ['response', 'service', 'lateness', 'schedulingDelay', 'loopLag'] as const;
 
 function addTo(sum: Tally, tally: Tally): void {
   for (const key of SUMS) sum[key] += tally[key];
@@ -46,9 +46,12 @@ export function resultOf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]):
     achievedRps: sum.answeredInWindow / durationS,
     errors: errors as LoadResult['errors'],
     cpuSeconds: { user: sum.cpuUserS, system: sum.cpuSystemS },
-    spunSeconds: { user: (sum.spunNs - sum.spunSystemNs) / 1e9, system: sum.spunSystemNs / 1e9 },
+    busyPolledSeconds: {
+      user: (sum.busyPolledNs - sum.busyPolledSystemNs) / 1e9,
+      system: sum.busyPolledSystemNs / 1e9,
+    },
     response: new Histogram(sum.response).encode(),
     service: new Histogram(sum.service).encode(),
-    certificate: certify(plan, sum, tallies),
+    selfCheck: checkSelf(plan, sum, tallies),
   };
 }

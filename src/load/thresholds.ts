@@ -7,7 +7,7 @@ export const LATE_SEND_US = 1000;
  * The generator's own lateness (its connection was free) at p99. Response times count it, so beyond this it is the
  * generator that is measured. Sleeping until a due time costs 50–100 µs in a virtual machine; a stall costs more.
  */
-export const MAX_OWN_LATENESS_P99_US = 1000;
+export const MAX_SCHEDULING_DELAY_P99_US = 1000;
 
 /** Of a thread's CPU. Above it there is no room to catch up after a stall: the rate itself is at risk. */
 export const MAX_CPU_SHARE = 0.97;

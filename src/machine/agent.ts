@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline';
-import { BarewireError } from '../schema/index.js';
+import { bug } from '../schema/index.js';
 import { openMachine } from './engine.js';
 import { lockMachine } from './lock.js';
 import {
@@ -106,7 +106,7 @@ class Session {
   async #do(request: Request): Promise<unknown> {
     switch (request.op) {
       case 'take':
-        return this.#machine.take(request.steps);
+        return this.#machine.apply(request.steps);
       case 'undo':
         return this.#machine.undo(request.mark);
       case 'start': {
@@ -132,7 +132,7 @@ class Session {
   #process(id: number): RunningProcess {
     const found = this.#processes.get(id);
     if (found !== undefined) return found;
-    throw new BarewireError(`No process was started by request ${id}`, { code: 'bad-input', fault: 'bug' });
+    throw bug(`No process was started by request ${id}`);
   }
 
   #forward(id: number): void {

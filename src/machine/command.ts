@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { inNetns, netnsExists } from '../linux/index.js';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, machineError, bug } from '../schema/index.js';
 import type { RunResult } from './types.js';
 
 /** Root's tools are here even where a login gave a PATH without them. */
@@ -70,31 +70,27 @@ function spawnIn(
 }
 
 const timedOut = (argv: readonly string[], timeoutMs = 0): BarewireError =>
-  new BarewireError(`${argv.join(' ')} did not end within ${timeoutMs} ms`, {
-    code: 'timed-out',
-    fault: 'machine',
-    hint: 'Run it by hand to see what it waits for.',
-  });
+  machineError(
+    'timed-out',
+    `${argv.join(' ')} did not end within ${timeoutMs} ms`,
+    'Run it by hand to see what it waits for.',
+  );
 
 const missingTool = (file: string, cause: unknown): BarewireError =>
-  new BarewireError(`There is no program ${file} on this machine`, {
-    code: 'missing-tool',
-    fault: 'machine',
-    hint: `Install the package that has ${file}, or put it into the PATH.`,
+  machineError(
+    'missing-tool',
+    `There is no program ${file} on this machine`,
+    `Install the package that has ${file}, or put it into the PATH.`,
     cause,
-  });
+  );
 
 const notRun = (file: string, cause: unknown): BarewireError =>
-  new BarewireError(`${file} could not be run: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    code: 'process-failed',
-    fault: 'machine',
-    hint: 'See whether it may be executed, and whether the limits allow one more process.',
+  machineError(
+    'process-failed',
+    `${file} could not be run: ${cause instanceof Error ? cause.message : String(cause)}`,
+    'See whether it may be executed, and whether the limits allow one more process.',
     cause,
-  });
+  );
 
 const noNamespace = (netns: string, file: string): BarewireError =>
-  new BarewireError(`There is no namespace ${netns} to run ${file} in`, {
-    code: 'bad-input',
-    fault: 'bug',
-    hint: 'ip netns lists those that there are.',
-  });
+  bug(`There is no namespace ${netns} to run ${file} in`);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { z } from 'zod';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
 import { bundlePath } from './bundle-path.js';
 import { toolPath } from './command.js';
 import {
@@ -15,7 +15,7 @@ import {
   protocolError,
   type Request,
 } from './protocol.js';
-import type { AgentReach, Exit, MachineIdentity } from './types.js';
+import type { AgentTransport, Exit, MachineIdentity } from './types.js';
 import { version } from './version.js';
 
 /** Hears what a process at the far end tells; `line` is null at the end of its output. */
@@ -64,7 +64,7 @@ export class Connection {
   /** Starts the agent behind the prefix and greets it. Throws `agent-lost` or `agent-protocol`. */
   static async open(
     identity: MachineIdentity,
-    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...reach }: AgentReach,
+    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...reach }: AgentTransport,
   ): Promise<Connection> {
     const agent = [...bundle, 'agent'];
     const [file = '', ...args] = [...prefix, ...(throughShell ? agent.map(quote) : agent)];
@@ -76,7 +76,7 @@ export class Connection {
     reach.signal?.addEventListener('abort', () => child.kill(), { once: true });
     const connection = new Connection(identity.host, child, reach.lastWords);
     try {
-      await connection.#greet({ ...identity, alone: reach.alone ?? false });
+      await connection.#greet({ ...identity, alone: reach.standalone ?? false });
     } catch (error) {
       await connection.close();
       throw error;
@@ -92,7 +92,7 @@ export class Connection {
   }
 
   /** Asks, and checks the answer. Throws what the agent threw, or `agent-lost` when no answer can come any more. */
-  async ask<T extends z.ZodType>(request: Request, schema: T): Promise<z.infer<T>> {
+  async request<T extends z.ZodType>(request: Request, schema: T): Promise<z.infer<T>> {
     return schema.parse(await this.#exchange(request.id, request));
   }
 
@@ -168,11 +168,11 @@ export class Connection {
     ]);
     const words = [...this.#stderrTail, ...this.#lastWords().split('\n')].filter((line) => line !== '');
     const said = words.length === 0 ? '' : `: ${words.join(' / ')}`;
-    const error = new BarewireError(`The agent of ${this.#host} is gone: ${reason}${said}`, {
-      code: 'agent-lost',
-      fault: 'machine',
-      hint: 'What it had done is undone by itself, or by: barewire undo',
-    });
+    const error = machineError(
+      'agent-lost',
+      `The agent of ${this.#host} is gone: ${reason}${said}`,
+      'What it had done is undone by itself, or by: barewire undo',
+    );
     this.#end(error);
     return error;
   }

@@ -1,5 +1,5 @@
 import { readBootId, readEnvironment } from '../linux/index.js';
-import { BarewireError, type Environment, type Step } from '../schema/index.js';
+import { type BarewireError, type Environment, type Step, bug, machineError } from '../schema/index.js';
 import { runCommand } from './command.js';
 import { Journal } from './journal.js';
 import type { Entry, JournalHeader } from './journal-format.js';
@@ -8,12 +8,12 @@ import { readFilesNow } from './read-files.js';
 import { resolveSteps } from './resolve.js';
 import { identify } from './session.js';
 import { StartedProcess } from './started-process.js';
-import { takeEntries } from './take.js';
-import { Turns } from './turns.js';
+import { applyEntries } from './apply.js';
+import { SerialQueue } from './serial-queue.js';
 import { undoEntries, undoFailed } from './undo.js';
 import { version } from './version.js';
 import type {
-  Answer,
+  ProbeResult,
   Feature,
   FilesRead,
   Machine,
@@ -21,7 +21,7 @@ import type {
   RunningProcess,
   RunOptions,
   RunResult,
-  Taken,
+  Applied,
   Undone,
 } from './types.js';
 
@@ -39,7 +39,7 @@ class Engine implements Machine {
   readonly name: string;
   readonly #header: JournalHeader;
   readonly #journal: Journal;
-  readonly #turns = new Turns();
+  readonly #turns = new SerialQueue();
   readonly #processes = new Map<number, StartedProcess>();
 
   constructor(header: JournalHeader) {
@@ -48,16 +48,16 @@ class Engine implements Machine {
     this.#journal = new Journal(header);
   }
 
-  take(steps: readonly Step[]): Promise<Taken> {
-    return this.#turns.take(() => this.#take(steps));
+  apply(steps: readonly Step[]): Promise<Applied> {
+    return this.#turns.run(() => this.#take(steps));
   }
 
   undo(mark = 0): Promise<Undone> {
-    return this.#turns.take(() => this.#undo(this.#journal.live(mark)));
+    return this.#turns.run(() => this.#undo(this.#journal.live(mark)));
   }
 
   async start(step: Step): Promise<RunningProcess> {
-    const mark = await this.#turns.take(async () => (await this.#take([step])).mark);
+    const mark = await this.#turns.run(async () => (await this.#take([step])).mark);
     const started = this.#processes.get(mark);
     if (started === undefined) throw notAProcess(step);
     return {
@@ -78,7 +78,7 @@ class Engine implements Machine {
     return readFilesNow(paths);
   }
 
-  probe(features: readonly Feature[]): Promise<readonly Answer[]> {
+  probe(features: readonly Feature[]): Promise<readonly ProbeResult[]> {
     return Promise.resolve(probeFeatures(features));
   }
 
@@ -94,12 +94,12 @@ class Engine implements Machine {
     }
   }
 
-  async #take(steps: readonly Step[]): Promise<Taken> {
+  async #take(steps: readonly Step[]): Promise<Applied> {
     const started = performance.now();
     const { run, host } = this.#header;
     const mark = this.#journal.mark;
     const entries = await this.#journal.add(await resolveSteps(steps, { run, host, mark }));
-    const stopped = await takeEntries(entries, { run, host, start: (entry) => this.#start(entry) });
+    const stopped = await applyEntries(entries, { run, host, start: (entry) => this.#start(entry) });
     if (stopped !== null) {
       await this.#journal.undone(new Set(stopped.untaken.map(({ id }) => id)));
       throw stopped.error;
@@ -120,7 +120,7 @@ class Engine implements Machine {
   }
 
   async #end(id: number): Promise<void> {
-    await this.#turns.take(() => this.#undo(this.#journal.live(id).filter((entry) => entry.id === id)));
+    await this.#turns.run(() => this.#undo(this.#journal.live(id).filter((entry) => entry.id === id)));
   }
 
   async #undo(newestFirst: readonly Entry[]): Promise<Undone> {
@@ -148,14 +148,7 @@ const newHeader = ({ run, host, netns }: MachineIdentity): JournalHeader => ({
 });
 
 const notAProcess = (step: Step): BarewireError =>
-  new BarewireError(`${step.why}: a ${step.do.kind} is not a process: it cannot be started`, {
-    code: 'bad-input',
-    fault: 'bug',
-  });
+  bug(`${step.why}: a ${step.do.kind} is not a process: it cannot be started`);
 
 const notRoot = (): BarewireError =>
-  new BarewireError('Changing a machine needs root', {
-    code: 'not-root',
-    fault: 'machine',
-    hint: 'Run it with sudo.',
-  });
+  machineError('not-root', 'Changing a machine needs root', 'Run it with sudo.');

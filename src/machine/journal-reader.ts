@@ -1,6 +1,6 @@
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, machineError } from '../schema/index.js';
 import {
   headerSchema,
   recordSchema,
@@ -58,7 +58,7 @@ function parseJournal(path: string, text: string): FoundJournal {
 }
 
 /** Takes the cut-off line away, so that the journal can be written on. */
-export async function mendJournal(path: string): Promise<void> {
+export async function repairJournal(path: string): Promise<void> {
   const bytes = await readFile(path);
   await truncate(path, bytes.lastIndexOf('\n') + 1);
 }
@@ -67,12 +67,12 @@ function parseLine<T>(path: string, number: number, line: string, parse: (value:
   try {
     return parse(JSON.parse(line));
   } catch (cause) {
-    throw new BarewireError(`Line ${number} of the journal ${path} cannot be read: ${line.slice(0, 100)}`, {
-      code: 'results-damaged',
-      fault: 'machine',
-      hint: 'Undo by hand what it lists, newest first, and remove the file; or use the Barewire that wrote it.',
+    throw machineError(
+      'results-damaged',
+      `Line ${number} of the journal ${path} cannot be read: ${line.slice(0, 100)}`,
+      'Undo by hand what it lists, newest first, and remove the file; or use the Barewire that wrote it.',
       cause,
-    });
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BarewireError, type Step } from '../schema/index.js';
+import { type Step, machineError } from '../schema/index.js';
 import type { Entry, JournalHeader, JournalRecord, ProcessIdentity, Undo } from './journal-format.js';
 import { journalDirectory } from './state-directory.js';
 
@@ -83,12 +83,12 @@ export class Journal {
       this.#file ??= await this.#open();
       await this.#write(this.#file, records);
     } catch (cause) {
-      throw new BarewireError(`The journal ${this.path} cannot be written`, {
-        code: 'disk',
-        fault: 'machine',
-        hint: 'Without it nothing is changed: make room there, or set BAREWIRE_STATE to a folder that has some.',
+      throw machineError(
+        'disk',
+        `The journal ${this.path} cannot be written`,
+        'Without it nothing is changed: make room there, or set BAREWIRE_STATE to a folder that has some.',
         cause,
-      });
+      );
     }
   }
 

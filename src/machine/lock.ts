@@ -3,7 +3,7 @@ import { open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { tryFlock } from '../linux/index.js';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
 import { lockPath } from './state-directory.js';
 
 const holderSchema = z.object({ pid: z.number(), since: z.string(), purpose: z.string() });
@@ -47,11 +47,11 @@ function lockedBy(path: string): BarewireError {
     holder === null
       ? 'another Barewire'
       : `another Barewire (${holder.purpose}, process ${holder.pid}, since ${holder.since})`;
-  return new BarewireError(`This machine is in use by ${who}`, {
-    code: 'locked',
-    fault: 'machine',
-    hint: 'Wait until it ends: two at once would measure each other.',
-  });
+  return machineError(
+    'locked',
+    `This machine is in use by ${who}`,
+    'Wait until it ends: two at once would measure each other.',
+  );
 }
 
 function readHolder(path: string): z.infer<typeof holderSchema> | null {

@@ -2,10 +2,10 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { probeLinkTypes } from '../linux/index.js';
 import { toolPath } from './command.js';
-import type { Answer, Feature } from './types.js';
+import type { ProbeResult, Feature } from './types.js';
 
 /** Asks kernel and file system, in the order of the questions. */
-export function probeFeatures(features: readonly Feature[]): readonly Answer[] {
+export function probeFeatures(features: readonly Feature[]): readonly ProbeResult[] {
   const types = features.filter((feature) => feature.kind === 'link-type').map(({ type }) => type);
   // All types in one namespace: making one costs more than asking.
   const links = types.length === 0 ? [] : probeLinkTypes(types);
@@ -15,9 +15,9 @@ export function probeFeatures(features: readonly Feature[]): readonly Answer[] {
   );
 }
 
-const UNASKED: Answer = { answer: 'unknown', reason: 'it was not asked for' };
+const UNASKED: ProbeResult = { answer: 'unknown', reason: 'it was not asked for' };
 
-function probeTool(name: string): Answer {
+function probeTool(name: string): ProbeResult {
   const folders = toolPath().split(':');
   if (folders.some((folder) => isExecutable(join(folder, name)))) return { answer: 'yes' };
   return { answer: 'no', reason: `there is no program ${name} in the PATH, /usr/sbin or /sbin` };

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { BarewireError, stepSchema, type ErrorCode, type Fault } from '../schema/index.js';
+import { BarewireError, stepSchema, type ErrorCode, type Fault, bug } from '../schema/index.js';
 
 /** Goes up with every change that an older side would misread. */
 export const PROTOCOL = 1;
@@ -114,10 +114,4 @@ export const fromFailure = ({ message, code, fault, hint }: Failure): BarewireEr
     ...(hint === undefined ? {} : { hint }),
   });
 
-export const protocolError = (message: string, cause?: unknown): BarewireError =>
-  new BarewireError(message, {
-    code: 'agent-protocol',
-    fault: 'bug',
-    hint: 'Both sides must be of one version: install the same Barewire on both.',
-    cause,
-  });
+export const protocolError = (message: string, cause?: unknown): BarewireError => bug(message, cause);

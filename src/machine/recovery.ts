@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pidsWithVariable, readBootId } from '../linux/index.js';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
 import { TAG } from './command.js';
 import { Journal, journalPath } from './journal.js';
 import type { Entry, JournalHeader } from './journal-format.js';
-import { findJournals, mendJournal, readJournal, type FoundJournal } from './journal-reader.js';
+import { findJournals, repairJournal, readJournal, type FoundJournal } from './journal-reader.js';
 import { isAlive } from './session.js';
-import { takingTag } from './take.js';
+import { applyTag } from './apply.js';
 import { undoEntries, undoFailed } from './undo.js';
 
 /** A journal that an ended run left with something in it to undo. `since` is UTC, ISO 8601. */
@@ -71,7 +71,7 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
   if (damage !== null) throw damage;
   if (header === null) return rm(path, { force: true });
   await untilStragglersEnd(header);
-  await mendJournal(path);
+  await repairJournal(path);
   const journal = new Journal(header, contents);
   try {
     const entries = journal.live().filter((entry) => outlives(entry, header));
@@ -91,7 +91,7 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
 /** A command that its owner's end overtook may still be at work on its step. */
 async function untilStragglersEnd(header: JournalHeader): Promise<void> {
   const deadline = performance.now() + STRAGGLERS_MS;
-  while (performance.now() < deadline && pidsWithVariable(TAG, takingTag(header)).length > 0) await sleep(5);
+  while (performance.now() < deadline && pidsWithVariable(TAG, applyTag(header)).length > 0) await sleep(5);
 }
 
 /** After a reboot only files are left: namespaces, links and settings went, and pids mean others. */
@@ -118,19 +118,16 @@ const summary = ({ header, contents }: FoundJournal): OpenJournal[] =>
     : [{ run: header.run, host: header.host, since: header.since, steps: contents.live.length }];
 
 const ownedBy = ({ run, host, owner, since }: JournalHeader): BarewireError =>
-  new BarewireError(`Run ${run} is still at work on ${host}: process ${owner.pid}, since ${since}`, {
-    code: 'locked',
-    fault: 'machine',
-    hint: `Wait until it ends, or end it (kill ${owner.pid}): it puts the machine back by itself.`,
-  });
+  machineError(
+    'locked',
+    `Run ${run} is still at work on ${host}: process ${owner.pid}, since ${since}`,
+    `Wait until it ends, or end it (kill ${owner.pid}): it puts the machine back by itself.`,
+  );
 
 const severalFailed = (failures: readonly unknown[]): BarewireError =>
-  new BarewireError(
+  machineError(
+    'undo-failed',
     failures.map((error) => (error instanceof Error ? error.message : String(error))).join('\n'),
-    {
-      code: 'undo-failed',
-      fault: 'machine',
-      hint: 'Take away what holds these, and run: barewire undo',
-      cause: failures[0],
-    },
+    'Take away what holds these, and run: barewire undo',
+    failures[0],
   );

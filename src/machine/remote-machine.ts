@@ -4,8 +4,8 @@ import { LineQueue } from './line-queue.js';
 import { RESULTS } from './protocol.js';
 import { undoJournalOf } from './recovery.js';
 import type {
-  AgentReach,
-  Answer,
+  AgentTransport,
+  ProbeResult,
   Exit,
   Feature,
   FilesRead,
@@ -14,7 +14,7 @@ import type {
   RunningProcess,
   RunOptions,
   RunResult,
-  Taken,
+  Applied,
   Undone,
 } from './types.js';
 
@@ -22,7 +22,7 @@ import type {
  * Starts an agent in the host, and gives the host as a machine. Throws `agent-lost` when it does not come up,
  * `agent-protocol` when it is of another version.
  */
-export async function connectAgent(identity: MachineIdentity, reach?: AgentReach): Promise<Machine> {
+export async function connectAgent(identity: MachineIdentity, reach?: AgentTransport): Promise<Machine> {
   const way = reach ?? { prefix: enter(identity.netns) };
   return new RemoteMachine(identity, await Connection.open(identity, way), way);
 }
@@ -39,7 +39,7 @@ class RemoteMachine implements Machine {
   readonly #facts: Environment;
   #disposed: Promise<void> | null = null;
 
-  constructor(identity: MachineIdentity, connection: Connection, { bundle, facts = {} }: AgentReach) {
+  constructor(identity: MachineIdentity, connection: Connection, { bundle, facts = {} }: AgentTransport) {
     this.name = identity.host;
     if (bundle !== undefined) this.bundle = bundle;
     this.#facts = facts;
@@ -47,12 +47,12 @@ class RemoteMachine implements Machine {
     this.#connection = connection;
   }
 
-  take(steps: readonly Step[]): Promise<Taken> {
-    return this.#connection.ask({ id: this.#id(), op: 'take', steps: [...steps] }, RESULTS.take);
+  apply(steps: readonly Step[]): Promise<Applied> {
+    return this.#connection.request({ id: this.#id(), op: 'take', steps: [...steps] }, RESULTS.take);
   }
 
   undo(mark = 0): Promise<Undone> {
-    return this.#connection.ask({ id: this.#id(), op: 'undo', mark }, RESULTS.undo);
+    return this.#connection.request({ id: this.#id(), op: 'undo', mark }, RESULTS.undo);
   }
 
   async start(step: Step): Promise<RunningProcess> {
@@ -62,35 +62,38 @@ class RemoteMachine implements Machine {
       line: (line) => (line === null ? lines.end() : lines.push(line)),
       exit: exit.resolve,
     });
-    const { pid } = await this.#connection.ask({ id, op: 'start', step }, RESULTS.start);
+    const { pid } = await this.#connection.request({ id, op: 'start', step }, RESULTS.start);
     return {
       name: step.do.kind === 'process' ? step.do.name : '',
       pid,
       exited: exit.promise,
       readLine: (signal) => lines.read(signal),
       writeLine: async (line) => {
-        await this.#connection.ask({ id: this.#id(), op: 'write', process: id, line }, RESULTS.nothing);
+        await this.#connection.request({ id: this.#id(), op: 'write', process: id, line }, RESULTS.nothing);
       },
       [Symbol.asyncDispose]: async () => {
-        await this.#connection.ask({ id: this.#id(), op: 'end', process: id }, RESULTS.nothing);
+        await this.#connection.request({ id: this.#id(), op: 'end', process: id }, RESULTS.nothing);
       },
     };
   }
 
   run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return this.#connection.ask({ id: this.#id(), op: 'run', argv: [...argv], options }, RESULTS.run);
+    return this.#connection.request({ id: this.#id(), op: 'run', argv: [...argv], options }, RESULTS.run);
   }
 
   readFiles(paths: readonly string[]): Promise<FilesRead> {
-    return this.#connection.ask({ id: this.#id(), op: 'readFiles', paths: [...paths] }, RESULTS.readFiles);
+    return this.#connection.request(
+      { id: this.#id(), op: 'readFiles', paths: [...paths] },
+      RESULTS.readFiles,
+    );
   }
 
-  probe(features: readonly Feature[]): Promise<readonly Answer[]> {
-    return this.#connection.ask({ id: this.#id(), op: 'probe', features: [...features] }, RESULTS.probe);
+  probe(features: readonly Feature[]): Promise<readonly ProbeResult[]> {
+    return this.#connection.request({ id: this.#id(), op: 'probe', features: [...features] }, RESULTS.probe);
   }
 
   async environment(): Promise<Environment> {
-    const told = await this.#connection.ask({ id: this.#id(), op: 'environment' }, RESULTS.environment);
+    const told = await this.#connection.request({ id: this.#id(), op: 'environment' }, RESULTS.environment);
     return { ...told, ...this.#facts };
   }
 

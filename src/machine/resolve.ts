@@ -1,6 +1,13 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { BarewireError, printAction, type Made, type Step } from '../schema/index.js';
+import {
+  type BarewireError,
+  printAction,
+  type UndoTarget,
+  type Step,
+  bug,
+  machineError,
+} from '../schema/index.js';
 import type { ResolvedStep } from './journal.js';
 import { describeUndo, type Undo } from './journal-format.js';
 import { hasOwnQdisc, isPresent, look } from './presence.js';
@@ -29,7 +36,7 @@ export async function resolveSteps(steps: readonly Step[], at: Resolving): Promi
   return resolved;
 }
 
-function resolveUndo(step: Step, made: Made, at: Resolving, id: number): Undo | null {
+function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): Undo | null {
   switch (made.kind) {
     case 'sysctl':
       return resolveSysctl(made.netns, made.key);
@@ -73,17 +80,11 @@ async function belongsToAnother(undo: Undo): Promise<boolean> {
 }
 
 const wouldStay = (step: Step): BarewireError =>
-  new BarewireError(`${step.why}: a process whose undo is not that process would stay`, {
-    code: 'bad-input',
-    fault: 'bug',
-  });
+  bug(`${step.why}: a process whose undo is not that process would stay`);
 
 const existsAlready = (step: Step, undo: Undo, host: string): BarewireError =>
-  new BarewireError(
+  machineError(
+    'step-failed',
     `${host}: ${step.why}: ${printAction(step.do)}: ${describeUndo(undo)} exists already and is not Barewire's`,
-    {
-      code: 'step-failed',
-      fault: 'machine',
-      hint: 'Take it away or rename it; if an earlier run left it, run: barewire undo',
-    },
+    'Take it away or rename it; if an earlier run left it, run: barewire undo',
   );

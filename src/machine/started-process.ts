@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inNetns, putSessionFirst } from '../linux/index.js';
-import { BarewireError, type Action } from '../schema/index.js';
+import { inNetns, raiseSessionPriority } from '../linux/index.js';
+import { type BarewireError, type Action, bug, machineError } from '../schema/index.js';
 import { TAG, toolPath } from './command.js';
 import type { Entry, ProcessIdentity } from './journal-format.js';
 import { LineQueue } from './line-queue.js';
@@ -42,7 +42,7 @@ export class StartedProcess {
     this.name = action.name;
     this.identity = identity;
     this.pid = identity.pid;
-    if (action.first === true) putSessionFirst(this.pid);
+    if (action.first === true) raiseSessionPriority(this.pid);
     this.#stdin = stdin;
     this.#gate = gate;
     // A process that ended does not read any more: its end is told by `exited`.
@@ -92,10 +92,7 @@ export class StartedProcess {
 
 function processOf(entry: Entry): ProcessAction {
   if (entry.step.do.kind === 'process') return entry.step.do;
-  throw new BarewireError(`A ${entry.step.do.kind} is not a process: it cannot be started`, {
-    code: 'bad-input',
-    fault: 'bug',
-  });
+  throw bug(`A ${entry.step.do.kind} is not a process: it cannot be started`);
 }
 
 function spawnGated(action: ProcessAction, tag: string): ChildProcess {
@@ -115,16 +112,16 @@ function spawnGated(action: ProcessAction, tag: string): ChildProcess {
 }
 
 const notStarted = (action: ProcessAction): BarewireError =>
-  new BarewireError(`${action.name}: no process came of ${action.argv.join(' ')}`, {
-    code: 'process-failed',
-    fault: 'machine',
-    hint: 'See whether /bin/sh is there and whether the limits allow one more process.',
-  });
+  machineError(
+    'process-failed',
+    `${action.name}: no process came of ${action.argv.join(' ')}`,
+    'See whether /bin/sh is there and whether the limits allow one more process.',
+  );
 
 const notReading = (name: string, pid: number, cause: Error): BarewireError =>
-  new BarewireError(`${name} (pid ${pid}) does not read its standard input any more`, {
-    code: 'process-failed',
-    fault: 'machine',
-    hint: 'Its last lines of standard error say why.',
+  machineError(
+    'process-failed',
+    `${name} (pid ${pid}) does not read its standard input any more`,
+    'Its last lines of standard error say why.',
     cause,
-  });
+  );

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { BarewireError } from '../schema/index.js';
+import { bug } from '../schema/index.js';
 
 /**
  * The file of a key as sysctl(8) reads it: with a dot as the first separator, dots part the folders and a slash stands for
@@ -9,10 +9,7 @@ export function sysctlPath(key: string): string {
   const dotted = /^[^/]*\./.test(key);
   const path = dotted ? key.replace(/[./]/g, (sign) => (sign === '.' ? '/' : '.')) : key;
   if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
-    throw new BarewireError(`${JSON.stringify(key)} is no name of a sysctl`, {
-      code: 'bad-input',
-      fault: 'bug',
-    });
+    throw bug(`${JSON.stringify(key)} is no name of a sysctl`);
   }
   return `/proc/sys/${path}`;
 }

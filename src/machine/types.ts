@@ -35,7 +35,7 @@ export interface Exit {
 }
 
 /** Steps that were taken; `mark` is the place in the journal before them. */
-export interface Taken {
+export interface Applied {
   readonly mark: number;
   readonly steps: number;
   readonly ms: number;
@@ -57,7 +57,7 @@ export type Feature =
   { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
 
 /** Three answers: a probe that could not tell must not pass for a no. */
-export type Answer =
+export type ProbeResult =
   { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
 
 /**
@@ -69,7 +69,7 @@ export interface Machine extends AsyncDisposable {
   /** What starts the bundle there, `[node, agent.mjs]`; undefined where it is this process's own. */
   readonly bundle?: readonly string[];
   /** Takes steps in order. Stops at the first that fails with a `step-failed` that names it; what was taken stays journaled. */
-  take(steps: readonly Step[]): Promise<Taken>;
+  apply(steps: readonly Step[]): Promise<Applied>;
   /** Undoes, newest first, what was taken since `mark` (all of it by default). */
   undo(mark?: number): Promise<Undone>;
   /** Takes a step whose action is a process, and holds on to it. */
@@ -77,7 +77,7 @@ export interface Machine extends AsyncDisposable {
   /** Runs a program that changes nothing (a probe, a ping) to its end. A non-zero exit is a result, not an error. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   readFiles(paths: readonly string[]): Promise<FilesRead>;
-  probe(features: readonly Feature[]): Promise<readonly Answer[]>;
+  probe(features: readonly Feature[]): Promise<readonly ProbeResult[]>;
   environment(): Promise<Environment>;
 }
 
@@ -91,7 +91,7 @@ export interface MachineIdentity {
 }
 
 /** How the agent is reached. */
-export interface AgentReach {
+export interface AgentTransport {
   /** What is put before the agent's command: what enters the host. */
   readonly prefix: readonly string[];
   /** The prefix ends in a shell, as ssh's does: the words after it are quoted for one. */
@@ -99,7 +99,7 @@ export interface AgentReach {
   /** What starts the bundle in the host, where it is not this node and this bundle: `[node, agent.mjs]`. */
   readonly bundle?: readonly string[];
   /** The host is a machine of its own: the agent locks it, and first undoes what runs that ended have left on it. */
-  readonly alone?: boolean;
+  readonly standalone?: boolean;
   /** What is known of the host from outside; its environment tells it too. */
   readonly facts?: Environment;
   /** What the host said last on a way of its own (a console), for the error when it is lost. */

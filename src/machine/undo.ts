@@ -1,6 +1,6 @@
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { netnsPath, unmountNetns } from '../linux/index.js';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
 import { runCommand } from './command.js';
 import { removeByIp } from './ip-removal.js';
 import { describeUndo, type Entry, type ProcessIdentity, type Undo } from './journal-format.js';
@@ -40,11 +40,11 @@ export async function undoEntries(
 
 /** Names everything that is still there. */
 export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
-  new BarewireError(`${host}: could not put back ${failures.map(inWords).join('; ')}`, {
-    code: 'undo-failed',
-    fault: 'machine',
-    hint: 'Take away what holds it, and run: barewire undo',
-  });
+  machineError(
+    'undo-failed',
+    `${host}: could not put back ${failures.map(inWords).join('; ')}`,
+    'Take away what holds it, and run: barewire undo',
+  );
 
 const inWords = ({ entry, reason }: UndoFailure): string =>
   `${entry.undo === null ? entry.step.why : describeUndo(entry.undo)} (${reason})`;

@@ -27,7 +27,7 @@ export interface Answered {
 }
 
 /**
- * What a trial cost a side: the window's first and last sample, and those each second between, over the requests
+ * What a slice cost a side: the window's first and last sample, and those each second between, over the requests
  * answered from one to the other. (A busy machine takes its samples late: so many fewer requests lie between them.)
  * Softirq is the kernel's receive path, whichever process it interrupted. What a generator `spun` away in the window while
  * it looked for something to do is no work of any request: it is taken off the cost, and nowhere else.

@@ -8,7 +8,7 @@ import {
 } from '../linux/index.js';
 import type { FilesRead, Machine } from '../machine/index.js';
 
-/** What to sample on one side of a trial. */
+/** What to sample on one side of a slice. */
 export interface Side {
   readonly machine: Machine;
   /** The CPUs that the side was given. */

@@ -1,35 +1,39 @@
-import { BarewireError } from '../schema/index.js';
+import { userError } from '../schema/index.js';
 import { LEAST_MTU, versionOf } from './ip-version.js';
 import { besideHost } from './segment.js';
-import type { ContainerPlan, NetHost, Site, Underlay } from './types.js';
+import type { ContainerPlan, NetworkHost, HostView, Backend } from './types.js';
 
 /**
  * Subnets of hosts, in the upper half of the ranges that are kept for benchmarks (RFC 2544 for IPv4, RFC 5180 for IPv6):
  * 198.19.INDEX.0/24 and 2001:2:0:19INDEX::/64. The lower half is left to the wires of testbeds.
  */
 const subnet = {
-  4: { all: '198.19.0.0/16', first: ({ index }: NetHost) => `198.19.${index}.`, prefix: 24 },
-  6: { all: '2001:2:0:1900::/56', first: ({ index }: NetHost) => `2001:2:0:19${hex2(index)}::`, prefix: 64 },
+  4: { all: '198.19.0.0/16', first: ({ index }: NetworkHost) => `198.19.${index}.`, prefix: 24 },
+  6: {
+    all: '2001:2:0:1900::/56',
+    first: ({ index }: NetworkHost) => `2001:2:0:19${hex2(index)}::`,
+    prefix: 64,
+  },
 } as const;
 
 const hex2 = (value: number): string => value.toString(16).padStart(2, '0');
-const ofVersion = (host: NetHost) => subnet[versionOf(host.address)];
+const ofVersion = (host: NetworkHost) => subnet[versionOf(host.address)];
 
 /** All hosts' subnets together. */
-export const wholeNetwork = (host: NetHost): string => ofVersion(host).all;
-export const subnetOf = (host: NetHost): string => `${tunnelAddress(host)}/${ofVersion(host).prefix}`;
+export const wholeNetwork = (host: NetworkHost): string => ofVersion(host).all;
+export const subnetOf = (host: NetworkHost): string => `${tunnelAddress(host)}/${ofVersion(host).prefix}`;
 /** The address of the host's tunnel device: flannel gives it the subnet's first. */
-export const tunnelAddress = (host: NetHost): string => inSubnet(host, 0);
+export const tunnelAddress = (host: NetworkHost): string => inSubnet(host, 0);
 
 /** Address `number` of the host's subnet. */
-function inSubnet(host: NetHost, number: number): string {
+function inSubnet(host: NetworkHost, number: number): string {
   const first = ofVersion(host).first(host);
   if (versionOf(host.address) === 4) return `${first}${number}`;
   return number === 0 ? first : `${first}${number.toString(16)}`;
 }
 
 /** Where container `number` (1, 2, …) of the site's host goes. */
-export function placeContainer(site: Site, number: number, underlay: Underlay): ContainerPlan {
+export function placeContainer(site: HostView, number: number, underlay: Backend): ContainerPlan {
   const { run, host } = site;
   return {
     netns: `bw-${run}-${host.name}-c${number}`,
@@ -40,20 +44,20 @@ export function placeContainer(site: Site, number: number, underlay: Underlay): 
 }
 
 /** Of the host's packets to its containers and back. Throws `bad-input` where the underlay leaves too little of the wire's. */
-export function mtuLeft(host: NetHost, { name, overheadBytes }: Underlay): number {
+export function mtuLeft(host: NetworkHost, { name, overheadBytes }: Backend): number {
   const version = versionOf(host.address);
   const mtu = host.mtu - overheadBytes[version];
   if (mtu >= LEAST_MTU[version]) return mtu;
-  throw new BarewireError(
+  throw userError(
     `${name} leaves an MTU of ${mtu} bytes on ${host.name}, whose wire has ${host.mtu}: IPv${version} needs ${LEAST_MTU[version]}.`,
-    { code: 'bad-input', fault: 'user', hint: 'Give the wire a greater MTU, or leave this network out.' },
+    'Give the wire a greater MTU, or leave this network out.',
   );
 }
 
 function addresses(
-  site: Site,
+  site: HostView,
   number: number,
-  underlay: Underlay,
+  underlay: Backend,
 ): Pick<ContainerPlan, 'address' | 'prefix' | 'gateway'> {
   const { host } = site;
   switch (underlay.addresses) {

@@ -1,6 +1,6 @@
-import type { Action, Made, Step } from '../schema/index.js';
+import type { Action, UndoTarget, Step } from '../schema/index.js';
 import { versionOf } from './ip-version.js';
-import type { Site } from './types.js';
+import type { HostView } from './types.js';
 
 type Tool = Extract<Action, { kind: 'command' }>['tool'];
 
@@ -10,7 +10,7 @@ type Tool = Extract<Action, { kind: 'command' }>['tool'];
  */
 const command =
   (tool: Tool) =>
-  (netns: string | null, why: string, line: string, undo: Made | null = null): Step => ({
+  (netns: string | null, why: string, line: string, undo: UndoTarget | null = null): Step => ({
     why,
     do: { kind: 'command', tool, netns, args: line.split(' ') },
     undo,
@@ -21,7 +21,7 @@ export const bridge = command('bridge');
 export const wg = command('wg');
 
 /** Needed where packets pass from the host's interface to another one of its own. */
-export function forwarding({ host }: Site): Step {
+export function forwarding({ host }: HostView): Step {
   const key = versionOf(host.address) === 6 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
   const where = { kind: 'sysctl', netns: null, key } as const;
   return { why: 'Let the host forward packets of others.', do: { ...where, value: '1' }, undo: where };
@@ -35,7 +35,7 @@ export const giveAddress = (netns: string | null, why: string, address: string, 
  * An IPv6 router asks for its neighbours from an address of the link alone (ndisc_solicit in net/ipv6/ndisc.c), which a link
  * gets by itself only where that is not switched off, and then a second late.
  */
-export const linkLocal = ({ host }: Site, dev: string): Step[] =>
+export const linkLocal = ({ host }: HostView, dev: string): Step[] =>
   versionOf(host.address) === 4
     ? []
     : [giveAddress(null, 'Give it an address to ask its neighbours from.', 'fe80::1/64', dev)];

@@ -1,14 +1,14 @@
 /** The contenders: how packets get from host to host, how containers join their hosts, as steps. Pure. */
 export type {
-  Blocked,
+  BlockedPaths,
   Container,
   HostPlan,
-  NetHost,
+  NetworkHost,
   Network,
   NetworkRequest,
   PathKind,
   Requirement,
-  Waypoint,
+  PathDevice,
 } from './types.js';
 export { PATH_KINDS } from './types.js';
 export { CATALOG, findNetwork, networkNames, REFERENCE } from './catalog.js';

@@ -1,12 +1,12 @@
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, userError } from '../schema/index.js';
 import { versionOf, type IpVersion } from './ip-version.js';
-import type { NetHost, Site } from './types.js';
+import type { NetworkHost, HostView } from './types.js';
 
 /** Containers of a host on its own segment: 31 addresses each, host 1 from .33, host 2 from .65, and so on to host 6 of a /24. */
 const SLOTS = 32n;
 
 /** The address of container `number` beside its host. Throws `bad-input` where the segment has none for it. */
-export function besideHost({ host, peers }: Site, number: number): string {
+export function besideHost({ host, peers }: HostView, number: number): string {
   const version = versionOf(host.address);
   const offset = BigInt(host.index) * SLOTS + BigInt(number);
   const address = toAddress(firstOf(host) + offset, version);
@@ -17,7 +17,7 @@ export function besideHost({ host, peers }: Site, number: number): string {
 }
 
 /** Some networks reach their peers on layer 2 only. Throws `bad-input` where a router stands between the hosts. */
-export function requireOneSegment({ host, peers }: Site, network: string): void {
+export function requireOneSegment({ host, peers }: HostView, network: string): void {
   const far = peers.find((peer) => firstOf(peer) !== firstOf(host) || peer.prefix !== host.prefix);
   if (far === undefined) return;
   throw refused(
@@ -26,17 +26,16 @@ export function requireOneSegment({ host, peers }: Site, network: string): void 
 }
 
 const refused = (message: string): BarewireError =>
-  new BarewireError(message, {
-    code: 'bad-input',
-    fault: 'user',
-    hint: 'Leave this network out (flannel-vxlan works on any hosts that reach each other), or use other hosts.',
-  });
+  userError(
+    message,
+    'Leave this network out (flannel-vxlan works on any hosts that reach each other), or use other hosts.',
+  );
 
 const BITS: Readonly<Record<IpVersion, number>> = { 4: 32, 6: 128 };
 
-const sizeOf = ({ address, prefix }: NetHost): bigint => 1n << BigInt(BITS[versionOf(address)] - prefix);
-const firstOf = (host: NetHost): bigint => (toNumber(host.address) / sizeOf(host)) * sizeOf(host);
-const printSegment = (host: NetHost): string =>
+const sizeOf = ({ address, prefix }: NetworkHost): bigint => 1n << BigInt(BITS[versionOf(address)] - prefix);
+const firstOf = (host: NetworkHost): bigint => (toNumber(host.address) / sizeOf(host)) * sizeOf(host);
+const printSegment = (host: NetworkHost): string =>
   `${toAddress(firstOf(host), versionOf(host.address))}/${host.prefix}`;
 
 const toNumber = (address: string): bigint =>

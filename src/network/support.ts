@@ -1,4 +1,4 @@
-import type { Answer } from '../machine/index.js';
+import type { ProbeResult } from '../machine/index.js';
 import type { NetworkStatus } from '../schema/index.js';
 import type { IpVersion } from './ip-version.js';
 import type { Network, Requirement } from './types.js';
@@ -7,7 +7,7 @@ import type { Network, Requirement } from './types.js';
  * Whether a machine can run a network over a version of IP. `answers` stand in the order of `network.requires`. One no is enough
  * for a no; an unknown without a no is an unknown: it is worth trying.
  */
-export function support(network: Network, answers: readonly Answer[], ip: IpVersion = 4): NetworkStatus {
+export function support(network: Network, answers: readonly ProbeResult[], ip: IpVersion = 4): NetworkStatus {
   const doubts = [
     ...(ip === 6 && network.noIpv6 !== undefined ? [ipv4Alone(network.noIpv6)] : []),
     ...network.requires.flatMap((requirement, at) => doubt(requirement, answers[at])),
@@ -34,7 +34,7 @@ const ipv4Alone = (reason: string): Doubt => ({
   remedy: 'Measure it over IPv4.',
 });
 
-function doubt(requirement: Requirement, answer: Answer | undefined): Doubt[] {
+function doubt(requirement: Requirement, answer: ProbeResult | undefined): Doubt[] {
   if (answer === undefined) {
     const reason = `nobody asked whether there is ${nameOf(requirement)}`;
     return [{ answer: 'unknown', reason, remedy: remedyFor(requirement) }];
@@ -49,7 +49,7 @@ function nameOf(requirement: Requirement): string {
       return `the link type ${requirement.type}`;
     case 'tool':
       return `the tool ${requirement.name}`;
-    case 'place':
+    case 'platform':
       return requirement.name;
   }
 }
@@ -60,7 +60,7 @@ function remedyFor(requirement: Requirement): string {
       return `Load the module ${requirement.type} (modprobe ${requirement.type}), or use a testbed whose kernel has it.`;
     case 'tool':
       return `Install ${packageOf(requirement.name)} on every host.`;
-    case 'place':
+    case 'platform':
       return `Use hosts that stand in ${requirement.name}.`;
   }
 }

@@ -2,7 +2,7 @@ import type { Step } from '../schema/index.js';
 import type { IpVersion } from './ip-version.js';
 
 /** A host as a network sees it: the data interface that packets leave by. */
-export interface NetHost {
+export interface NetworkHost {
   readonly name: string;
   /** 1, 2, …: numbers the host's addresses and subnet. */
   readonly index: number;
@@ -22,7 +22,7 @@ export interface NetHost {
 export interface NetworkRequest {
   /** The run's id: prefixes the names of namespaces. */
   readonly run: string;
-  readonly hosts: readonly NetHost[];
+  readonly hosts: readonly NetworkHost[];
   /** On each host; 1 by default. */
   readonly containers?: number;
 }
@@ -38,7 +38,7 @@ export interface Container {
 }
 
 /** A device whose counters tell which way packets went. */
-export interface Waypoint {
+export interface PathDevice {
   readonly netns: string | null;
   readonly link: string;
 }
@@ -48,31 +48,31 @@ export interface HostPlan {
   readonly steps: readonly Step[];
   readonly container: Container;
   /** Those after the first. */
-  readonly others: readonly Container[];
-  readonly introduction?: Introduction;
+  readonly extraContainers: readonly Container[];
+  readonly keyExchange?: KeyExchange;
   /** Devices that must carry every packet between the containers, in order from the wire to the container. */
-  readonly through: readonly Waypoint[];
+  readonly path: readonly PathDevice[];
   /** Devices that must carry none of it. */
-  readonly around: readonly Waypoint[];
+  readonly bypass: readonly PathDevice[];
 }
 
 /** The first `steps` of a plan make what peers must know of the host before they can take the rest of theirs. */
-export interface Introduction {
+export interface KeyExchange {
   readonly steps: number;
   /** The program that then prints it, for `publicKey`. */
-  readonly ask: readonly string[];
+  readonly query: readonly string[];
 }
 
 /** What a kernel or a machine must have for it; a `place` is where the hosts must stand. */
 export type Requirement =
   | { readonly kind: 'link-type'; readonly type: string }
   | { readonly kind: 'tool'; readonly name: string }
-  | { readonly kind: 'place'; readonly name: string };
+  | { readonly kind: 'platform'; readonly name: string };
 
 /** From a container: to one of another host, to one of its own host, and to that host itself. */
 export const PATH_KINDS = ['across', 'sameHost', 'ownHost'] as const;
 export type PathKind = (typeof PATH_KINDS)[number];
-export type Blocked = Readonly<Partial<Record<PathKind, string>>>;
+export type BlockedPaths = Readonly<Partial<Record<PathKind, string>>>;
 
 /** A contender: an underlay × an attachment under its catalog name. */
 export interface Network {
@@ -83,15 +83,15 @@ export interface Network {
   /** Why it carries IPv4 alone; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
   /** Paths that do not work, by design, and why. */
-  readonly blocked: Blocked;
+  readonly blocked: BlockedPaths;
   plan(request: NetworkRequest): readonly HostPlan[];
 }
 
 /** One host's view of a request. */
-export interface Site {
+export interface HostView {
   readonly run: string;
-  readonly host: NetHost;
-  readonly peers: readonly NetHost[];
+  readonly host: NetworkHost;
+  readonly peers: readonly NetworkHost[];
 }
 
 /** What all containers of a host have in common. */
@@ -111,7 +111,7 @@ export interface ContainerPlan extends Segment {
 }
 
 /** How a packet gets from host to host. */
-export interface Underlay {
+export interface Backend {
   readonly name: string;
   /** Empty when there is nothing to say. */
   readonly what: string;
@@ -125,10 +125,10 @@ export interface Underlay {
   /** True when peers must be one hop away on layer 2. */
   readonly oneSegment: boolean;
   /** Taken before all else on both hosts; then `ask` prints the host's public key. */
-  introduce?(site: Site): { readonly steps: readonly Step[]; readonly ask: readonly string[] };
-  steps(site: Site): readonly Step[];
+  exchangeKeys?(site: HostView): { readonly steps: readonly Step[]; readonly ask: readonly string[] };
+  steps(site: HostView): readonly Step[];
   /** The devices of the host that packets to its peers pass. */
-  through(site: Site): readonly Waypoint[];
+  path(site: HostView): readonly PathDevice[];
 }
 
 /** How a container joins its host. */
@@ -137,16 +137,16 @@ export interface Attachment {
   readonly what: string;
   readonly requires: readonly Requirement[];
   /** Paths that do not work, by design, and why. */
-  readonly blocked?: Blocked;
+  readonly blocked?: BlockedPaths;
   /** Once on a host, before its first container. */
-  prepare(site: Site, segment: Segment): readonly Step[];
-  join(site: Site, plan: ContainerPlan): Joint;
+  prepare(site: HostView, segment: Segment): readonly Step[];
+  join(site: HostView, plan: ContainerPlan): AttachedContainer;
 }
 
 /** A container with what makes it: changes on the host, then inside. */
-export interface Joint {
+export interface AttachedContainer {
   readonly steps: readonly Step[];
   readonly container: Container;
   /** The devices between the underlay's and the container, the container's own included. */
-  readonly through: readonly Waypoint[];
+  readonly path: readonly PathDevice[];
 }

@@ -50,9 +50,9 @@ export function comparisonOutline(comparison: Comparison): readonly Block[] {
 
 const nameOf = ({ directory, study }: ComparedRun): string => directory ?? study;
 
-const runText = ({ directory, study, testbed, startedAt, version, blocks }: ComparedRun): string =>
+const runText = ({ directory, study, testbed, startedAt, version, restarts }: ComparedRun): string =>
   `${directory === undefined ? '' : `${directory}, `}study ${study} on ${testbed}, ${startedAt}, ` +
-  `${count(blocks, 'block')}, Barewire ${version}`;
+  `${count(restarts, 'restart')}, Barewire ${version}`;
 
 function differences(changes: readonly Change[]): readonly Block[] {
   const heading: Block = { kind: 'heading', text: 'What differs between the runs' };
@@ -104,7 +104,7 @@ const noRegression = (margin: number): string =>
   `No regression: no figure is worse by more than ${percent(margin)} beyond chance.`;
 const RULED_OUT = 'No regression is shown, and none is ruled out: nothing could be decided.';
 const UNDECIDED =
-  ' Undecided is not equal: more blocks (--blocks 10) or longer trials in both runs would decide more.';
+  ' Undecided is not equal: more restarts (--restarts 10) or longer slices in both runs would decide more.';
 
 function regressionText({ cell, key, figure }: Named, margin: number): string {
   const { ratio } = deciding(figure);
@@ -152,7 +152,7 @@ function loadBlocks(cells: readonly ComparedCell[]): readonly Block[] {
 }
 
 const ONE_BLOCK =
-  'A ratio without an interval: one of the runs has a single block with a valid trial there, and chance cannot be told from one.';
+  'A ratio without an interval: one of the runs has a single restart with a valid slice there, and chance cannot be told from one.';
 
 function figureRow({ cell, key, figure }: Named, gaps: Gaps): readonly Text[] {
   const { a, b, direct, byReference } = figure;
@@ -224,7 +224,7 @@ const legend = ({ margin }: Comparison): readonly Block[] => [
   { kind: 'heading', text: 'How to read this' },
   note(
     'new/base is the ratio of the figures themselves; by the reference, that of their ratios to the reference in their own ' +
-      'blocks, which is what the network alone became, and decides where there is one. With 95 % intervals.',
+      'restarts, which is what the network alone became, and decides where there is one. With 95 % intervals.',
   ),
   note(
     `▼ better (lower), ▲ worse (higher), = equivalent: within ${percent(margin)}, ? undecided. A regression is worse by more than ` +

@@ -1,4 +1,10 @@
-import { LATENCY_KEYS, type Cell, type Figure, type NetworkSummary, type Summary } from '../schema/index.js';
+import {
+  LATENCY_KEYS,
+  type Cell,
+  type Estimate,
+  type NetworkSummary,
+  type Summary,
+} from '../schema/index.js';
 
 type Value = string | number | boolean | null;
 type Fields = readonly (readonly [name: string, value: Value])[];
@@ -44,7 +50,7 @@ function fields(summary: Summary, network: NetworkSummary, cell: Cell | null): F
     ['reason', network.reason],
     ['setup_steps', network.setup?.steps ?? null],
     ['setup_ms', network.setup?.ms ?? null],
-    ['setup_down_ms', network.setup?.downMs ?? null],
+    ['setup_down_ms', network.setup?.tearDownMs ?? null],
     ['instructions_per_request', network.pathLengths?.[0]?.instructions.total ?? null],
     ...figure('max_rps', maximumOf(network, cell)),
     ...cellFields(cell),
@@ -52,7 +58,7 @@ function fields(summary: Summary, network: NetworkSummary, cell: Cell | null): F
 }
 
 /** Of the row's workload where it was searched for. */
-const maximumOf = ({ maxRps, maxRpsByWorkload }: NetworkSummary, cell: Cell | null): Figure | undefined =>
+const maximumOf = ({ maxRps, maxRpsByWorkload }: NetworkSummary, cell: Cell | null): Estimate | undefined =>
   maxRpsByWorkload?.[cell?.workload ?? ''] ?? maxRps ?? undefined;
 
 function cellFields(cell: Cell | null): Fields {
@@ -61,16 +67,16 @@ function cellFields(cell: Cell | null): Fields {
     ['rate_rps', cell?.rateRps ?? null],
     ['rate_of_max', cell?.rateOfMax ?? null],
     ['achieved_rps', cell?.achievedRps ?? null],
-    ['trials', cell?.trials ?? null],
-    ['invalid_trials', cell?.invalidTrials ?? null],
-    ['failed_trials', cell?.failedTrials ?? null],
+    ['slices', cell?.slices ?? null],
+    ['invalid_trials', cell?.invalidSlices ?? null],
+    ['failed_trials', cell?.failedSlices ?? null],
     ['samples', cell?.samples ?? null],
     ...LATENCY_KEYS.flatMap((key) => figure(`latency_${key}_ms`, cell?.latencyMs[key])),
     ...LATENCY_KEYS.flatMap((key) => figure(`service_${key}_ms`, cell?.serviceMs[key])),
     ...LATENCY_KEYS.flatMap((key): Fields => [
       ...figure(`ratio_${key}`, cell?.ratioToReference[key]),
       [`verdict_${key}`, cell?.verdicts[key]?.verdict ?? null],
-      [`blocks_needed_${key}`, cell?.verdicts[key]?.blocksNeeded ?? null],
+      [`blocks_needed_${key}`, cell?.verdicts[key]?.restartsNeeded ?? null],
     ]),
     ...(['client', 'server'] as const).flatMap((side) =>
       (['user', 'system', 'softirq'] as const).map(
@@ -79,13 +85,13 @@ function cellFields(cell: Cell | null): Fields {
       ),
     ),
     ...figure('cpu_ratio', cell?.cpuRatioToReference),
-    ['certificate_valid', cell?.certificate.valid ?? null],
-    ['certificate_reasons', cell?.certificate.reasons.join('; ') ?? null],
+    ['certificate_valid', cell?.selfCheck.valid ?? null],
+    ['certificate_reasons', cell?.selfCheck.reasons.join('; ') ?? null],
     ['tail', cell?.tail.join('; ') ?? null],
   ];
 }
 
-function figure(name: string, of: Figure | undefined): Fields {
+function figure(name: string, of: Estimate | undefined): Fields {
   const known = of === undefined || of.value === null ? null : of;
   return [
     [name, known?.value ?? null],

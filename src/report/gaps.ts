@@ -1,4 +1,4 @@
-import type { Figure } from '../schema/index.js';
+import type { Estimate } from '../schema/index.js';
 
 /** Why figures of a table are missing: one note, told once for all the dashes that point at it. */
 interface Gap {
@@ -12,7 +12,7 @@ export class Gaps {
   readonly #gaps: Gap[] = [];
 
   /** The number of the note that says why `figure` is missing; 0 where it is not. */
-  note(figure: Figure | undefined, key: string, network: string): number {
+  note(figure: Estimate | undefined, key: string, network: string): number {
     if (figure !== undefined && figure.value !== null) return 0;
     const why = figure === undefined ? 'not in this summary' : figure.why;
     let index = this.#gaps.findIndex((gap) => takes(gap, key, why));

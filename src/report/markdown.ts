@@ -6,23 +6,23 @@ import { outline } from './outline.js';
 export const markdownReport = (summary: Summary): string =>
   `${outline(summary).map(blockText).join('\n\n')}\n`;
 
-function blockText(block: Block): string {
-  switch (block.kind) {
+function blockText(restart: Block): string {
+  switch (restart.kind) {
     case 'title':
-      return `# ${escape(block.text)}`;
+      return `# ${escape(restart.text)}`;
     case 'heading':
-      return `## ${escape(block.text)}`;
+      return `## ${escape(restart.text)}`;
     case 'subheading':
-      return `### ${escape(block.text)}`;
+      return `### ${escape(restart.text)}`;
     case 'paragraph':
     case 'note':
-      return escape(block.text);
+      return escape(restart.text);
     case 'warnings':
-      return block.items.map((item) => `> **Warning:** ${escape(item)}`).join('\n>\n');
+      return restart.items.map((item) => `> **Warning:** ${escape(item)}`).join('\n>\n');
     case 'list':
-      return block.items.map((item) => `- ${escape(item)}`).join('\n');
+      return restart.items.map((item) => `- ${escape(item)}`).join('\n');
     case 'table':
-      return tableText(block);
+      return tableText(restart);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Figure } from '../schema/index.js';
+import type { Estimate } from '../schema/index.js';
 
 /** What stands where there is no figure. Its reason is always beside it. */
 export const NO_FIGURE = '–';
@@ -28,11 +28,11 @@ export function duration(seconds: number): string {
   return `${minutes} min ${Math.floor(seconds % 60)} s`;
 }
 
-export const figureText = (figure: Figure | undefined): string =>
+export const figureText = (figure: Estimate | undefined): string =>
   figure === undefined || figure.value === null ? NO_FIGURE : three(figure.value);
 
 /** `1.22–1.40`, `≥1.22` where only one end is known, or nothing where the figure has no interval. */
-export function intervalText(figure: Figure | undefined): string {
+export function intervalText(figure: Estimate | undefined): string {
   if (figure === undefined || figure.value === null) return '';
   const { low, high } = figure;
   if (low !== null && high !== null) return `${three(low)}–${three(high)}`;
@@ -41,22 +41,22 @@ export function intervalText(figure: Figure | undefined): string {
 }
 
 /** `1.31 (1.22–1.40)`. */
-export function withInterval(figure: Figure | undefined): string {
+export function withInterval(figure: Estimate | undefined): string {
   const ends = intervalText(figure);
   return ends === '' ? figureText(figure) : `${figureText(figure)} (${ends})`;
 }
 
 /** Both ends, for a plot; null where one is not known. */
-export function interval(figure: Figure | undefined): { low: number; high: number } | null {
+export function interval(figure: Estimate | undefined): { low: number; high: number } | null {
   if (figure === undefined || figure.value === null) return null;
   return figure.low === null || figure.high === null ? null : { low: figure.low, high: figure.high };
 }
 
 /** A value of which nothing says how sure it is. */
-export const withoutInterval = (figure: Figure | undefined): boolean =>
+export const withoutInterval = (figure: Estimate | undefined): boolean =>
   figure !== undefined && figure.value !== null && figure.low === null && figure.high === null;
 
-export const valueOf = (figure: Figure | undefined): number | null => figure?.value ?? null;
+export const valueOf = (figure: Estimate | undefined): number | null => figure?.value ?? null;
 
 /** Marks a note: `a`, …, `z`, `aa`. Letters, because a dash before a number would read as a negative one. */
 export function letter(note: number): string {

@@ -62,7 +62,7 @@ export function outline(summary: Summary): readonly Block[] {
     ...control(summary),
     ...cannotSay(summary),
     { kind: 'heading', text: 'What this testbed cannot tell' },
-    ...list('list', summary.cannotTell),
+    ...list('list', summary.limitations),
   ];
 }
 
@@ -216,7 +216,7 @@ function setupRow(network: NetworkSummary, maxima: readonly MaximumColumn[], gap
     const key = maxima.length === 1 ? 'maximum' : title;
     return maximumText(of(network)) + pointer(gaps.note(of(network), key, network.name));
   });
-  return [network.name, whole(cost.steps), three(cost.ms), three(cost.downMs), ...found].map(plain);
+  return [network.name, whole(cost.steps), three(cost.ms), three(cost.tearDownMs), ...found].map(plain);
 }
 
 function notMeasured(summary: Summary): readonly Block[] {

@@ -23,11 +23,11 @@ export const terminalComparison = (comparison: Comparison, options: TerminalOpti
 export const terminalCost = (cost: Cost, options: TerminalOptions): string =>
   terminalText(costOutline(cost), options);
 
-function terminalText(blocks: readonly Block[], options: TerminalOptions): string {
+function terminalText(restarts: readonly Block[], options: TerminalOptions): string {
   const paint = options.colour ? paintAnsi : paintNothing;
   const width = Math.max(20, options.width);
-  return `${blocks
-    .flatMap((block) => blockLines(block, width, paint))
+  return `${restarts
+    .flatMap((restart) => blockLines(restart, width, paint))
     .join('\n')
     .trimStart()}\n`;
 }
@@ -41,25 +41,27 @@ const paintAnsi: Paint = (text, tone) => {
 const bold = (text: string, paint: Paint): string =>
   paint === paintNothing ? text : `\u001b[1m${text}\u001b[0m`;
 
-function blockLines(block: Block, width: number, paint: Paint): readonly string[] {
-  switch (block.kind) {
+function blockLines(restart: Block, width: number, paint: Paint): readonly string[] {
+  switch (restart.kind) {
     case 'title':
-      return [bold(printable(block.text), paint)];
+      return [bold(printable(restart.text), paint)];
     case 'heading':
     case 'subheading':
-      return ['', ...wrap(block.text, width).map((line) => bold(line, paint))];
+      return ['', ...wrap(restart.text, width).map((line) => bold(line, paint))];
     case 'paragraph':
-      return wrap(block.text, width);
+      return wrap(restart.text, width);
     case 'note':
-      return wrap(block.text, width).map((line) => paint(line, 'dim'));
+      return wrap(restart.text, width).map((line) => paint(line, 'dim'));
     case 'warnings':
-      return block.items.flatMap((item) => wrap(`! ${item}`, width, '  ').map((line) => paint(line, 'bad')));
+      return restart.items.flatMap((item) =>
+        wrap(`! ${item}`, width, '  ').map((line) => paint(line, 'bad')),
+      );
     case 'list':
-      return block.items.flatMap((item) => wrap(`- ${item}`, width, '  '));
+      return restart.items.flatMap((item) => wrap(`- ${item}`, width, '  '));
     case 'table':
       return tableLines(
-        block.columns,
-        block.rows.map((row) => row.map((cell) => ({ ...cell, text: printable(cell.text) }))),
+        restart.columns,
+        restart.rows.map((row) => row.map((cell) => ({ ...cell, text: printable(cell.text) }))),
         width,
         paint,
       );

@@ -14,12 +14,12 @@ export const verdictLegend = ({ margin }: Summary): string =>
   `Verdicts are about the ${PRIMARY} against the reference: ▼ better (lower), ▲ worse (higher), ` +
   `= equivalent (the interval lies within ${percent(margin)}), ? undecided.`;
 
-/** One line of what was run: `6 blocks, 120 of 120 trials, 24 min 3 s (71 % of it measuring)`. */
+/** One line of what was run: `6 restarts, 120 of 120 slices, 24 min 3 s (71 % of it measuring)`. */
 export function extent(summary: Summary): string {
-  const trials = `${whole(summary.trials)} of ${whole(summary.plannedTrials)} trials`;
+  const slices = `${whole(summary.slices)} of ${whole(summary.plannedSlices)} slices`;
   const rest = summary.complete ? '' : ', not complete';
   const measuring = `${percent(summary.measuringShare)} of it measuring`;
-  return `${count(summary.blocks, 'block')}, ${trials}${rest}, ${duration(summary.wallS)} (${measuring})`;
+  return `${count(summary.restarts, 'restart')}, ${slices}${rest}, ${duration(summary.wallS)} (${measuring})`;
 }
 
 export const count = (number: number, noun: string): string =>
@@ -99,23 +99,23 @@ export const verdictCounts = ({ verdicts }: Standing): string =>
     .map((verdict) => `${verdict} in ${verdicts[verdict]}`)
     .join(', ');
 
-/** What a reader must know of single cells: trials left out, what the generator did not vouch for, what made the tail. */
+/** What a reader must know of single cells: slices left out, what the generator did not vouch for, what made the tail. */
 export function cellNotes({ rows }: Situation): readonly string[] {
   const remarks = rows.flatMap(({ network, cell }) =>
     [
-      ...outOf(cell, cell.invalidTrials, 'not valid, and not averaged in'),
-      ...outOf(cell, cell.failedTrials, 'failed'),
-      ...cell.certificate.reasons,
+      ...outOf(cell, cell.invalidSlices, 'not valid, and not averaged in'),
+      ...outOf(cell, cell.failedSlices, 'failed'),
+      ...cell.selfCheck.reasons,
       ...cell.tail.map((cause) => `tail: ${cause}`),
     ].map((remark) => ({ network: network.name, remark })),
   );
   return toldOnce(remarks, rows.length);
 }
 
-const outOf = (cell: Cell, trials: number, what: string): readonly string[] =>
-  trials === 0
+const outOf = (cell: Cell, slices: number, what: string): readonly string[] =>
+  slices === 0
     ? []
-    : [`${what}: ${whole(trials)} of ${whole(cell.trials + cell.invalidTrials + cell.failedTrials)} trials`];
+    : [`${what}: ${whole(slices)} of ${whole(cell.slices + cell.invalidSlices + cell.failedSlices)} slices`];
 
 /** `host, macvlan: stood still 12–30 times`: what differs in its figures alone is one remark on several networks. */
 function toldOnce(
@@ -139,8 +139,8 @@ function toldOnce(
 
 export function controlText(summary: Summary): string {
   const { trusted } = summary.control;
-  const what = `The reference ${summary.reference} ran twice in each block; the ratio of the two should be 1.`;
-  if (trusted === null) return `${what} Too few valid blocks to judge it.`;
+  const what = `The reference ${summary.reference} ran twice in each restart; the ratio of the two should be 1.`;
+  if (trusted === null) return `${what} Too few valid restarts to judge it.`;
   return trusted
     ? `${what} It does not differ from 1 by more than ${percent(summary.margin)} beyond chance.`
     : `${what} It is not: something other than the network decides what is measured here. Do not trust the ratios.`;
@@ -149,7 +149,7 @@ export function controlText(summary: Summary): string {
 /** What the latencies of a study are. A tool that stamps at the send has none but service times. */
 export const latencyLegend = ({ generator }: Summary): string =>
   `${generator?.timedFrom === 'send' ? 'Service times from the actual send' : 'Response times from the intended send'}, ` +
-  'in milliseconds, over all valid trials, with 95 % intervals; the greatest sample (max) has none, because a longer run ' +
+  'in milliseconds, over all valid slices, with 95 % intervals; the greatest sample (max) has none, because a longer run ' +
   'has a greater one.';
 
 export const generatorName = ({ name, version }: NonNullable<Summary['generator']>): string =>
@@ -160,7 +160,7 @@ export function loadedBy({ generator }: Summary): string | null {
   if (generator === undefined) return null;
   return (
     `A second opinion: ${generatorName(generator)} made the load, not Barewire's own generator. ` +
-    (generator.loop === 'closed' ? 'It takes no rate: each trial is a closed loop. ' : '') +
+    (generator.loop === 'closed' ? 'It takes no rate: each slice is a closed loop. ' : '') +
     (generator.timedFrom === 'send' ? 'Its latencies are service times, from the actual send. ' : '') +
     `What it cannot say stands below.`
   );

@@ -1,6 +1,6 @@
 import type { Refusal } from './summary.js';
 
-/** Figures that stand by themselves, and ranges of them: not those of a name such as p99.9 or b1-02. */
+/** Figures that stand by themselves, and ranges of them: not those of a name such as p99.9 or r1-02. */
 const FIGURES = /(?<![\w.,-])\d+(?:,\d{3})*(?:\.\d+)?(?:–\d+(?:,\d{3})*(?:\.\d+)?)?(?!\w|[.,-]\w)/g;
 
 /** What texts have in common when only their figures differ. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { figureSchema, LATENCY_KEYS, refusalSchema, verdictSchema, type LatencyKey } from './summary.js';
+import { estimateSchema, LATENCY_KEYS, refusalSchema, verdictSchema, type LatencyKey } from './summary.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
@@ -11,7 +11,7 @@ export const comparedRunSchema = z.object({
   testbed: z.string(),
   startedAt: z.string(),
   version: z.string(),
-  blocks: z.number().int(),
+  restarts: z.number().int(),
   /** Files and lines of the directory that could not be read, and count in nothing. */
   refused: z.array(refusalSchema).default([]),
 });
@@ -25,7 +25,7 @@ export type Change = z.infer<typeof changeSchema>;
  * The ratio of b to a, with a verdict on b. No verdict where the ratio is none, on the greatest sample, and on a direct
  * ratio of two loads that differ.
  */
-export const judgedRatioSchema = z.object({ ratio: figureSchema, verdict: verdictSchema.nullable() });
+export const judgedRatioSchema = z.object({ ratio: estimateSchema, verdict: verdictSchema.nullable() });
 export type JudgedRatio = z.infer<typeof judgedRatioSchema>;
 
 /** `cpu` is client and server together, user, system and softirq. */
@@ -34,11 +34,11 @@ export const COMPARED_KEYS: readonly ComparedKey[] = [...LATENCY_KEYS, 'cpu'];
 
 export const comparedFigureSchema = z.object({
   /** Milliseconds, or CPU microseconds per request. */
-  a: figureSchema,
-  b: figureSchema,
+  a: estimateSchema,
+  b: estimateSchema,
   /** The figures themselves: what the machines became faster or slower by is in it. */
   direct: judgedRatioSchema,
-  /** The figures' ratios to the reference in their own blocks, which is what the network alone became; null for the reference. */
+  /** The figures' ratios to the reference in their own restarts, which is what the network alone became; null for the reference. */
   byReference: judgedRatioSchema.nullable(),
   /**
    * Worse by more than the margin, beyond chance (one family over all figures): by the reference where both runs have it,

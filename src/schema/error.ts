@@ -29,7 +29,7 @@ export interface ErrorFacts {
   readonly code: ErrorCode;
   readonly fault: Fault;
   /** What to do about it, one sentence. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -47,3 +47,27 @@ export class BarewireError extends Error {
     this.hint = facts.hint;
   }
 }
+
+interface UserErrorOptions {
+  readonly code?: ErrorCode;
+  readonly cause?: unknown;
+}
+
+/** The request is wrong: exit status 2. The code is `bad-input` unless another one is given. */
+export const userError = (
+  message: string,
+  hint: string,
+  { code = 'bad-input', cause }: UserErrorOptions = {},
+): BarewireError => new BarewireError(message, { code, fault: 'user', hint, cause });
+
+/** This machine or a host cannot do what was requested: exit status 3. */
+export const machineError = (
+  code: ErrorCode,
+  message: string,
+  hint: string,
+  cause?: unknown,
+): BarewireError => new BarewireError(message, { code, fault: 'machine', hint, cause });
+
+/** A defect of Barewire: exit status 1. */
+export const bug = (message: string, cause?: unknown): BarewireError =>
+  new BarewireError(message, { code: 'bug', fault: 'bug', cause });

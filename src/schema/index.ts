@@ -1,15 +1,23 @@
 /** The formats that others read, and the one error type. Everything here is plain data. */
-export { BarewireError, type ErrorCode, type ErrorFacts, type Fault } from './error.js';
+export {
+  BarewireError,
+  bug,
+  machineError,
+  userError,
+  type ErrorCode,
+  type ErrorFacts,
+  type Fault,
+} from './error.js';
 export { asOne, refusalTexts, withoutFigures } from './alike.js';
 export { nearest } from './nearest.js';
 export { parseObjective, printObjective, type Objective } from './objective.js';
 export {
   actionSchema,
-  madeSchema,
+  undoTargetSchema,
   printAction,
   stepSchema,
   type Action,
-  type Made,
+  type UndoTarget,
   type Step,
 } from './step.js';
 export {
@@ -25,12 +33,12 @@ export {
   type JudgedRatio,
 } from './compare.js';
 export {
-  certificateSchema,
+  selfCheckSchema,
   ERROR_KINDS,
   loadPlanSchema,
   loadReadingSchema,
   loadResultSchema,
-  type Certificate,
+  type SelfCheck,
   type ErrorKind,
   type LoadPlan,
   type LoadReading,
@@ -38,35 +46,35 @@ export {
 } from './load.js';
 export {
   GENERATORS,
-  peerCertificateSchema,
-  peerResultSchema,
-  peerSchema,
+  externalSelfCheckSchema,
+  externalResultSchema,
+  externalGeneratorSchema,
   type GeneratorName,
-  type PeerCertificate,
-  type PeerFacts,
-  type PeerResult,
-} from './peer.js';
+  type ExternalSelfCheck,
+  type ExternalGenerator,
+  type ExternalResult,
+} from './external.js';
 export {
   ROLES,
-  plannedTrialSchema,
-  trialRecordSchema,
+  plannedSliceSchema,
+  sliceRecordSchema,
   type CpuCost,
-  type MeasuredTrial,
-  type PlannedTrial,
+  type MeasuredSlice,
+  type PlannedSlice,
   type SideMetrics,
-  type TrialRecord,
-} from './trial.js';
+  type SliceRecord,
+} from './slice.js';
 export {
   LATENCY_KEYS,
   QUANTILES,
   QUANTILE_NAMES,
   summarySchema,
   type Cell,
-  type Figure,
-  type Figures,
+  type Estimate,
+  type LatencyEstimates,
   type LatencyKey,
   type NetworkSummary,
-  type PathLength,
+  type InstructionsPerRequest,
   type QuantileName,
   type Refusal,
   type Summary,

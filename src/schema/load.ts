@@ -50,7 +50,7 @@ export type ErrorKind = (typeof ERROR_KINDS)[number];
 const spread = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
 /** What the generator can vouch for. Lateness and lag in microseconds. */
-export const certificateSchema = z.object({
+export const selfCheckSchema = z.object({
   valid: z.boolean(),
   reasons: z.array(z.string()).readonly(),
   offeredRps: z.number().nullable(),
@@ -58,7 +58,7 @@ export const certificateSchema = z.object({
   /** From the intended time to the send, of every request. */
   sendLatenessUs: spread,
   /** From when the request was due and its connection free to the send: late by the generator alone. */
-  ownLatenessUs: spread.optional(),
+  schedulingDelayUs: spread.optional(),
   /** Between two turns of the event loop beyond the wait that was asked for. */
   loopLagUs: spread,
   /** Times that a generator thread stood still for more than the limit of METHODOLOGY.md though it was not asleep. */
@@ -81,7 +81,7 @@ export const certificateSchema = z.object({
   cpuShare: z.number(),
   connectionsLost: z.number(),
 });
-export type Certificate = z.infer<typeof certificateSchema>;
+export type SelfCheck = z.infer<typeof selfCheckSchema>;
 
 /** What was answered in a part of the window, in milliseconds of it. */
 export const loadReadingSchema = z.object({
@@ -106,11 +106,11 @@ export const loadResultSchema = z.object({
    * How much of that was spent looking for something to do: no work of any request, and no sign of saturation. Take it off
    * what the generator's side is said to cost. The sum is measured; its split is estimated from what one look costs.
    */
-  spunSeconds: z.object({ user: z.number(), system: z.number() }).optional(),
+  busyPolledSeconds: z.object({ user: z.number(), system: z.number() }).optional(),
   /** HdrHistogram V2, compressed, base64; nanoseconds, from the intended time. */
   response: z.string(),
   /** The same from the actual send. */
   service: z.string(),
-  certificate: certificateSchema,
+  selfCheck: selfCheckSchema,
 });
 export type LoadResult = z.infer<typeof loadResultSchema>;

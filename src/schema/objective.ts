@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { nearest } from './nearest.js';
 import { LATENCY_KEYS, type LatencyKey } from './summary.js';
 
-/** What a rate must keep to be called carried, beside being answered: a latency of each trial below a limit. */
+/** What a rate must keep to be called carried, beside being answered: a latency of each slice below a limit. */
 export const objectiveSchema = z.object({
   latency: z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]),
   limitMs: z.number().positive(),

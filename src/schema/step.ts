@@ -35,7 +35,7 @@ export type Action = z.infer<typeof actionSchema>;
  * What a step leaves on the machine, and so what its undo takes away. Taking away what is gone already is fine.
  * A `sysctl` is put back to the value that the journal found; a `process` is ended with its whole session.
  */
-export const madeSchema = z.discriminatedUnion('kind', [
+export const undoTargetSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('netns'), name: z.string() }),
   z.object({ kind: z.literal('link'), netns, name: z.string() }),
   z.object({ kind: z.literal('route'), netns, destination: z.string() }),
@@ -45,10 +45,10 @@ export const madeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('directory'), path: z.string() }),
   z.object({ kind: z.literal('process'), name: z.string() }),
 ]);
-export type Made = z.infer<typeof madeSchema>;
+export type UndoTarget = z.infer<typeof undoTargetSchema>;
 
 /** `undo: null` says that the change goes away with what an earlier step made (an address with its link). */
-export const stepSchema = z.object({ why: z.string(), do: actionSchema, undo: madeSchema.nullable() });
+export const stepSchema = z.object({ why: z.string(), do: actionSchema, undo: undoTargetSchema.nullable() });
 export type Step = z.infer<typeof stepSchema>;
 
 /** The line that a reader would type to take the step by hand. */

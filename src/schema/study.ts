@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { objectiveSchema } from './objective.js';
-import { GENERATORS, peerSchema } from './peer.js';
+import { GENERATORS, externalGeneratorSchema } from './external.js';
 
 /** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
 export const rateSchema = z.discriminatedUnion('kind', [
@@ -25,10 +25,10 @@ export const resolvedStudySchema = z.object({
   networks: z.array(z.string()).readonly(),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),
-  /** After the blocks the highest rate of each network is searched; an objective asks for it too. */
+  /** After the restarts the highest rate of each network is searched; an objective asks for it too. */
   maximum: z.boolean().default(false),
   objective: objectiveSchema.optional(),
-  blocks: z.number().int().positive(),
+  restarts: z.number().int().positive(),
   durationMs: z.number().positive(),
   warmupMs: z.number().nonnegative(),
   timeoutMs: z.number().positive(),
@@ -57,7 +57,7 @@ export const networkStatusSchema = z.object({
 });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
-/** study.json: all that a resume needs to plan the same trials again, and a report to say where it was measured. */
+/** study.json: all that a resume needs to plan the same slices again, and a report to say where it was measured. */
 export const studyRecordSchema = z.object({
   schema: z.literal(1),
   version: z.string(),
@@ -66,9 +66,9 @@ export const studyRecordSchema = z.object({
   networks: z.array(networkStatusSchema),
   /** The reference's closed-loop maximum by workload, requests per second; null where nothing rests on it. */
   referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
-  cannotTell: z.array(z.string()),
+  limitations: z.array(z.string()),
   /** The tool that makes the load, where it is not Barewire's own generator. */
-  generator: peerSchema.optional(),
+  generator: externalGeneratorSchema.optional(),
   environment: z.record(z.string(), environmentSchema),
 });
 export type StudyRecord = z.infer<typeof studyRecordSchema>;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { instructionsSchema } from './cost.js';
-import { peerSchema } from './peer.js';
-import { cpuCostSchema } from './trial.js';
+import { externalGeneratorSchema } from './external.js';
+import { cpuCostSchema } from './slice.js';
 
 /** The quantiles of every table and file, by their published names; `max` is the greatest sample. */
 export const QUANTILES = {
@@ -20,23 +20,23 @@ export type LatencyKey = QuantileName | 'max';
 export const LATENCY_KEYS: readonly LatencyKey[] = [...QUANTILE_NAMES, 'max'];
 
 /** A figure with what it rests on, or none with the reason: never a bare number. `low` and `high` bound 95 %. */
-export const figureSchema = z.union([
+export const estimateSchema = z.union([
   z.object({ value: z.number(), low: z.number().nullable(), high: z.number().nullable() }),
   z.object({ value: z.null(), why: z.string() }),
 ]);
-export type Figure = z.infer<typeof figureSchema>;
+export type Estimate = z.infer<typeof estimateSchema>;
 
-const figures = z.record(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema);
-export type Figures = z.infer<typeof figures>;
+const figures = z.record(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema);
+export type LatencyEstimates = z.infer<typeof figures>;
 
 /** A file of a results directory, or a line of one, that was not taken, and why. */
 export const refusalSchema = z.object({ file: z.string(), why: z.string() });
 export type Refusal = z.infer<typeof refusalSchema>;
 
-/** Against the reference, from paired ratios; `undecided` says how many blocks in all would decide it. */
+/** Against the reference, from paired ratios; `undecided` says how many restarts in all would decide it. */
 export const verdictSchema = z.object({
   verdict: z.enum(['better', 'worse', 'equivalent', 'undecided']),
-  blocksNeeded: z.number().int().nullable(),
+  restartsNeeded: z.number().int().nullable(),
 });
 export type Verdict = z.infer<typeof verdictSchema>;
 
@@ -45,35 +45,35 @@ export const cellSchema = z.object({
   rateRps: z.number(),
   rateOfMax: z.number().nullable(),
   achievedRps: z.number(),
-  /** Valid trials; invalid and failed ones are counted beside it and not averaged in. */
-  trials: z.number().int(),
-  invalidTrials: z.number().int(),
-  failedTrials: z.number().int(),
+  /** Valid slices; invalid and failed ones are counted beside it and not averaged in. */
+  slices: z.number().int(),
+  invalidSlices: z.number().int(),
+  failedSlices: z.number().int(),
   samples: z.number().int(),
   latencyMs: figures,
   serviceMs: figures,
-  ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema),
+  ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
   verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
   cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
-  /** CPU per request, both sides together, against the reference's in the same blocks; absent for the reference. */
-  cpuRatioToReference: figureSchema.optional(),
+  /** CPU per request, both sides together, against the reference's in the same restarts; absent for the reference. */
+  cpuRatioToReference: estimateSchema.optional(),
   /** What decided the tail, in words: time-outs, drops, stalls, steal. */
   tail: z.array(z.string()),
-  certificate: z.object({ valid: z.boolean(), reasons: z.array(z.string()) }),
+  selfCheck: z.object({ valid: z.boolean(), reasons: z.array(z.string()) }),
   /** Points of the latency-by-percentile plot, ascending: quantile 0…1 and milliseconds; ends where the samples end. */
   curve: z.array(z.object({ quantile: z.number(), ms: z.number() })),
 });
 export type Cell = z.infer<typeof cellSchema>;
 
-/** Of cost.json, where that is beside the trials: instructions a request in an emulated machine, and their ratio to the reference's. */
-export const pathLengthSchema = z.object({
+/** Of cost.json, where that is beside the slices: instructions a request in an emulated machine, and their ratio to the reference's. */
+export const instructionsPerRequestSchema = z.object({
   kernel: z.string(),
   workload: z.string(),
   connections: z.number().int(),
   instructions: instructionsSchema,
   ratio: z.number().nullable(),
 });
-export type PathLength = z.infer<typeof pathLengthSchema>;
+export type InstructionsPerRequest = z.infer<typeof instructionsPerRequestSchema>;
 
 export const networkSummarySchema = z.object({
   name: z.string(),
@@ -81,13 +81,13 @@ export const networkSummarySchema = z.object({
   what: z.string(),
   status: z.enum(['measured', 'unsupported', 'failed']),
   reason: z.string().nullable(),
-  /** Median over the trials. */
-  setup: z.object({ steps: z.number().int(), ms: z.number(), downMs: z.number() }).nullable(),
+  /** Median over the slices. */
+  setup: z.object({ steps: z.number().int(), ms: z.number(), tearDownMs: z.number() }).nullable(),
   /** The highest rate that held, of the first workload that has one; null where none was asked for and none showed. */
-  maxRps: figureSchema.nullable(),
+  maxRps: estimateSchema.nullable(),
   /** The same of each workload, where the study searched for it. No `high`: the load generator is the limit. */
-  maxRpsByWorkload: z.record(z.string(), figureSchema).optional(),
-  pathLengths: z.array(pathLengthSchema).optional(),
+  maxRpsByWorkload: z.record(z.string(), estimateSchema).optional(),
+  pathLengths: z.array(instructionsPerRequestSchema).optional(),
   cells: z.array(cellSchema),
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;
@@ -100,13 +100,13 @@ export const summarySchema = z.object({
   ip: z.literal(6).optional(),
   startedAt: z.string(),
   reference: z.string(),
-  blocks: z.number().int(),
+  restarts: z.number().int(),
   /** Inside it two networks count as equivalent, a share: 0.05. */
   margin: z.number().default(0.05),
-  /** True when every planned trial is in; false after an interrupt. */
+  /** True when every planned slice is in; false after an interrupt. */
   complete: z.boolean(),
-  plannedTrials: z.number().int(),
-  trials: z.number().int(),
+  plannedSlices: z.number().int(),
+  slices: z.number().int(),
   wallS: z.number(),
   /** Share of the wall time in recorded windows, 0 to 1. */
   measuringShare: z.number(),
@@ -117,12 +117,12 @@ export const summarySchema = z.object({
   /** What of the results directory could not be read, and counts in nothing. */
   refused: z.array(refusalSchema).default([]),
   /** What this testbed cannot tell. */
-  cannotTell: z.array(z.string()),
+  limitations: z.array(z.string()),
   /** The tool that made the load in the place of Barewire's own generator; absent where that made it. */
-  generator: peerSchema.optional(),
+  generator: externalGeneratorSchema.optional(),
   networks: z.array(networkSummarySchema),
   control: z.object({
-    aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), figureSchema),
+    aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
     trusted: z.boolean().nullable(),
   }),
   environment: z.record(

@@ -1,5 +1,5 @@
 import type { Exit, Machine, RunningProcess } from '../machine/index.js';
-import { BarewireError, type Step } from '../schema/index.js';
+import { BarewireError, type Step, machineError } from '../schema/index.js';
 import { nginxConfig, type NginxRequest } from './nginx-config.js';
 import { allWorkloads } from './workload.js';
 
@@ -64,7 +64,7 @@ const RETRY_MS = 5;
 /** Starts nginx; call `ready` before any load. */
 export async function startServer(machine: Machine, request: ServerRequest): Promise<Server> {
   const { files, nginx } = serverSteps(request);
-  const { mark } = await machine.take(files);
+  const { mark } = await machine.apply(files);
   try {
     const running = await machine.start(nginx);
     let exit: Exit | undefined;
@@ -104,19 +104,16 @@ async function untilAnswered(running: RunningProcess, ask: () => Promise<void>):
 }
 
 const endedEarly = ({ code, signal, stderrTail }: Exit): BarewireError =>
-  new BarewireError(
-    `nginx ended in mid-trial by ${signal ?? `exit status ${String(code)}`}. ${stderrTail}`.trim(),
-    {
-      code: 'process-failed',
-      fault: 'machine',
-      hint: 'Look for who ended it: the kernel when memory ran out, or an administrator.',
-    },
+  machineError(
+    'process-failed',
+    `nginx ended in mid-slice by ${signal ?? `exit status ${String(code)}`}. ${stderrTail}`.trim(),
+    'Look for who ended it: the kernel when memory ran out, or an administrator.',
   );
 
 const notReady = (message: string, cause: unknown): BarewireError =>
-  new BarewireError(message, {
-    code: 'server-not-ready',
-    fault: 'machine',
-    hint: 'Try `nginx -V` by hand; `barewire doctor` says what this machine lacks.',
+  machineError(
+    'server-not-ready',
+    message,
+    'Try `nginx -V` by hand; `barewire doctor` says what this machine lacks.',
     cause,
-  });
+  );

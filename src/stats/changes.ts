@@ -3,7 +3,7 @@ import type { Change, Comparison, Environment, StudyRecord } from '../schema/ind
 /** Counts since boot are another number each time, and say nothing of the machine. */
 const COUNTED = 'SinceBoot';
 /** These name a run, or say how much of it there is, and change nothing that is measured. */
-const OF_THE_RUN = ['name', 'seed', 'blocks', 'networks', 'workloads', 'rates', 'margin', 'maximum'];
+const OF_THE_RUN = ['name', 'seed', 'restarts', 'networks', 'workloads', 'rates', 'margin', 'maximum'];
 
 /** What is not the same in two runs: of their hosts, and of their settings. */
 export function changesOf(a: StudyRecord, b: StudyRecord): Pick<Comparison, 'environment' | 'spec'> {

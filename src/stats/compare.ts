@@ -1,5 +1,5 @@
 import type { ComparedRun, Comparison, Refusal, StudyRecord } from '../schema/index.js';
-import { blockCount, groupCells, loadKey, type CellTrials, type TrialData } from './cells.js';
+import { restartCount, groupCells, loadKey, type CellSlices, type SliceData } from './cells.js';
 import { changesOf } from './changes.js';
 import { comparedCells, type CellPair, type Referred } from './compared-cells.js';
 import { comparedMaxima } from './compared-maxima.js';
@@ -13,7 +13,7 @@ const SAME_RATE = 0.02;
 /** A results directory as it was read. */
 export interface StudyData {
   readonly study: StudyRecord;
-  readonly trials: readonly TrialData[];
+  readonly slices: readonly SliceData[];
   /** As a person named it. */
   readonly directory?: string;
   /** What of it could not be read. */
@@ -26,15 +26,15 @@ export interface CompareOptions {
 }
 
 interface Run extends StudyData {
-  readonly cells: readonly CellTrials[];
+  readonly cells: readonly CellSlices[];
 }
 
 /**
  * What became better or worse from run `a` to run `b`, for each network at each workload and rate that both have. The runs share
- * no blocks, so their means are compared as independent (Welch), figures directly and ratios to the reference.
+ * no restarts, so their means are compared as independent (Welch), figures directly and ratios to the reference.
  */
 export function compareStudies(a: StudyData, b: StudyData, options: CompareOptions = {}): Comparison {
-  const runs = [a, b].map((run): Run => ({ ...run, cells: groupCells(run.trials) })) as [Run, Run];
+  const runs = [a, b].map((run): Run => ({ ...run, cells: groupCells(run.slices) })) as [Run, Run];
   const [cellsA, cellsB] = [runs[0].cells, runs[1].cells];
   const pairs = pairUp(cellsA, cellsB);
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
@@ -57,21 +57,21 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
   };
 }
 
-const runOf = ({ study, trials, directory, refused = [] }: StudyData): ComparedRun => ({
+const runOf = ({ study, slices, directory, refused = [] }: StudyData): ComparedRun => ({
   ...(directory === undefined ? {} : { directory }),
   study: study.spec.name,
   testbed: study.spec.testbed,
   startedAt: study.startedAt,
   version: study.version,
-  blocks: blockCount(trials),
+  restarts: restartCount(slices),
   refused: [...refused],
 });
 
 /** A share of the maximum is the same cell in both runs, though it is another rate. */
-const sameCell = (cell: CellTrials): string =>
+const sameCell = (cell: CellSlices): string =>
   `${cell.network} ${cell.workload} ${cell.rateOfMax === null ? cell.rateRps : `${cell.rateOfMax} of the maximum`}`;
 
-function pairUp(a: readonly CellTrials[], b: readonly CellTrials[]): CellPair[] {
+function pairUp(a: readonly CellSlices[], b: readonly CellSlices[]): CellPair[] {
   const others = new Map(b.map((cell) => [sameCell(cell), cell]));
   return a.flatMap((cell) => {
     const other = others.get(sameCell(cell));
@@ -81,12 +81,12 @@ function pairUp(a: readonly CellTrials[], b: readonly CellTrials[]): CellPair[] 
   });
 }
 
-function referred(cell: CellTrials, all: readonly CellTrials[]): Referred {
+function referred(cell: CellSlices, all: readonly CellSlices[]): Referred {
   const own = all.find((other) => other.network === REFERENCE && loadKey(other) === loadKey(cell));
   return { cell, reference: own === undefined || own === cell ? null : own };
 }
 
-function alone(cells: readonly CellTrials[], others: readonly CellTrials[]): Comparison['onlyA'] {
+function alone(cells: readonly CellSlices[], others: readonly CellSlices[]): Comparison['onlyA'] {
   const known = new Set(others.map(sameCell));
   return cells
     .filter((cell) => !known.has(sameCell(cell)))
@@ -109,8 +109,8 @@ function warningsOf(
     pairs.some(({ sameLoad }) => !sameLoad) &&
       `The reference has another maximum (${maxima(runs)}), so that the same share of it is another rate: direct ratios are of ` +
         'different loads, and get no verdict. Absolute rates (--rates 20k) compare machines.',
-    ...runs.map((run, at) => fewBlocks(run, RUNS[at]!)),
-    ...runs.flatMap(({ trials }, at) => leftOut(trials).map((text) => `In the ${RUNS[at]!}: ${text}`)),
+    ...runs.map((run, at) => fewRestarts(run, RUNS[at]!)),
+    ...runs.flatMap(({ slices }, at) => leftOut(slices).map((text) => `In the ${RUNS[at]!}: ${text}`)),
     ...runs.map((run, at) => untrusted(run, RUNS[at]!)),
   ].filter((warning) => typeof warning === 'string');
 }
@@ -127,12 +127,12 @@ const maxima = (runs: readonly [Run, Run]): string =>
 /** Student's t for two degrees of freedom is 4.3, and for eight 2.3. */
 const FEW_BLOCKS = 4;
 
-function fewBlocks({ trials }: Run, name: string): string | false {
-  const blocks = blockCount(trials);
-  if (blocks >= FEW_BLOCKS) return false;
-  if (blocks > 1)
-    return `The ${name} has ${blocks} blocks, which is few: its intervals are wide whatever the network. Use --blocks 6.`;
-  return `The ${name} has ${blocks === 1 ? 'one block' : 'no block'}: nothing can be told from chance. Use --blocks 6.`;
+function fewRestarts({ slices }: Run, name: string): string | false {
+  const restarts = restartCount(slices);
+  if (restarts >= FEW_BLOCKS) return false;
+  if (restarts > 1)
+    return `The ${name} has ${restarts} restarts, which is few: its intervals are wide whatever the network. Use --restarts 6.`;
+  return `The ${name} has ${restarts === 1 ? 'one restart' : 'no restart'}: nothing can be told from chance. Use --restarts 6.`;
 }
 
 function untrusted({ study, cells }: Run, name: string): string | false {

@@ -3,27 +3,27 @@ import {
   type ComparedCell,
   type ComparedFigure,
   type ComparedKey,
-  type Figure,
+  type Estimate,
   type JudgedRatio,
 } from '../schema/index.js';
 import { latencies } from './cell-summary.js';
-import type { CellTrials } from './cells.js';
+import type { CellSlices } from './cells.js';
 import { cpuEstimate, cpuRatioEstimate } from './cpu.js';
 import {
-  differenceOf,
-  figureOf,
+  welchDifference,
+  toEstimate,
   latencyEstimate,
   ratioEstimate,
-  type Estimate,
-  type Estimated,
+  type LogEstimate,
+  type LogEstimateOrReason,
 } from './estimate.js';
 import { seriesOf } from './series.js';
 import { beyond, verdicts } from './verdicts.js';
 
 /** A cell with the reference's at the same workload and rate; null where there is none, or where it is the reference. */
 export interface Referred {
-  readonly cell: CellTrials;
-  readonly reference: CellTrials | null;
+  readonly cell: CellSlices;
+  readonly reference: CellSlices | null;
 }
 
 /** The same cell in two runs. */
@@ -37,8 +37,8 @@ export interface CellPair {
 /** How one figure of a cell changed, on the log scale. */
 interface Changed {
   readonly key: ComparedKey;
-  readonly direct: Estimated;
-  readonly byReference: Estimated | null;
+  readonly direct: LogEstimateOrReason;
+  readonly byReference: LogEstimateOrReason | null;
   readonly sameLoad: boolean;
 }
 
@@ -79,9 +79,9 @@ const named = ({ a, b }: CellPair): Omit<ComparedCell, 'figures'> => ({
   rateRps: { a: a.cell.rateRps, b: b.cell.rateRps },
 });
 
-const figuresOf = (cell: CellTrials): Record<ComparedKey, Figure> => ({
+const figuresOf = (cell: CellSlices): Record<ComparedKey, Estimate> => ({
   ...latencies(cell, 'response'),
-  cpu: figureOf(cpuEstimate(cell), 1),
+  cpu: toEstimate(cpuEstimate(cell), 1),
 });
 
 function changeOf({ a, b, sameLoad }: CellPair, key: ComparedKey, why: string | null): Changed {
@@ -92,22 +92,22 @@ function changeOf({ a, b, sameLoad }: CellPair, key: ComparedKey, why: string | 
   return { key, direct, byReference: changed(...ratios), sameLoad };
 }
 
-function changed(a: Estimated, b: Estimated): Estimated {
+function changed(a: LogEstimateOrReason, b: LogEstimateOrReason): LogEstimateOrReason {
   if ('why' in a) return { why: `before: ${a.why}` };
-  return 'why' in b ? { why: `after: ${b.why}` } : differenceOf(b, a);
+  return 'why' in b ? { why: `after: ${b.why}` } : welchDifference(b, a);
 }
 
-const valueOf = (cell: CellTrials, key: ComparedKey): Estimated =>
+const valueOf = (cell: CellSlices, key: ComparedKey): LogEstimateOrReason =>
   key === 'cpu' ? cpuEstimate(cell) : latencyEstimate(seriesOf(cell, 'response'), key);
 
-const ratioOf = (cell: CellTrials, reference: CellTrials, key: ComparedKey): Estimated =>
+const ratioOf = (cell: CellSlices, reference: CellSlices, key: ComparedKey): LogEstimateOrReason =>
   key === 'cpu'
     ? cpuRatioEstimate(cell, reference)
     : ratioEstimate(seriesOf(cell, 'response'), seriesOf(reference, 'response'), key);
 
 interface Judged {
   readonly key: ComparedKey;
-  readonly change: Estimated | null;
+  readonly change: LogEstimateOrReason | null;
   readonly judged: boolean;
 }
 
@@ -120,16 +120,16 @@ function judge(family: readonly Judged[], margin: number): JudgedRatio[] {
   );
   let next = 0;
   return family.map(({ change }, at) => ({
-    ratio: figureOf(change ?? { why: 'not compared' }, 1),
+    ratio: toEstimate(change ?? { why: 'not compared' }, 1),
     verdict: estimates[at] == null ? null : found[next++]!,
   }));
 }
 
-const estimateOf = ({ key, change }: Pick<Judged, 'key' | 'change'>): Estimate | null =>
+const estimateOf = ({ key, change }: Pick<Judged, 'key' | 'change'>): LogEstimate | null =>
   change === null || 'why' in change || key === 'max' ? null : change;
 
 /** By the reference where there is a ratio by it: the machines may have become slower, and the network not. */
-function deciding({ key, direct, byReference, sameLoad }: Changed): Estimate | null {
+function deciding({ key, direct, byReference, sameLoad }: Changed): LogEstimate | null {
   const own = estimateOf({ key, change: byReference });
   return own ?? (sameLoad ? estimateOf({ key, change: direct }) : null);
 }

@@ -1,6 +1,6 @@
 import { LATENCY_KEYS, type LatencyKey, type Summary } from '../schema/index.js';
-import type { CellTrials } from './cells.js';
-import { figureOf, meanOf, ratioEstimate, type Estimate } from './estimate.js';
+import type { CellSlices } from './cells.js';
+import { toEstimate, meanLogEstimate, ratioEstimate, type LogEstimate } from './estimate.js';
 import { seriesOf } from './series.js';
 import { pValue } from './verdicts.js';
 
@@ -14,14 +14,14 @@ export interface Control {
 }
 
 /**
- * The reference against itself: its second run over its first, in each block and at each workload and rate. The order
- * in a block is random, so the true ratio is 1 unless something other than the network decides what is measured.
+ * The reference against itself: its second run over its first, in each restart and at each workload and rate. The order
+ * in a restart is random, so the true ratio is 1 unless something other than the network decides what is measured.
  *
  * It is not trusted when a ratio differs from 1 beyond the margin and beyond chance (Bonferroni over the quantiles).
  */
-export function controlOf(reference: readonly CellTrials[], margin: number): Control {
+export function controlOf(reference: readonly CellSlices[], margin: number): Control {
   const ratios = LATENCY_KEYS.flatMap((key) => selfRatio(reference, key));
-  const aa = Object.fromEntries(ratios.map(({ key, estimate }) => [key, figureOf(estimate, 1)]));
+  const aa = Object.fromEntries(ratios.map(({ key, estimate }) => [key, toEstimate(estimate, 1)]));
   const judged = ratios.filter(({ key, estimate }) => key !== 'max' && estimate.error !== null);
   const apart = judged.filter(
     ({ estimate }) =>
@@ -33,10 +33,10 @@ export function controlOf(reference: readonly CellTrials[], margin: number): Con
 
 interface SelfRatio {
   readonly key: LatencyKey;
-  readonly estimate: Estimate;
+  readonly estimate: LogEstimate;
 }
 
-function selfRatio(reference: readonly CellTrials[], key: LatencyKey): SelfRatio[] {
+function selfRatio(reference: readonly CellSlices[], key: LatencyKey): SelfRatio[] {
   const ratios = reference.flatMap((cell) => {
     const estimated = ratioEstimate(
       seriesOf(cell, 'response', 'control'),
@@ -47,8 +47,8 @@ function selfRatio(reference: readonly CellTrials[], key: LatencyKey): SelfRatio
   });
   if (ratios.length === 0) return [];
   const logs = ratios.flatMap((ratio) => ratio.logs);
-  const mean = meanOf(logs, logs.length);
-  // Cells of one block do not tell how far blocks are apart.
+  const mean = meanLogEstimate(logs, logs.length);
+  // Cells of one restart do not tell how far restarts are apart.
   const error = ratios.some((ratio) => ratio.error !== null) ? mean.error : null;
   return [{ key, estimate: { ...mean, error } }];
 }
@@ -59,6 +59,6 @@ function warn(apart: readonly SelfRatio[]): string {
     `Two runs of the reference differ (${ratios.join(', ')}) by more than chance and the margin: ` +
     'something other than the network decides what is measured here. Do not trust the ratios. Stop what else runs on ' +
     'the hosts, let `barewire doctor` look for what is not steady (CPU frequency, steal, interrupts), and measure again ' +
-    'with more blocks.'
+    'with more restarts.'
   );
 }

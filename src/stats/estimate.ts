@@ -1,11 +1,11 @@
-import { QUANTILES, type Figure, type LatencyKey } from '../schema/index.js';
+import { QUANTILES, type Estimate, type LatencyKey } from '../schema/index.js';
 import { quantileRank, TAIL_SHARE } from './order-ranks.js';
 import { Samples } from './samples.js';
 import {
-  blocksOf,
+  restartsOf,
   carried,
-  commonBlocks,
-  inBlocks,
+  commonRestarts,
+  inRestarts,
   partsOf,
   sectionsOf,
   type Carried,
@@ -13,56 +13,56 @@ import {
 } from './series.js';
 import { studentQuantile } from './student.js';
 
-// A histogram tells two values apart when they differ by 0.1 %: blocks that agree to the cell may still be that far
+// A histogram tells two values apart when they differ by 0.1 %: restarts that agree to the cell may still be that far
 // apart, and their spread is not taken for less.
 const RESOLUTION = 0.0005;
 
 /**
- * What the blocks say of a latency or a ratio, on the natural-log scale: the mean over sections of blocks. A section is
- * one block wherever a trial carries the figure by itself (see `carried`).
+ * What the restarts say of a latency or a ratio, on the natural-log scale: the mean over sections of restarts. A section is
+ * one restart wherever a slice carries the figure by itself (see `carried`).
  */
-export interface Estimate {
+export interface LogEstimate {
   readonly log: number;
   /** Standard error of `log`; null where a single section cannot tell. */
   readonly error: number | null;
   /** Student's degrees of freedom of `error`. */
   readonly df: number;
-  readonly blocks: number;
+  readonly restarts: number;
   /** Each section's own. */
   readonly logs: readonly number[];
 }
 
-export type Estimated = Estimate | { readonly why: string };
+export type LogEstimateOrReason = LogEstimate | { readonly why: string };
 
 /** ln of a latency in ns. */
-export function latencyEstimate(series: Series, key: LatencyKey): Estimated {
+export function latencyEstimate(series: Series, key: LatencyKey): LogEstimateOrReason {
   const carry = carried(series, key);
-  return 'why' in carry ? carry : overSections([series], blocksOf(series), carry, key);
+  return 'why' in carry ? carry : overSections([series], restartsOf(series), carry, key);
 }
 
-/** ln of the ratio of two latencies that were measured in the same blocks. */
-export function ratioEstimate(above: Series, below: Series, key: LatencyKey): Estimated {
-  const blocks = commonBlocks(above, below);
-  if (blocks.length === 0) return { why: 'no block has a valid trial of both' };
-  const pair = [inBlocks(above, blocks), inBlocks(below, blocks)];
+/** ln of the ratio of two latencies that were measured in the same restarts. */
+export function ratioEstimate(above: Series, below: Series, key: LatencyKey): LogEstimateOrReason {
+  const restarts = commonRestarts(above, below);
+  if (restarts.length === 0) return { why: 'no restart has a valid slice of both' };
+  const pair = [inRestarts(above, restarts), inRestarts(below, restarts)];
   const [a, b] = [carried(pair[0]!, key), carried(pair[1]!, key)];
   if ('why' in a) return a;
   if ('why' in b) return { why: `in the reference: ${b.why}` };
   const carry = { sections: Math.min(a.sections, b.sections), alone: a.alone && b.alone };
-  return overSections(pair, blocks, carry, key);
+  return overSections(pair, restarts, carry, key);
 }
 
 /** The mean of logs, with the error that their spread shows. */
-export function meanOf(logs: readonly number[], blocks: number): Estimate {
+export function meanLogEstimate(logs: readonly number[], restarts: number): LogEstimate {
   const log = logs.reduce((sum, value) => sum + value, 0) / logs.length;
   const squares = logs.reduce((sum, value) => sum + (value - log) ** 2, 0);
   const spread = Math.max(RESOLUTION, Math.sqrt(squares / (logs.length - 1)));
   const error = logs.length < 2 ? null : spread / Math.sqrt(logs.length);
-  return { log, error, df: logs.length - 1, blocks, logs };
+  return { log, error, df: logs.length - 1, restarts, logs };
 }
 
-/** The difference of two means from blocks that have nothing in common (Welch). */
-export function differenceOf(above: Estimate, below: Estimate): Estimate {
+/** The difference of two means from restarts that have nothing in common (Welch). */
+export function welchDifference(above: LogEstimate, below: LogEstimate): LogEstimate {
   const [a, b] = [(above.error ?? NaN) ** 2, (below.error ?? NaN) ** 2];
   const error = Math.sqrt(a + b);
   const known = Number.isFinite(error);
@@ -70,26 +70,26 @@ export function differenceOf(above: Estimate, below: Estimate): Estimate {
     log: above.log - below.log,
     error: known ? error : null,
     df: known ? (a + b) ** 2 / (a ** 2 / above.df + b ** 2 / below.df) : 0,
-    blocks: Math.min(above.blocks, below.blocks),
+    restarts: Math.min(above.restarts, below.restarts),
     logs: [],
   };
 }
 
 function overSections(
   series: readonly Series[],
-  blocks: readonly number[],
+  restarts: readonly number[],
   { sections, alone }: Exclude<Carried, { why: string }>,
   key: LatencyKey,
-): Estimated {
-  const logs = sectionsOf(blocks, sections).map((some) =>
+): LogEstimateOrReason {
+  const logs = sectionsOf(restarts, sections).map((some) =>
     series
-      .map((one) => partsOf(inBlocks(one, some)))
+      .map((one) => partsOf(inRestarts(one, some)))
       .map((parts) => (alone ? meanLog(parts, key) : pooledLog(Samples.pool(parts), key)))
       .reduce((above, below) => above - below),
   );
   // The pool carries it, but a section that holds most of the requests without an answer does not.
-  if (!logs.every(Number.isFinite)) return { why: 'lies in some blocks among requests that got no answer' };
-  return meanOf(logs, blocks.length);
+  if (!logs.every(Number.isFinite)) return { why: 'lies in some restarts among requests that got no answer' };
+  return meanLogEstimate(logs, restarts.length);
 }
 
 const meanLog = (parts: readonly Samples[], key: LatencyKey): number =>
@@ -110,8 +110,8 @@ function pooledLog(samples: Samples, key: LatencyKey): number {
 
 const nsAt = (samples: Samples, rank: number): number => samples.atRank(rank)?.highNs ?? Infinity;
 
-/** The estimate as a figure, with the ends between which the truth lies in 95 of 100 cases; none from one block. */
-export function figureOf(estimated: Estimated, unit: number): Figure {
+/** The estimate as a figure, with the ends between which the truth lies in 95 of 100 cases; none from one restart. */
+export function toEstimate(estimated: LogEstimateOrReason, unit: number): Estimate {
   if ('why' in estimated) return { value: null, why: estimated.why };
   const half = halfWidth(estimated);
   const at = (log: number): number => Math.exp(log) * unit;
@@ -119,5 +119,5 @@ export function figureOf(estimated: Estimated, unit: number): Figure {
   return { value: at(estimated.log), low: at(estimated.log - half), high: at(estimated.log + half) };
 }
 
-export const halfWidth = ({ error, df }: Estimate): number | null =>
+export const halfWidth = ({ error, df }: LogEstimate): number | null =>
   error === null ? null : studentQuantile(TAIL_SHARE, df) * error;

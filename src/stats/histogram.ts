@@ -1,5 +1,5 @@
 import { decodeFromCompressedBase64, encodeIntoCompressedBase64, Float64Histogram } from 'hdr-histogram-js';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, userError } from '../schema/index.js';
 
 /** Values above are counted as this one: 60 s, far beyond any time-out of a request. */
 export const HIGHEST_NS = 6e10;
@@ -126,12 +126,11 @@ function decodeHdr(text: string): Float64Histogram {
 }
 
 const damaged = (why: string, cause?: unknown): BarewireError =>
-  new BarewireError(`This is no histogram of Barewire: ${why}`, {
-    code: 'results-damaged',
-    fault: 'user',
-    hint: 'The file was cut short or changed after it was written; measure that trial again.',
-    cause,
-  });
+  userError(
+    `This is no histogram of Barewire: ${why}`,
+    'The file was cut short or changed after it was written; measure that slice again.',
+    { code: 'results-damaged', cause },
+  );
 
 // Shifts work on 32 bits: a greater value is indexed by its upper part, whose leading bits are the same.
 const INT_LIMIT = 0x80000000;

@@ -1,24 +1,24 @@
-import type { Figure, NetworkSummary, StudyRecord, WorkloadName } from '../schema/index.js';
+import type { Estimate, NetworkSummary, StudyRecord, WorkloadName } from '../schema/index.js';
 import { asksMaximum, searchStep } from './maximum-search.js';
 import { maximumOf } from './rate-search.js';
 import type { Evidence } from './rate-evidence.js';
 import { REFERENCE } from './reference-ratios.js';
 
-export type Maxima = Pick<NetworkSummary, 'maxRps' | 'maxRpsByWorkload'>;
+export type NetworkMaxima = Pick<NetworkSummary, 'maxRps' | 'maxRpsByWorkload'>;
 
 /**
- * The highest rate of each network that holds: by a search where the study asks for one. Else by its own trials where some
- * reached it at the first workload that says anything of it, or the reference's closed-loop maximum; null where no trial
+ * The highest rate of each network that holds: by a search where the study asks for one. Else by its own slices where some
+ * reached it at the first workload that says anything of it, or the reference's closed-loop maximum; null where no slice
  * came near it.
  */
 export const maximaOf =
   (study: StudyRecord, evidence: readonly Evidence[]) =>
-  (name: string): Maxima =>
+  (name: string): NetworkMaxima =>
     asksMaximum(study.spec) ? searched(name, study, evidence) : { maxRps: unasked(name, study, evidence) };
 
-function searched(name: string, study: StudyRecord, evidence: readonly Evidence[]): Maxima {
+function searched(name: string, study: StudyRecord, evidence: readonly Evidence[]): NetworkMaxima {
   if (!evidence.some(({ network }) => network === name)) return { maxRps: null };
-  const figures = study.spec.workloads.map((workload): [WorkloadName, Figure] => [
+  const figures = study.spec.workloads.map((workload): [WorkloadName, Estimate] => [
     workload,
     searchedFigure(study, { network: name, workload }, evidence),
   ]);
@@ -27,7 +27,7 @@ function searched(name: string, study: StudyRecord, evidence: readonly Evidence[
   return { maxRps: found?.[1] ?? null, maxRpsByWorkload: Object.fromEntries(figures) };
 }
 
-function searchedFigure(...search: Parameters<typeof searchStep>): Figure {
+function searchedFigure(...search: Parameters<typeof searchStep>): Estimate {
   const step = searchStep(...search);
   switch (step.kind) {
     case 'found':
@@ -39,19 +39,19 @@ function searchedFigure(...search: Parameters<typeof searchStep>): Figure {
   }
 }
 
-function unasked(name: string, study: StudyRecord, evidence: readonly Evidence[]): Maxima['maxRps'] {
+function unasked(name: string, study: StudyRecord, evidence: readonly Evidence[]): NetworkMaxima['maxRps'] {
   for (const workload of study.spec.workloads) {
     const closedLoopRps = study.referenceMaxRps[workload] ?? null;
-    const own = evidence.filter((trial) => trial.network === name && trial.workload === workload);
-    const found = study.generator === undefined ? byTrials(own, closedLoopRps) : null;
+    const own = evidence.filter((slice) => slice.network === name && slice.workload === workload);
+    const found = study.generator === undefined ? bySlices(own, closedLoopRps) : null;
     if (found !== null) return found;
     if (name === REFERENCE && closedLoopRps !== null) return { value: closedLoopRps, low: null, high: null };
   }
   return null;
 }
 
-function byTrials(trials: readonly Evidence[], closedLoopRps: number | null): Maxima['maxRps'] {
-  const valid = trials.filter((trial) => trial.valid);
+function bySlices(slices: readonly Evidence[], closedLoopRps: number | null): NetworkMaxima['maxRps'] {
+  const valid = slices.filter((slice) => slice.valid);
   const most = Math.max(...valid.map(({ achievedRps }) => achievedRps));
   return valid.length === 0 ? null : maximumOf(valid, { closedLoopRps: closedLoopRps ?? most });
 }

@@ -16,7 +16,7 @@ export interface SearchOf {
   readonly workload: WorkloadName;
 }
 
-/** Trials that fail for another reason than their load, before a search gives up. */
+/** Slices that fail for another reason than their load, before a search gives up. */
 const MOST_FAILURES = 3;
 /** Phases decide whether a request falls into the window: a few more make sure of the least number. */
 const SPARE = 1.05;
@@ -24,7 +24,7 @@ const SPARE = 1.05;
 export const asksMaximum = ({ maximum, objective }: Pick<ResolvedStudy, 'maximum' | 'objective'>): boolean =>
   maximum || objective !== undefined;
 
-/** The searches that have not ended, each with the rate to try next: of the networks of which any trial was measured. */
+/** The searches that have not ended, each with the rate to try next: of the networks of which any slice was measured. */
 export function openSearches(
   study: StudyRecord,
   evidence: readonly Evidence[],
@@ -43,18 +43,18 @@ export function openSearches(
 export function searchStep(study: StudyRecord, of: SearchOf, evidence: readonly Evidence[]): RateStep {
   const { objective, durationMs } = study.spec;
   const own = evidence.filter(({ network, workload }) => network === of.network && workload === of.workload);
-  const searched = own.filter((trial) => trial.searched);
+  const searched = own.filter((slice) => slice.searched);
   const closedLoopRps = study.referenceMaxRps[of.workload] ?? null;
   if (closedLoopRps === null || closedLoopRps <= 0) return none('the reference’s maximum is not known');
   if (searched.filter(({ failed }) => failed).length >= MOST_FAILURES)
-    return none(`${MOST_FAILURES} of its trials failed`);
+    return none(`${MOST_FAILURES} of its slices failed`);
   const leastRps = objective === undefined ? 0 : leastRate(objective, durationMs);
   if (leastRps > closedLoopRps) return none(tooShort(objective, leastRps / closedLoopRps, durationMs));
   const step = nextRate(searched, {
     closedLoopRps,
     latencyLimitMs: objective?.limitMs ?? null,
     leastRps,
-    known: own.filter((trial) => !trial.searched),
+    known: own.filter((slice) => !slice.searched),
   });
   return step.kind === 'none' && objective !== undefined
     ? none(`${printObjective(objective)}: ${step.why}`)
@@ -63,9 +63,9 @@ export function searchStep(study: StudyRecord, of: SearchOf, evidence: readonly 
 
 const none = (why: string): RateStep => ({ kind: 'none', why });
 
-/** The rate at which a trial has as many requests as the objective's quantile needs. */
+/** The rate at which a slice has as many requests as the objective's quantile needs. */
 const leastRate = ({ latency }: Objective, durationMs: number): number =>
   latency === 'max' ? 0 : (SPARE * samplesNeeded(QUANTILES[latency])) / (durationMs / 1000);
 
 const tooShort = (objective: Objective | undefined, times: number, durationMs: number): string =>
-  `${objective === undefined ? 'it' : printObjective(objective)} needs longer trials: --duration ${Math.ceil((times * durationMs) / 1000)}s or more`;
+  `${objective === undefined ? 'it' : printObjective(objective)} needs longer slices: --duration ${Math.ceil((times * durationMs) / 1000)}s or more`;

@@ -1,4 +1,4 @@
-import type { Cost, NetworkSummary, PathLength, Summary } from '../schema/index.js';
+import type { Cost, NetworkSummary, InstructionsPerRequest, Summary } from '../schema/index.js';
 
 /** Gives each network of a summary what `barewire cost` found of it; a summary of old stays as it is. */
 export const withPathLengths = (summary: Summary, cost: Cost | null): Summary =>
@@ -11,7 +11,7 @@ function withItsOwn(network: NetworkSummary, cost: Cost): NetworkSummary {
   return pathLengths.length === 0 ? network : { ...network, pathLengths };
 }
 
-const pathLengthsOf = (name: string, { kernels }: Cost): PathLength[] =>
+const pathLengthsOf = (name: string, { kernels }: Cost): InstructionsPerRequest[] =>
   kernels.flatMap(({ kernel, networks }) =>
     networks
       .filter((network) => network.name === name)

@@ -1,42 +1,42 @@
 import type { StudyRecord } from '../schema/index.js';
-import { ofCells, type TrialData } from './cells.js';
+import { ofCells, type SliceData } from './cells.js';
 
-/** Longer without a trial than this is a pause between two sittings, not time that the study took. */
+/** Longer without a slice than this is a pause between two sittings, not time that the study took. */
 const PAUSE_S = 300;
 
 export interface Progress {
-  readonly plannedTrials: number;
+  readonly plannedSlices: number;
   readonly wallS: number;
   readonly measuringShare: number;
 }
 
-/** Trials of the plan that were tried, however often each. */
-export const triedOf = (trials: readonly TrialData[]): number =>
-  ofCells(trials).filter(({ record }) => record.attempt === undefined).length;
+/** Slices of the plan that were tried, however often each. */
+export const triedOf = (slices: readonly SliceData[]): number =>
+  ofCells(slices).filter(({ record }) => record.attempt === undefined).length;
 
-export function progressOf(study: StudyRecord, trials: readonly TrialData[]): Progress {
-  const wallS = wallSeconds(study, trials);
-  const measuredS = trials.reduce((sum, { record }) => sum + record.measuredMs, 0) / 1000;
+export function progressOf(study: StudyRecord, slices: readonly SliceData[]): Progress {
+  const wallS = wallSeconds(study, slices);
+  const measuredS = slices.reduce((sum, { record }) => sum + record.measuredMs, 0) / 1000;
   return {
-    plannedTrials: planned(study),
+    plannedSlices: planned(study),
     wallS,
     measuringShare: wallS > 0 ? Math.min(1, measuredS / wallS) : 0,
   };
 }
 
-/** Each network that can run, and the reference once more, at each rate of each workload, in each block. */
+/** Each network that can run, and the reference once more, at each rate of each workload, in each restart. */
 function planned({ spec, networks }: StudyRecord): number {
   const runs = networks.filter(({ name, support }) => spec.networks.includes(name) && support !== 'no');
-  const inBlock = runs.length + (runs.some(({ name }) => name === 'host') ? 1 : 0);
+  const inRestart = runs.length + (runs.some(({ name }) => name === 'host') ? 1 : 0);
   const loads = spec.workloads.reduce((sum, workload) => sum + (spec.rates[workload]?.length ?? 0), 0);
-  return spec.blocks * loads * inBlock;
+  return spec.restarts * loads * inRestart;
 }
 
-/** From the start of the study to the end of its last trial, without the pauses before a resume. */
-function wallSeconds(study: StudyRecord, trials: readonly TrialData[]): number {
+/** From the start of the study to the end of its last slice, without the pauses before a resume. */
+function wallSeconds(study: StudyRecord, slices: readonly SliceData[]): number {
   let end = Date.parse(study.startedAt) / 1000;
   let wallS = 0;
-  const spans = trials.map(({ record }) => ({
+  const spans = slices.map(({ record }) => ({
     start: Date.parse(record.startedAt) / 1000,
     lasts: record.wallMs / 1000,
   }));

@@ -1,12 +1,12 @@
 import { QUANTILES, type LoadResult, type Objective } from '../schema/index.js';
-import type { TrialData } from './cells.js';
+import type { SliceData } from './cells.js';
 import { quantileRank, samplesNeeded } from './order-ranks.js';
-import type { RateTrial } from './rate-search.js';
+import type { RateAttempt } from './rate-search.js';
 import { Samples } from './samples.js';
 import { MS_PER_NS } from './within.js';
 
-/** What one trial says of the highest rate that its network carries. */
-export interface Evidence extends RateTrial {
+/** What one slice says of the highest rate that its network carries. */
+export interface Evidence extends RateAttempt {
   readonly network: string;
   readonly workload: string;
   /** Made by the search, not for a cell. */
@@ -15,16 +15,16 @@ export interface Evidence extends RateTrial {
   readonly failed: boolean;
 }
 
-/** Null where the trial was made for a cell and failed. Not valid, too, where its samples do not carry the objective's quantile. */
-export function evidenceOf(trial: TrialData, objective: Objective | undefined): Evidence | null {
-  const { record } = trial;
+/** Null where the slice was made for a cell and failed. Not valid, too, where its samples do not carry the objective's quantile. */
+export function evidenceOf(slice: SliceData, objective: Objective | undefined): Evidence | null {
+  const { record } = slice;
   const { network, workload, rateRps: offeredRps } = record;
   const searched = record.role === 'search';
   const base = { network, workload, offeredRps, searched };
-  if (record.status === 'failed' || trial.response === null)
+  if (record.status === 'failed' || slice.response === null)
     return searched ? { ...base, achievedRps: 0, latencyMs: null, valid: false, failed: true } : null;
   const { load } = record;
-  const latencyMs = objective === undefined ? null : latencyOf(trial, load.intended, objective);
+  const latencyMs = objective === undefined ? null : latencyOf(slice, load.intended, objective);
   const valid = (record.valid || isOverloaded(load)) && latencyMs !== undefined;
   return { ...base, achievedRps: load.achievedRps, latencyMs: latencyMs ?? null, valid, failed: false };
 }
@@ -34,24 +34,24 @@ export function evidenceOf(trial: TrialData, objective: Objective | undefined): 
  * end: so the network was too slow for the rate by far, which is what a search asks.
  */
 function isOverloaded({
-  certificate,
+  selfCheck,
   intended,
   achievedRps,
 }: Pick<LoadResult, 'intended' | 'achievedRps'> & Doubts): boolean {
-  const missed = certificate.missedSends ?? 0;
-  return certificate.reasons.length === 1 && missed > 0 && missed >= intended * MISSED && achievedRps > 0;
+  const missed = selfCheck.missedSends ?? 0;
+  return selfCheck.reasons.length === 1 && missed > 0 && missed >= intended * MISSED && achievedRps > 0;
 }
 
 interface Doubts {
-  readonly certificate: { readonly reasons: readonly string[]; readonly missedSends?: number };
+  readonly selfCheck: { readonly reasons: readonly string[]; readonly missedSends?: number };
 }
 
-/** The certificate's limit. */
+/** The selfCheck's limit. */
 const MISSED = 0.001;
 
 /** Milliseconds; null among requests without an answer; undefined where there are too few requests to tell. */
 function latencyOf(
-  { response }: TrialData,
+  { response }: SliceData,
   intended: number,
   { latency }: Objective,
 ): number | null | undefined {

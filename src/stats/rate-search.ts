@@ -1,7 +1,7 @@
 import { TAIL_SHARE } from './order-ranks.js';
 
-/** One open-loop trial of the search. */
-export interface RateTrial {
+/** One open-loop slice of the search. */
+export interface RateAttempt {
   readonly offeredRps: number;
   readonly achievedRps: number;
   /** The latency that the objective is about; null when it has none because requests got no answer. */
@@ -19,14 +19,14 @@ export interface RateSearch {
   readonly latencyLimitMs?: number | null;
   /** The interval is narrow enough when its ends are this share apart: 0.05. */
   readonly precision?: number;
-  readonly mostTrials?: number;
+  readonly mostSlices?: number;
   /** No lower rate is tried: a twentieth of the closed-loop maximum. */
   readonly leastRps?: number;
-  /** Trials that were made for something else: evidence like the others, but no part of the search. */
-  readonly known?: readonly RateTrial[];
+  /** Slices that were made for something else: evidence like the others, but no part of the search. */
+  readonly known?: readonly RateAttempt[];
 }
 
-/** The highest rate that holds in half of the trials. `high` is null when the generator, not the network, is the limit. */
+/** The highest rate that holds in half of the slices. `high` is null when the generator, not the network, is the limit. */
 export interface MaxRate {
   readonly value: number;
   readonly low: number;
@@ -39,28 +39,28 @@ export type RateStep =
   | { readonly kind: 'none'; readonly why: string };
 
 /** Of one network and workload. */
-export const MOST_TRIALS = 16;
+export const MOST_SLICES = 16;
 const DEFAULTS = {
   achievedShare: 0.99,
   latencyLimitMs: null,
   precision: 0.05,
-  mostTrials: MOST_TRIALS,
+  mostSlices: MOST_SLICES,
   leastRps: 0,
   known: [],
 };
-/** Fewer trials could agree by luck on a rate that is far off. */
-const LEAST_TRIALS = 5;
-/** So many trials that failed, and none that held, and the least rate is asked whether there is any hope. */
+/** Fewer slices could agree by luck on a rate that is far off. */
+const LEAST_SLICES = 5;
+/** So many slices that failed, and none that held, and the least rate is asked whether there is any hope. */
 const HOPES = 4;
-/** So many trials of a rate that the generator does not vouch for, and it cannot make it; fewer are bad luck. */
+/** So many slices of a rate that the generator does not vouch for, and it cannot make it; fewer are bad luck. */
 const REFUSALS = 3;
-/** How much trials differ in what they can carry, as standard deviations of its logarithm: equally likely beforehand. */
+/** How much slices differ in what they can carry, as standard deviations of its logarithm: equally likely beforehand. */
 const SPREADS = [0.003, 0.006, 0.0125, 0.025, 0.05, 0.1];
-/** One trial in fifty fails far below the maximum, for a reason that has nothing to do with it. */
+/** One slice in fifty fails far below the maximum, for a reason that has nothing to do with it. */
 const LAPSE = 0.02;
-/** Where all trials so far were beyond the maximum, one must show that a rate just below it holds. */
+/** Where all slices so far were beyond the maximum, one must show that a rate just below it holds. */
 const STEP_BACK = 0.97;
-/** With no more overload than this (of ln rate) a trial answers as fast as it can; beyond, piled-up requests may cost it. */
+/** With no more overload than this (of ln rate) a slice answers as fast as it can; beyond, piled-up requests may cost it. */
 const MILD_OVERLOAD = 0.15;
 /** Grid of ln(maximum) around the closed-loop one: from a twentieth to four times, in steps of a quarter per cent. */
 const [FROM, TO, STEP] = [Math.log(0.05), Math.log(4), 0.0025];
@@ -68,15 +68,15 @@ const [FROM, TO, STEP] = [Math.log(0.05), Math.log(4), 0.0025];
 const [OVERLOAD_AT, LATENCY_AT] = [0.8, 0.5];
 
 /**
- * The next rate to try, or the answer: what the trials so far say of the maximum (Watson and Pelli's QUEST). Each trial that
+ * The next rate to try, or the answer: what the slices so far say of the maximum (Watson and Pelli's QUEST). Each slice that
  * holds or fails makes some maxima less likely; the next one goes where it can be either. Pure: the state is the history.
  */
-export function nextRate(history: readonly RateTrial[], search: RateSearch): RateStep {
+export function nextRate(history: readonly RateAttempt[], search: RateSearch): RateStep {
   const options = optionsOf(search);
   const searched = history.filter(({ valid }) => valid);
   const vouched = [...options.known.filter(({ valid }) => valid), ...searched];
   const best = bestOf(vouched, options);
-  const spent = history.length >= options.mostTrials;
+  const spent = history.length >= options.mostSlices;
   if (best === 0 && (spent || isHopeless(vouched, options)))
     return { kind: 'none', why: whyNone(vouched, history.length) };
   const belief = maxima(vouched, options);
@@ -85,7 +85,7 @@ export function nextRate(history: readonly RateTrial[], search: RateSearch): Rat
   const ceiling = ceilingOf(history);
   if (next >= ceiling) return underCeiling(best, ceiling, spent, options);
   const max = rangeOf(belief);
-  const enough = searched.length >= LEAST_TRIALS && max.high / max.low <= 1 + options.precision;
+  const enough = searched.length >= LEAST_SLICES && max.high / max.low <= 1 + options.precision;
   if (spent || (enough && best > 0)) return { kind: 'found', max };
   return { kind: 'try', rateRps: enough ? Math.round(max.low * STEP_BACK) : next };
 }
@@ -97,15 +97,15 @@ const optionsOf = (search: RateSearch): Options => {
 };
 
 /** The highest rate that held; 0 when none did. */
-const bestOf = (trials: readonly RateTrial[], options: Options): number =>
-  Math.max(0, ...trials.filter((trial) => holds(trial, options)).map(({ offeredRps }) => offeredRps));
+const bestOf = (slices: readonly RateAttempt[], options: Options): number =>
+  Math.max(0, ...slices.filter((slice) => holds(slice, options)).map(({ offeredRps }) => offeredRps));
 
 /** Once could be a lapse. */
-const isHopeless = (trials: readonly RateTrial[], { leastRps }: Options): boolean =>
-  trials.filter(({ offeredRps }) => offeredRps <= leastRps).length > 1;
+const isHopeless = (slices: readonly RateAttempt[], { leastRps }: Options): boolean =>
+  slices.filter(({ offeredRps }) => offeredRps <= leastRps).length > 1;
 
-function whyNone(vouched: readonly RateTrial[], tries: number): string {
-  if (vouched.length === 0) return `the load generator vouches for none of ${tries} trials`;
+function whyNone(vouched: readonly RateAttempt[], tries: number): string {
+  if (vouched.length === 0) return `the load generator vouches for none of ${tries} slices`;
   const lowest = Math.min(...vouched.map(({ offeredRps }) => offeredRps));
   return `no rate held, down to ${Math.round(lowest)} requests/s`;
 }
@@ -114,11 +114,11 @@ function aim(belief: Belief, { latencyLimitMs, leastRps }: Options): number {
   return Math.max(leastRps, belief(latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT));
 }
 
-const isRefused = (history: readonly RateTrial[], rateRps: number): boolean =>
+const isRefused = (history: readonly RateAttempt[], rateRps: number): boolean =>
   history.filter(({ valid, offeredRps }) => !valid && offeredRps === rateRps).length >= REFUSALS;
 
 /** The lowest rate beyond all that the generator vouched for which it refused too often for luck. */
-function ceilingOf(history: readonly RateTrial[]): number {
+function ceilingOf(history: readonly RateAttempt[]): number {
   const most = Math.max(0, ...history.filter(({ valid }) => valid).map(({ offeredRps }) => offeredRps));
   const beyond = history.map(({ offeredRps }) => offeredRps).filter((rate) => rate > most);
   return Math.min(Infinity, ...beyond.filter((rate) => isRefused(history, rate)));
@@ -131,15 +131,15 @@ const rangeOf = (belief: Belief): MaxRate & { readonly high: number } => ({
 });
 
 /**
- * What trials that were not made to search say of the maximum. Null unless a rate held, and the greatest did not in most of
- * its trials: else the maximum lies anywhere beyond.
+ * What slices that were not made to search say of the maximum. Null unless a rate held, and the greatest did not in most of
+ * its slices: else the maximum lies anywhere beyond.
  */
-export function maximumOf(trials: readonly RateTrial[], search: RateSearch): MaxRate | null {
+export function maximumOf(slices: readonly RateAttempt[], search: RateSearch): MaxRate | null {
   const options = optionsOf(search);
-  const vouched = trials.filter(({ valid }) => valid);
+  const vouched = slices.filter(({ valid }) => valid);
   const greatest = Math.max(...vouched.map(({ offeredRps }) => offeredRps));
   const atGreatest = vouched.filter(({ offeredRps }) => offeredRps === greatest);
-  const held = (some: readonly RateTrial[]): number => some.filter((trial) => holds(trial, options)).length;
+  const held = (some: readonly RateAttempt[]): number => some.filter((slice) => holds(slice, options)).length;
   if (held(vouched) === 0 || held(atGreatest) * 2 >= atGreatest.length) return null;
   return rangeOf(maxima(vouched, options));
 }
@@ -156,15 +156,15 @@ type Options = Required<RateSearch>;
 /** What to believe of the maximum, as its quantile function. */
 type Belief = (share: number) => number;
 
-const holds = ({ offeredRps, achievedRps, latencyMs }: RateTrial, options: Options): boolean =>
+const holds = ({ offeredRps, achievedRps, latencyMs }: RateAttempt, options: Options): boolean =>
   achievedRps >= options.achievedShare * offeredRps &&
   (options.latencyLimitMs === null || (latencyMs !== null && latencyMs <= options.latencyLimitMs));
 
-function maxima(trials: readonly RateTrial[], options: Options): Belief {
+function maxima(slices: readonly RateAttempt[], options: Options): Belief {
   const centre = Math.log(options.closedLoopRps);
-  const seen = trials.map((trial) => outcomeOf(trial, options, centre));
+  const seen = slices.map((slice) => outcomeOf(slice, options, centre));
   const logs = Array.from({ length: Math.round((TO - FROM) / STEP) + 1 }, (_, at) => FROM + at * STEP);
-  // The closed-loop maximum is a good guess, and only a guess: Cauchy's tails let the trials overrule it soon.
+  // The closed-loop maximum is a good guess, and only a guess: Cauchy's tails let the slices overrule it soon.
   const weights = logs.map(
     (log) => sumOf(SPREADS.map((spread) => likelihood(seen, log, spread))) / (1 + (log / 0.1) ** 2),
   );
@@ -176,18 +176,18 @@ function maxima(trials: readonly RateTrial[], options: Options): Belief {
   };
 }
 
-/** What a trial showed, on the log scale: that the maximum is above or below its rate, or what it was that time. */
+/** What a slice showed, on the log scale: that the maximum is above or below its rate, or what it was that time. */
 interface Outcome {
   readonly log: number;
   readonly shows: 'above' | 'below' | 'maximum';
-  /** How much less sure it is than what trials differ by. */
+  /** How much less sure it is than what slices differ by. */
   readonly doubt: number;
 }
 
-function outcomeOf(trial: RateTrial, options: Options, centre: number): Outcome {
-  const log = Math.log(trial.offeredRps) - centre;
-  if (holds(trial, options)) return { log, shows: 'above', doubt: 0 };
-  const overload = Math.log((options.achievedShare * trial.offeredRps) / trial.achievedRps);
+function outcomeOf(slice: RateAttempt, options: Options, centre: number): Outcome {
+  const log = Math.log(slice.offeredRps) - centre;
+  if (holds(slice, options)) return { log, shows: 'above', doubt: 0 };
+  const overload = Math.log((options.achievedShare * slice.offeredRps) / slice.achievedRps);
   if (overload <= 0 || !Number.isFinite(overload)) return { log, shows: 'below', doubt: 0 };
   // What it carried bounds the maximum, which a latency may set lower.
   const shows = options.latencyLimitMs === null ? 'maximum' : 'below';

@@ -5,9 +5,9 @@ import {
   type StudyRecord,
   type Verdict,
 } from '../schema/index.js';
-import { loadKey, type CellTrials } from './cells.js';
+import { loadKey, type CellSlices } from './cells.js';
 import { cpuRatioEstimate } from './cpu.js';
-import { ratioEstimate, type Estimated } from './estimate.js';
+import { ratioEstimate, type LogEstimateOrReason } from './estimate.js';
 import { seriesOf } from './series.js';
 import { verdicts } from './verdicts.js';
 
@@ -16,9 +16,9 @@ export const REFERENCE = 'host';
 
 /** A cell's ratios to the reference, and what was concluded from them; empty for the reference itself. */
 export interface Compared {
-  readonly ratios: ReadonlyMap<LatencyKey, Estimated>;
+  readonly ratios: ReadonlyMap<LatencyKey, LogEstimateOrReason>;
   readonly verdicts: ReadonlyMap<LatencyKey, Verdict>;
-  readonly cpu: Estimated | null;
+  readonly cpu: LogEstimateOrReason | null;
 }
 
 type Ratios = Pick<Compared, 'ratios' | 'cpu'>;
@@ -27,14 +27,14 @@ export const NOT_COMPARED: Compared = { ratios: new Map(), verdicts: new Map(), 
 
 /** All cells against the reference at the same workload and rate; their verdicts are one family. */
 export function compareToReference(
-  cells: readonly CellTrials[],
+  cells: readonly CellSlices[],
   margin: number,
   why: string | null,
-): Map<CellTrials, Compared> {
+): Map<CellSlices, Compared> {
   const references = new Map(
     cells.filter((cell) => cell.network === REFERENCE).map((cell) => [loadKey(cell), cell]),
   );
-  const ratios = new Map<CellTrials, Ratios>();
+  const ratios = new Map<CellSlices, Ratios>();
   for (const cell of cells) {
     const reference = references.get(loadKey(cell));
     if (reference === undefined || reference === cell) continue;
@@ -43,7 +43,7 @@ export function compareToReference(
   return judge(ratios, margin);
 }
 
-function ratiosOf(cell: CellTrials, reference: CellTrials): Ratios {
+function ratiosOf(cell: CellSlices, reference: CellSlices): Ratios {
   const [above, below] = [seriesOf(cell, 'response'), seriesOf(reference, 'response')];
   const ratios = new Map(LATENCY_KEYS.map((key) => [key, ratioEstimate(above, below, key)]));
   return { ratios, cpu: cpuRatioEstimate(cell, reference) };
@@ -55,7 +55,7 @@ const allBecause = (why: string): Ratios => ({
 });
 
 // The maximum is one request: it has a ratio, but no verdict rests on it.
-function judge(all: ReadonlyMap<CellTrials, Ratios>, margin: number): Map<CellTrials, Compared> {
+function judge(all: ReadonlyMap<CellSlices, Ratios>, margin: number): Map<CellSlices, Compared> {
   const family = [...all].flatMap(([cell, { ratios }]) =>
     QUANTILE_NAMES.flatMap((key) => {
       const estimate = ratios.get(key);

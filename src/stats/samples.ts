@@ -1,7 +1,7 @@
 import type { Histogram, HistogramCell } from './histogram.js';
 
 /**
- * The latencies of some trials as order statistics. Requests without an answer come after all others, infinitely late:
+ * The latencies of some slices as order statistics. Requests without an answer come after all others, infinitely late:
  * leaving them out would make a server that drops its slowest requests look fast.
  */
 export class Samples {

@@ -7,9 +7,9 @@ import {
   type Summary,
 } from '../schema/index.js';
 import { cellSummary } from './cell-summary.js';
-import { blockCount, groupCells, type CellTrials, type TrialData } from './cells.js';
+import { restartCount, groupCells, type CellSlices, type SliceData } from './cells.js';
 import { controlOf } from './control.js';
-import { maximaOf, type Maxima } from './max-rate.js';
+import { maximaOf, type NetworkMaxima } from './max-rate.js';
 import { openSearches } from './maximum-search.js';
 import { setupOf, statusOf } from './network-status.js';
 import { progressOf, triedOf } from './progress.js';
@@ -18,29 +18,29 @@ import { compareToReference, NOT_COMPARED, REFERENCE, withheld, type Compared } 
 import { refusalWarnings, warningsOf } from './warnings.js';
 
 export interface SummaryOptions {
-  /** How many trials the plan has; by default all that the spec asks for of the networks that can run. */
-  readonly plannedTrials?: number;
+  /** How many slices the plan has; by default all that the spec asks for of the networks that can run. */
+  readonly plannedSlices?: number;
   /** What of the results directory could not be read. */
   readonly refused?: readonly Refusal[];
 }
 
 /**
- * What a study says: pure, without chance in it, whatever the order of the trials.
+ * What a study says: pure, without chance in it, whatever the order of the slices.
  *
- * Latencies are geometric means over the blocks of each trial's quantile where each trial carries it, else the quantile of
- * all samples together; intervals are Student's over blocks on the log scale. Ratios are of pairs in the same block.
+ * Latencies are geometric means over the restarts of each slice's quantile where each slice carries it, else the quantile of
+ * all samples together; intervals are Student's over restarts on the log scale. Ratios are of pairs in the same restart.
  */
 export function summarize(
   study: StudyRecord,
-  trials: readonly TrialData[],
+  slices: readonly SliceData[],
   { refused = [], ...options }: SummaryOptions = {},
 ): Summary {
-  const cells = groupCells(trials);
+  const cells = groupCells(slices);
   const compared = compareToReference(cells, study.spec.margin, withheld(study));
   const reference = cells.filter((cell) => cell.network === REFERENCE);
   const { control, warning } = controlOf(reference, study.spec.margin);
-  const progress = { ...progressOf(study, trials), ...options };
-  const evidence = trials.flatMap((trial) => evidenceOf(trial, study.spec.objective) ?? []);
+  const progress = { ...progressOf(study, slices), ...options };
+  const evidence = slices.flatMap((slice) => evidenceOf(slice, study.spec.objective) ?? []);
   const searching = openSearches(study, evidence).length;
   const maximumFor = maximaOf(study, evidence);
   return {
@@ -50,19 +50,19 @@ export function summarize(
     ...(study.spec.ip === 6 ? { ip: study.spec.ip } : {}),
     startedAt: study.startedAt,
     reference: REFERENCE,
-    blocks: blockCount(trials),
+    restarts: restartCount(slices),
     margin: study.spec.margin,
-    complete: triedOf(trials) >= progress.plannedTrials && searching === 0,
+    complete: triedOf(slices) >= progress.plannedSlices && searching === 0,
     ...progress,
-    trials: triedOf(trials),
+    slices: triedOf(slices),
     warnings: [
       ...(warning === null ? [] : [warning]),
-      ...warningsOf(study, trials, { plannedTrials: progress.plannedTrials, searching }),
+      ...warningsOf(study, slices, { plannedSlices: progress.plannedSlices, searching }),
       ...refusalWarnings(refused),
     ],
     ...(study.spec.objective === undefined ? {} : { objective: printObjective(study.spec.objective) }),
     refused: [...refused],
-    cannotTell: study.cannotTell,
+    limitations: study.limitations,
     ...(study.generator === undefined ? {} : { generator: study.generator }),
     networks: namesOf(study, cells).map((name) =>
       networkSummary(name, study, cells, compared, maximumFor(name)),
@@ -72,17 +72,17 @@ export function summarize(
   };
 }
 
-/** In the order of the study, then what only the trials know of. */
-function namesOf(study: StudyRecord, cells: readonly CellTrials[]): string[] {
+/** In the order of the study, then what only the slices know of. */
+function namesOf(study: StudyRecord, cells: readonly CellSlices[]): string[] {
   return [...new Set([...study.networks.map(({ name }) => name), ...cells.map(({ network }) => network)])];
 }
 
 function networkSummary(
   name: string,
   study: StudyRecord,
-  all: readonly CellTrials[],
-  compared: ReadonlyMap<CellTrials, Compared>,
-  maxima: Maxima,
+  all: readonly CellSlices[],
+  compared: ReadonlyMap<CellSlices, Compared>,
+  maxima: NetworkMaxima,
 ): NetworkSummary {
   const known = study.networks.find((network) => network.name === name);
   const cells = all.filter((cell) => cell.network === name);

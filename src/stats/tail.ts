@@ -1,5 +1,5 @@
-import { LATENCY_KEYS, QUANTILE_NAMES, QUANTILES, type Figures } from '../schema/index.js';
-import type { CellTrials, ValidTrial } from './cells.js';
+import { LATENCY_KEYS, QUANTILE_NAMES, QUANTILES, type LatencyEstimates } from '../schema/index.js';
+import type { CellSlices, ValidSlice } from './cells.js';
 import { quantileRank } from './order-ranks.js';
 import { MS_PER_NS, whyNot } from './within.js';
 
@@ -10,13 +10,13 @@ const LEAST_RTO_MS = 200;
 const BEYOND_RTO = 0.12;
 /** A hypervisor that takes more of a side's CPU time than this is named. */
 const STEAL_SHARE = 0.001;
-/** From this many times on, two trials of a cell are named for their difference. */
+/** From this many times on, two slices of a cell are named for their difference. */
 const UNSTEADY = 3;
 const RESENT = { RetransSegs: 'sent again', TCPTimeouts: 'timed out', TCPLostRetransmit: 'lost once more' };
 const DROPPED = /(_dropped|\.dropped|Drops?|Overflows|_errors)$/;
 
-/** What decided the tail of a cell, in words, from the counters of its valid trials and the latencies themselves. */
-export function tailOf({ valid }: CellTrials, latencyMs: Figures): string[] {
+/** What decided the tail of a cell, in words, from the counters of its valid slices and the latencies themselves. */
+export function tailOf({ valid }: CellSlices, latencyMs: LatencyEstimates): string[] {
   if (valid.length === 0) return [];
   return [
     ...resent(valid, latencyMs),
@@ -27,8 +27,8 @@ export function tailOf({ valid }: CellTrials, latencyMs: Figures): string[] {
   ];
 }
 
-function resent(trials: readonly ValidTrial[], latencyMs: Figures): string[] {
-  const counters = bySide(trials);
+function resent(slices: readonly ValidSlice[], latencyMs: LatencyEstimates): string[] {
+  const counters = bySide(slices);
   const counts = Object.entries(RESENT).flatMap(([counter, what]) => {
     const named = counters.filter(({ name }) => name.endsWith(`.${counter}`));
     const count = named.reduce((sum, { moved }) => sum + moved, 0);
@@ -50,18 +50,18 @@ function atTimeout(ms: number): boolean {
   return doublings >= 0 && waits.some((wait) => ms >= wait && ms <= wait * (1 + BEYOND_RTO));
 }
 
-function dropped(trials: readonly ValidTrial[]): string[] {
-  const drops = bySide(trials).filter(({ name, moved }) => DROPPED.test(name) && moved > 0);
+function dropped(slices: readonly ValidSlice[]): string[] {
+  const drops = bySide(slices).filter(({ name, moved }) => DROPPED.test(name) && moved > 0);
   if (drops.length === 0) return [];
-  const requests = trials.reduce((sum, trial) => sum + trial.response.intended, 0);
+  const requests = slices.reduce((sum, slice) => sum + slice.response.intended, 0);
   const events = drops.reduce((sum, { moved }) => sum + moved, 0);
   const list = drops.map(({ side, name, moved }) => `${side} ${name} ${moved}`).join(', ');
   return [`dropped: ${list}; enough to decide ${from(events / requests)}`];
 }
 
-function stolen(trials: readonly ValidTrial[]): string[] {
+function stolen(slices: readonly ValidSlice[]): string[] {
   return SIDES.flatMap((side) => {
-    const times = trials.map((trial) => trial.record.metrics[side].cpuSeconds);
+    const times = slices.map((slice) => slice.record.metrics[side].cpuSeconds);
     const all = times.flatMap((time) => Object.values(time)).reduce((sum, seconds) => sum + seconds, 0);
     const steal = times.reduce((sum, time) => sum + time.steal, 0);
     if (steal <= all * STEAL_SHARE) return [];
@@ -70,10 +70,10 @@ function stolen(trials: readonly ValidTrial[]): string[] {
 }
 
 /** The generator's own stalls: it says of which share of the requests it cannot tell network from itself. */
-function stalled(trials: readonly ValidTrial[]): string[] {
-  const stalls = trials.flatMap(({ record: { load } }) =>
-    'stalls' in load.certificate && load.certificate.stalls !== undefined
-      ? [{ ...load.certificate.stalls, requests: load.requests }]
+function stalled(slices: readonly ValidSlice[]): string[] {
+  const stalls = slices.flatMap(({ record: { load } }) =>
+    'stalls' in load.selfCheck && load.selfCheck.stalls !== undefined
+      ? [{ ...load.selfCheck.stalls, requests: load.requests }]
       : [],
   );
   const met = stalls.reduce((sum, { requestShare, requests }) => sum + requestShare * requests, 0);
@@ -87,17 +87,17 @@ function stalled(trials: readonly ValidTrial[]): string[] {
   ];
 }
 
-/** Quantiles that come out several times as high in one trial as in another: what decides them comes and goes. */
-function unsteady(trials: readonly ValidTrial[]): string[] {
+/** Quantiles that come out several times as high in one slice as in another: what decides them comes and goes. */
+function unsteady(slices: readonly ValidSlice[]): string[] {
   const apart = QUANTILE_NAMES.flatMap((key) => {
-    const carrying = trials.filter(({ response }) => whyNot(response, QUANTILES[key]) === null);
+    const carrying = slices.filter(({ response }) => whyNot(response, QUANTILES[key]) === null);
     const ms = carrying.map(
       ({ response }) => response.atRank(quantileRank(response.intended, QUANTILES[key]))!.highNs * MS_PER_NS,
     );
     const [least, most] = [Math.min(...ms), Math.max(...ms)];
     return most >= UNSTEADY * least ? [`${key} (${least.toPrecision(2)} to ${most.toPrecision(2)} ms)`] : [];
   });
-  return apart.length === 0 ? [] : [`unsteady from trial to trial: ${apart.join(', ')}`];
+  return apart.length === 0 ? [] : [`unsteady from slice to slice: ${apart.join(', ')}`];
 }
 
 /** The quantiles that a share of the requests is enough to decide. */
@@ -106,11 +106,11 @@ function from(share: number): string {
   return first === undefined ? 'max' : `${first} and above`;
 }
 
-/** The counters of all trials together, by side and name. */
-function bySide(trials: readonly ValidTrial[]): { side: string; name: string; moved: number }[] {
+/** The counters of all slices together, by side and name. */
+function bySide(slices: readonly ValidSlice[]): { side: string; name: string; moved: number }[] {
   return SIDES.flatMap((side) => {
     const sums = new Map<string, number>();
-    for (const { record } of trials)
+    for (const { record } of slices)
       for (const [name, moved] of Object.entries(record.metrics[side].counters))
         sums.set(name, (sums.get(name) ?? 0) + moved);
     return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, moved]) => ({ side, name, moved }));

@@ -1,11 +1,11 @@
 import type { Verdict } from '../schema/index.js';
-import { halfWidth, type Estimate } from './estimate.js';
+import { halfWidth, type LogEstimate } from './estimate.js';
 import { TAIL_SHARE } from './order-ranks.js';
 import { studentQuantile, twoSidedP } from './student.js';
 
 /** Of the differences that a study names, at most this share are false; if nothing differs, the chance of naming any. */
 const FALSE_SHARE = 0.05;
-/** The chance to find a difference of the size that it looks to have, in the blocks that `blocksNeeded` asks for. */
+/** The chance to find a difference of the size that it looks to have, in the restarts that `restartsNeeded` asks for. */
 const MISS_SHARE = 0.1;
 
 /**
@@ -15,30 +15,30 @@ const MISS_SHARE = 0.1;
  * from 1 after the correction of Benjamini and Hochberg for how many comparisons there are; so an interval that only
  * just excludes 1 can still be `undecided`.
  */
-export function verdicts(estimates: readonly Estimate[], margin: number): Verdict[] {
+export function verdicts(estimates: readonly LogEstimate[], margin: number): Verdict[] {
   const differs = differing(estimates.map(pValue));
   const found = differs.filter(Boolean).length;
   const level = (FALSE_SHARE * Math.min(found + 1, estimates.length)) / Math.max(estimates.length, 1);
   return estimates.map((estimate, index) => {
     const half = halfWidth(estimate);
-    if (half === null) return { verdict: 'undecided', blocksNeeded: null };
+    if (half === null) return { verdict: 'undecided', restartsNeeded: null };
     if (Math.abs(estimate.log) + half <= Math.log1p(margin)) return decided('equivalent');
     if (differs[index] === true) return decided(estimate.log > 0 ? 'worse' : 'better');
-    return { verdict: 'undecided', blocksNeeded: blocksNeeded(estimate, margin, level) };
+    return { verdict: 'undecided', restartsNeeded: restartsNeeded(estimate, margin, level) };
   });
 }
 
-const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, blocksNeeded: null });
+const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, restartsNeeded: null });
 
-/** Two-sided, for a ratio of 1; 1 where a single block cannot tell. */
-export const pValue = ({ log, error, df }: Estimate): number =>
+/** Two-sided, for a ratio of 1; 1 where a single restart cannot tell. */
+export const pValue = ({ log, error, df }: LogEstimate): number =>
   error === null ? 1 : twoSidedP(log / error, df);
 
 /**
  * Which of a family are greater than the margin beyond chance: the 95 % interval lies above 1 + margin, and still does with
  * the correction of Benjamini and Hochberg for how many there are. If none is greater, the chance of naming any is 2.5 %.
  */
-export function beyond(estimates: readonly (Estimate | null)[], margin: number): boolean[] {
+export function beyond(estimates: readonly (LogEstimate | null)[], margin: number): boolean[] {
   const known = estimates.filter((estimate) => estimate !== null);
   const limit = Math.log1p(margin);
   const far = differing(
@@ -57,24 +57,24 @@ function differing(pValues: readonly number[]): boolean[] {
 }
 
 /**
- * How many blocks in all would decide it. With an interval no wider than the margin on both sides together, a ratio is
+ * How many restarts in all would decide it. With an interval no wider than the margin on both sides together, a ratio is
  * either outside 1 or inside the margin, whatever it is; a difference that looks greater than the margin takes fewer.
  */
-function blocksNeeded({ log, error, df, blocks }: Estimate, margin: number, level: number): number {
+function restartsNeeded({ log, error, df, restarts }: LogEstimate, margin: number, level: number): number {
   const limit = Math.log1p(margin);
   const likelyError = error! / medianSpread(df);
   const likely = Math.max(limit, Math.abs(log) - likelyError);
   const enough = (n: number): boolean => {
-    const [errorThen, dfThen] = [likelyError * Math.sqrt(blocks / n), ((df + 1) * n) / blocks - 1];
+    const [errorThen, dfThen] = [likelyError * Math.sqrt(restarts / n), ((df + 1) * n) / restarts - 1];
     const t = studentQuantile(level / 2, dfThen);
     const splits = (t + studentQuantile(TAIL_SHARE, dfThen)) * errorThen <= limit;
     return splits || (t + studentQuantile(MISS_SHARE, dfThen)) * errorThen <= likely;
   };
-  return firstFrom(blocks + 1, enough);
+  return firstFrom(restarts + 1, enough);
 }
 
 /**
- * The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): of two blocks
+ * The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): of two restarts
  * most look closer together than they are, and would ask for too few.
  */
 const medianSpread = (df: number): number => (1 - 2 / (9 * df)) ** 1.5;

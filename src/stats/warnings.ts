@@ -1,10 +1,10 @@
 import { refusalTexts, type Refusal, type StudyRecord } from '../schema/index.js';
-import { blockCount, ofCells, type TrialData } from './cells.js';
+import { restartCount, ofCells, type SliceData } from './cells.js';
 import { triedOf } from './progress.js';
 
 /** What the study has still to do. */
 interface Left {
-  readonly plannedTrials: number;
+  readonly plannedSlices: number;
   /** Searches for a maximum that have not ended. */
   readonly searching: number;
 }
@@ -12,43 +12,43 @@ interface Left {
 /** What a reader must know before any figure of the study. */
 export function warningsOf(
   study: StudyRecord,
-  trials: readonly TrialData[],
-  { plannedTrials, searching }: Left,
+  slices: readonly SliceData[],
+  { plannedSlices, searching }: Left,
 ): string[] {
-  const blocks = blockCount(trials);
-  const tried = triedOf(trials);
+  const restarts = restartCount(slices);
+  const tried = triedOf(slices);
   return [
     [
       !study.spec.networks.includes('host'),
       'The network host is not in this study: there is nothing to take ratios against.',
     ],
     [
-      blocks === 1,
-      'One block: no figure has an interval, and nothing can be told from chance. Use --blocks 5.',
+      restarts === 1,
+      'One restart: no figure has an interval, and nothing can be told from chance. Use --restarts 5.',
     ],
     [
-      tried < plannedTrials,
-      `The study is not complete: ${tried} of ${plannedTrials} trials. Go on with --resume.`,
+      tried < plannedSlices,
+      `The study is not complete: ${tried} of ${plannedSlices} slices. Go on with --resume.`,
     ],
     [
-      tried >= plannedTrials && searching > 0,
+      tried >= plannedSlices && searching > 0,
       `The search for the maximum has not ended for ${searching} of the networks and workloads. Go on with --resume.`,
     ],
   ]
     .flatMap(([holds, warning]) => (holds === true ? [String(warning)] : []))
-    .concat(leftOut(trials));
+    .concat(leftOut(slices));
 }
 
-/** How many trials count in no figure. */
-export function leftOut(trials: readonly TrialData[]): string[] {
-  const cells = ofCells(trials);
-  const tried = triedOf(trials);
-  const failed = trials.filter(({ record }) => record.status === 'failed').length;
+/** How many slices count in no figure. */
+export function leftOut(slices: readonly SliceData[]): string[] {
+  const cells = ofCells(slices);
+  const tried = triedOf(slices);
+  const failed = slices.filter(({ record }) => record.status === 'failed').length;
   const invalid = cells.filter(({ record }) => record.status === 'measured' && !record.valid).length;
-  const of = (some: readonly TrialData[]): string =>
-    `of ${some.length} ${some.length > tried ? 'measurements' : 'trials'}`;
+  const of = (some: readonly SliceData[]): string =>
+    `of ${some.length} ${some.length > tried ? 'measurements' : 'slices'}`;
   return [
-    ...(failed === 0 ? [] : [`${failed} ${of(trials)} failed.`]),
+    ...(failed === 0 ? [] : [`${failed} ${of(slices)} failed.`]),
     ...(invalid === 0
       ? []
       : [`${invalid} ${of(cells)} are not vouched for by the load generator, and count in no figure.`]),

@@ -1,4 +1,10 @@
-import { LATENCY_KEYS, QUANTILES, type Figure, type Figures, type LatencyKey } from '../schema/index.js';
+import {
+  LATENCY_KEYS,
+  QUANTILES,
+  type Estimate,
+  type LatencyEstimates,
+  type LatencyKey,
+} from '../schema/index.js';
 import type { Histogram } from './histogram.js';
 import { orderRanks, samplesNeeded } from './order-ranks.js';
 import { Samples } from './samples.js';
@@ -6,31 +12,31 @@ import { Samples } from './samples.js';
 export const MS_PER_NS = 1e-6;
 
 /** One figure for each key of the tables. */
-export const eachKey = (figure: (key: LatencyKey) => Figure): Figures => {
-  const figures: Partial<Figures> = {};
+export const eachKey = (figure: (key: LatencyKey) => Estimate): LatencyEstimates => {
+  const figures: Partial<LatencyEstimates> = {};
   for (const key of LATENCY_KEYS) figures[key] = figure(key);
-  return figures as Figures;
+  return figures as LatencyEstimates;
 };
 
 /**
  * The latency figures of one run, in milliseconds, with exact order-statistic intervals. They take the samples for
- * independent, so they say how well this run is known, not how the next run will come out: that takes blocks.
+ * independent, so they say how well this run is known, not how the next run will come out: that takes restarts.
  *
  * @param intended all requests of the window; those beyond the histogram's count have no answer, and are infinitely late
  */
-export function latencyFigures(histogram: Histogram, intended: number): Figures {
+export function latencyFigures(histogram: Histogram, intended: number): LatencyEstimates {
   const samples = Samples.of(histogram, intended);
   return eachKey((key) => (key === 'max' ? maxFigure(samples) : quantileFigure(samples, QUANTILES[key])));
 }
 
 /** The greatest sample. It has no interval: a longer run has a greater one. */
-export function maxFigure(samples: Answers & Pick<Samples, 'maxNs'>): Figure {
+export function maxFigure(samples: Answers & Pick<Samples, 'maxNs'>): Estimate {
   if (samples.intended === 0) return { value: null, why: 'no samples' };
   if (samples.answered < samples.intended) return { value: null, why: amongUnanswered(samples) };
   return { value: samples.maxNs * MS_PER_NS, low: null, high: null };
 }
 
-function quantileFigure(samples: Samples, p: number): Figure {
+function quantileFigure(samples: Samples, p: number): Estimate {
   const why = whyNot(samples, p);
   if (why !== null) return { value: null, why };
   const { low, value, high } = orderRanks(samples.intended, p);

@@ -77,7 +77,7 @@ export function diagnose(facts: MachineFacts): readonly Finding[] {
     ...doubt(
       env['virtualization'] !== null,
       'A virtual machine: other guests can take its time (steal).',
-      'Trust ratios in one study more than milliseconds; use more blocks.',
+      'Trust ratios in one study more than milliseconds; use more restarts.',
     ),
     ...doubt(
       facts.loadOfEachCpu > 0.3,

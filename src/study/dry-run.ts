@@ -1,6 +1,6 @@
 import { findNetwork } from '../network/index.js';
 import { printAction, printObjective, type ResolvedStudy } from '../schema/index.js';
-import { asksMaximum, MOST_TRIALS } from '../stats/index.js';
+import { asksMaximum, MOST_SLICES } from '../stats/index.js';
 import { plannedHosts } from '../testbed/index.js';
 
 const RUN = 'dryrun';
@@ -23,13 +23,13 @@ export function dryRun(spec: ResolvedStudy): string {
   return [...networks, ...searches(spec)].join('\n');
 }
 
-/** The trials after the blocks: how many, only they themselves will tell. */
+/** The slices after the restarts: how many, only they themselves will tell. */
 function searches(spec: ResolvedStudy): string[] {
   if (!asksMaximum(spec)) return [];
   const { objective, workloads, durationMs } = spec;
   const under = objective === undefined ? '' : ` under ${printObjective(objective)}`;
   return [
-    `# After the blocks: a search for the maximum of each network${under}, at most ${MOST_TRIALS} trials of ${durationMs} ms each`,
+    `# After the restarts: a search for the maximum of each network${under}, at most ${MOST_SLICES} slices of ${durationMs} ms each`,
     ...spec.networks.flatMap((network) => workloads.map((workload) => `max-${workload}-${network}-01, …`)),
     '',
   ];

@@ -1,5 +1,11 @@
-import { PEERS } from '../load/index.js';
-import { BarewireError, type GeneratorName, type Rate, type ResolvedStudy } from '../schema/index.js';
+import { EXTERNAL_GENERATORS } from '../load/index.js';
+import {
+  type BarewireError,
+  type GeneratorName,
+  type Rate,
+  type ResolvedStudy,
+  userError,
+} from '../schema/index.js';
 
 /** What a spec says of its load. */
 export interface LoadChoice {
@@ -21,7 +27,7 @@ export function ratesFor({ generator, arrival, rates, ratesAsked }: LoadChoice):
       `${generator} cannot send at random intervals, as arrival: ${arrival} asks.`,
       'Leave it away, or use Barewire’s own generator.',
     );
-  if (PEERS[generator].loop === 'open') return rates;
+  if (EXTERNAL_GENERATORS[generator].loop === 'open') return rates;
   if (ratesAsked)
     throw bad(
       `${generator} takes no rate: each connection asks again as it is answered.`,
@@ -49,5 +55,4 @@ export function searches({ generator, maximum, objective, maximumAsked }: Search
   );
 }
 
-const bad = (message: string, hint: string): BarewireError =>
-  new BarewireError(message, { code: 'bad-input', fault: 'user', hint });
+const bad = (message: string, hint: string): BarewireError => userError(message, hint);

@@ -1,41 +1,35 @@
-import {
-  BarewireError,
-  type PlannedTrial,
-  type Rate,
-  type ResolvedStudy,
-  type WorkloadName,
-} from '../schema/index.js';
+import { type PlannedSlice, type Rate, type ResolvedStudy, type WorkloadName, bug } from '../schema/index.js';
 
 /** The network that every ratio is against. */
 export const REFERENCE = 'host';
 
 /** The reference's maximum by workload, requests per second. */
-export type Maxima = Readonly<Partial<Record<WorkloadName, number | null>>>;
+export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | null>>>;
 
-type Candidate = Omit<PlannedTrial, 'id' | 'block' | 'order'>;
+type Candidate = Omit<PlannedSlice, 'id' | 'restart' | 'round' | 'order'>;
 
 /**
- * All trials of a study in the order to run them: each block is one pass over network × workload × rate in an order of
+ * All slices of a study in the order to run them: each restart is one pass over network × workload × rate in an order of
  * its own, drawn from the seed, with the reference twice. The same arguments give the same plan, so that a resume
  * finds its place.
  */
-export function planTrials(
+export function planSlices(
   study: ResolvedStudy,
   networks: readonly string[],
-  maxima: Maxima,
-): readonly PlannedTrial[] {
+  maxima: ReferenceMaxima,
+): readonly PlannedSlice[] {
   const candidates = study.workloads.flatMap((workload) =>
     (study.rates[workload] ?? []).flatMap((rate) => ofRate(networks, workload, rate, maxima)),
   );
   const random = seeded(study.seed);
-  return Array.from({ length: study.blocks }, (_, at) => ofBlock(candidates, at + 1, random)).flat();
+  return Array.from({ length: study.restarts }, (_, at) => ofRestart(candidates, at + 1, random)).flat();
 }
 
 function ofRate(
   networks: readonly string[],
   workload: WorkloadName,
   rate: Rate,
-  maxima: Maxima,
+  maxima: ReferenceMaxima,
 ): Candidate[] {
   const rateRps = resolveRate(rate, maxima[workload] ?? null);
   const rateOfMax = rate.kind === 'share' ? rate.ofMax : null;
@@ -53,18 +47,15 @@ function ofRate(
 
 function resolveRate(rate: Rate, maxRps: number | null): number {
   if (rate.kind === 'absolute') return rate.rps;
-  if (maxRps === null)
-    throw new BarewireError('A share of the maximum was asked for before the maximum is known.', {
-      code: 'bug',
-      fault: 'bug',
-    });
+  if (maxRps === null) throw bug('A share of the maximum was asked for before the maximum is known.');
   return Math.round(rate.ofMax * maxRps);
 }
 
-function ofBlock(candidates: readonly Candidate[], block: number, random: () => number): PlannedTrial[] {
+function ofRestart(candidates: readonly Candidate[], restart: number, random: () => number): PlannedSlice[] {
   return shuffled(candidates, random).map((candidate, at) => ({
-    id: `b${block}-${String(at + 1).padStart(2, '0')}`,
-    block,
+    id: `r${restart}-${String(at + 1).padStart(2, '0')}`,
+    restart,
+    round: 1,
     order: at + 1,
     ...candidate,
   }));
@@ -81,7 +72,7 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return order;
 }
 
-/** mulberry32: 32 bits of state are plenty for the order of some trials, and the same everywhere. */
+/** mulberry32: 32 bits of state are plenty for the order of some slices, and the same everywhere. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

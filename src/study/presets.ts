@@ -3,7 +3,7 @@ export type SpecInput = Readonly<Record<string, unknown>>;
 
 /**
  * `quick` answers in three minutes on two cores. `machinezone-2015` has the rates, sizes and networks of the article
- * (December 2015): trials long enough that a block's pooled samples carry the 99.999th percentile at 50,000 a second.
+ * (December 2015): slices long enough that a restart's pooled samples carry the 99.999th percentile at 50,000 a second.
  */
 export const PRESETS: Readonly<Record<string, SpecInput>> = {
   quick: {
@@ -11,7 +11,7 @@ export const PRESETS: Readonly<Record<string, SpecInput>> = {
     networks: ['host', 'ipvlan', 'macvlan', 'flannel-host-gw', 'flannel-vxlan'],
     workloads: ['350B'],
     rates: ['10%', '30%', '50%'],
-    blocks: 3,
+    restarts: 3,
     duration: '2500ms',
   },
   'machinezone-2015': {
@@ -22,7 +22,7 @@ export const PRESETS: Readonly<Record<string, SpecInput>> = {
       '350B': [50_000, 150_000, 250_000, 350_000, 450_000, 500_000],
       '4KB': [50_000, 150_000, 250_000],
     },
-    blocks: 3,
+    restarts: 3,
     maximum: true,
     duration: '10s',
     connections: 512,

@@ -1,4 +1,4 @@
-import type { NetworkStatus, PlannedTrial, TrialRecord, WorkloadName } from '../schema/index.js';
+import type { NetworkStatus, PlannedSlice, SliceRecord, WorkloadName } from '../schema/index.js';
 
 /** What happens in a study, as it happens, for whoever shows it. */
 export type StudyEvent =
@@ -8,23 +8,23 @@ export type StudyEvent =
   | {
       readonly kind: 'planned';
       readonly directory: string;
-      readonly trials: number;
+      readonly slices: number;
       readonly measured: number;
     }
   | {
-      /** The blocks are done; for so many networks and workloads the maximum is searched now. */
+      /** The restarts are done; for so many networks and workloads the maximum is searched now. */
       readonly kind: 'searching';
       readonly searches: number;
     }
   | {
-      readonly kind: 'trial-started';
-      readonly planned: PlannedTrial;
+      readonly kind: 'slice-started';
+      readonly planned: PlannedSlice;
       readonly place: number;
       /** Null in a search, which ends when it knows enough. */
       readonly of: number | null;
-      /** Null before the first trial has shown how long one takes. */
+      /** Null before the first slice has shown how long one takes. */
       readonly leftMs: number | null;
     }
-  | { readonly kind: 'trial-ended'; readonly record: TrialRecord; readonly p99Ms: number | null };
+  | { readonly kind: 'slice-ended'; readonly record: SliceRecord; readonly p99Ms: number | null };
 
 export type OnStudyEvent = (event: StudyEvent) => void;

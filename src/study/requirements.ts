@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { BarewireError } from '../schema/index.js';
+import { machineError } from '../schema/index.js';
 
 /** Debian's package of each tool that Barewire runs. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -49,16 +49,12 @@ export function missingTools(tools: readonly string[]): {
 /** Throws before anything is changed when this machine cannot: not root, or a tool is missing. */
 export function requireMachine(tools: readonly string[]): void {
   if (process.getuid?.() !== 0)
-    throw new BarewireError('Barewire makes network namespaces and links, which only root may.', {
-      code: 'not-root',
-      fault: 'machine',
-      hint: 'Run it again with sudo.',
-    });
+    throw machineError(
+      'not-root',
+      'Barewire makes network namespaces and links, which only root may.',
+      'Run it again with sudo.',
+    );
   const missing = missingTools(tools);
   if (missing.tools.length === 0) return;
-  throw new BarewireError(`Not found: ${missing.tools.join(', ')}.`, {
-    code: 'missing-tool',
-    fault: 'machine',
-    hint: missing.remedy,
-  });
+  throw machineError('missing-tool', `Not found: ${missing.tools.join(', ')}.`, missing.remedy);
 }

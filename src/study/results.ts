@@ -2,20 +2,22 @@ import { mkdir, open, readFile, rename, stat, truncate, type FileHandle } from '
 import { join } from 'node:path';
 import type { z } from 'zod';
 import {
-  BarewireError,
+  type BarewireError,
   costSchema,
   studyRecordSchema,
-  trialRecordSchema,
+  sliceRecordSchema,
   type Cost,
   type LoadResult,
   type Refusal,
   type StudyRecord,
-  type TrialRecord,
+  type SliceRecord,
+  machineError,
+  userError,
 } from '../schema/index.js';
 
-/** The lines of trials.jsonl: those that can be read, and the others by their place. */
+/** The lines of slices.jsonl: those that can be read, and the others by their place. */
 export interface ReadRecords {
-  readonly records: readonly TrialRecord[];
+  readonly records: readonly SliceRecord[];
   readonly refused: readonly Refusal[];
   /** What a crash left of a last line that was being written; null where there is none. */
   readonly torn: Refusal | null;
@@ -51,12 +53,12 @@ async function onDisk<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    throw new BarewireError(`${path} could not be written: ${String(error)}`, {
-      code: 'disk',
-      fault: 'machine',
-      hint: 'Make room or name another place with --out; then go on with --resume. The trials before this one are kept.',
-      cause: error,
-    });
+    throw machineError(
+      'disk',
+      `${path} could not be written: ${String(error)}`,
+      'Make room or name another place with --out; then go on with --resume. The slices before this one are kept.',
+      error,
+    );
   }
 }
 
@@ -91,7 +93,7 @@ export class ResultsDirectory {
     throw damaged(this.at('study.json'), whyNot(input, parsed.error), parsed.error);
   }
 
-  /** What `barewire cost --into` put beside the trials; null where it did not. */
+  /** What `barewire cost --into` put beside the slices; null where it did not. */
   async readCost(): Promise<Cost | null> {
     const text = await this.readTextOr('cost.json', '');
     if (text === '') return null;
@@ -100,16 +102,16 @@ export class ResultsDirectory {
     throw damaged(this.at('cost.json'), whyNot(parseJson(text), parsed.error), parsed.error);
   }
 
-  /** Histograms first, so that a trial that is listed always has them; then one line, synced. */
+  /** Histograms first, so that a slice that is listed always has them; then one line, synced. */
   async append(
-    record: TrialRecord,
+    record: SliceRecord,
     histograms: Pick<LoadResult, 'response' | 'service'> | null,
   ): Promise<void> {
     if (histograms !== null) {
       await writeWhole(this.at('histograms', `${record.id}.response.hdr`), `${histograms.response}\n`);
       await writeWhole(this.at('histograms', `${record.id}.service.hdr`), `${histograms.service}\n`);
     }
-    const path = this.at('trials.jsonl');
+    const path = this.at('slices.jsonl');
     await onDisk(path, async () => {
       const handle = await open(path, 'a');
       await closing(handle, async () => {
@@ -120,23 +122,23 @@ export class ResultsDirectory {
   }
 
   /** All whole lines, to go on with. A last line that a crash cut off is dropped; a bad line before it is damage. */
-  async readTrials(): Promise<readonly TrialRecord[]> {
+  async readSlices(): Promise<readonly SliceRecord[]> {
     const { records, refused } = await this.readRecords();
     const [first] = refused;
     if (first !== undefined) throw damaged(this.at(first.file), first.why);
     return records;
   }
 
-  /** All lines that can be read, to analyse: one that is damaged, of another version or a trial's second is refused. */
+  /** All lines that can be read, to analyse: one that is damaged, of another version or a slice's second is refused. */
   async readRecords(): Promise<ReadRecords> {
-    const lines = (await this.readTextOr('trials.jsonl', '')).split('\n');
+    const lines = (await this.readTextOr('slices.jsonl', '')).split('\n');
     const torn = lines.pop() ?? '';
-    const place = (at: number): string => `trials.jsonl, line ${at + 1}`;
-    const records = new Map<string, TrialRecord>();
+    const place = (at: number): string => `slices.jsonl, line ${at + 1}`;
+    const records = new Map<string, SliceRecord>();
     const refused: Refusal[] = [];
     for (const [at, line] of lines.entries()) {
       const input = parseJson(line);
-      const { data, error } = trialRecordSchema.safeParse(input);
+      const { data, error } = sliceRecordSchema.safeParse(input);
       if (data === undefined) refused.push({ file: place(at), why: whyNot(input, error) });
       else if (records.has(data.id)) refused.push({ file: place(at), why: `${data.id} is there already` });
       else records.set(data.id, data);
@@ -147,9 +149,9 @@ export class ResultsDirectory {
 
   /** Cuts off what a crash left of a line, so that the next append starts one of its own. */
   async mend(): Promise<void> {
-    const text = await this.readTextOr('trials.jsonl', '');
+    const text = await this.readTextOr('slices.jsonl', '');
     const whole = text.lastIndexOf('\n') + 1;
-    if (whole < text.length) await truncate(this.at('trials.jsonl'), Buffer.byteLength(text.slice(0, whole)));
+    if (whole < text.length) await truncate(this.at('slices.jsonl'), Buffer.byteLength(text.slice(0, whole)));
   }
 
   async writeReport(name: string, content: string): Promise<void> {
@@ -161,12 +163,11 @@ export class ResultsDirectory {
     try {
       return await readFile(this.at(...names), 'utf8');
     } catch (error) {
-      throw new BarewireError(`${this.at(...names)} could not be read: ${String(error)}`, {
-        code: 'no-such-file',
-        fault: 'user',
-        hint: 'Name a results directory, as a study prints it at its end.',
-        cause: error,
-      });
+      throw userError(
+        `${this.at(...names)} could not be read: ${String(error)}`,
+        'Name a results directory, as a study prints it at its end.',
+        { code: 'no-such-file', cause: error },
+      );
     }
   }
 
@@ -176,12 +177,11 @@ export class ResultsDirectory {
 }
 
 const damaged = (place: string, why: string, cause?: unknown): BarewireError =>
-  new BarewireError(`${place} was refused: ${why}.`, {
-    code: 'results-damaged',
-    fault: 'user',
-    hint: 'Restore the file. A line of trials.jsonl can be taken out: --resume measures its trial again.',
-    cause,
-  });
+  userError(
+    `${place} was refused: ${why}.`,
+    'Restore the file. A line of slices.jsonl can be taken out: --resume measures its slice again.',
+    { code: 'results-damaged', cause },
+  );
 
 /** Of another version, or where it is not what it should be. */
 function whyNot(input: unknown, error: z.ZodError | undefined): string {

@@ -1,25 +1,26 @@
-import { GeneratorProcess, peerFacts } from '../load/index.js';
+import { GeneratorProcess, describeExternal } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
 import { findNetwork } from '../network/index.js';
-import type {
-  Environment,
-  NetworkStatus,
-  PlannedTrial,
-  ResolvedStudy,
-  StudyRecord,
-  Summary,
-  WorkloadName,
+import {
+  type Environment,
+  type NetworkStatus,
+  type PlannedSlice,
+  type ResolvedStudy,
+  type StudyRecord,
+  type Summary,
+  type WorkloadName,
+  machineError,
 } from '../schema/index.js';
-import { BarewireError } from '../schema/index.js';
+import type { BarewireError } from '../schema/index.js';
 import { asksMaximum, Histogram } from '../stats/index.js';
 import { openTestbed, probeNetworks, type Testbed } from '../testbed/index.js';
 import { measurable } from './networks.js';
-import { planTrials, REFERENCE } from './plan.js';
+import { planSlices, REFERENCE } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reports.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
-import { findMaximum, runTrial, type Bench, type TrialOutcome } from './trial.js';
+import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './slice.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
@@ -33,7 +34,7 @@ export interface StudyRequest {
 }
 
 /**
- * Runs a study, or what is left of it when its directory has trials already, and writes the reports, after an
+ * Runs a study, or what is left of it when its directory has slices already, and writes the reports, after an
  * interrupt too. The machine is put back before this returns or throws.
  */
 export async function runStudy(request: StudyRequest): Promise<Summary> {
@@ -42,7 +43,7 @@ export async function runStudy(request: StudyRequest): Promise<Summary> {
   try {
     await measureAll(request);
   } catch (error) {
-    if (await hasTrials(request.directory)) await writeReports(request.directory);
+    if (await hasSlices(request.directory)) await writeReports(request.directory);
     throw error;
   }
   return await writeReports(request.directory);
@@ -59,8 +60,8 @@ async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDispos
   return lock;
 }
 
-async function hasTrials(directory: ResultsDirectory): Promise<boolean> {
-  return (await directory.exists()) && (await directory.readTrials()).length > 0;
+async function hasSlices(directory: ResultsDirectory): Promise<boolean> {
+  return (await directory.exists()) && (await directory.readSlices()).length > 0;
 }
 
 /** A crash may have left journals: the machine is put back before anything is measured on it. */
@@ -74,8 +75,8 @@ async function restore(onEvent: OnStudyEvent): Promise<void> {
   });
 }
 
-/** What all trials of a study stand on. */
-type Ground = Pick<Bench, 'testbed' | 'generator'>;
+/** What all slices of a study stand on. */
+type Ground = Pick<SliceContext, 'testbed' | 'generator'>;
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
@@ -92,17 +93,17 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const ground = { testbed, generator };
   const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, ground);
   await directory.mend();
-  const planned = planTrials(spec, measurable(study.networks), study.referenceMaxRps);
-  const done = new Set((await directory.readTrials()).map(({ id }) => id));
+  const planned = planSlices(spec, measurable(study.networks), study.referenceMaxRps);
+  const done = new Set((await directory.readSlices()).map(({ id }) => id));
   const left = planned.filter(({ id }) => !done.has(id));
   const measured = planned.length - left.length;
-  onEvent({ kind: 'planned', directory: directory.path, trials: planned.length, measured });
-  const measure: Measure = (trial) => measureTrial(request, ground, trial);
-  await runBlocks(request, measure, left, planned.length);
+  onEvent({ kind: 'planned', directory: directory.path, slices: planned.length, measured });
+  const measure: Measure = (slice) => measureSlice(request, ground, slice);
+  await runRestarts(request, measure, left, planned.length);
   await searchMaxima({ study, directory, onEvent, measure });
 }
 
-/** Probes, finds the maximum and writes study.json: from here on a resume plans the same trials. */
+/** Probes, finds the maximum and writes study.json: from here on a resume plans the same slices. */
 async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
   ground: Ground,
@@ -125,7 +126,7 @@ async function begin(
     spec,
     networks: [...networks],
     referenceMaxRps,
-    cannotTell: [...testbed.cannotTell],
+    limitations: [...testbed.limitations],
     ...generator,
     environment: await environments(testbed),
   };
@@ -138,7 +139,7 @@ const generatorOf = async (
   { generator }: ResolvedStudy,
   { client }: Testbed,
 ): Promise<Pick<StudyRecord, 'generator'>> =>
-  generator === 'barewire' ? {} : { generator: await peerFacts(client.machine, generator) };
+  generator === 'barewire' ? {} : { generator: await describeExternal(client.machine, generator) };
 
 const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
   asksMaximum(spec) || (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
@@ -155,35 +156,32 @@ async function environments({ client, server }: Testbed): Promise<Record<string,
 }
 
 const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
-  new BarewireError(
+  machineError(
+    'missing-kernel-feature',
     `None of the networks can run here: ${networks.map(({ name, reason }) => `${name} (${reason ?? ''})`).join('; ')}.`,
-    {
-      code: 'missing-kernel-feature',
-      fault: 'machine',
-      hint: '`barewire networks` says what each network needs.',
-    },
+    '`barewire networks` says what each network needs.',
   );
 
-type Measure = (planned: PlannedTrial) => Promise<TrialOutcome>;
+type Measure = (planned: PlannedSlice) => Promise<SliceOutcome>;
 
-/** Runs a trial, keeps its record and says how it ended. */
-async function measureTrial(
+/** Runs a slice, keeps its record and says how it ended. */
+async function measureSlice(
   { spec, directory, signal, onEvent }: StudyRequest,
   ground: Ground,
-  planned: PlannedTrial,
-): Promise<TrialOutcome> {
+  planned: PlannedSlice,
+): Promise<SliceOutcome> {
   signal.throwIfAborted();
   const bench = { ...ground, network: findNetwork(planned.network), study: spec, signal };
-  const outcome = await runTrial(bench, planned);
+  const outcome = await runSlice(bench, planned);
   await directory.append(outcome.record, outcome.histograms);
-  onEvent({ kind: 'trial-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
+  onEvent({ kind: 'slice-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
   return outcome;
 }
 
-async function runBlocks(
+async function runRestarts(
   { onEvent }: StudyRequest,
   measure: Measure,
-  left: readonly PlannedTrial[],
+  left: readonly PlannedSlice[],
   of: number,
 ): Promise<void> {
   const start = performance.now();
@@ -192,28 +190,28 @@ async function runBlocks(
     const eachMs = at === 0 ? null : (performance.now() - start) / at;
     const place = of - left.length + at + 1;
     onEvent({
-      kind: 'trial-started',
+      kind: 'slice-started',
       planned,
       place,
       of,
       leftMs: eachMs === null ? null : eachMs * (left.length - at),
     });
-    for (const trial of [planned, ...attemptsAfter(planned)]) {
-      if (trial !== planned && again-- <= 0) break;
-      const { record } = await measure(trial);
+    for (const slice of [planned, ...attemptsAfter(planned)]) {
+      if (slice !== planned && again-- <= 0) break;
+      const { record } = await measure(slice);
       if (record.status === 'failed' || record.valid) break;
     }
   }
 }
 
-/** A trial that the generator does not vouch for is kept, shown, and measured again: at most twice. */
-const attemptsAfter = (planned: PlannedTrial): readonly PlannedTrial[] =>
+/** A slice that the generator does not vouch for is kept, shown, and measured again: at most twice. */
+const attemptsAfter = (planned: PlannedSlice): readonly PlannedSlice[] =>
   [2, 3].map((attempt) => ({ ...planned, id: `${planned.id}.${attempt}`, attempt }));
 
-/** Of the trials, in all: on a machine that spoils more than that, measuring again does not help. */
+/** Of the slices, in all: on a machine that spoils more than that, measuring again does not help. */
 const AGAIN_SHARE = 0.2;
 
-function p99Ms({ histograms }: TrialOutcome): number | null {
+function p99Ms({ histograms }: SliceOutcome): number | null {
   if (histograms === null) return null;
   const histogram = Histogram.decode(histograms.response);
   return histogram.count === 0 ? null : histogram.quantile(0.99) / 1e6;

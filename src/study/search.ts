@@ -1,17 +1,17 @@
-import type { PlannedTrial, StudyRecord } from '../schema/index.js';
+import type { PlannedSlice, StudyRecord } from '../schema/index.js';
 import { evidenceOf, Histogram, openSearches, type Evidence } from '../stats/index.js';
 import { planRound } from './plan-search.js';
 import type { OnStudyEvent } from './progress.js';
 import { readResults } from './reading.js';
 import type { ResultsDirectory } from './results.js';
-import type { TrialOutcome } from './trial.js';
+import type { SliceOutcome } from './slice.js';
 
 export interface MaximumSearch {
   readonly study: StudyRecord;
   readonly directory: ResultsDirectory;
   readonly onEvent: OnStudyEvent;
-  /** Runs a trial and keeps its record. */
-  readonly measure: (planned: PlannedTrial) => Promise<TrialOutcome>;
+  /** Runs a slice and keeps its record. */
+  readonly measure: (planned: PlannedSlice) => Promise<SliceOutcome>;
 }
 
 /** Tries rates round by round until the maximum of each network and workload is known, or known not to be found. */
@@ -23,19 +23,19 @@ export async function searchMaxima({ study, directory, onEvent, measure }: Maxim
     const round = planRound(study, evidence);
     if (round.length === 0) return;
     for (const planned of round) {
-      onEvent({ kind: 'trial-started', planned, place: place++, of: null, leftMs: null });
+      onEvent({ kind: 'slice-started', planned, place: place++, of: null, leftMs: null });
       evidence.push(...evidenceFrom(await measure(planned), study));
     }
   }
 }
 
-/** All that a directory's trials say of the maxima. */
+/** All that a directory's slices say of the maxima. */
 export async function evidenceIn(directory: ResultsDirectory): Promise<Evidence[]> {
-  const { study, trials } = await readResults(directory);
-  return trials.flatMap((trial) => evidenceOf(trial, study.spec.objective) ?? []);
+  const { study, slices } = await readResults(directory);
+  return slices.flatMap((slice) => evidenceOf(slice, study.spec.objective) ?? []);
 }
 
-function evidenceFrom({ record, histograms }: TrialOutcome, { spec }: StudyRecord): Evidence[] {
+function evidenceFrom({ record, histograms }: SliceOutcome, { spec }: StudyRecord): Evidence[] {
   const response = histograms === null ? null : Histogram.decode(histograms.response);
   return [evidenceOf({ record, response, service: null }, spec.objective) ?? []].flat();
 }

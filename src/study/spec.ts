@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import {
-  BarewireError,
+  type BarewireError,
   GENERATORS,
   LATENCY_KEYS,
   nearest,
@@ -11,15 +11,15 @@ import {
   type Rate,
   type ResolvedStudy,
   type WorkloadName,
+  userError,
 } from '../schema/index.js';
 import { findNetwork } from '../network/index.js';
 import { ratesFor, searches } from './generator-choice.js';
 import { PRESETS, type SpecInput } from './presets.js';
-import { parsePlace } from './place.js';
+import { parseTestbed } from './place.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
-const bad = (message: string, hint: string): BarewireError =>
-  new BarewireError(message, { code: 'bad-input', fault: 'user', hint });
+const bad = (message: string, hint: string): BarewireError => userError(message, hint);
 
 const quantity = z.union([z.string(), z.number()]);
 const whole = (least: number, most: number) => z.number().int().min(least).max(most);
@@ -34,7 +34,7 @@ const duration = (leastMs: number, mostMs: number) =>
     return ms ?? 0;
   });
 
-const place = z.string().refine((text) => parsePlace(text) !== null, {
+const place = z.string().refine((text) => parseTestbed(text) !== null, {
   error: 'write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER',
 });
 
@@ -48,7 +48,7 @@ const inputSchema = z.object({
   rates: z.union([rateList, z.record(z.string(), rateList)]),
   maximum: z.boolean().default(false),
   objective: z.string().optional(),
-  blocks: whole(1, 1000).default(3),
+  restarts: whole(1, 1000).default(3),
   duration: duration(200, 3_600_000).default(3_000),
   warmup: duration(0, 60_000).default(200),
   timeout: duration(1, 60_000).default(1_000),
@@ -107,7 +107,7 @@ export function resolveSpec(
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
   return resolvedStudySchema.parse({
     ...rest,
-    ...parsePlace(rest.testbed),
+    ...parseTestbed(rest.testbed),
     networks: [...new Set(rest.networks.map((name) => findNetwork(name).name))],
     workloads,
     rates: ratesFor({

@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BarewireError, type StudyRecord } from '../schema/index.js';
+import { BarewireError, type StudyRecord, userError } from '../schema/index.js';
 import { asksMaximum, openSearches } from '../stats/index.js';
 import { measurable } from './networks.js';
-import { planTrials } from './plan.js';
+import { planSlices } from './plan.js';
 import { ResultsDirectory } from './results.js';
 import { evidenceIn } from './search.js';
 
-/** The newest study under `folder` that has trials left to measure, or a maximum to find. One that is damaged is passed over. */
+/** The newest study under `folder` that has slices left to measure, or a maximum to find. One that is damaged is passed over. */
 export async function newestUnfinished(folder: string): Promise<ResultsDirectory> {
   const names = await readdir(folder).catch(() => []);
   const begun: { directory: ResultsDirectory; startedAt: string }[] = [];
@@ -26,16 +26,16 @@ export async function newestUnfinished(folder: string): Promise<ResultsDirectory
   const newest = begun.sort((a, b) => b.startedAt.localeCompare(a.startedAt))[0];
   if (newest !== undefined) return newest.directory;
   const but = damaged.length === 0 ? '' : `, as far as can be read (not: ${damaged.join(', ')})`;
-  throw new BarewireError(`There is no unfinished study under ${folder}${but}.`, {
-    code: 'no-such-file',
-    fault: 'user',
-    hint: 'Name its directory with --out, or start a new study without --resume.',
-  });
+  throw userError(
+    `There is no unfinished study under ${folder}${but}.`,
+    'Name its directory with --out, or start a new study without --resume.',
+    { code: 'no-such-file' },
+  );
 }
 
 async function isUnfinished(directory: ResultsDirectory, study: StudyRecord): Promise<boolean> {
-  const done = new Set((await directory.readTrials()).map(({ id }) => id));
-  const planned = planTrials(study.spec, measurable(study.networks), study.referenceMaxRps);
+  const done = new Set((await directory.readSlices()).map(({ id }) => id));
+  const planned = planSlices(study.spec, measurable(study.networks), study.referenceMaxRps);
   if (planned.some(({ id }) => !done.has(id))) return true;
   return asksMaximum(study.spec) && openSearches(study, await evidenceIn(directory)).length > 0;
 }

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { parseNetDev } from '../linux/index.js';
 import type { Machine } from '../machine/index.js';
-import type { HostPlan, Waypoint } from '../network/index.js';
-import { BarewireError } from '../schema/index.js';
+import type { HostPlan, PathDevice } from '../network/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
 import type { Host, HostRole, Testbed } from './types.js';
 
 /** Packets since the link was made; the MTU where it was asked for. */
@@ -13,7 +13,7 @@ export interface LinkState {
 }
 
 type LinkStates = ReadonlyMap<string, LinkState>;
-export type Plans = Readonly<Record<HostRole, HostPlan>>;
+export type HostPlans = Readonly<Record<HostRole, HostPlan>>;
 
 /** What the links of a host and of its container say at one moment. */
 export class HostCounters {
@@ -26,7 +26,7 @@ export class HostCounters {
   }
 
   /** A link that is not there carried nothing. */
-  at({ netns, link }: Waypoint): LinkState {
+  at({ netns, link }: PathDevice): LinkState {
     const states = netns === null ? this.#outside : this.#inside;
     return states.get(link) ?? { received: 0, sent: 0, mtu: null };
   }
@@ -35,7 +35,7 @@ export class HostCounters {
 export type Counters = Readonly<Record<HostRole, HostCounters>>;
 
 /** Both hosts at once. */
-export async function readCounters({ client, server }: Testbed, plans: Plans): Promise<Counters> {
+export async function readCounters({ client, server }: Testbed, plans: HostPlans): Promise<Counters> {
   const [atClient, atServer] = await Promise.all([
     countersOf(client, plans.client),
     countersOf(server, plans.server),
@@ -89,11 +89,8 @@ async function linksOf(machine: Machine, netns: string | null): Promise<LinkStat
 }
 
 const unreadable = (machine: Machine, netns: string | null, stderr: string): BarewireError =>
-  new BarewireError(
+  machineError(
+    'process-failed',
     `The links in ${netns ?? 'the own namespace'} on ${machine.name} cannot be read: ${stderr.trim()}`,
-    {
-      code: 'process-failed',
-      fault: 'machine',
-      hint: 'Look whether the namespace is still there (ip netns), and whether iproute2 is 4.10 or later.',
-    },
+    'Look whether the namespace is still there (ip netns), and whether iproute2 is 4.10 or later.',
   );

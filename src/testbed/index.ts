@@ -2,9 +2,9 @@
 export type { Host, HostRole, Testbed, TestbedOptions, Wire } from './types.js';
 export { openTestbed } from './open.js';
 export { hostNetns, hostsOf, plannedHosts, wireSteps } from './netns/wire.js';
-export { raise, type RaisedNetwork } from './raise.js';
+export { setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
-export { probeReach, type Reach } from './reach.js';
+export { probePathMtus, type PathMtus } from './path-mtus.js';
 export { type DeviceCount } from './path.js';
 export { probeNetworks } from './probe.js';
-export { bootLoneGuest, GUEST_SHARE, type LoneGuest } from './vm/lone-guest.js';
+export { bootSingleGuest, GUEST_SHARE, type SingleGuest } from '../guest/single-guest.js';

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { BarewireError } from '../schema/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
 import { readCounters, type Counters } from './counters.js';
-import { passed, strayed, type DeviceCount } from './path.js';
+import { countPath, countBypass, type DeviceCount } from './path.js';
 import { ping, type PingPlan } from './ping.js';
-import type { RaisedNetwork } from './raise.js';
+import type { ActiveNetwork } from './set-up.js';
 import type { HostRole, Testbed } from './types.js';
 
 export interface PathReport {
@@ -30,7 +30,7 @@ const TOO_LONG_WAIT_MS = 3;
  */
 export async function checkPath(
   testbed: Testbed,
-  raised: RaisedNetwork,
+  raised: ActiveNetwork,
   request: () => Promise<void>,
 ): Promise<PathReport> {
   const started = performance.now();
@@ -43,15 +43,15 @@ export async function checkPath(
   const after = await readCounters(testbed, raised.plans);
   // How many packets a request takes is TCP's business; none is too few.
   checkCarried(raised, 'the request', 1, between, after);
-  const through = passed(raised.plans, before, after);
+  const through = countPath(raised.plans, before, after);
   const ms = performance.now() - started;
   const isStray = ofNote(through);
-  const strays = strayed(raised.plans, before, after).filter(isStray);
+  const strays = countBypass(raised.plans, before, after).filter(isStray);
   if (strays.length > 0) await checkIdle(testbed, raised, { strays, isStray, after, ms });
   return { mtu: raised.client.mtu, pings: PINGS, through, ms };
 }
 
-function checkMtu(raised: RaisedNetwork, counters: Counters): void {
+function checkMtu(raised: ActiveNetwork, counters: Counters): void {
   for (const host of ['client', 'server'] as const satisfies HostRole[]) {
     const { mtu: seen } = counters[host].at(raised[host]);
     const { link, mtu } = raised[host];
@@ -74,7 +74,7 @@ const MORE_PINGS = 2;
  * Once it has an answer, ping waits for the others no longer than two round trips of it, and calls late ones lost: on a busy machine
  * that says nothing of the path.
  */
-async function pingUntilClear(testbed: Testbed, raised: RaisedNetwork): Promise<Answers> {
+async function pingUntilClear(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
   let answers = await pingThrough(testbed, raised);
   for (let more = 0; more < MORE_PINGS && someLate(answers); more++)
     answers = await pingThrough(testbed, raised);
@@ -84,7 +84,7 @@ async function pingUntilClear(testbed: Testbed, raised: RaisedNetwork): Promise<
 const someLate = ({ toServer, toClient }: Answers): boolean =>
   toServer > 0 && toClient > 0 && toServer + toClient < 2 * PINGS;
 
-async function pingThrough(testbed: Testbed, raised: RaisedNetwork): Promise<Answers> {
+async function pingThrough(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
   const from = (role: HostRole, to: HostRole, how: Pick<PingPlan, 'count' | 'packetBytes' | 'waitMs'>) =>
     ping(testbed[role].machine, { netns: raised[role].netns, to: raised[to].address, ...how });
   const { mtu } = raised.client;
@@ -97,7 +97,7 @@ async function pingThrough(testbed: Testbed, raised: RaisedNetwork): Promise<Ans
   return { toServer, toClient, tooLong };
 }
 
-function checkPings(raised: RaisedNetwork, answers: Answers, before: Counters, after: Counters): void {
+function checkPings(raised: ActiveNetwork, answers: Answers, before: Counters, after: Counters): void {
   const { mtu } = raised.client;
   const { toServer, toClient, tooLong } = answers;
   const all = toServer === PINGS && toClient === PINGS;
@@ -108,13 +108,13 @@ function checkPings(raised: RaisedNetwork, answers: Answers, before: Counters, a
 }
 
 function checkCarried(
-  raised: RaisedNetwork,
+  raised: ActiveNetwork,
   what: string,
   least: number,
   before: Counters,
   after: Counters,
 ): void {
-  const gap = weakest(passed(raised.plans, before, after));
+  const gap = weakest(countPath(raised.plans, before, after));
   if (gap !== undefined && bothWays(gap) < least)
     throw failed(raised, `${seen(gap)}, expected at least ${least} each way (${what})`);
 }
@@ -137,10 +137,10 @@ interface Strays {
 }
 
 /** What others send over a device of a busy host, they send in the next moments too, when nothing of ours is on its way. */
-async function checkIdle(testbed: Testbed, raised: RaisedNetwork, seenBeside: Strays): Promise<void> {
+async function checkIdle(testbed: Testbed, raised: ActiveNetwork, seenBeside: Strays): Promise<void> {
   const { strays, isStray, after, ms } = seenBeside;
   await pause(ms);
-  const idle = strayed(raised.plans, after, await readCounters(testbed, raised.plans)).filter(isStray);
+  const idle = countBypass(raised.plans, after, await readCounters(testbed, raised.plans)).filter(isStray);
   const sameDevice = (one: DeviceCount) => (other: DeviceCount) =>
     one.host === other.host && one.waypoint.netns === other.waypoint.netns;
   const stray = strays.find((one) => !idle.some(sameDevice(one)));
@@ -157,12 +157,9 @@ const weakest = (counts: readonly DeviceCount[]): DeviceCount | undefined =>
 const seen = ({ host, waypoint, received, sent }: DeviceCount): string =>
   `${waypoint.link} ${waypoint.netns === null ? 'of' : 'in the container of'} the ${host} received ${received} and sent ${sent} packets`;
 
-const failed = ({ network, client, server }: RaisedNetwork, fact: string): BarewireError =>
-  new BarewireError(
+const failed = ({ network, client, server }: ActiveNetwork, fact: string): BarewireError =>
+  machineError(
+    'path-check-failed',
     `${network.name} does not carry packets as it should from ${client.address} to ${server.address}: ${fact}`,
-    {
-      code: 'path-check-failed',
-      fault: 'machine',
-      hint: 'Look for a firewall (nft list ruleset, iptables -S FORWARD), other software that owns these routes, or a wrong MTU on the wire.',
-    },
+    'Look for a firewall (nft list ruleset, iptables -S FORWARD), other software that owns these routes, or a wrong MTU on the wire.',
   );

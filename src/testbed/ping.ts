@@ -1,6 +1,6 @@
 import type { Machine } from '../machine/index.js';
 import { versionOf } from '../network/index.js';
-import { BarewireError } from '../schema/index.js';
+import { machineError } from '../schema/index.js';
 
 export interface PingPlan {
   readonly netns: string | null;
@@ -27,9 +27,9 @@ export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
   if (answers !== undefined) return Number(answers);
   // iputils says nothing about answers when it could not send at all: no route, no such address.
   if (code === 2 && stderr.includes('ping: connect:')) return 0;
-  throw new BarewireError(`${argv.join(' ')} said nothing about answers: ${(stderr || stdout).trim()}`, {
-    code: 'process-failed',
-    fault: 'machine',
-    hint: "Install the ping of iputils (Debian: iputils-ping); busybox's cannot forbid fragments.",
-  });
+  throw machineError(
+    'process-failed',
+    `${argv.join(' ')} said nothing about answers: ${(stderr || stdout).trim()}`,
+    "Install the ping of iputils (Debian: iputils-ping); busybox's cannot forbid fragments.",
+  );
 }

@@ -1,4 +1,4 @@
-import type { Answer, Feature, Machine } from '../machine/index.js';
+import type { ProbeResult, Feature, Machine } from '../machine/index.js';
 import { findNetwork, support, versionOf, type Requirement } from '../network/index.js';
 import type { NetworkStatus } from '../schema/index.js';
 import type { Testbed } from './types.js';
@@ -17,7 +17,7 @@ export async function probeNetworks(
   const machines = 'probe' in where ? [where] : [where.client.machine, where.server.machine];
   const ip = 'probe' in where ? 4 : versionOf(where.client.net.address);
   const answers = await Promise.all(machines.map((machine) => machine.probe(features)));
-  const answerTo = (requirement: Requirement): Answer => {
+  const answerTo = (requirement: Requirement): ProbeResult => {
     if (!isFeature(requirement)) return notThere(requirement.name);
     const at = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
     return worst(answers.map((ofMachine) => ofMachine[at]));
@@ -26,21 +26,21 @@ export async function probeNetworks(
 }
 
 /** A network stands on every host or on none. */
-function worst(answers: readonly (Answer | undefined)[]): Answer {
+function worst(answers: readonly (ProbeResult | undefined)[]): ProbeResult {
   const given = answers.map(
-    (answer): Answer => answer ?? { answer: 'unknown', reason: 'the host did not say' },
+    (answer): ProbeResult => answer ?? { answer: 'unknown', reason: 'the host did not say' },
   );
-  const of = (kind: Answer['answer']) => given.find(({ answer }) => answer === kind);
+  const of = (kind: ProbeResult['answer']) => given.find(({ answer }) => answer === kind);
   return of('no') ?? of('unknown') ?? { answer: 'yes' };
 }
 
 /** A host cannot tell by itself where it stands, and no testbed has hosts in such a place. */
-const notThere = (place: string): Answer => ({
+const notThere = (place: string): ProbeResult => ({
   answer: 'no',
   reason: `the hosts of this testbed do not stand in ${place}`,
 });
 
-const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'place';
+const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'platform';
 const keyOf = (feature: Feature): string =>
   feature.kind === 'tool' ? `tool ${feature.name}` : `link type ${feature.type}`;
 const unique = (features: readonly Feature[]): Feature[] => [

@@ -1,5 +1,5 @@
 import type { Machine } from '../machine/index.js';
-import type { HostPlan, IpVersion, NetHost } from '../network/index.js';
+import type { HostPlan, IpVersion, NetworkHost } from '../network/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -7,7 +7,7 @@ export type HostRole = 'client' | 'server';
 export interface Host {
   readonly role: HostRole;
   readonly machine: Machine;
-  readonly net: NetHost;
+  readonly net: NetworkHost;
   /** The CPUs that the role may use: the generator's or the server's. */
   readonly cpus: readonly number[];
 }
@@ -20,11 +20,11 @@ export interface Testbed extends AsyncDisposable {
   readonly client: Host;
   readonly server: Host;
   /** What figures from here cannot tell, one sentence each, for the report. */
-  readonly cannotTell: readonly string[];
+  readonly limitations: readonly string[];
   /** The hosts are emulated, and so are their times. */
   readonly emulated?: boolean;
   /** Asked before a network goes up; rejects where its plans would harm others on the hosts' segment. */
-  vet?(plans: readonly HostPlan[]): Promise<void>;
+  checkPlans?(plans: readonly HostPlan[]): Promise<void>;
 }
 
 export interface Wire {

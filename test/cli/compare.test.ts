@@ -56,10 +56,10 @@ describe('the exit status', () => {
     expect(status).toBe(0);
   });
 
-  it('is 0 for one block, whose figures tell nothing from chance, and says so', async () => {
-    await makeResults(at('single'), { seed: 4, factors: { ...FACTORS, macvlan: 3 }, blocks: 1 });
+  it('is 0 for one restart, whose figures tell nothing from chance, and says so', async () => {
+    await makeResults(at('single'), { seed: 4, factors: { ...FACTORS, macvlan: 3 }, restarts: 1 });
     const { status, stdout } = await barewire(['compare', base, at('single')]);
-    expect(stdout).toContain('The new run has one block: nothing can be told from chance.');
+    expect(stdout).toContain('The new run has one restart: nothing can be told from chance.');
     expect(stdout).toContain('No regression is shown, and none is ruled out');
     expect(stdout).toMatch(/A ratio without an interval/);
     expect(status).toBe(0);
@@ -138,50 +138,50 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
   const damage: [string, () => Promise<unknown>, RegExp][] = [
     [
       'a histogram that was cut off',
-      () => truncate(at('bad', 'histograms/b1-01.response.hdr'), 60),
-      /histograms\/b1-01\.response\.hdr: .*cannot be decoded/,
+      () => truncate(at('bad', 'histograms/r1-01.response.hdr'), 60),
+      /histograms\/r1-01\.response\.hdr: .*cannot be decoded/,
     ],
     [
       'a histogram that is missing',
-      () => unlink(at('bad', 'histograms/b2-03.service.hdr')),
-      /histograms\/b2-03\.service\.hdr: it is missing/,
+      () => unlink(at('bad', 'histograms/r2-03.service.hdr')),
+      /histograms\/r2-03\.service\.hdr: it is missing/,
     ],
     [
       'a histogram that is none',
-      () => writeFile(at('bad', 'histograms/b3-01.response.hdr'), 'no histogram\n'),
-      /histograms\/b3-01\.response\.hdr: .*cannot be decoded/,
+      () => writeFile(at('bad', 'histograms/r3-01.response.hdr'), 'no histogram\n'),
+      /histograms\/r3-01\.response\.hdr: .*cannot be decoded/,
     ],
     [
-      'a histogram of another trial',
+      'a histogram of another slice',
       () => makeOther(),
-      /histograms\/b4-02\.response\.hdr: it holds 3 samples, and its trial has 1000 answers/,
+      /histograms\/r4-02\.response\.hdr: it holds 3 samples, and its slice has 1000 answers/,
     ],
     [
       'a line of another version',
-      () => appendFile(at('bad', 'trials.jsonl'), '{"schema":4}\n'),
-      /trials\.jsonl, line 25: it is of version 4, and this Barewire reads version 1/,
+      () => appendFile(at('bad', 'slices.jsonl'), '{"schema":4}\n'),
+      /slices\.jsonl, line 25: it is of version 4, and this Barewire reads version 1/,
     ],
     [
       'a line that is no JSON',
-      () => appendFile(at('bad', 'trials.jsonl'), 'garbage\n'),
-      /trials\.jsonl, line 26: it is not JSON/,
+      () => appendFile(at('bad', 'slices.jsonl'), 'garbage\n'),
+      /slices\.jsonl, line 26: it is not JSON/,
     ],
     [
       'a line that is there twice',
-      async () => appendFile(at('bad', 'trials.jsonl'), await firstLine()),
-      /trials\.jsonl, line 27: b1-01 is there already/,
+      async () => appendFile(at('bad', 'slices.jsonl'), await firstLine()),
+      /slices\.jsonl, line 27: r1-01 is there already/,
     ],
     [
       'a line that was cut off',
-      () => appendFile(at('bad', 'trials.jsonl'), '{"schema":1,"id":"b7'),
-      /trials\.jsonl, line 28: it was cut off/,
+      () => appendFile(at('bad', 'slices.jsonl'), '{"schema":1,"id":"b7'),
+      /slices\.jsonl, line 28: it was cut off/,
     ],
   ];
   const makeOther = async (): Promise<void> => {
-    await writeFile(at('bad', 'histograms/b4-02.response.hdr'), histogramOf([1, 2, 3]).encode());
+    await writeFile(at('bad', 'histograms/r4-02.response.hdr'), histogramOf([1, 2, 3]).encode());
   };
   const firstLine = async (): Promise<string> =>
-    `${(await readFile(join(base, 'trials.jsonl'), 'utf8')).split('\n')[0] ?? ''}\n`;
+    `${(await readFile(join(base, 'slices.jsonl'), 'utf8')).split('\n')[0] ?? ''}\n`;
 
   let json: Comparison;
   beforeAll(async () => {
@@ -208,14 +208,14 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
   it('in the report, its summary and its cells', async () => {
     const { status, stdout } = await barewire(['report', at('bad')]);
     expect(status).toBe(0);
-    expect(stdout.replace(/\s+/g, ' ')).toContain('histograms/b2-03.service.hdr: it is missing');
+    expect(stdout.replace(/\s+/g, ' ')).toContain('histograms/r2-03.service.hdr: it is missing');
     const summary = JSON.parse(await readFile(at('bad', 'summary.json'), 'utf8')) as Summary;
     expect(summary.refused).toHaveLength(damage.length);
     const vxlan = summary.networks.find(({ name }) => name === 'flannel-vxlan')!.cells[0]!;
-    expect([vxlan.trials, vxlan.invalidTrials]).toEqual([5, 1]);
-    expect(vxlan.certificate.reasons.join()).toContain('histograms/b2-03.service.hdr was refused');
+    expect([vxlan.slices, vxlan.invalidSlices]).toEqual([5, 1]);
+    expect(vxlan.selfCheck.reasons.join()).toContain('histograms/r2-03.service.hdr was refused');
     for (const name of ['report.html', 'report.md'])
-      expect((await readFile(at('bad', name), 'utf8')).replaceAll('\\', '')).toContain('b2-03.service.hdr');
+      expect((await readFile(at('bad', name), 'utf8')).replaceAll('\\', '')).toContain('r2-03.service.hdr');
   });
 });
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
     spec: resolveSpec(preset('quick'), 'test', {}, () => 1),
     networks: [],
     referenceMaxRps: { '350B': 1_000 },
-    cannotTell: [],
+    limitations: [],
     environment: { client: Object.fromEntries(facts) as Record<string, string> },
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readLoadRun, repeated, slopes } from '../../src/cost/slope.js';
+import { readLoadRun, summarizeRepeats, slopes } from '../../src/cost/slope.js';
 
 const said = (finished: string, requests: string): string =>
   `starting benchmark...\nspawning thread #0: 1 total client(s). 200 total requests\n\n${finished}\n${requests}\nstatus codes: 200 2xx\n`;
@@ -45,7 +45,10 @@ test('one short run that was disturbed changes no repeat', () => {
 });
 
 test('repeats have the median as their figure, and the farthest from it as their spread', () => {
-  expect(repeated([100, 102, 101])).toEqual({ value: 101, spread: expect.closeTo(1 / 101) as number });
-  expect(repeated([100, 104])).toEqual({ value: 102, spread: expect.closeTo(2 / 102) as number });
-  expect(repeated([7])).toEqual({ value: 7, spread: 0 });
+  expect(summarizeRepeats([100, 102, 101])).toEqual({
+    value: 101,
+    spread: expect.closeTo(1 / 101) as number,
+  });
+  expect(summarizeRepeats([100, 104])).toEqual({ value: 102, spread: expect.closeTo(2 / 102) as number });
+  expect(summarizeRepeats([7])).toEqual({ value: 7, spread: 0 });
 });

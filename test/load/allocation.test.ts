@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LoadLoop } from '../../src/load/loop.js';
+import { LoadLoop } from '../../src/load/engine/loop.js';
 import { MonotonicClock, monotonicEpochS } from '../../src/linux/index.js';
 import type { LoadPlan } from '../../src/schema/index.js';
 import { planFor, startNginx, type Nginx } from './servers.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AnswerParser, MALFORMED, MORE, WHOLE } from '../../src/load/answer-parser.js';
+import { ResponseParser, MALFORMED, MORE, WHOLE } from '../../src/load/engine/response-parser.js';
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
@@ -16,7 +16,7 @@ interface Outcome {
 
 /** Feeds `text` in pieces that end at `cuts`. */
 function parse(text: string, cuts: readonly number[] = []): Outcome {
-  const parser = new AnswerParser(3);
+  const parser = new ResponseParser(3);
   const bytes = bytesOf(text);
   let outcome = MORE;
   let from = 0;
@@ -149,7 +149,7 @@ describe('AnswerParser', () => {
   test('takes any bytes without an exception, and stops for good when they are malformed', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        const parser = new AnswerParser(1);
+        const parser = new ResponseParser(1);
         const first = parser.feed(0, bytes, bytes.length);
         if (first === MALFORMED) expect(parser.feed(0, bytes, bytes.length)).toBe(MALFORMED);
       }),
@@ -158,7 +158,7 @@ describe('AnswerParser', () => {
   });
 
   test('takes a body that only the end of the connection ends', () => {
-    const parser = new AnswerParser(1);
+    const parser = new ResponseParser(1);
     const bytes = bytesOf('HTTP/1.1 200 OK\r\n\r\nto the end');
     expect(parser.feed(0, bytes, bytes.length)).toBe(MORE);
     expect(parser.end(0)).toBe(WHOLE);
@@ -170,13 +170,13 @@ describe('AnswerParser', () => {
     ['in the body', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel'],
     ['in a chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel'],
   ])('is not content with an end %s', (_, text) => {
-    const parser = new AnswerParser(1);
+    const parser = new ResponseParser(1);
     parser.feed(0, bytesOf(text), text.length);
     expect(parser.end(0)).toBe(MORE);
   });
 
   test('keeps the answers of its connections apart', () => {
-    const parser = new AnswerParser(2);
+    const parser = new ResponseParser(2);
     const text = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc';
     for (let at = 0; at < text.length - 1; at++)
       for (const c of [0, 1]) expect(parser.feed(c, bytesOf(text[at]!), 1)).toBe(MORE);

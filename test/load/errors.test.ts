@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { runLoad } from '../../src/load/index.js';
+import { runStandalone } from '../../src/load/index.js';
 import { ERROR_KINDS, type ErrorKind, type LoadPlan, type LoadResult } from '../../src/schema/index.js';
 import { answerAll, freePort, nastyServer, okAnswer, planFor, startNginx } from './servers.js';
 
@@ -12,7 +12,7 @@ const failures = (result: LoadResult): Partial<Record<ErrorKind, number>> =>
 /** Each request of the window ends in exactly one way. */
 function expectBalanced(result: LoadResult): void {
   const failed = ERROR_KINDS.reduce((sum, kind) => sum + result.errors[kind], 0);
-  expect(result.requests + failed + result.certificate.missedSends).toBe(result.intended);
+  expect(result.requests + failed + result.selfCheck.missedSends).toBe(result.intended);
 }
 
 async function loadNasty(
@@ -20,7 +20,7 @@ async function loadNasty(
   changes: Partial<LoadPlan> = {},
 ): Promise<LoadResult> {
   await using server = await nastyServer(serve);
-  const result = await runLoad(
+  const result = await runStandalone(
     planFor(server.port, { mode: { kind: 'open', rateRps: 200, arrival: 'constant' }, ...changes }),
   );
   expectBalanced(result);
@@ -30,7 +30,7 @@ async function loadNasty(
 function start(plan: LoadPlan): { run: Promise<LoadResult>; isOpen: Promise<void> } {
   let run: Promise<LoadResult> | undefined;
   const isOpen = new Promise<void>((resolve) => {
-    run = runLoad(plan, { onWindow: () => resolve() });
+    run = runStandalone(plan, { onWindow: () => resolve() });
   });
   return { run: run!, isOpen };
 }
@@ -66,19 +66,19 @@ describe('each kind of failure is counted, and ends no run', () => {
   });
 
   test('connect: nothing listens', async () => {
-    const result = await runLoad(planFor(await freePort()));
+    const result = await runStandalone(planFor(await freePort()));
     expectBalanced(result);
     expect(result.requests).toBe(0);
     expect(Object.keys(failures(result))).toEqual(['connect']);
     expect(result.errors.connect).toBeGreaterThan(result.intended / 2);
-    expect(result.certificate.valid).toBe(false);
-    expect(result.certificate.reasons.join()).toContain('ECONNREFUSED');
+    expect(result.selfCheck.valid).toBe(false);
+    expect(result.selfCheck.reasons.join()).toContain('ECONNREFUSED');
   });
 
   test.each(['poisson', 'closed'] as const)('connect: nothing listens, %s', async (kind) => {
     const mode: LoadPlan['mode'] =
       kind === 'closed' ? { kind } : { kind: 'open', rateRps: 1000, arrival: 'poisson' };
-    const result = await runLoad(planFor(await freePort(), { mode }));
+    const result = await runStandalone(planFor(await freePort(), { mode }));
     expectBalanced(result);
     expect(result.requests).toBe(0);
     expect(result.errors.connect).toBeGreaterThan(0);
@@ -152,7 +152,7 @@ describe('a server that goes away', () => {
     expect(second.port).toBe(first.port);
     expectBalanced(result);
     expect(result.requests).toBeGreaterThan(200);
-    expect(result.certificate.connectionsLost).toBeGreaterThan(0);
+    expect(result.selfCheck.connectionsLost).toBeGreaterThan(0);
   });
 
   test('for good: the run ends in time', async () => {
@@ -169,7 +169,7 @@ describe('a server that goes away', () => {
 
   test('after each accept: connections are not opened in a storm', async () => {
     await using server = await nastyServer((socket) => socket.destroy());
-    const result = await runLoad(planFor(server.port, { connections: 4 }));
+    const result = await runStandalone(planFor(server.port, { connections: 4 }));
     expectBalanced(result);
     // Four connections, one attempt in 100 ms each, over less than two seconds.
     expect(server.connections).toBeLessThan(100);
@@ -181,9 +181,9 @@ test('a slow server is not the fault of the generator: late sends are told apart
     (socket) => socket.on('data', () => setTimeout(() => socket.write(okAnswer()), 50)),
     { connections: 1, mode: { kind: 'open', rateRps: 100, arrival: 'constant' } },
   );
-  expect(result.certificate.lateSends).toBeGreaterThan(2);
-  expect(result.certificate.sendLatenessUs.p99).toBeGreaterThan(50_000);
-  expect(result.certificate.ownLatenessUs!.p50).toBeLessThan(5_000);
+  expect(result.selfCheck.lateSends).toBeGreaterThan(2);
+  expect(result.selfCheck.sendLatenessUs.p99).toBeGreaterThan(50_000);
+  expect(result.selfCheck.schedulingDelayUs!.p50).toBeLessThan(5_000);
 });
 
 function dribble(socket: Socket): void {

@@ -42,7 +42,7 @@ describe('the generator process', () => {
     generator.say({ run: plan });
     expect(await generator.hear()).toEqual({ window: 'open' });
     expect(await generator.hear()).toEqual({ window: 'close' });
-    expect(await generator.hear()).toMatchObject({ result: { certificate: { offeredRps: 1000 } } });
+    expect(await generator.hear()).toMatchObject({ result: { selfCheck: { offeredRps: 1000 } } });
     generator.child.stdin.end();
     expect(await generator.exited).toEqual([0, null]);
   });
@@ -84,7 +84,7 @@ describe('the generator process', () => {
     generator.child.kill('SIGCONT');
     expect(await generator.hear()).toEqual({ window: 'close' });
     const { result } = (await generator.hear()) as { result: LoadResult };
-    const { stalls, valid, reasons } = result.certificate;
+    const { stalls, valid, reasons } = result.selfCheck;
     expect(stalls!.maxMs).toBeGreaterThan(150);
     expect(stalls!.maxMs).toBeLessThan(stalls!.totalMs + 1);
     expect(stalls!.requestShare).toBeGreaterThan(0.15);
@@ -103,8 +103,8 @@ describe('the generator process', () => {
     generator.child.kill('SIGCONT');
     expect(await generator.hear()).toEqual({ window: 'close' });
     const { result } = (await generator.hear()) as { result: LoadResult };
-    expect(result.certificate.stalls!.maxMs).toBeGreaterThan(150);
-    expect(result.certificate).toMatchObject({ valid: true, reasons: [] });
+    expect(result.selfCheck.stalls!.maxMs).toBeGreaterThan(150);
+    expect(result.selfCheck).toMatchObject({ valid: true, reasons: [] });
   });
 
   test('does not charge requests with a stall before they were due', { retry: 3 }, async () => {
@@ -118,7 +118,7 @@ describe('the generator process', () => {
     expect(await generator.hear()).toEqual({ window: 'open' });
     expect(await generator.hear()).toEqual({ window: 'close' });
     const { result } = (await generator.hear()) as { result: LoadResult };
-    const { totalMs, requestShare } = result.certificate.stalls!;
+    const { totalMs, requestShare } = result.selfCheck.stalls!;
     expect(requestShare).toBeLessThan(0.1 + totalMs / 100);
   });
 
@@ -143,7 +143,7 @@ describe('the generator process', () => {
   });
 });
 
-describe('the generator of a block', () => {
+describe('the generator of a restart', () => {
   const withMachine = async (use: (own: GeneratorProcess) => Promise<void>): Promise<void> => {
     const state = mkdtempSync(join(tmpdir(), 'barewire-generator-'));
     vi.stubEnv('BAREWIRE_STATE', state);
@@ -158,11 +158,11 @@ describe('the generator of a block', () => {
     }
   };
 
-  test('serves all its trials, and is another one in the next', () =>
+  test('serves all its slices, and is another one in the next', () =>
     withMachine(async (own) => {
       const { pid } = own.from(null);
       const plan = planFor(nginx.port);
-      for (let trial = 0; trial < 2; trial++) {
+      for (let slice = 0; slice < 2; slice++) {
         await using generator = own.from(null);
         await generator.check(plan.target, plan.expect);
         expect((await generator.run(plan)).requests).toBeGreaterThan(400);
@@ -183,7 +183,7 @@ describe('the generator of a block', () => {
       await own.from(null).check(target, expected);
     }));
 
-  test('ends with a trial that is given up in mid-load', () =>
+  test('ends with a slice that is given up in mid-load', () =>
     withMachine(async (own) => {
       const stop = new AbortController();
       const generator = own.from(null);

@@ -14,7 +14,7 @@ import {
   tcpSocket,
   threadCpuTime,
 } from '../../src/linux/index.js';
-import { checkTarget, runLoad } from '../../src/load/index.js';
+import { checkTarget, runStandalone } from '../../src/load/index.js';
 import { answerAll, okAnswer, planFor } from './servers.js';
 
 describe('the kernel edge of the generator', () => {
@@ -96,7 +96,7 @@ test('a server is loaded over IPv6 as over IPv4', async () => {
   const target = { ...plan.target, address: '::1', port: (server.address() as AddressInfo).port };
   expect(await checkTarget(target, plan.expect)).toMatchObject({ status: 200 });
   const mode = { kind: 'open', rateRps: 100, arrival: 'constant' } as const;
-  const result = await runLoad({ ...plan, target, mode });
+  const result = await runStandalone({ ...plan, target, mode });
   server.close();
   expect(result.requests).toBe(result.intended);
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import { runLoad } from '../../src/load/index.js';
+import { runStandalone } from '../../src/load/index.js';
 import { bundlePath } from '../../src/machine/index.js';
 import type { LoadResult } from '../../src/schema/index.js';
 import { answerAll, freePort, nastyServer, okAnswer, planFor, startNginx } from './servers.js';
@@ -55,20 +55,20 @@ describe('many connections', () => {
       from.push(String(socket.remoteAddress));
       answerAll(okAnswer())(socket);
     });
-    await runLoad(planFor(server.port, { connections: 6, sources: ['127.0.0.5', '127.0.0.6', '127.0.0.7'] }));
+    await runStandalone(
+      planFor(server.port, { connections: 6, sources: ['127.0.0.5', '127.0.0.6', '127.0.0.7'] }),
+    );
     expect(from.sort()).toEqual(['5', '5', '6', '6', '7', '7'].map((last) => `127.0.0.${last}`));
   });
 
   test('fail by name from an address that this host does not have', async () => {
-    const result = await runLoad(planFor(await freePort(), { sources: ['192.0.2.77'] }));
+    const result = await runStandalone(planFor(await freePort(), { sources: ['192.0.2.77'] }));
     expect(result.requests).toBe(0);
-    expect(result.certificate.reasons.join()).toContain(
-      'EADDRNOTAVAIL, this host has no such source address',
-    );
+    expect(result.selfCheck.reasons.join()).toContain('EADDRNOTAVAIL, this host has no such source address');
   });
 
   test('are refused at once, with what to do, when they are more than files may be open', async () => {
-    const run = runLoad(planFor(await freePort(), { connections: 5_000_000, threads: 2 }));
+    const run = runStandalone(planFor(await freePort(), { connections: 5_000_000, threads: 2 }));
     await expect(run).rejects.toMatchObject({
       code: 'load-failed',
       message: expect.stringContaining('5000000 connections in 2 threads') as string,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pacerFor, shareOf, type Pacer } from '../../src/load/pacer.js';
-import { Times } from '../../src/load/times.js';
+import { pacerFor, shareOf, type Pacer } from '../../src/load/engine/pacer.js';
+import { Times } from '../../src/load/engine/times.js';
 import type { LoadPlan } from '../../src/schema/index.js';
 import { planFor } from './servers.js';
 

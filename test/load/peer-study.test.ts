@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Summary, TrialRecord } from '../../src/schema/index.js';
+import type { Summary, SliceRecord } from '../../src/schema/index.js';
 import { barewire } from '../cli/barewire.js';
 
 let out: string;
@@ -18,7 +18,7 @@ const study = (...args: string[]) =>
     'study',
     '--networks',
     'host,macvlan',
-    '--blocks',
+    '--restarts',
     '1',
     '--duration',
     '1s',
@@ -28,11 +28,11 @@ const study = (...args: string[]) =>
   ]);
 const text = (name: string): string => readFileSync(join(out, name), 'utf8');
 const summary = (): Summary => JSON.parse(text('summary.json')) as Summary;
-const trials = (): TrialRecord[] =>
-  text('trials.jsonl')
+const slices = (): SliceRecord[] =>
+  text('slices.jsonl')
     .split('\n')
     .filter(Boolean)
-    .map((line) => JSON.parse(line) as TrialRecord);
+    .map((line) => JSON.parse(line) as SliceRecord);
 
 describe('a study with a second opinion', () => {
   it('measures closed loops with wrk, and says in every report what they are', async () => {
@@ -49,7 +49,7 @@ describe('a study with a second opinion', () => {
     for (const report of [ended.stdout, text('report.md'), text('report.html')]) {
       const plain = report.replaceAll('\\', '').replace(/\s+/g, ' ');
       expect(plain).toMatch(/A second opinion: wrk \S+ made the load/);
-      expect(plain).toContain('each trial is a closed loop');
+      expect(plain).toContain('each slice is a closed loop');
       expect(plain).toContain('What wrk cannot say');
       expect(plain).toContain('Service times from the actual send');
       expect(plain).not.toContain('Response times from');
@@ -58,16 +58,16 @@ describe('a study with a second opinion', () => {
 
   it('measures at the rate with h2load, with the CPU that it took', async () => {
     await study('--generator', 'h2load', '--rates', '2000');
-    for (const trial of trials()) {
-      expect(trial.status).toBe('measured');
-      if (trial.status !== 'measured') continue;
-      expect(trial.load.certificate.offeredRps).toBe(2000);
-      expect(trial.load.requests).toBe(trial.load.intended);
-      expect(trial.metrics.client.processCpuSeconds).toEqual(trial.load.cpuSeconds);
+    for (const slice of slices()) {
+      expect(slice.status).toBe('measured');
+      if (slice.status !== 'measured') continue;
+      expect(slice.load.selfCheck.offeredRps).toBe(2000);
+      expect(slice.load.requests).toBe(slice.load.intended);
+      expect(slice.metrics.client.processCpuSeconds).toEqual(slice.load.cpuSeconds);
       // In whole ticks of 10 ms: one kind may have got none.
-      const { user, system } = trial.metrics.client.processCpuSeconds;
+      const { user, system } = slice.metrics.client.processCpuSeconds;
       expect(user + system).toBeGreaterThan(0);
-      expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThan(1500);
+      expect(slice.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThan(1500);
     }
     expect(summary().generator?.name).toBe('h2load');
   });

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   GeneratorProcess,
-  openPeer,
-  peerFacts,
-  type PeerGenerator,
-  type PeerName,
+  openExternalGenerator,
+  describeExternal,
+  type ExternalGeneratorProcess,
+  type ExternalName,
 } from '../../src/load/index.js';
 import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
-import { peerResultSchema, type LoadPlan } from '../../src/schema/index.js';
+import { externalResultSchema, type LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { snapshotMachine } from '../leaks.js';
 import { answerAll, nastyServer, okAnswer, planFor, startNginx, type Nginx } from './servers.js';
@@ -39,15 +39,15 @@ beforeEach(async () => {
 });
 afterEach(() => machine[Symbol.asyncDispose]());
 
-const peer = (name: PeerName): Promise<PeerGenerator> =>
-  openPeer(machine, { run, netns: null, cpus: [0] }, name, own.from(null));
+const peer = (name: ExternalName): Promise<ExternalGeneratorProcess> =>
+  openExternalGenerator(machine, { run, netns: null, cpus: [0] }, name, own.from(null));
 const closed: Partial<LoadPlan> = { mode: { kind: 'closed' }, durationMs: 1000 };
 const open = (rateRps: number): Partial<LoadPlan> => ({
   mode: { kind: 'open', rateRps, arrival: 'constant' },
   durationMs: 1000,
 });
 
-describe.each<[PeerName, Partial<LoadPlan>]>([
+describe.each<[ExternalName, Partial<LoadPlan>]>([
   ['wrk', closed],
   ['h2load', open(2000)],
 ])('%s against a real nginx', (name, changes) => {
@@ -57,7 +57,7 @@ describe.each<[PeerName, Partial<LoadPlan>]>([
     await generator.check(plan.target, plan.expect);
     const edges: string[] = [];
     const result = await generator.run(plan, { onWindow: (edge) => edges.push(edge) });
-    expect(peerResultSchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
+    expect(externalResultSchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
     expect(edges).toEqual(['open', 'close']);
     expect(result.requests).toBeGreaterThan(500);
     expect(result.requests).toBe(result.intended);
@@ -140,9 +140,9 @@ describe('wrk', () => {
     await using generator = await peer('wrk');
     const plan = planFor(server.port, { ...closed, expect: { status: 500, bodyBytes: 100 } });
     await generator.check(plan.target, plan.expect);
-    const { certificate } = await generator.run(plan);
-    expect(certificate.valid).toBe(false);
-    expect(certificate.reasons.join()).toContain('error status among its latencies');
+    const { selfCheck } = await generator.run(plan);
+    expect(selfCheck.valid).toBe(false);
+    expect(selfCheck.reasons.join()).toContain('error status among its latencies');
   });
 });
 
@@ -154,7 +154,7 @@ describe('h2load', () => {
     const result = await generator.run(plan);
     expect(result.requests).toBe(0);
     expect(result.errors.status).toBeGreaterThan(400);
-    expect(result.certificate.valid).toBe(false);
+    expect(result.selfCheck.valid).toBe(false);
   });
 
   test('is not vouched for where it falls behind its rate', async () => {
@@ -164,9 +164,9 @@ describe('h2load', () => {
     await using generator = await peer('h2load');
     const plan = planFor(server.port, open(2000));
     await generator.check(plan.target, plan.expect);
-    const { certificate } = await generator.run(plan);
-    expect(certificate.valid).toBe(false);
-    expect(certificate.reasons.join()).toMatch(/h2load made \d+ of 2000 requests\/s/);
+    const { selfCheck } = await generator.run(plan);
+    expect(selfCheck.valid).toBe(false);
+    expect(selfCheck.reasons.join()).toMatch(/h2load made \d+ of 2000 requests\/s/);
   });
 });
 
@@ -183,7 +183,7 @@ describe('looking for a tool', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test.each<[PeerName, RegExp]>([
+  test.each<[ExternalName, RegExp]>([
     ['wrk', /apt-get install wrk$/],
     ['h2load', /apt-get install nghttp2-client$/],
     ['wrk2', /Debian has no package of wrk2: build it/],
@@ -198,13 +198,16 @@ describe('looking for a tool', () => {
 
   test('knows wrk2 under the name of wrk, and does not take it for wrk', async () => {
     install('wrk', 'wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer   -R, --rate <T>  work rate');
-    await expect(peerFacts(machine, 'wrk2')).resolves.toMatchObject({ name: 'wrk2', version: '4.0.0' });
-    await expect(peerFacts(machine, 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
+    await expect(describeExternal(machine, 'wrk2')).resolves.toMatchObject({
+      name: 'wrk2',
+      version: '4.0.0',
+    });
+    await expect(describeExternal(machine, 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
   });
 
   test('tells its version and what it cannot say', async () => {
     install('h2load', 'h2load nghttp2/1.52.0');
-    const facts = await peerFacts(machine, 'h2load');
+    const facts = await describeExternal(machine, 'h2load');
     expect(facts).toMatchObject({ version: '1.52.0', loop: 'open', timedFrom: 'send' });
     expect(facts.cannotSay.join(' ')).toContain('coordinated omission');
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PEERS, type PeerName } from '../../src/load/index.js';
+import { EXTERNAL_GENERATORS, type ExternalName } from '../../src/load/index.js';
 import type { LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { planFor } from './servers.js';
@@ -12,8 +12,8 @@ const job = (changes: Partial<LoadPlan> = {}, rateRps = 2000) => ({
   dir: '/run/here',
   answerBytes: 350,
 });
-const read = (name: PeerName, text: string, changes: Partial<LoadPlan> = {}, summed = '') =>
-  PEERS[name].read(job(changes), { text, summed });
+const read = (name: ExternalName, text: string, changes: Partial<LoadPlan> = {}, summed = '') =>
+  EXTERNAL_GENERATORS[name].read(job(changes), { text, summed });
 
 /** From the README of wrk2, cut to some lines of its spectrum; the second part as `print_hdr_latency` has it. */
 const WRK2 = `Running 30s test @ http://127.0.0.1:80/index.html
@@ -82,7 +82,7 @@ describe('wrk2', () => {
   });
 
   test('is run for its calibration and the window after it, at the rate of all connections', () => {
-    const { argv, opens } = PEERS.wrk2.run(job(WRK2_PLAN, 12_345.6));
+    const { argv, opens } = EXTERNAL_GENERATORS.wrk2.run(job(WRK2_PLAN, 12_345.6));
     expect(argv.join(' ')).toBe(
       'tool -t 2 -c 100 -d 30s --timeout 1s -R 12346 --latency --u_latency http://127.0.0.1:8080/f',
     );
@@ -121,7 +121,8 @@ Packet rate estimate: 1000.1↓, 1000.2↑ (1↓, 1↑ TCP MSS/op)
 ${latency}Test duration: 1.5 s.
 `;
 const percentiles =
-  (/^.*--latency-percentiles (\S+)/.exec(PEERS.tcpkali.run(job()).argv.join(' ')) ?? [])[1]?.split(',') ?? [];
+  (/^.*--latency-percentiles (\S+)/.exec(EXTERNAL_GENERATORS.tcpkali.run(job()).argv.join(' ')) ??
+    [])[1]?.split(',') ?? [];
 const marker = (of: (percentile: number) => number): string =>
   `Message latency at percentiles: ${percentiles.map((name) => of(Number(name)).toFixed(1)).join('/')} ms ` +
   `(${percentiles.join('/')}%)\n`;
@@ -145,7 +146,9 @@ describe('tcpkali', () => {
   });
 
   test('is asked for the rate of one connection', () => {
-    const { argv, files } = PEERS.tcpkali.run(job({ connections: 8, durationMs: 1500 }, 10_000));
+    const { argv, files } = EXTERNAL_GENERATORS.tcpkali.run(
+      job({ connections: 8, durationMs: 1500 }, 10_000),
+    );
     expect(argv).toContain('1250');
     expect(argv.join(' ')).toContain('--connections 8 --connect-rate 10000 --duration 1.5s');
     expect(files).toEqual([
@@ -252,7 +255,7 @@ describe('h2load', () => {
   });
 
   test('is asked for the rate of one connection', () => {
-    expect(PEERS.h2load.run(job({ connections: 8 }, 10_000)).argv).toContain('--rps=1250');
+    expect(EXTERNAL_GENERATORS.h2load.run(job({ connections: 8 }, 10_000)).argv).toContain('--rps=1250');
   });
 
   test.each([
@@ -265,7 +268,7 @@ describe('h2load', () => {
 });
 
 test('each tool says at least what its latencies count from', () => {
-  for (const { cannotSay, name } of Object.values(PEERS)) {
+  for (const { cannotSay, name } of Object.values(EXTERNAL_GENERATORS)) {
     expect(cannotSay.length).toBeGreaterThan(2);
     for (const sentence of cannotSay) expect(sentence).toMatch(new RegExp(`^${name} .*\\.$|^${name} .*\\w$`));
   }

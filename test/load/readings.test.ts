@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runLoad } from '../../src/load/index.js';
+import { runStandalone } from '../../src/load/index.js';
 import type { LoadReading } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { planFor, startNginx, type Nginx } from './servers.js';
@@ -13,7 +13,7 @@ afterAll(() => nginx[Symbol.asyncDispose]());
 test('a run can be read as it goes: its parts follow each other and add up to it', async () => {
   const readings: LoadReading[] = [];
   const plan = planFor(nginx.port, { threads: 2, durationMs: 1000, readingMs: 300 });
-  const result = await runLoad(plan, { onReading: (reading) => readings.push(reading) });
+  const result = await runStandalone(plan, { onReading: (reading) => readings.push(reading) });
   expect(readings).toHaveLength(4);
   expect(readings.map(({ fromMs }) => fromMs)).toEqual([
     0,
@@ -34,6 +34,6 @@ test('a run can be read as it goes: its parts follow each other and add up to it
 
 test('a run that nobody asked to read tells nothing before its end', async () => {
   let told = 0;
-  await runLoad(planFor(nginx.port, { durationMs: 200 }), { onReading: () => told++ });
+  await runStandalone(planFor(nginx.port, { durationMs: 200 }), { onReading: () => told++ });
   expect(told).toBe(0);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runLoad } from '../../src/load/index.js';
+import { runStandalone } from '../../src/load/index.js';
 import { ERROR_KINDS, loadResultSchema, type LoadPlan, type LoadResult } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { planFor, startNginx, type Nginx } from './servers.js';
@@ -10,7 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => nginx[Symbol.asyncDispose]());
 
-const load = (changes: Partial<LoadPlan> = {}): Promise<LoadResult> => runLoad(planFor(nginx.port, changes));
+const load = (changes: Partial<LoadPlan> = {}): Promise<LoadResult> =>
+  runStandalone(planFor(nginx.port, changes));
 const open = (rateRps: number, arrival: 'constant' | 'poisson' = 'constant'): LoadPlan['mode'] => ({
   kind: 'open',
   rateRps,
@@ -73,7 +74,7 @@ describe('runLoad against nginx', () => {
     const result = await load({ mode: { kind: 'closed' }, connections: 4 });
     expect(result.achievedRps).toBeGreaterThan(2000);
     expect(result.requests).toBe(result.intended);
-    expect(result.certificate.offeredRps).toBeNull();
+    expect(result.selfCheck.offeredRps).toBeNull();
   });
 
   test.each([
@@ -81,7 +82,7 @@ describe('runLoad against nginx', () => {
     ['/big', 300_000],
   ])('takes the whole of %s', async (path, bodyBytes) => {
     const plan = planFor(nginx.port, { mode: open(200), expect: { status: 200, bodyBytes } });
-    const result = await runLoad({ ...plan, target: { ...plan.target, path } });
+    const result = await runStandalone({ ...plan, target: { ...plan.target, path } });
     expect(result.requests).toBe(result.intended);
     expect(failed(result)).toBe(0);
   });
@@ -96,14 +97,14 @@ describe('runLoad against nginx', () => {
     expect(status.errors.status).toBe(status.intended);
     const length = await load({ expect: { status: 200, bodyBytes: 99 } });
     expect(length.errors.length).toBe(length.intended);
-    expect(length.certificate.connectionsLost).toBe(0);
+    expect(length.selfCheck.connectionsLost).toBe(0);
   });
 
   test('opens a connection again that the server closes after its answer, and loses no request', async () => {
     const plan = planFor(nginx.port, { mode: open(400), durationMs: 500 });
-    const result = await runLoad({ ...plan, target: { ...plan.target, path: '/once' } });
+    const result = await runStandalone({ ...plan, target: { ...plan.target, path: '/once' } });
     expect(result.requests).toBe(result.intended);
-    expect(result.certificate.connectionsLost).toBe(0);
+    expect(result.selfCheck.connectionsLost).toBe(0);
   });
 
   test('opens hundreds of connections without one failure', async () => {
@@ -115,7 +116,7 @@ describe('runLoad against nginx', () => {
   test('says when the window opens and when it closes', async () => {
     const edges: [string, number][] = [];
     const start = performance.now();
-    await runLoad(planFor(nginx.port, { warmupMs: 200, durationMs: 300 }), {
+    await runStandalone(planFor(nginx.port, { warmupMs: 200, durationMs: 300 }), {
       onWindow: (edge) => edges.push([edge, performance.now() - start]),
     });
     expect(edges.map(([edge]) => edge)).toEqual(['open', 'close']);
@@ -123,13 +124,13 @@ describe('runLoad against nginx', () => {
   });
 
   test('uses about as much CPU as it says, and never more than it has', async () => {
-    const { cpuSeconds, spunSeconds, certificate } = await load({ mode: { kind: 'closed' } });
+    const { cpuSeconds, busyPolledSeconds, selfCheck } = await load({ mode: { kind: 'closed' } });
     const usedS = cpuSeconds.user + cpuSeconds.system;
     expect(usedS).toBeGreaterThan(0.01);
-    expect(spunSeconds!.user).toBeGreaterThanOrEqual(0);
-    expect(spunSeconds!.system).toBeGreaterThanOrEqual(0);
-    expect(spunSeconds!.user + spunSeconds!.system).toBeLessThan(usedS);
-    expect(certificate.cpuShare).toBeLessThanOrEqual(1.05);
+    expect(busyPolledSeconds!.user).toBeGreaterThanOrEqual(0);
+    expect(busyPolledSeconds!.system).toBeGreaterThanOrEqual(0);
+    expect(busyPolledSeconds!.user + busyPolledSeconds!.system).toBeLessThan(usedS);
+    expect(selfCheck.cpuShare).toBeLessThanOrEqual(1.05);
   });
 });
 
@@ -138,13 +139,13 @@ describe('a run that is stopped', () => {
     const stop = new AbortController();
     const start = performance.now();
     setTimeout(() => stop.abort(), 300);
-    const run = runLoad(planFor(nginx.port, { durationMs: 30_000 }), { signal: stop.signal });
+    const run = runStandalone(planFor(nginx.port, { durationMs: 30_000 }), { signal: stop.signal });
     await expect(run).rejects.toMatchObject({ code: 'interrupted' });
     expect(performance.now() - start).toBeLessThan(3000);
   });
 
   test('does not begin when it was stopped before', async () => {
-    const run = runLoad(planFor(nginx.port), { signal: AbortSignal.abort() });
+    const run = runStandalone(planFor(nginx.port), { signal: AbortSignal.abort() });
     await expect(run).rejects.toMatchObject({ code: 'interrupted' });
   });
 

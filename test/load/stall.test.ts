@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runLoad } from '../../src/load/index.js';
+import { runStandalone } from '../../src/load/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { planFor, startNginx, type Nginx } from './servers.js';
 
@@ -54,7 +54,7 @@ describe.each(['constant', 'poisson'] as const)('a server that stands still, %s 
         timeoutMs: 2000,
       });
       const [result, stalls] = await Promise.all([
-        runLoad(plan),
+        runStandalone(plan),
         sleep(300).then(() => stall(WINDOW_MS / 1000 - 1)),
       ]);
       expect(result.requests).toBe(result.intended);
@@ -64,7 +64,7 @@ describe.each(['constant', 'poisson'] as const)('a server that stands still, %s 
       expect(response.max / 1e6).toBeGreaterThan(STALL_MS - 10);
       // Four connections can have four requests on their way: the others wait unsent, and only the response time knows.
       expect(Histogram.decode(result.service).quantile(0.95) / 1e6).toBeLessThan(20);
-      expect(result.certificate.lateSends).toBeGreaterThan(100);
+      expect(result.selfCheck.lateSends).toBeGreaterThan(100);
     },
   );
 });

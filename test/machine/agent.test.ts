@@ -32,7 +32,7 @@ describe('a host behind an agent', () => {
 
   test('runs programs in a namespace by name', async () => {
     await using machine = await connect();
-    await machine.take([
+    await machine.apply([
       command(null, `ip netns add ${scene.netns}-c`, { kind: 'netns', name: `${scene.netns}-c` }),
     ]);
     const shown = await machine.run(['ip', '-br', 'link'], { netns: `${scene.netns}-c` });
@@ -68,7 +68,7 @@ describe('a host behind an agent', () => {
 
   test('says what failed there as if it had failed here', async () => {
     await using machine = await connect();
-    const error = await rejection(machine.take([command(null, 'ip link set nothing up')]));
+    const error = await rejection(machine.apply([command(null, 'ip link set nothing up')]));
     expect(error).toMatchObject({ name: 'BarewireError', code: 'step-failed', fault: 'machine' });
   });
 });
@@ -77,7 +77,7 @@ describe('when the connection ends,', () => {
   test.each(['SIGTERM', 'SIGHUP'] as const)('by %s to the agent, it undoes its steps', async (signal) => {
     const before = scene.dump();
     await using machine = await connect();
-    await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     process.kill(await agentPid(machine), signal);
     expect(await rejection(machine.run(['sleep', '5']))).toMatchObject({ code: 'agent-lost' });
     expect(scene.dump()).toBe(before);
@@ -93,9 +93,9 @@ describe('when the connection ends,', () => {
     const before = scene.dump();
     {
       await using machine = await connect();
-      await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+      await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
       process.kill(await agentPid(machine), 'SIGKILL');
-      const error = await rejection(machine.take([command(null, 'ip link set lo up')]));
+      const error = await rejection(machine.apply([command(null, 'ip link set lo up')]));
       expect(error).toMatchObject({ code: 'agent-lost' });
       expect(error.message).toContain('it ended with SIGKILL');
     }

@@ -117,7 +117,7 @@ const leaveThingsAgain = (): void => {
 
 test('a journal whose owner lives is not undone: it is told whose it is', async () => {
   await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
-  await machine.take([file(join(scene.folder, 'f'))]);
+  await machine.apply([file(join(scene.folder, 'f'))]);
   expect(await openJournals()).toEqual([]);
   const error = await rejection(undoAll());
   expect(error).toMatchObject({ code: 'locked' });
@@ -132,15 +132,15 @@ test('a journal that cannot be written keeps the machine as it is', async () => 
   writeFileSync(join(scene.folder, 'state'), 'not a folder');
   await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
   const steps = [command(scene.netns, 'ip link add cni0 type bridge', link('cni0', scene.netns))];
-  expect(await rejection(machine.take(steps))).toMatchObject({ code: 'disk' });
+  expect(await rejection(machine.apply(steps))).toMatchObject({ code: 'disk' });
   expect(scene.dump()).toBe(before);
 });
 
 test('two of one name on one host do not write one journal', async () => {
   await using first = await openMachine({ run: scene.run, host: 'here', netns: null });
   await using second = await openMachine({ run: scene.run, host: 'here', netns: null });
-  await first.take([file(join(scene.folder, 'f'))]);
-  expect(await rejection(second.take([file(join(scene.folder, 'g'))]))).toMatchObject({ code: 'disk' });
+  await first.apply([file(join(scene.folder, 'f'))]);
+  expect(await rejection(second.apply([file(join(scene.folder, 'g'))]))).toMatchObject({ code: 'disk' });
   expect(existsSync(join(scene.folder, 'g'))).toBe(false);
 });
 

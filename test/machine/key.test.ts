@@ -19,7 +19,7 @@ test('a private key is readable by its owner alone, stands in no journal, and go
     undo: { kind: 'file', path },
   };
   await using machine = await openMachine({ run: scene.run, host: 'host', netns: null });
-  await machine.take([step]);
+  await machine.apply([step]);
   const key = readFileSync(path, 'utf8').trim();
   expect(key).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   expect((statSync(path).mode & 0o777).toString(8)).toBe('600');

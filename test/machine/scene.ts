@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Made, Step } from '../../src/schema/index.js';
+import type { UndoTarget, Step } from '../../src/schema/index.js';
 
 export const sh = (file: string, ...args: string[]): string =>
   execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
@@ -80,7 +80,7 @@ function dumpNetns(netns: string): string {
 }
 
 /** A step of `ip`, `bridge` or `tc`; the whole line is its reason. */
-export function command(netns: string | null, line: string, undo: Made | null = null): Step {
+export function command(netns: string | null, line: string, undo: UndoTarget | null = null): Step {
   const [tool, ...args] = line.split(' ');
   if (tool !== 'ip' && tool !== 'bridge' && tool !== 'tc') throw new Error(`${line} is no command`);
   return { why: line, do: { kind: 'command', tool, netns, args }, undo };
@@ -110,7 +110,11 @@ export const program = (name: string, argv: readonly string[], netns: string | n
   undo: { kind: 'process', name },
 });
 
-export const link = (name: string, netns: string | null = null): Made => ({ kind: 'link', netns, name });
+export const link = (name: string, netns: string | null = null): UndoTarget => ({
+  kind: 'link',
+  netns,
+  name,
+});
 
 /** What a network with every kind of step does to a host: fourteen steps. */
 export const everyKind = (container: string, folder: string): readonly Step[] => [

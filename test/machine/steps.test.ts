@@ -33,7 +33,7 @@ const inHost = (...argv: string[]): string => sh('nsenter', `--net=/run/netns/${
 describe('taking and undoing', () => {
   test('every kind of step leaves the host as it was', async () => {
     const before = scene.dump();
-    const taken = await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    const taken = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     expect(taken.steps).toBe(14);
     expect(scene.dump()).not.toBe(before);
     const undone = await machine.undo(taken.mark);
@@ -45,7 +45,7 @@ describe('taking and undoing', () => {
 
   test('undoing twice is fine', async () => {
     const before = scene.dump();
-    const { mark } = await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    const { mark } = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     await machine.undo(mark);
     expect((await machine.undo(mark)).steps).toBe(0);
     expect(scene.dump()).toBe(before);
@@ -53,7 +53,7 @@ describe('taking and undoing', () => {
 
   test('what somebody took away meanwhile is fine', async () => {
     const before = scene.dump();
-    const { mark } = await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    const { mark } = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     inHost('ip', 'link', 'del', 'cni0');
     inHost('ip', 'route', 'del', '198.18.2.0/24');
     sh('ip', 'netns', 'del', `${scene.netns}-c`);
@@ -62,16 +62,16 @@ describe('taking and undoing', () => {
   });
 
   test('undo goes back to a mark and no further', async () => {
-    await machine.take([command(null, 'ip link add first type bridge', link('first'))]);
+    await machine.apply([command(null, 'ip link add first type bridge', link('first'))]);
     const between = scene.dump();
-    const { mark } = await machine.take([command(null, 'ip link add second type bridge', link('second'))]);
+    const { mark } = await machine.apply([command(null, 'ip link add second type bridge', link('second'))]);
     await machine.undo(mark);
     expect(scene.dump()).toBe(between);
   });
 
   test('disposing undoes all and removes the journal', async () => {
     const before = scene.dump();
-    await machine.take(everyKind(`${scene.netns}-c`, scene.folder));
+    await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     expect(journals()).toEqual([`${scene.run}-server.jsonl`]);
     await machine[Symbol.asyncDispose]();
     expect(scene.dump()).toBe(before);
@@ -79,7 +79,7 @@ describe('taking and undoing', () => {
   });
 
   test('a step is in the journal before it is taken', async () => {
-    await rejection(machine.take([command(null, 'ip link add x type nosuchtype', link('x'))]));
+    await rejection(machine.apply([command(null, 'ip link add x type nosuchtype', link('x'))]));
     const text = readFileSync(join(scene.folder, `state/journal/${scene.run}-server.jsonl`), 'utf8');
     expect(text).toContain('nosuchtype');
   });
@@ -94,8 +94,8 @@ test.each(['fd00:1:2::/64', '2001:db8::1', 'fd00:7::/48', '::/0'])(
       netns: null,
       destination,
     });
-    await machine.take([add]);
-    expect(await rejection(machine.take([{ ...add, why: 'again' }]))).toMatchObject({ code: 'step-failed' });
+    await machine.apply([add]);
+    expect(await rejection(machine.apply([{ ...add, why: 'again' }]))).toMatchObject({ code: 'step-failed' });
     await machine.undo();
     expect(inHost('ip', '-6', 'route', 'show', 'exact', destination)).not.toContain(
       destination.replace(/\/\d+$/, ''),
@@ -106,8 +106,8 @@ test.each(['fd00:1:2::/64', '2001:db8::1', 'fd00:7::/48', '::/0'])(
 describe('settings', () => {
   test('are put back to the value that was found', async () => {
     inHost('sysctl', '-qw', 'net.ipv4.tcp_rmem=4096 100000 200000');
-    await machine.take([sysctl('net.ipv4.tcp_rmem', '4096 131072 6291456')]);
-    await machine.take([sysctl('net.ipv4.tcp_rmem', '4096 1 2')]);
+    await machine.apply([sysctl('net.ipv4.tcp_rmem', '4096 131072 6291456')]);
+    await machine.apply([sysctl('net.ipv4.tcp_rmem', '4096 1 2')]);
     await machine.undo();
     expect(inHost('sysctl', '-n', 'net.ipv4.tcp_rmem').trim()).toBe('4096\t100000\t200000');
   });
@@ -115,19 +115,19 @@ describe('settings', () => {
   test('that change others along with them are put back with those', async () => {
     inHost('sysctl', '-qw', 'net.ipv4.conf.eth0.forwarding=1', 'net.ipv4.conf.all.accept_redirects=0');
     const before = scene.dump();
-    const { mark } = await machine.take([sysctl('net.ipv4.ip_forward', '1')]);
+    const { mark } = await machine.apply([sysctl('net.ipv4.ip_forward', '1')]);
     await machine.undo(mark);
     expect(scene.dump()).toBe(before);
   });
 
   test('of a link whose name has a dot are reached by a slash in the key', async () => {
-    await machine.take([sysctl('net.ipv4.conf.flannel/1.rp_filter', '2')]);
+    await machine.apply([sysctl('net.ipv4.conf.flannel/1.rp_filter', '2')]);
     expect(inHost('cat', '/proc/sys/net/ipv4/conf/flannel.1/rp_filter').trim()).toBe('2');
   });
 
   test('of a link that an earlier step makes go with it', async () => {
     const before = scene.dump();
-    await machine.take([
+    await machine.apply([
       command(null, 'ip link add cni0 type bridge', link('cni0')),
       sysctl('net.ipv4.conf.cni0.rp_filter', '2'),
     ]);
@@ -156,7 +156,7 @@ describe('what exists already is not ours:', () => {
       writeFileSync(join(scene.folder, 'own'), 'precious');
       const before = scene.dump();
       const error = await rejection(
-        machine.take([command(null, 'ip link set lo mtu 9000'), existing[kind]()]),
+        machine.apply([command(null, 'ip link set lo mtu 9000'), existing[kind]()]),
       );
       expect(error).toMatchObject({ code: 'step-failed' });
       expect(error.message).toContain('exists already');
@@ -188,7 +188,7 @@ describe('what exists already is not ours:', () => {
       netns: null,
       link: 'eth0',
     });
-    expect(await rejection(machine.take([step]))).toMatchObject({ code: 'step-failed' });
+    expect(await rejection(machine.apply([step]))).toMatchObject({ code: 'step-failed' });
     await machine.undo();
     expect(scene.dump()).toBe(before);
   });
@@ -197,7 +197,7 @@ describe('what exists already is not ours:', () => {
 describe('a step that fails', () => {
   test('in a batch is named with its reason, its line and what ip said', async () => {
     const error = await rejection(
-      machine.take([
+      machine.apply([
         command(null, 'ip link add cni0 type bridge', link('cni0')),
         command(null, 'ip link set veth9 master cni0'),
         command(null, 'ip link add later type bridge', link('later')),
@@ -211,7 +211,7 @@ describe('a step that fails', () => {
   test('leaves what was taken before it journaled, and what comes after it untaken', async () => {
     const before = scene.dump();
     await rejection(
-      machine.take([
+      machine.apply([
         command(null, 'ip link add cni0 type bridge', link('cni0')),
         command(null, 'ip link set veth9 master cni0'),
         command(null, 'ip link add later type bridge', link('later')),
@@ -225,27 +225,27 @@ describe('a step that fails', () => {
 
   test('by a word that ip does not know is one of the batch', async () => {
     const error = await rejection(
-      machine.take([command(null, 'ip link set lo up'), command(null, 'ip link set lo nonsense 3')]),
+      machine.apply([command(null, 'ip link set lo up'), command(null, 'ip link set lo nonsense 3')]),
     );
     expect(error).toMatchObject({ code: 'step-failed' });
     expect(error.message).toContain('ip link set lo nonsense 3');
   });
 
   test('in a namespace that is not there is named', async () => {
-    const error = await rejection(machine.take([command('mt-nowhere', 'ip link set lo up')]));
+    const error = await rejection(machine.apply([command('mt-nowhere', 'ip link set lo up')]));
     expect(error).toMatchObject({ code: 'step-failed' });
     expect(error.message).toContain('mt-nowhere');
   });
 
   test('by a value that the kernel refuses is named', async () => {
-    const error = await rejection(machine.take([sysctl('net.ipv4.ip_forward', 'maybe')]));
+    const error = await rejection(machine.apply([sysctl('net.ipv4.ip_forward', 'maybe')]));
     expect(error).toMatchObject({ code: 'step-failed' });
     expect(error.message).toContain('sysctl -w net.ipv4.ip_forward=maybe failed: EINVAL');
   });
 });
 
 test('a word with a space reaches the tool whole', async () => {
-  await machine.take([
+  await machine.apply([
     command(null, 'ip link add cni0 type bridge', link('cni0')),
     {
       why: 'name it',
@@ -258,7 +258,7 @@ test('a word with a space reaches the tool whole', async () => {
 
 test('what cannot be undone is named, and the others are undone', async () => {
   const before = scene.dump();
-  const { mark } = await machine.take([
+  const { mark } = await machine.apply([
     command(null, 'ip link add cni0 type bridge', link('cni0')),
     file(join(scene.folder, 'f')),
   ]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { failedLine, fitsBatch } from '../../src/machine/batch.js';
 import { LineQueue } from '../../src/machine/line-queue.js';
 import { sysctlPath } from '../../src/machine/sysctl.js';
-import { Turns } from '../../src/machine/turns.js';
+import { SerialQueue } from '../../src/machine/serial-queue.js';
 
 const command = (...args: string[]) => ({ kind: 'command', tool: 'ip', netns: null, args }) as const;
 
@@ -57,15 +57,15 @@ describe('a queue of lines', () => {
 });
 
 test('turns do not overlap, and one that fails does not stop the next', async () => {
-  const turns = new Turns();
+  const turns = new SerialQueue();
   const told: string[] = [];
-  const first = turns.take(async () => {
+  const first = turns.run(async () => {
     told.push('first');
     await new Promise((resolve) => setTimeout(resolve, 20));
     told.push('failed');
     throw new Error('first failed');
   });
-  const second = turns.take(() => Promise.resolve(told.push('second')));
+  const second = turns.run(() => Promise.resolve(told.push('second')));
   await expect(first).rejects.toThrow('first failed');
   await second;
   expect(told).toEqual(['first', 'failed', 'second']);

@@ -21,7 +21,7 @@ const at = (seconds: number, busy: number, counters: Record<string, number>): Sa
   counters: new Map(Object.entries(counters)),
 });
 
-describe('the cost of a trial', () => {
+describe('the cost of a slice', () => {
   const window = [
     at(0, 0, { 'Tcp.RetransSegs': 3 }),
     at(1, 0.5, {}),

@@ -4,7 +4,7 @@ import {
   CATALOG,
   findNetwork,
   REFERENCE,
-  type NetHost,
+  type NetworkHost,
   type NetworkRequest,
 } from '../../src/network/index.js';
 import { BarewireError, nearest, printAction, type Step } from '../../src/schema/index.js';
@@ -22,7 +22,7 @@ const requests: fc.Arbitrary<NetworkRequest> = fc
   .map(({ run, count, third, mtu, ip, containers }) => ({
     containers,
     run,
-    hosts: Array.from({ length: count }, (_, at): NetHost => {
+    hosts: Array.from({ length: count }, (_, at): NetworkHost => {
       const index = at + 1;
       const mac = `02:00:00:00:00:${String(index).padStart(2, '0')}`;
       return {
@@ -85,7 +85,9 @@ describe('the catalog', () => {
     fc.assert(
       fc.property(network, requests, (one, request) => {
         if (one.name === REFERENCE) return;
-        const containers = one.plan(request).flatMap(({ container, others }) => [container, ...others]);
+        const containers = one
+          .plan(request)
+          .flatMap(({ container, extraContainers }) => [container, ...extraContainers]);
         expect(containers).toHaveLength(request.hosts.length * (request.containers ?? 1));
         const addresses = containers.map(({ address }) => address);
         const all = [...addresses, ...request.hosts.map(({ address }) => address)];
@@ -97,8 +99,8 @@ describe('the catalog', () => {
   test('names links that the kernel takes', () => {
     fc.assert(
       fc.property(network, requests, (one, request) => {
-        for (const { through } of one.plan(request)) {
-          for (const { link } of through) expect(link.length).toBeLessThan(16);
+        for (const { path } of one.plan(request)) {
+          for (const { link } of path) expect(link.length).toBeLessThan(16);
         }
       }),
     );

@@ -2,12 +2,12 @@ import {
   CATALOG,
   findNetwork,
   type HostPlan,
-  type NetHost,
+  type NetworkHost,
   type NetworkRequest,
 } from '../../src/network/index.js';
 import { printAction } from '../../src/schema/index.js';
 
-const host = (name: string, index: number): NetHost => ({
+const host = (name: string, index: number): NetworkHost => ({
   name,
   index,
   dev: 'eth0',

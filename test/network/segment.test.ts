@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { findNetwork, type NetHost } from '../../src/network/index.js';
+import { findNetwork, type NetworkHost } from '../../src/network/index.js';
 import { twoHosts } from './request.js';
 
-const hostsAt = (prefix: number, ...addresses: readonly string[]): NetHost[] =>
+const hostsAt = (prefix: number, ...addresses: readonly string[]): NetworkHost[] =>
   twoHosts.hosts.map((host, at) => ({ ...host, prefix, address: addresses[at] ?? host.address }));
-const addressesOf = (name: string, hosts: NetHost[]): string[] =>
+const addressesOf = (name: string, hosts: NetworkHost[]): string[] =>
   findNetwork(name)
     .plan({ run: 'r1', hosts })
     .map(({ container }) => container.address);

@@ -150,8 +150,8 @@ describe('a network with keys', () => {
   const known = twoHosts.hosts.map((host) => (host === first ? host : { ...host, publicKey: 'cHVibGlj' }));
 
   test('begins with what its peers must know, and asks for the public key alone', () => {
-    const { introduction, steps } = clientPlan('flannel-wireguard');
-    expect(introduction).toEqual({ steps: 4, ask: ['wg', 'show', 'flannel-wg', 'public-key'] });
+    const { keyExchange, steps } = clientPlan('flannel-wireguard');
+    expect(keyExchange).toEqual({ steps: 4, query: ['wg', 'show', 'flannel-wg', 'public-key'] });
     expect(steps.slice(0, 4).every(({ do: action }) => !JSON.stringify(action).includes('PUBLIC-KEY'))).toBe(
       true,
     );

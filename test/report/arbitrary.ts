@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import {
   LATENCY_KEYS,
   type Cell,
-  type Figure,
-  type Figures,
+  type Estimate,
+  type LatencyEstimates,
   type LatencyKey,
   type NetworkSummary,
   type Summary,
@@ -29,13 +29,13 @@ const number = fc
 const count = fc.nat();
 const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of, { nil: null });
 
-const figure: fc.Arbitrary<Figure> = fc.oneof(
+const figure: fc.Arbitrary<Estimate> = fc.oneof(
   fc.record({ value: number, low: orNull(number), high: orNull(number) }),
   fc.record({ value: fc.constant(null), why: text }),
 );
-const figures: fc.Arbitrary<Figures> = fc
+const figures: fc.Arbitrary<LatencyEstimates> = fc
   .array(figure, { minLength: LATENCY_KEYS.length, maxLength: LATENCY_KEYS.length })
-  .map((all) => Object.fromEntries(LATENCY_KEYS.map((key, index) => [key, all[index]])) as Figures);
+  .map((all) => Object.fromEntries(LATENCY_KEYS.map((key, index) => [key, all[index]])) as LatencyEstimates);
 const some = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<Partial<Record<LatencyKey, T>>> =>
   fc.dictionary(fc.constantFrom(...LATENCY_KEYS), of);
 const cost = fc.record({ user: number, system: number, softirq: number });
@@ -45,9 +45,9 @@ const cell: fc.Arbitrary<Cell> = fc.record({
   rateRps: fc.oneof(fc.constantFrom(1000, 2000), number),
   rateOfMax: orNull(number),
   achievedRps: number,
-  trials: count,
-  invalidTrials: count,
-  failedTrials: count,
+  slices: count,
+  invalidSlices: count,
+  failedSlices: count,
   samples: count,
   latencyMs: figures,
   serviceMs: figures,
@@ -60,13 +60,13 @@ const cell: fc.Arbitrary<Cell> = fc.record({
         'equivalent' as const,
         'undecided' as const,
       ),
-      blocksNeeded: orNull(count),
+      restartsNeeded: orNull(count),
     }),
   ),
   cpuUsPerRequest: orNull(fc.record({ client: cost, server: cost })),
   cpuRatioToReference: figure,
   tail: texts,
-  certificate: fc.record({ valid: fc.boolean(), reasons: texts }),
+  selfCheck: fc.record({ valid: fc.boolean(), reasons: texts }),
   curve: fc.array(fc.record({ quantile: fc.double({ min: 0, max: 1, noNaN: true }), ms: number }), {
     maxLength: 12,
   }),
@@ -77,7 +77,7 @@ const network: fc.Arbitrary<NetworkSummary> = fc.record({
   what: text,
   status: fc.constantFrom('measured' as const, 'unsupported' as const, 'failed' as const),
   reason: orNull(text),
-  setup: orNull(fc.record({ steps: count, ms: number, downMs: number })),
+  setup: orNull(fc.record({ steps: count, ms: number, tearDownMs: number })),
   maxRps: orNull(figure),
   cells: fc.array(cell, { maxLength: 3 }),
 });
@@ -91,16 +91,16 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
   testbed: text,
   startedAt: text,
   reference: fc.oneof(fc.constant('host'), text),
-  blocks: count,
+  restarts: count,
   margin: fc.double({ min: 0.001, max: 1, noNaN: true }),
   complete: fc.boolean(),
-  plannedTrials: count,
-  trials: count,
+  plannedSlices: count,
+  slices: count,
   wallS: number,
   measuringShare: number,
   warnings: texts,
   refused: fc.array(fc.record({ file: text, why: text }), { maxLength: 2 }),
-  cannotTell: texts,
+  limitations: texts,
   networks: fc.array(network, { maxLength: 5 }),
   control: fc.record({ aa: some(figure), trusted: orNull(fc.boolean()) }),
   environment: fc.dictionary(text, fc.dictionary(text, scalar, { maxKeys: 3 }), { maxKeys: 2 }),

@@ -2,16 +2,16 @@ import {
   LATENCY_KEYS,
   QUANTILES,
   type Cell,
-  type Figure,
-  type Figures,
+  type Estimate,
+  type LatencyEstimates,
   type LatencyKey,
   type NetworkSummary,
   type Summary,
 } from '../../src/schema/index.js';
 
 export interface FixtureOptions {
-  /** One block leaves every figure without an interval. */
-  readonly blocks?: number;
+  /** One restart leaves every figure without an interval. */
+  readonly restarts?: number;
 }
 
 /** How far each network is from `host`, and what its steps cost: the order of the 2015 study. */
@@ -44,44 +44,44 @@ const shape = (quantile: number): number => {
   return 1 + 0.35 * nines + 0.09 * nines ** 3.1;
 };
 
-export function fixtureSummary({ blocks = 6 }: FixtureOptions = {}): Summary {
+export function fixtureSummary({ restarts = 6 }: FixtureOptions = {}): Summary {
   return {
     schema: 1,
     study: 'quick',
     testbed: 'netns',
     startedAt: '2026-03-14T09:26:53Z',
     reference: 'host',
-    blocks,
+    restarts,
     margin: 0.05,
     complete: true,
-    plannedTrials: blocks * SITUATIONS.length * 6,
-    trials: blocks * SITUATIONS.length * 6,
+    plannedSlices: restarts * SITUATIONS.length * 6,
+    slices: restarts * SITUATIONS.length * 6,
     wallS: 1443,
     measuringShare: 0.712,
     warnings: [
       'The CPU governor is "powersave" on both hosts: latencies at low rates include clock changes.',
-      ...(blocks === 1
-        ? ['One block: no figure has an interval, and no difference can be told from noise.']
+      ...(restarts === 1
+        ? ['One restart: no figure has an interval, and no difference can be told from noise.']
         : []),
     ],
     refused: [],
-    cannotTell: [
+    limitations: [
       'What a NIC does: interrupts, rings, offloads and the wire itself are not in a veth pair.',
       'What two machines do: both hosts share these CPUs, so the generator and the server disturb each other.',
     ],
     networks: [
-      ...NETWORKS.map((network, index) => measured(network, index, blocks)),
+      ...NETWORKS.map((network, index) => measured(network, index, restarts)),
       notMeasured('ipvlan-l3s', 'host-gw × ipvlan-l3s', 'unsupported', UNSUPPORTED_REASON),
       notMeasured('flannel-aws-vpc', 'aws-vpc × bridge', 'failed', FAILED_REASON),
     ],
     control: {
       aa: {
-        p50: figure(1.002, 0.012, blocks),
-        p99: figure(1.011, 0.045, blocks),
-        'p99.99': figure(0.96, 0.21, blocks),
+        p50: figure(1.002, 0.012, restarts),
+        p99: figure(1.011, 0.045, restarts),
+        'p99.99': figure(0.96, 0.21, restarts),
         'p99.999': { value: null, why: 'needs 368887 samples, has 240000' },
       },
-      trusted: blocks === 1 ? null : true,
+      trusted: restarts === 1 ? null : true,
     },
     environment: {
       client: {
@@ -104,10 +104,10 @@ export function fixtureSummary({ blocks = 6 }: FixtureOptions = {}): Summary {
   };
 }
 
-const figure = (value: number, spread: number, blocks: number): Figure => ({
+const figure = (value: number, spread: number, restarts: number): Estimate => ({
   value,
-  low: blocks > 1 ? value * (1 - spread) : null,
-  high: blocks > 1 ? value * (1 + spread) : null,
+  low: restarts > 1 ? value * (1 - spread) : null,
+  high: restarts > 1 ? value * (1 + spread) : null,
 });
 
 const notMeasured = (
@@ -120,21 +120,21 @@ const notMeasured = (
 function measured(
   { name, what, factor, steps }: (typeof NETWORKS)[number],
   index: number,
-  blocks: number,
+  restarts: number,
 ): NetworkSummary {
   return {
     name,
     what,
     status: 'measured',
     reason: null,
-    setup: { steps, ms: steps * 1.83, downMs: steps * 0.71 },
+    setup: { steps, ms: steps * 1.83, tearDownMs: steps * 0.71 },
     maxRps: name === 'host' ? { value: 80_240, low: null, high: null } : null,
-    cells: SITUATIONS.map((where, place) => cell(where, name, factor, index * 10 + place, blocks)),
+    cells: SITUATIONS.map((where, place) => cell(where, name, factor, index * 10 + place, restarts)),
   };
 }
 
-function cell(where: Where, network: string, factor: number, seed: number, blocks: number): Cell {
-  const samples = where.rateRps * 4 * blocks;
+function cell(where: Where, network: string, factor: number, seed: number, restarts: number): Cell {
+  const samples = where.rateRps * 4 * restarts;
   const invalid = network === 'flannel-vxlan' && where.rateOfMax === 0.8;
   const dead = invalid && where.workload === '4KB';
   const scale = where.baseMs * factor * wobble(seed);
@@ -143,68 +143,68 @@ function cell(where: Where, network: string, factor: number, seed: number, block
     rateRps: where.rateRps,
     rateOfMax: where.rateOfMax,
     achievedRps: dead ? 0 : where.rateRps - 3,
-    trials: dead ? 0 : blocks - (invalid && blocks > 1 ? 1 : 0),
-    invalidTrials: dead ? blocks : invalid ? 1 : 0,
-    failedTrials: 0,
+    slices: dead ? 0 : restarts - (invalid && restarts > 1 ? 1 : 0),
+    invalidSlices: dead ? restarts : invalid ? 1 : 0,
+    failedSlices: 0,
     samples: dead ? 0 : samples,
-    latencyMs: figures((key) => latency(key, scale, samples, dead, blocks)),
-    serviceMs: figures((key) => latency(key, scale * 0.97, samples, dead, blocks)),
-    ...comparison(network, factor * wobble(seed + 3), dead, blocks),
+    latencyMs: figures((key) => latency(key, scale, samples, dead, restarts)),
+    serviceMs: figures((key) => latency(key, scale * 0.97, samples, dead, restarts)),
+    ...comparison(network, factor * wobble(seed + 3), dead, restarts),
     cpuUsPerRequest: dead
       ? null
       : {
           client: { user: 1.42, system: 5.18 * factor ** 0.5, softirq: 2.11 * factor },
           server: { user: 2.03, system: 6.72 * factor ** 0.5, softirq: 2.64 * factor ** 2 },
         },
-    ...(network === 'host' ? {} : { cpuRatioToReference: cpuRatio(factor, dead, blocks) }),
+    ...(network === 'host' ? {} : { cpuRatioToReference: cpuRatio(factor, dead, restarts) }),
     tail:
       network === 'flannel-vxlan' && where.rateOfMax === 0.5
         ? ['p99.999 near 202 ms: 14 retransmission time-outs (TcpExt.TCPTimeouts)']
         : [],
-    certificate: invalid
-      ? { valid: !dead, reasons: ['a generator thread used 97 % of its CPU (1 trial)'] }
+    selfCheck: invalid
+      ? { valid: !dead, reasons: ['a generator thread used 97 % of its CPU (1 slice)'] }
       : { valid: true, reasons: [] },
     curve: dead ? [] : curve(scale, samples),
   };
 }
 
-const cpuRatio = (factor: number, dead: boolean, blocks: number): Figure =>
-  dead ? { value: null, why: 'no valid trial' } : figure(factor ** 0.7, 0.02, blocks);
+const cpuRatio = (factor: number, dead: boolean, restarts: number): Estimate =>
+  dead ? { value: null, why: 'no valid slice' } : figure(factor ** 0.7, 0.02, restarts);
 
-const figures = (of: (key: LatencyKey) => Figure): Figures =>
-  Object.fromEntries(LATENCY_KEYS.map((key) => [key, of(key)])) as Figures;
+const figures = (of: (key: LatencyKey) => Estimate): LatencyEstimates =>
+  Object.fromEntries(LATENCY_KEYS.map((key) => [key, of(key)])) as LatencyEstimates;
 
 const NEEDS: Partial<Record<LatencyKey, number>> = { 'p99.99': 36_887, 'p99.999': 368_887 };
 
-function latency(key: LatencyKey, scale: number, samples: number, dead: boolean, blocks: number): Figure {
-  if (dead) return { value: null, why: 'no valid trial' };
+function latency(key: LatencyKey, scale: number, samples: number, dead: boolean, restarts: number): Estimate {
+  if (dead) return { value: null, why: 'no valid slice' };
   const needs = NEEDS[key] ?? 0;
   if (samples < needs) return { value: null, why: `needs ${needs} samples, has ${samples}` };
   const quantile = key === 'max' ? 1 - 1 / samples : QUANTILES[key];
-  return figure(scale * shape(quantile), 0.02 * -Math.log10(1 - quantile), key === 'max' ? 1 : blocks);
+  return figure(scale * shape(quantile), 0.02 * -Math.log10(1 - quantile), key === 'max' ? 1 : restarts);
 }
 
 function comparison(
   network: string,
   ratio: number,
   dead: boolean,
-  blocks: number,
+  restarts: number,
 ): Pick<Cell, 'ratioToReference' | 'verdicts'> {
   if (network === 'host') return { ratioToReference: {}, verdicts: {} };
-  const none: Figure = { value: null, why: dead ? 'no valid trial' : 'too few samples in a block' };
+  const none: Estimate = { value: null, why: dead ? 'no valid slice' : 'too few samples in a restart' };
   const verdict =
-    blocks === 1
-      ? ({ verdict: 'undecided', blocksNeeded: null } as const)
+    restarts === 1
+      ? ({ verdict: 'undecided', restartsNeeded: null } as const)
       : ratio > 1.1
-        ? ({ verdict: 'worse', blocksNeeded: null } as const)
+        ? ({ verdict: 'worse', restartsNeeded: null } as const)
         : ratio > 1.04
-          ? ({ verdict: 'undecided', blocksNeeded: 14 } as const)
-          : ({ verdict: 'equivalent', blocksNeeded: null } as const);
+          ? ({ verdict: 'undecided', restartsNeeded: 14 } as const)
+          : ({ verdict: 'equivalent', restartsNeeded: null } as const);
   return {
     ratioToReference: Object.fromEntries(
       LATENCY_KEYS.map((key, index) => [
         key,
-        dead || index > 5 ? none : figure(ratio, 0.01 + index * 0.012, blocks),
+        dead || index > 5 ? none : figure(ratio, 0.01 + index * 0.012, restarts),
       ]),
     ),
     verdicts: dead ? {} : { p50: verdict, p99: verdict },

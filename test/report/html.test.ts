@@ -19,7 +19,7 @@ function hostileSummary(): Summary {
       ...cell,
       workload: `${cell.workload}${HOSTILE}`,
       tail: [HOSTILE],
-      certificate: { valid: true, reasons: [HOSTILE] },
+      selfCheck: { valid: true, reasons: [HOSTILE] },
     })),
   }));
   return {
@@ -29,7 +29,7 @@ function hostileSummary(): Summary {
     startedAt: HOSTILE,
     reference: `host${HOSTILE}`,
     warnings: [HOSTILE],
-    cannotTell: [HOSTILE],
+    limitations: [HOSTILE],
     networks,
     environment: { [HOSTILE]: { [HOSTILE]: HOSTILE } },
   };

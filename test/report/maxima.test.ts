@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { csvReport, htmlReport, markdownReport, terminalReport } from '../../src/report/index.js';
-import type { Figure, Summary } from '../../src/schema/index.js';
+import type { Estimate, Summary } from '../../src/schema/index.js';
 import { fixtureSummary } from './fixture.js';
 
-const FOUND: Figure = { value: 81_000, low: 79_000, high: 83_000 };
-const LIMITED: Figure = { value: 155_000, low: 155_000, high: null };
-const NONE: Figure = { value: null, why: 'p99<2ms: no rate held, down to 4000 requests/s' };
+const FOUND: Estimate = { value: 81_000, low: 79_000, high: 83_000 };
+const LIMITED: Estimate = { value: 155_000, low: 155_000, high: null };
+const NONE: Estimate = { value: null, why: 'p99<2ms: no rate held, down to 4000 requests/s' };
 
-function summaryWith(maxima: Readonly<Record<string, Figure>>): Summary {
+function summaryWith(maxima: Readonly<Record<string, Estimate>>): Summary {
   const summary = fixtureSummary();
   const networks = summary.networks.map((network) =>
     network.name === 'host'

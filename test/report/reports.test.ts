@@ -33,11 +33,11 @@ describe.each(Object.entries(REPORTS))('the %s report', (kind, report) => {
 
   test('says why a figure is missing', () => {
     expect(text).toContain('needs 368887 samples, has 240000');
-    expect(text).toContain('no valid trial');
+    expect(text).toContain('no valid slice');
   });
 
   test('says what the generator could not vouch for, and what made a tail', () => {
-    expect(text).toContain('a generator thread used 97 % of its CPU (1 trial)');
+    expect(text).toContain('a generator thread used 97 % of its CPU (1 slice)');
     expect(text).toContain('14 retransmission time-outs');
   });
 
@@ -63,12 +63,12 @@ describe.each(Object.entries(REPORTS).filter(([kind]) => kind !== 'CSV'))(
     test('shows the warnings first and the limits of the testbed', () => {
       for (const warning of summary.warnings)
         expect(text.indexOf(warning)).toBeLessThan(text.indexOf('In short'));
-      for (const limit of summary.cannotTell) expect(text).toContain(limit);
+      for (const limit of summary.limitations) expect(text).toContain(limit);
     });
 
-    test('says that a single block gives no interval', () => {
-      expect(report(fixtureSummary({ blocks: 1 }))).toContain('an interval needs more than one block');
-      expect(text).not.toContain('an interval needs more than one block');
+    test('says that a single restart gives no interval', () => {
+      expect(report(fixtureSummary({ restarts: 1 }))).toContain('an interval needs more than one restart');
+      expect(text).not.toContain('an interval needs more than one restart');
     });
   },
 );

@@ -9,9 +9,9 @@ describe('notes on missing figures', () => {
   test('tell a reason once for all quantiles and networks', () => {
     const gaps = new Gaps();
     const notes = ['p50', 'p99'].flatMap((key) =>
-      ['a', 'b'].map((network) => gaps.note(none('no valid trial'), key, network)),
+      ['a', 'b'].map((network) => gaps.note(none('no valid slice'), key, network)),
     );
-    expect([notes, gaps.texts]).toEqual([[1, 1, 1, 1], ['p50, p99: no valid trial (a, b)']]);
+    expect([notes, gaps.texts]).toEqual([[1, 1, 1, 1], ['p50, p99: no valid slice (a, b)']]);
   });
 
   test('put reasons that differ in a count together', () => {
@@ -48,6 +48,6 @@ describe('the study in short', () => {
   });
 
   test('names no winner where nothing was decided', () => {
-    expect(inShort(fixtureSummary({ blocks: 1 })).map(({ verdict }) => verdict)).toEqual(['undecided']);
+    expect(inShort(fixtureSummary({ restarts: 1 })).map(({ verdict }) => verdict)).toEqual(['undecided']);
   });
 });

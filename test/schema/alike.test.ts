@@ -10,7 +10,7 @@ describe('texts that differ in their figures alone', () => {
       'up to 5.5–12.0 ms (limit 1,000 µs)',
     ],
     [['9–30 of 40', '2–7 of 40'], '2–30 of 40'],
-    [['p99.9 in b1-02: 4 ms', 'p99.9 in b1-02: 5 ms'], 'p99.9 in b1-02: 4–5 ms'],
+    [['p99.9 in r1-02: 4 ms', 'p99.9 in r1-02: 5 ms'], 'p99.9 in r1-02: 4–5 ms'],
     [['the same 3'], 'the same 3'],
   ])('%j are told as one', (texts, one) => {
     expect(asOne(texts)).toBe(one);
@@ -19,7 +19,7 @@ describe('texts that differ in their figures alone', () => {
 
   test.each([
     ['p99 and above', 'p99.9 and above'],
-    ['histograms/b1-02.response.hdr', 'histograms/b1-03.response.hdr'],
+    ['histograms/r1-02.response.hdr', 'histograms/r1-03.response.hdr'],
     ['from 10.90.1.2', 'from 10.90.1.3'],
   ])('%s and %s are not the same', (one, other) => {
     expect(withoutFigures(one)).not.toBe(withoutFigures(other));
@@ -39,11 +39,11 @@ describe('texts that differ in their figures alone', () => {
 
 test('a reason of many refusals is told once, with the first places', () => {
   const lines = [1, 2, 3, 4, 5].map((line) => ({
-    file: `trials.jsonl, line ${line}`,
+    file: `slices.jsonl, line ${line}`,
     why: 'it is not JSON',
   }));
-  expect(refusalTexts([...lines, { file: 'histograms/b1-01.service.hdr', why: 'it is missing' }])).toEqual([
-    'trials.jsonl, line 1; trials.jsonl, line 2; trials.jsonl, line 3; and 2 more: it is not JSON',
-    'histograms/b1-01.service.hdr: it is missing',
+  expect(refusalTexts([...lines, { file: 'histograms/r1-01.service.hdr', why: 'it is missing' }])).toEqual([
+    'slices.jsonl, line 1; slices.jsonl, line 2; slices.jsonl, line 3; and 2 more: it is not JSON',
+    'histograms/r1-01.service.hdr: it is missing',
   ]);
 });

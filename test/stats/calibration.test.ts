@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { QuantileName } from '../../src/schema/index.js';
-import { Histogram, latencyFigures, summarize, type TrialData } from '../../src/stats/index.js';
-import { figureOf, latencyEstimate, ratioEstimate } from '../../src/stats/estimate.js';
+import { Histogram, latencyFigures, summarize, type SliceData } from '../../src/stats/index.js';
+import { toEstimate, latencyEstimate, ratioEstimate } from '../../src/stats/estimate.js';
 import { Samples } from '../../src/stats/samples.js';
 import type { Series } from '../../src/stats/series.js';
-import { histogramOf, normal, seeded, study, trial } from './synthetic.js';
+import { histogramOf, normal, seeded, study, slice } from './synthetic.js';
 
 type Draw = (random: () => number) => number;
 
@@ -15,7 +15,7 @@ const pareto: Draw = (random) => 1e5 * random() ** (-1 / 2.5);
 /** 97 in 100 around 0.1 ms, the rest around 1 ms: the 99th percentile lies in the second hump's upper third. */
 const twoHumps: Draw = (random) => (random() < 0.97 ? 1e5 : 1e6) * Math.exp(0.2 * normal(random));
 
-const covers = (figure: ReturnType<typeof figureOf>, truth: number): boolean =>
+const covers = (figure: ReturnType<typeof toEstimate>, truth: number): boolean =>
   figure.value !== null && (figure.low ?? 0) <= truth && truth <= (figure.high ?? Infinity);
 
 function shareOf(repeats: number, holds: (repeat: number) => boolean): number {
@@ -43,8 +43,8 @@ describe('a 95 % interval within one run covers the truth in 93 to 97 of 100 run
   });
 });
 
-/** A trial that settles at a level of its own, and whose stalls each delay a row of requests. */
-function stallingTrial(random: () => number, n: number): Histogram {
+/** A slice that settles at a level of its own, and whose stalls each delay a row of requests. */
+function stallingSlice(random: () => number, n: number): Histogram {
   const level = 1e5 * Math.exp(0.05 * normal(random));
   const samples = Array.from({ length: n }, () => level * Math.exp(0.3 * normal(random)));
   for (let at = gap(random); at < n; at += gap(random)) {
@@ -55,19 +55,19 @@ function stallingTrial(random: () => number, n: number): Histogram {
 }
 const gap = (random: () => number): number => 1 + Math.floor(-150 * Math.log(random()));
 
-describe('with stalls, and with trials that settle at different levels', () => {
+describe('with stalls, and with slices that settle at different levels', () => {
   const [n, repeats, count] = [2000, 1000, 5];
   const keys = { p50: 0.5, p95: 0.95, p99: 0.99 };
   const random = seeded(5);
   const everything = new Histogram();
   const logs = (above: Series, below: Series, key: QuantileName) => [
-    figureOf(latencyEstimate(above, key), 1),
-    figureOf(ratioEstimate(above, below, key), 1),
+    toEstimate(latencyEstimate(above, key), 1),
+    toEstimate(ratioEstimate(above, below, key), 1),
   ];
   const series = (): Series => {
-    const blocks = Array.from({ length: count }, () => stallingTrial(random, n));
-    for (const block of blocks) everything.merge(block);
-    return new Map(blocks.map((block, at) => [at, [Samples.of(block, n)]]));
+    const restarts = Array.from({ length: count }, () => stallingSlice(random, n));
+    for (const restart of restarts) everything.merge(restart);
+    return new Map(restarts.map((restart, at) => [at, [Samples.of(restart, n)]]));
   };
   // Only the intervals are kept: a histogram is large.
   const studies = Array.from({ length: repeats }, () => {
@@ -81,7 +81,7 @@ describe('with stalls, and with trials that settle at different levels', () => {
   });
 
   test.each(Object.entries(keys))(
-    'the interval over blocks covers the true %s in 93 to 97 of 100',
+    'the interval over restarts covers the true %s in 93 to 97 of 100',
     (key, p) => {
       const truth = everything.quantile(p);
       const covered = shareOf(repeats, (i) => covers(studies[i]![key as keyof typeof keys][0]!, truth));
@@ -90,7 +90,7 @@ describe('with stalls, and with trials that settle at different levels', () => {
     },
   );
 
-  // No trial of 2,000 carries p99.9 by itself: blocks are taken together.
+  // No slice of 2,000 carries p99.9 by itself: restarts are taken together.
   test.each(['p50', 'p95', 'p99', 'p99.9'] as const)(
     'the ratio of equal systems at %s holds 1 likewise',
     (key) => {
@@ -102,21 +102,24 @@ describe('with stalls, and with trials that settle at different levels', () => {
 });
 
 describe('verdicts of whole studies', { timeout: 300_000 }, () => {
-  /** Two networks and both runs of the reference in each block; every trial settles at a level of its own. */
-  function blocks(random: () => number, count: number, factor: number): TrialData[] {
+  /** Two networks and both runs of the reference in each restart; every slice settles at a level of its own. */
+  function restarts(random: () => number, count: number, factor: number): SliceData[] {
     const latencies = (level: number) =>
       histogramOf(Array.from({ length: 200 }, () => level * Math.exp(0.3 * normal(random))));
     const settled = (medianNs: number) => latencies(medianNs * Math.exp(0.03 * normal(random)));
-    return Array.from({ length: count }, (_, block) => [
-      trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, settled(1e5)),
-      trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, settled(1e5)),
-      trial({ id: `b${block}-3`, block, role: 'contender', network: 'ipvlan' }, settled(1e5 * factor)),
-      trial({ id: `b${block}-4`, block, role: 'contender', network: 'flannel-vxlan' }, settled(1e5 * factor)),
+    return Array.from({ length: count }, (_, restart) => [
+      slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, settled(1e5)),
+      slice({ id: `b${restart}-2`, restart, role: 'control', network: 'host' }, settled(1e5)),
+      slice({ id: `b${restart}-3`, restart, role: 'contender', network: 'ipvlan' }, settled(1e5 * factor)),
+      slice(
+        { id: `b${restart}-4`, restart, role: 'contender', network: 'flannel-vxlan' },
+        settled(1e5 * factor),
+      ),
     ]).flat();
   }
   const spec = study({ networks: ['host', 'ipvlan', 'flannel-vxlan'] });
   const verdictsOf = (random: () => number, count: number, factor: number) => {
-    const summary = summarize(spec, blocks(random, count, factor));
+    const summary = summarize(spec, restarts(random, count, factor));
     const cells = summary.networks.flatMap((network) => network.cells);
     return {
       p50: cells[1]!.verdicts.p50!,
@@ -136,16 +139,16 @@ describe('verdicts of whole studies', { timeout: 300_000 }, () => {
     expect(distrusted.length / studies.length).toBeLessThanOrEqual(0.05);
   });
 
-  test('a planted 10 % is found in the blocks that the study asked for, in at least 80 of 100', () => {
+  test('a planted 10 % is found in the restarts that the study asked for, in at least 80 of 100', () => {
     const random = seeded(22);
     let [asked, found] = [0, 0];
     while (asked < 50) {
       const { p50 } = verdictsOf(random, 3, 1.1);
       expect(p50.verdict).not.toBe('better');
       expect(p50.verdict).not.toBe('equivalent');
-      if (p50.blocksNeeded === null) continue;
+      if (p50.restartsNeeded === null) continue;
       asked++;
-      if (verdictsOf(random, p50.blocksNeeded, 1.1).p50.verdict === 'worse') found++;
+      if (verdictsOf(random, p50.restartsNeeded, 1.1).p50.verdict === 'worse') found++;
     }
     expect(found / asked).toBeGreaterThanOrEqual(0.8);
   });

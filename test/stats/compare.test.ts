@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { comparisonSchema, type Comparison, type StudyRecord } from '../../src/schema/index.js';
-import { compareStudies, type StudyData, type TrialData } from '../../src/stats/index.js';
-import { histogramOf, normal, seeded, study, trial } from './synthetic.js';
+import { compareStudies, type StudyData, type SliceData } from '../../src/stats/index.js';
+import { histogramOf, normal, seeded, study, slice } from './synthetic.js';
 
 interface Machine {
   /** The reference's median, and how many times as long the contender takes. */
@@ -9,7 +9,7 @@ interface Machine {
   readonly factor: number;
 }
 
-/** A run of some blocks; every trial settles at a level of its own, 1 % apart. */
+/** A run of some restarts; every slice settles at a level of its own, 1 % apart. */
 function run(
   random: () => number,
   { referenceNs, factor }: Machine,
@@ -19,12 +19,12 @@ function run(
     const level = medianNs * Math.exp(0.01 * normal(random));
     return histogramOf(Array.from({ length: 400 }, () => level * Math.exp(0.1 * normal(random))));
   };
-  const trials = Array.from({ length: 6 }, (_, block): TrialData[] => [
-    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, settled(referenceNs)),
-    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, settled(referenceNs)),
-    trial({ id: `b${block}-3`, block, role: 'contender' }, settled(referenceNs * factor)),
+  const slices = Array.from({ length: 6 }, (_, restart): SliceData[] => [
+    slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, settled(referenceNs)),
+    slice({ id: `b${restart}-2`, restart, role: 'control', network: 'host' }, settled(referenceNs)),
+    slice({ id: `b${restart}-3`, restart, role: 'contender' }, settled(referenceNs * factor)),
   ]).flat();
-  return { study: { ...study(), ...changes }, trials };
+  return { study: { ...study(), ...changes }, slices };
 }
 
 const p50Of = ({ cells }: Comparison, network: string) =>
@@ -45,7 +45,7 @@ test('a comparison has the cells of both, and keeps to its schema', () => {
   });
   expect(p50Of(comparison, 'flannel-vxlan').direct.verdict).toEqual({
     verdict: 'equivalent',
-    blocksNeeded: null,
+    restartsNeeded: null,
   });
   expect(p50Of(comparison, 'host').byReference).toBeNull();
 });
@@ -107,8 +107,8 @@ describe('what differs is said before any figure', () => {
 
   test('cells that only one has', () => {
     const after = run(random, machine);
-    const ipvlan = trial({ id: 'b1-9', network: 'ipvlan', rateRps: 5000 }, histogramOf([1e5]));
-    const comparison = compareStudies(before, { ...after, trials: [...after.trials, ipvlan] });
+    const ipvlan = slice({ id: 'r1-9', network: 'ipvlan', rateRps: 5000 }, histogramOf([1e5]));
+    const comparison = compareStudies(before, { ...after, slices: [...after.slices, ipvlan] });
     expect(comparison.onlyB).toEqual([
       { network: 'ipvlan', workload: '350B', rateRps: 5000, rateOfMax: null },
     ]);
@@ -116,7 +116,7 @@ describe('what differs is said before any figure', () => {
   });
 
   test('nothing in common', () => {
-    const comparison = compareStudies(before, { ...before, trials: [] });
+    const comparison = compareStudies(before, { ...before, slices: [] });
     expect(comparison).toMatchObject({ cells: [], regression: false });
     expect(comparison.warnings[0]).toContain('no network, workload and rate in common');
   });
@@ -126,8 +126,8 @@ test('the same share of another maximum is the same cell at another load, and sa
   const random = seeded(46);
   const shared = (rateRps: number): StudyData => {
     const made = run(random, { referenceNs: 1e5, factor: 1.3 });
-    const trials = made.trials.map((one) => ({ ...one, record: { ...one.record, rateRps, rateOfMax: 0.5 } }));
-    return { ...made, trials };
+    const slices = made.slices.map((one) => ({ ...one, record: { ...one.record, rateRps, rateOfMax: 0.5 } }));
+    return { ...made, slices };
   };
   const comparison = compareStudies(shared(1000), shared(1200));
   expect(comparison.cells[0]).toMatchObject({ rateOfMax: 0.5, rateRps: { a: 1000, b: 1200 } });
@@ -137,16 +137,16 @@ test('the same share of another maximum is the same cell at another load, and sa
 test('CPU per request is compared like a latency', () => {
   const random = seeded(47);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
-  const dearer = made.trials.map((one): TrialData => {
+  const dearer = made.slices.map((one): SliceData => {
     if (one.record.status !== 'measured' || one.record.network === 'host') return one;
     const { client, server } = one.record.metrics;
     const costs = {
       ...server,
-      cpuUsPerRequest: { user: 2, system: 6, softirq: 3 + 0.01 * one.record.block },
+      cpuUsPerRequest: { user: 2, system: 6, softirq: 3 + 0.01 * one.record.restart },
     };
     return { ...one, record: { ...one.record, metrics: { client, server: costs } } };
   });
-  const { cells } = compareStudies(made, { ...made, trials: dearer });
+  const { cells } = compareStudies(made, { ...made, slices: dearer });
   const { cpu } = cells[0]!.figures;
   expect(cpu.a.value).toBeCloseTo(14, 9);
   expect(cpu).toMatchObject({ regression: true, byReference: { verdict: { verdict: 'worse' } } });
@@ -171,8 +171,8 @@ describe('a regression lies beyond the margin by more than chance', () => {
   test('it is none where the ratio looks greater than the margin, and its interval reaches into it', () => {
     const random = seeded(50);
     const unsteady = (factor: number): StudyData => {
-      const { study: record, trials } = run(random, { referenceNs: 1e5, factor });
-      return { study: record, trials: trials.filter(({ record: { block } }) => block < 2) };
+      const { study: record, slices } = run(random, { referenceNs: 1e5, factor });
+      return { study: record, slices: slices.filter(({ record: { restart } }) => restart < 2) };
     };
     const p50 = p50Of(compareStudies(unsteady(1), unsteady(1.08)), 'flannel-vxlan');
     expect(p50.direct.ratio.value).toBeGreaterThan(1.05);
@@ -193,11 +193,11 @@ describe('a regression lies beyond the margin by more than chance', () => {
     const random = seeded(52);
     const at = (rateRps: number, referenceNs: number): StudyData => {
       const made = run(random, { referenceNs, factor: 1.3 });
-      const trials = made.trials.map((one) => ({
+      const slices = made.slices.map((one) => ({
         ...one,
         record: { ...one.record, rateRps, rateOfMax: 0.5 },
       }));
-      return { ...made, trials };
+      return { ...made, slices };
     };
     const comparison = compareStudies(at(1000, 1e5), at(1500, 2e5));
     expect(p50Of(comparison, 'host').direct).toMatchObject({ verdict: null });
@@ -217,28 +217,28 @@ describe('a regression lies beyond the margin by more than chance', () => {
   });
 });
 
-test('what was refused is named with its run, and few blocks are said to be few', () => {
+test('what was refused is named with its run, and few restarts are said to be few', () => {
   const random = seeded(54);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
-  const refused = [{ file: 'trials.jsonl, line 3', why: 'it is not JSON' }];
+  const refused = [{ file: 'slices.jsonl, line 3', why: 'it is not JSON' }];
   const three = {
     ...made,
     directory: 'today',
     refused,
-    trials: made.trials.filter(({ record }) => record.block < 3),
+    slices: made.slices.filter(({ record }) => record.restart < 3),
   };
   const { a, b, warnings } = compareStudies(made, three);
   expect([a.refused, b.refused, b.directory]).toEqual([[], refused, 'today']);
-  expect(warnings).toEqual([expect.stringContaining('The new run has 3 blocks, which is few')]);
+  expect(warnings).toEqual([expect.stringContaining('The new run has 3 restarts, which is few')]);
 });
 
-test('trials that count in no figure are counted for each run', () => {
+test('slices that count in no figure are counted for each run', () => {
   const random = seeded(55);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
-  const doubted = made.trials.map((one, at): TrialData =>
+  const doubted = made.slices.map((one, at): SliceData =>
     one.record.status === 'measured' && at < 4 ? { ...one, record: { ...one.record, valid: false } } : one,
   );
-  expect(compareStudies(made, { ...made, trials: doubted }).warnings).toEqual([
+  expect(compareStudies(made, { ...made, slices: doubted }).warnings).toEqual([
     expect.stringMatching(/^In the new run: 4 of 18 .* not vouched for/),
   ]);
 });

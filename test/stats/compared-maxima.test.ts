@@ -6,11 +6,11 @@ import {
   evidenceOf,
   openSearches,
   type StudyData,
-  type TrialData,
+  type SliceData,
 } from '../../src/stats/index.js';
-import { blocks, logNormal, normal, seeded, study, trial } from './synthetic.js';
+import { restarts, logNormal, normal, seeded, study, slice } from './synthetic.js';
 
-/** A search run to its end, against networks that answer so many; how much a trial carries differs by 1 %. */
+/** A search run to its end, against networks that answer so many; how much a slice carries differs by 1 %. */
 function searched(
   seed: number,
   capacities: Readonly<Record<string, number>>,
@@ -18,21 +18,21 @@ function searched(
 ): StudyData {
   const random = seeded(seed);
   const record = study({ maximum: true, ...changes });
-  const trials: TrialData[] = blocks(6, 1000, 1.3);
+  const slices: SliceData[] = restarts(6, 1000, 1.3);
   for (let at = 0; at < 200; at++) {
-    const evidence = trials.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
+    const evidence = slices.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
     const [next] = openSearches(record, evidence);
-    if (next === undefined) return { study: record, trials };
+    if (next === undefined) return { study: record, slices };
     const { network, rateRps } = next;
     const carried = (capacities[network] ?? 0) * Math.exp(0.01 * normal(random));
-    trials.push(searchTrial(`s${at}`, network, rateRps, Math.min(rateRps, carried)));
+    slices.push(searchSlice(`s${at}`, network, rateRps, Math.min(rateRps, carried)));
   }
   throw new Error('the search has no end');
 }
 
-function searchTrial(id: string, network: string, rateRps: number, achievedRps: number): TrialData {
-  const made = trial({ id, block: 7, role: 'search', network, rateRps }, logNormal(rateRps, 400, 1e5));
-  if (made.record.status !== 'measured') throw new Error('not a measured trial');
+function searchSlice(id: string, network: string, rateRps: number, achievedRps: number): SliceData {
+  const made = slice({ id, restart: 7, role: 'search', network, rateRps }, logNormal(rateRps, 400, 1e5));
+  if (made.record.status !== 'measured') throw new Error('not a measured slice');
   return { ...made, record: { ...made.record, load: { ...made.record.load, achievedRps } } };
 }
 

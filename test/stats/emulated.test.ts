@@ -1,21 +1,21 @@
 import { expect, test } from 'vitest';
 import { LATENCY_KEYS, type Cell } from '../../src/schema/index.js';
 import { summarize } from '../../src/stats/index.js';
-import { histogramOf, normal, seeded, study, trial } from './synthetic.js';
+import { histogramOf, normal, seeded, study, slice } from './synthetic.js';
 
 /** The cell of a network that takes 1.3 times as long as the reference. */
 function contender(accel: string): Cell | undefined {
   const random = seeded(1);
   const draw = (medianNs: number) =>
     histogramOf(Array.from({ length: 2000 }, () => medianNs * Math.exp(0.2 * normal(random))));
-  const trials = Array.from({ length: 5 }, (_, block) => [
-    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, draw(1e5)),
-    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, draw(1e5)),
-    trial({ id: `b${block}-3`, block }, draw(1.3e5)),
+  const slices = Array.from({ length: 5 }, (_, restart) => [
+    slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, draw(1e5)),
+    slice({ id: `b${restart}-2`, restart, role: 'control', network: 'host' }, draw(1e5)),
+    slice({ id: `b${restart}-3`, restart }, draw(1.3e5)),
   ]).flat();
   const { networks } = summarize(
     { ...study(), environment: { client: { accel }, server: { accel } } },
-    trials,
+    slices,
   );
   return networks.find(({ name }) => name === 'flannel-vxlan')?.cells[0];
 }

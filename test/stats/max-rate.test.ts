@@ -1,26 +1,29 @@
 import { expect, test } from 'vitest';
-import { evidenceOf, openSearches, summarize, type TrialData } from '../../src/stats/index.js';
+import { evidenceOf, openSearches, summarize, type SliceData } from '../../src/stats/index.js';
 import type { StudyRecord } from '../../src/schema/index.js';
-import { blocks, failedTrial, logNormal, normal, seeded, study, trial } from './synthetic.js';
+import { restarts, failedSlice, logNormal, normal, seeded, study, slice } from './synthetic.js';
 
-/** Three blocks at each rate; a network answers as many requests as it can, which differs by 1 % from trial to trial. */
-function trials(rates: readonly number[], capacityRps: number, network = 'flannel-vxlan'): TrialData[] {
+/** Three restarts at each rate; a network answers as many requests as it can, which differs by 1 % from slice to slice. */
+function slices(rates: readonly number[], capacityRps: number, network = 'flannel-vxlan'): SliceData[] {
   const random = seeded(62);
   return rates.flatMap((rateRps, at) =>
-    [0, 1, 2].map((block) => {
-      const made = trial({ id: `b${block}-${at}`, block, network, rateRps }, logNormal(block, 400, 1e5));
-      if (made.record.status !== 'measured') throw new Error('not a measured trial');
+    [0, 1, 2].map((restart) => {
+      const made = slice(
+        { id: `b${restart}-${at}`, restart, network, rateRps },
+        logNormal(restart, 400, 1e5),
+      );
+      if (made.record.status !== 'measured') throw new Error('not a measured slice');
       const achievedRps = Math.min(rateRps, capacityRps * Math.exp(0.01 * normal(random)));
       const { record } = made;
       return { ...made, record: { ...record, load: { ...record.load, achievedRps } } };
     }),
   );
 }
-const maxOf = (some: readonly TrialData[]) =>
+const maxOf = (some: readonly SliceData[]) =>
   summarize(study(), some).networks.map(({ name, maxRps }) => [name, maxRps] as const);
 
 test('a network whose greatest rate did not hold has a maximum, with an interval', () => {
-  const [, [, max]] = maxOf(trials([20_000, 40_000, 50_000], 44_000)) as [
+  const [, [, max]] = maxOf(slices([20_000, 40_000, 50_000], 44_000)) as [
     unknown,
     readonly [string, unknown],
   ];
@@ -31,16 +34,16 @@ test('a network whose greatest rate did not hold has a maximum, with an interval
 });
 
 test('a network that held every rate has none, and the reference its closed-loop maximum', () => {
-  const all = [...trials([10_000, 20_000], 60_000), ...trials([10_000, 20_000], 60_000, 'host')];
+  const all = [...slices([10_000, 20_000], 60_000), ...slices([10_000, 20_000], 60_000, 'host')];
   expect(maxOf(all)).toEqual([
     ['host', { value: 50_000, low: null, high: null }],
     ['flannel-vxlan', null],
   ]);
 });
 
-test('one slow trial at a lower rate is no maximum', () => {
-  const [slow, ...others] = trials([10_000, 20_000], 60_000);
-  if (slow?.record.status !== 'measured') throw new Error('not a measured trial');
+test('one slow slice at a lower rate is no maximum', () => {
+  const [slow, ...others] = slices([10_000, 20_000], 60_000);
+  if (slow?.record.status !== 'measured') throw new Error('not a measured slice');
   const load = { ...slow.record.load, achievedRps: 9000 };
   expect(maxOf([{ ...slow, record: { ...slow.record, load } }, ...others])[1]).toEqual([
     'flannel-vxlan',
@@ -48,22 +51,22 @@ test('one slow trial at a lower rate is no maximum', () => {
   ]);
 });
 
-/** A trial of a search; the latencies' median in µs. */
+/** A slice of a search; the latencies' median in µs. */
 function searched(
   rateRps: number,
   achievedRps: number,
   medianUs = 100,
   network = 'flannel-vxlan',
-): TrialData {
+): SliceData {
   const id = `max-350B-${network}-${rateRps}`;
-  const plan = { id, block: 9, role: 'search' as const, network, rateRps };
-  const made = trial(plan, logNormal(rateRps, 400, medianUs * 1000));
-  if (made.record.status !== 'measured') throw new Error('not a measured trial');
+  const plan = { id, restart: 9, role: 'search' as const, network, rateRps };
+  const made = slice(plan, logNormal(rateRps, 400, medianUs * 1000));
+  if (made.record.status !== 'measured') throw new Error('not a measured slice');
   return { ...made, record: { ...made.record, load: { ...made.record.load, achievedRps } } };
 }
 
 /** As the runner does, against a network that answers so many and whose latency grows with the rate. */
-function searchToItsEnd(record: StudyRecord, data: TrialData[], capacityRps: number): TrialData[] {
+function searchToItsEnd(record: StudyRecord, data: SliceData[], capacityRps: number): SliceData[] {
   const random = seeded(63);
   for (;;) {
     const evidence = data.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
@@ -74,12 +77,12 @@ function searchToItsEnd(record: StudyRecord, data: TrialData[], capacityRps: num
     data.push(searched(next.rateRps, Math.min(next.rateRps, carried), medianUs));
   }
 }
-const vxlanOf = (record: StudyRecord, data: readonly TrialData[]) =>
+const vxlanOf = (record: StudyRecord, data: readonly SliceData[]) =>
   summarize(record, data).networks.find(({ name }) => name === 'flannel-vxlan');
 
-test('a searched maximum has an interval that holds it, and its trials are of no cell and no block', () => {
+test('a searched maximum has an interval that holds it, and its slices are of no cell and no restart', () => {
   const record = study({ maximum: true });
-  const data = searchToItsEnd(record, blocks(5, 1000, 1.2), 40_000);
+  const data = searchToItsEnd(record, restarts(5, 1000, 1.2), 40_000);
   const summary = summarize(record, data);
   const vxlan = vxlanOf(record, data);
   const max = vxlan?.maxRps as { value: number; low: number; high: number };
@@ -88,66 +91,66 @@ test('a searched maximum has an interval that holds it, and its trials are of no
   expect(max.high).toBeGreaterThan(40_000 / 0.99);
   expect(vxlan?.maxRpsByWorkload).toEqual({ '350B': max });
   expect(vxlan?.cells.map(({ rateRps }) => rateRps)).toEqual([1000]);
-  expect(summary).toMatchObject({ blocks: 5, trials: 15 });
+  expect(summary).toMatchObject({ restarts: 5, slices: 15 });
 });
 
 test('under an objective the maximum is where the latency reaches it', () => {
   const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.2 } });
-  const { maxRps } = vxlanOf(record, searchToItsEnd(record, blocks(5, 1000, 1), 40_000)) ?? {};
+  const { maxRps } = vxlanOf(record, searchToItsEnd(record, restarts(5, 1000, 1), 40_000)) ?? {};
   // 100 µs / (1 − rate/40,000) is 200 µs at half of it.
   expect(Math.abs((maxRps?.value ?? 0) / 20_000 - 1)).toBeLessThan(0.05);
 });
 
 test('a network that cannot hold the objective at any rate says so', () => {
   const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.001 } });
-  const { maxRps } = vxlanOf(record, searchToItsEnd(record, blocks(1, 1000, 1), 40_000)) ?? {};
+  const { maxRps } = vxlanOf(record, searchToItsEnd(record, restarts(1, 1000, 1), 40_000)) ?? {};
   expect(maxRps).toMatchObject({
     value: null,
     why: expect.stringMatching(/^p50<0.001ms: no rate held, down to \d+ requests\/s$/) as string,
   });
 });
 
-test('a quantile that no trial could carry is said before any is searched', () => {
+test('a quantile that no slice could carry is said before any is searched', () => {
   const record = study({ maximum: true, objective: { latency: 'p99.999', limitMs: 1 }, durationMs: 2_000 });
-  expect(vxlanOf(record, blocks(1, 1000, 1))?.maxRps).toEqual({
+  expect(vxlanOf(record, restarts(1, 1000, 1))?.maxRps).toEqual({
     value: null,
-    why: 'p99.999<1ms needs longer trials: --duration 8s or more',
+    why: 'p99.999<1ms needs longer slices: --duration 8s or more',
   });
 });
 
 test('a search that has not ended makes the study incomplete, and says how to go on', () => {
   const record = study({ maximum: true });
-  const { complete, warnings, networks } = summarize(record, blocks(5, 1000, 1));
+  const { complete, warnings, networks } = summarize(record, restarts(5, 1000, 1));
   expect(complete).toBe(false);
   expect(warnings.join()).toMatch(/search for the maximum has not ended for 2 .*--resume/);
   expect(networks.map(({ maxRps }) => maxRps?.value)).toEqual([null, null]);
 });
 
-test('a trial with requests that were never sent is evidence that its rate is too high, and an invalid one is none', () => {
+test('a slice with requests that were never sent is evidence that its rate is too high, and an invalid one is none', () => {
   const overloaded = searched(90_000, 40_000);
   const { record } = overloaded;
-  if (record.status !== 'measured') throw new Error('not a measured trial');
-  const doubtful = (reasons: string[], missedSends: number): TrialData => {
-    const certificate = { ...record.load.certificate, valid: false, reasons, missedSends };
-    return { ...overloaded, record: { ...record, valid: false, load: { ...record.load, certificate } } };
+  if (record.status !== 'measured') throw new Error('not a measured slice');
+  const doubtful = (reasons: string[], missedSends: number): SliceData => {
+    const selfCheck = { ...record.load.selfCheck, valid: false, reasons, missedSends };
+    return { ...overloaded, record: { ...record, valid: false, load: { ...record.load, selfCheck } } };
   };
   expect(evidenceOf(doubtful(['never sent'], 100), undefined)?.valid).toBe(true);
   expect(evidenceOf(doubtful(['never sent', 'stood still'], 100), undefined)?.valid).toBe(false);
   expect(evidenceOf(doubtful(['stood still'], 0), undefined)?.valid).toBe(false);
 });
 
-test('a search trial that failed is none, and is counted', () => {
-  const failed = failedTrial({ role: 'search' }, 'no path');
+test('a search slice that failed is none, and is counted', () => {
+  const failed = failedSlice({ role: 'search' }, 'no path');
   expect(evidenceOf(failed, undefined)).toMatchObject({ valid: false, failed: true });
-  expect(evidenceOf(failedTrial({}, 'no path'), undefined)).toBeNull();
+  expect(evidenceOf(failedSlice({}, 'no path'), undefined)).toBeNull();
 });
 
-test('one block gives a searched maximum an interval, and no figure of a cell', () => {
-  const record = study({ maximum: true, blocks: 1 });
-  const data = searchToItsEnd(record, blocks(1, 1000, 1.2), 40_000);
+test('one restart gives a searched maximum an interval, and no figure of a cell', () => {
+  const record = study({ maximum: true, restarts: 1 });
+  const data = searchToItsEnd(record, restarts(1, 1000, 1.2), 40_000);
   const { warnings } = summarize(record, data);
   const vxlan = vxlanOf(record, data);
-  expect(warnings.join()).toContain('One block');
+  expect(warnings.join()).toContain('One restart');
   expect(vxlan?.cells[0]?.latencyMs.p50).toMatchObject({ low: null, high: null });
   expect(vxlan?.cells[0]?.verdicts.p50?.verdict).toBe('undecided');
   expect((vxlan?.maxRps as { high: number }).high).toBeGreaterThan(40_000);

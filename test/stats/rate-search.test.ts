@@ -1,22 +1,22 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nextRate, type RateSearch, type RateTrial } from '../../src/stats/index.js';
+import { nextRate, type RateSearch, type RateAttempt } from '../../src/stats/index.js';
 import { normal, seeded } from './synthetic.js';
 
-type Server = (offeredRps: number) => Partial<RateTrial>;
+type Server = (offeredRps: number) => Partial<RateAttempt>;
 
 /** Runs a search against a server to its end. */
 function search(server: Server, options: RateSearch) {
-  const history: RateTrial[] = [];
+  const history: RateAttempt[] = [];
   for (;;) {
     const step = nextRate(history, options);
-    if (step.kind !== 'try') return { step, trials: history.length };
+    if (step.kind !== 'try') return { step, slices: history.length };
     const offeredRps = step.rateRps;
     history.push({ offeredRps, achievedRps: offeredRps, latencyMs: 1, valid: true, ...server(offeredRps) });
   }
 }
 
-/** Answers all it is offered up to a capacity that is another one in each trial, and its capacity beyond. */
+/** Answers all it is offered up to a capacity that is another one in each slice, and its capacity beyond. */
 const withCapacity = (capacityRps: number, spread: number, random: () => number): Server => {
   return (offeredRps) => ({
     achievedRps: Math.min(offeredRps, capacityRps * Math.exp(spread * normal(random))),
@@ -29,21 +29,21 @@ test.each([
   { spread: 0.03, guess: 0.7, most: 11 },
   { spread: 0.01, guess: 3, most: 9 },
 ])(
-  'finds a capacity that differs by $spread from trial to trial, from a guess of $guess times it, in $most trials',
+  'finds a capacity that differs by $spread from slice to slice, from a guess of $guess times it, in $most slices',
   ({ spread, guess, most }) => {
     const random = seeded(31);
     const [repeats, capacity] = [100, 50_000];
-    let [covered, trials] = [0, 0];
+    let [covered, slices] = [0, 0];
     for (let i = 0; i < repeats; i++) {
       const found = search(withCapacity(capacity, spread, random), { closedLoopRps: capacity * guess });
       if (found.step.kind !== 'found') throw new Error(found.step.kind);
       const { low, value, high } = found.step.max;
       expect(Math.abs(Math.log(value / (capacity / 0.99)))).toBeLessThan(4 * spread + 0.01);
       if (low <= capacity / 0.99 && capacity / 0.99 <= high!) covered++;
-      trials += found.trials;
+      slices += found.slices;
     }
     expect(covered / repeats).toBeGreaterThanOrEqual(0.88);
-    expect(trials / repeats).toBeLessThanOrEqual(most);
+    expect(slices / repeats).toBeLessThanOrEqual(most);
   },
 );
 
@@ -59,15 +59,15 @@ test('with a latency limit the maximum is the rate at which the latency reaches 
   const server: Server = (offeredRps) => ({
     latencyMs: (0.2 / (1 - Math.min(0.999, offeredRps / 50_000))) * Math.exp(0.05 * normal(random)),
   });
-  const { step, trials } = search(server, { closedLoopRps: 50_000, latencyLimitMs: 1 });
+  const { step, slices } = search(server, { closedLoopRps: 50_000, latencyLimitMs: 1 });
   if (step.kind !== 'found') throw new Error(step.kind);
   expect(Math.abs(step.max.value / 40_000 - 1)).toBeLessThan(0.03);
   expect(step.max.low).toBeLessThanOrEqual(40_000);
   expect(step.max.high).toBeGreaterThanOrEqual(40_000);
-  expect(trials).toBeLessThanOrEqual(16);
+  expect(slices).toBeLessThanOrEqual(16);
 });
 
-test('a latency that is reached far below what is answered is found, though the first trials are overloaded', () => {
+test('a latency that is reached far below what is answered is found, though the first slices are overloaded', () => {
   const random = seeded(36);
   const server: Server = (offeredRps) => ({
     achievedRps: Math.min(offeredRps, 50_000 * Math.exp(0.01 * normal(random))),
@@ -78,12 +78,12 @@ test('a latency that is reached far below what is answered is found, though the 
 });
 
 test('where no rate holds the search ends soon, and says down to which it looked', () => {
-  const { step, trials } = search(() => ({ latencyMs: null }), {
+  const { step, slices } = search(() => ({ latencyMs: null }), {
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
   });
   expect(step).toEqual({ kind: 'none', why: 'no rate held, down to 2500 requests/s' });
-  expect(trials).toBeLessThanOrEqual(6);
+  expect(slices).toBeLessThanOrEqual(6);
 });
 
 test('no rate below the least one is tried', () => {
@@ -95,7 +95,7 @@ test('no rate below the least one is tried', () => {
   expect(step).toEqual({ kind: 'none', why: 'no rate held, down to 20000 requests/s' });
 });
 
-test('a rate that holds far below the closed-loop maximum is found though the first trials fail', () => {
+test('a rate that holds far below the closed-loop maximum is found though the first slices fail', () => {
   const { step } = search((rate) => ({ latencyMs: rate > 4_000 ? 9 : 0.5 }), {
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
@@ -107,17 +107,17 @@ test('a rate that holds far below the closed-loop maximum is found though the fi
 
 test('where the generator is the limit there is no upper end', () => {
   const server: Server = (offeredRps) => ({ valid: offeredRps <= 60_000 });
-  const { step, trials } = search(server, { closedLoopRps: 80_000 });
+  const { step, slices } = search(server, { closedLoopRps: 80_000 });
   if (step.kind !== 'found') throw new Error(step.kind);
   expect(step.max.high).toBeNull();
   expect(step.max.value).toBeGreaterThan(50_000);
   expect(step.max.value).toBeLessThanOrEqual(60_000);
-  expect(trials).toBeLessThanOrEqual(16);
+  expect(slices).toBeLessThanOrEqual(16);
 });
 
 test('a generator that vouches for nothing ends the search, and says so', () => {
   const { step } = search(() => ({ valid: false }), { closedLoopRps: 50_000 });
-  expect(step).toEqual({ kind: 'none', why: 'the load generator vouches for none of 16 trials' });
+  expect(step).toEqual({ kind: 'none', why: 'the load generator vouches for none of 16 slices' });
 });
 
 test('a generator that vouches for no low rate does not keep the search there', () => {
@@ -126,7 +126,7 @@ test('a generator that vouches for no low rate does not keep the search there', 
   expect(step.kind === 'found' && Math.abs(step.max.value / 40_000 - 1)).toBeLessThan(0.15);
 });
 
-test('trials that are spoiled by chance do not move the maximum', () => {
+test('slices that are spoiled by chance do not move the maximum', () => {
   const random = seeded(34);
   const server = withCapacity(50_000, 0.01, random);
   for (let i = 0; i < 50; i++) {
@@ -137,16 +137,16 @@ test('trials that are spoiled by chance do not move the maximum', () => {
   }
 });
 
-test('trials that were made for something else spare some of its own, and are none of them', () => {
+test('slices that were made for something else spare some of its own, and are none of them', () => {
   const server = withCapacity(50_000, 0.003, seeded(35));
-  const known = [10_000, 30_000, 50_000, 60_000].map((offeredRps): RateTrial => ({
+  const known = [10_000, 30_000, 50_000, 60_000].map((offeredRps): RateAttempt => ({
     offeredRps,
     achievedRps: Math.min(offeredRps, 50_000),
     latencyMs: 1,
     valid: true,
   }));
-  const { step, trials } = search(server, { closedLoopRps: 150_000, known });
-  expect(trials).toBe(5);
+  const { step, slices } = search(server, { closedLoopRps: 150_000, known });
+  expect(slices).toBe(5);
   expect(step.kind === 'found' && Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.02);
 });
 
@@ -164,15 +164,15 @@ test('one failure by chance far below the maximum does not decide it', () => {
   expect(step.kind === 'found' && Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.05);
 });
 
-test('the next rate follows from the trials alone, in whatever order', () => {
-  const trial = fc.record({
+test('the next rate follows from the slices alone, in whatever order', () => {
+  const slice = fc.record({
     offeredRps: fc.integer({ min: 10_000, max: 90_000 }),
     achievedRps: fc.integer({ min: 0, max: 90_000 }),
     latencyMs: fc.constant(1),
     valid: fc.boolean(),
   });
   fc.assert(
-    fc.property(fc.array(trial, { maxLength: 8 }), (history) => {
+    fc.property(fc.array(slice, { maxLength: 8 }), (history) => {
       const options = { closedLoopRps: 50_000 };
       expect(nextRate(history.toReversed(), options)).toEqual(nextRate(history, options));
     }),

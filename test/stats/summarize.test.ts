@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LATENCY_KEYS, QUANTILE_NAMES, summarySchema, type Figure } from '../../src/schema/index.js';
-import { latencyFigures, summarize, type TrialData } from '../../src/stats/index.js';
-import { blocks, failedTrial, histogramOf, logNormal, study, trial } from './synthetic.js';
+import { LATENCY_KEYS, QUANTILE_NAMES, summarySchema, type Estimate } from '../../src/schema/index.js';
+import { latencyFigures, summarize, type SliceData } from '../../src/stats/index.js';
+import { restarts, failedSlice, histogramOf, logNormal, study, slice } from './synthetic.js';
 
-const cellOf = (trials: readonly TrialData[], network = 'flannel-vxlan') =>
-  summarize(study(), trials).networks.find(({ name }) => name === network)!.cells[0]!;
+const cellOf = (slices: readonly SliceData[], network = 'flannel-vxlan') =>
+  summarize(study(), slices).networks.find(({ name }) => name === network)!.cells[0]!;
 
 test('a summary has every network, cell and ratio of the study, and keeps to its schema', () => {
-  const summary = summarySchema.parse(summarize(study(), blocks(5, 2000, 1.3)));
+  const summary = summarySchema.parse(summarize(study(), restarts(5, 2000, 1.3)));
   const [host, vxlan] = summary.networks;
   expect(summary.complete).toBe(true);
-  expect(host!.cells[0]!.trials).toBe(10);
+  expect(host!.cells[0]!.slices).toBe(10);
   expect(host!.cells[0]!.ratioToReference).toEqual({});
   expect(vxlan!.cells[0]!.ratioToReference.p99!.value).toBeCloseTo(1.3, 1);
   expect(vxlan!.cells[0]!.verdicts.p50!.verdict).toBe('worse');
@@ -21,11 +21,11 @@ test('a summary has every network, cell and ratio of the study, and keeps to its
   expect(summary.warnings).toEqual([]);
 });
 
-test('the order of the trials does not matter', () => {
-  const trials = [...blocks(3, 300, 1.2), failedTrial({ id: 'b9-1', block: 9 }, 'it broke')];
-  const expected = summarize(study(), trials);
+test('the order of the slices does not matter', () => {
+  const slices = [...restarts(3, 300, 1.2), failedSlice({ id: 'r9-1', restart: 9 }, 'it broke')];
+  const expected = summarize(study(), slices);
   fc.assert(
-    fc.property(fc.shuffledSubarray(trials, { minLength: trials.length }), (shuffled) => {
+    fc.property(fc.shuffledSubarray(slices, { minLength: slices.length }), (shuffled) => {
       expect(summarize(study(), shuffled)).toEqual(expected);
     }),
     { numRuns: 10 },
@@ -36,8 +36,10 @@ test('quantiles do not fall as they go deeper, and lie in their intervals, whate
   const latencies = fc.array(fc.integer({ min: 1, max: 2_000_000_000 }), { minLength: 1, maxLength: 2000 });
   fc.assert(
     fc.property(fc.array(latencies, { minLength: 1, maxLength: 4 }), (all) => {
-      const trials = all.map((values, block) => trial({ id: `b${block}-1`, block }, histogramOf(values)));
-      for (const figures of [cellOf(trials).latencyMs, latencyFigures(histogramOf(all[0]!), all[0]!.length)])
+      const slices = all.map((values, restart) =>
+        slice({ id: `b${restart}-1`, restart }, histogramOf(values)),
+      );
+      for (const figures of [cellOf(slices).latencyMs, latencyFigures(histogramOf(all[0]!), all[0]!.length)])
         expectSound(QUANTILE_NAMES.map((key) => figures[key]));
     }),
     { numRuns: 50 },
@@ -45,7 +47,7 @@ test('quantiles do not fall as they go deeper, and lie in their intervals, whate
 });
 
 /** A tolerance of 1e-9: values are exponentials of means of logarithms. */
-function expectSound(figures: readonly Figure[]): void {
+function expectSound(figures: readonly Estimate[]): void {
   const known = figures.filter((figure) => figure.value !== null);
   for (const [at, { value, low, high }] of known.entries()) {
     expect(value).toBeGreaterThanOrEqual((known[at - 1]?.value ?? 0) * (1 - 1e-9));
@@ -62,8 +64,8 @@ describe('quantiles that samples cannot carry', () => {
     });
   });
 
-  test('are given where all blocks together carry them', () => {
-    const cell = cellOf(blocks(3, 2000, 1));
+  test('are given where all restarts together carry them', () => {
+    const cell = cellOf(restarts(3, 2000, 1));
     expect(cell.latencyMs['p99.9'].value).toBeGreaterThan(cell.latencyMs['p99.5'].value!);
     expect(cell.ratioToReference['p99.9']!.value).not.toBeNull();
     expect(cell.latencyMs['p99.99']).toEqual({ value: null, why: 'needs 36887 samples, has 6000' });
@@ -80,28 +82,30 @@ describe('quantiles that samples cannot carry', () => {
     expect(figures.max.value).toBeNull();
   });
 
-  test('are null in a cell with the number of trials that are to blame', () => {
-    const trials = [0, 1, 2].map((block) =>
-      trial({ id: `b${block}-1`, block }, logNormal(block, 900, 1e5), { intended: block === 1 ? 1000 : 900 }),
+  test('are null in a cell with the number of slices that are to blame', () => {
+    const slices = [0, 1, 2].map((restart) =>
+      slice({ id: `b${restart}-1`, restart }, logNormal(restart, 900, 1e5), {
+        intended: restart === 1 ? 1000 : 900,
+      }),
     );
-    const { latencyMs } = cellOf(trials);
+    const { latencyMs } = cellOf(slices);
     expect(latencyMs.p50.value).not.toBeNull();
     expect(latencyMs.p99).toEqual({
       value: null,
-      why: 'in 1 of 3 trials: lies among 100 of 1000 requests that got no answer',
+      why: 'in 1 of 3 slices: lies among 100 of 1000 requests that got no answer',
     });
   });
 });
 
-describe('one block', () => {
-  const summary = summarize(study({ blocks: 1 }), blocks(1, 2000, 1.3));
+describe('one restart', () => {
+  const summary = summarize(study({ restarts: 1 }), restarts(1, 2000, 1.3));
 
   test('gives figures without intervals, and says so', () => {
     const { latencyMs, ratioToReference, verdicts } = summary.networks[1]!.cells[0]!;
     expect(latencyMs.p99).toMatchObject({ low: null, high: null });
     expect(ratioToReference.p99).toMatchObject({ low: null, high: null });
-    expect(verdicts.p99).toEqual({ verdict: 'undecided', blocksNeeded: null });
-    expect(summary.warnings.join()).toContain('One block');
+    expect(verdicts.p99).toEqual({ verdict: 'undecided', restartsNeeded: null });
+    expect(summary.warnings.join()).toContain('One restart');
   });
 
   test('cannot tell whether to trust the study', () => {
@@ -109,7 +113,7 @@ describe('one block', () => {
     expect(summary.control.aa.p99).toMatchObject({ low: null, high: null });
   });
 
-  test('gives the quantiles of its one trial, as HdrHistogram has them', () => {
+  test('gives the quantiles of its one slice, as HdrHistogram has them', () => {
     const histogram = logNormal(200, 2000, 1.3e5);
     for (const [key, q] of [
       ['p50', 0.5],
@@ -124,57 +128,60 @@ describe('one block', () => {
 
 describe('the control', () => {
   test('does not trust a study whose two runs of the reference differ', () => {
-    const trials = Array.from({ length: 5 }, (_, block) => [
-      trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, logNormal(block, 2000, 1e5)),
-      trial(
-        { id: `b${block}-2`, block, role: 'control', network: 'host' },
-        logNormal(block + 9, 2000, 1.38e5),
+    const slices = Array.from({ length: 5 }, (_, restart) => [
+      slice(
+        { id: `b${restart}-1`, restart, role: 'reference', network: 'host' },
+        logNormal(restart, 2000, 1e5),
+      ),
+      slice(
+        { id: `b${restart}-2`, restart, role: 'control', network: 'host' },
+        logNormal(restart + 9, 2000, 1.38e5),
       ),
     ]).flat();
-    const { control, warnings } = summarize(study({ networks: ['host'] }), trials);
+    const { control, warnings } = summarize(study({ networks: ['host'] }), slices);
     expect(control.trusted).toBe(false);
     expect(control.aa.p50!.value).toBeCloseTo(1.38, 1);
     expect(warnings[0]).toMatch(/Two runs of the reference differ \(p50 1\.\d\d times/);
   });
 
   test('is null where the network host was not measured, and nothing stands in for it', () => {
-    const trials = blocks(3, 500, 1).filter(({ record }) => record.network !== 'host');
-    const summary = summarize(study({ networks: ['flannel-vxlan', 'ipvlan'] }), trials);
+    const slices = restarts(3, 500, 1).filter(({ record }) => record.network !== 'host');
+    const summary = summarize(study({ networks: ['flannel-vxlan', 'ipvlan'] }), slices);
     expect(summary.control).toEqual({ aa: {}, trusted: null });
     expect(summary.networks[0]!.cells[0]!.ratioToReference).toEqual({});
     expect(summary.warnings.join()).toContain('host is not in this study');
   });
 });
 
-describe('trials that do not count', () => {
+describe('slices that do not count', () => {
   test('are counted, named, and averaged into nothing', () => {
-    const good = blocks(3, 500, 1);
-    const doubtful = trial({ id: 'b7-3', block: 7 }, logNormal(7, 500, 9e9), { valid: false });
-    if (doubtful.record.status !== 'measured') throw new Error('not a measured trial');
-    const { certificate } = doubtful.record.load;
+    const good = restarts(3, 500, 1);
+    const doubtful = slice({ id: 'r7-3', restart: 7 }, logNormal(7, 500, 9e9), { valid: false });
+    if (doubtful.record.status !== 'measured') throw new Error('not a measured slice');
+    const { selfCheck } = doubtful.record.load;
     const load = {
       ...doubtful.record.load,
-      certificate: { ...certificate, valid: false, reasons: ['it was late'] },
+      selfCheck: { ...selfCheck, valid: false, reasons: ['it was late'] },
     };
-    const invalid: TrialData = { ...doubtful, record: { ...doubtful.record, load } };
-    const cell = cellOf([...good, invalid, failedTrial({ id: 'b8-3', block: 8 }, 'no path')]);
-    expect(cell).toMatchObject({ trials: 3, invalidTrials: 1, failedTrials: 1 });
+    const invalid: SliceData = { ...doubtful, record: { ...doubtful.record, load } };
+    const cell = cellOf([...good, invalid, failedSlice({ id: 'r8-3', restart: 8 }, 'no path')]);
+    expect(cell).toMatchObject({ slices: 3, invalidSlices: 1, failedSlices: 1 });
     expect(cell.latencyMs).toEqual(cellOf(good).latencyMs);
-    expect(cell.certificate.reasons).toEqual(['it was late (1 of 5 trials)', 'no path (1 of 5 trials)']);
+    expect(cell.selfCheck.reasons).toEqual(['it was late (1 of 5 slices)', 'no path (1 of 5 slices)']);
   });
 
   test('leave a cell without figures when there are no others', () => {
-    const cell = cellOf([trial({}, logNormal(1, 500, 1e5), { valid: false })]);
-    expect(cell).toMatchObject({ trials: 0, invalidTrials: 1, cpuUsPerRequest: null, curve: [] });
+    const cell = cellOf([slice({}, logNormal(1, 500, 1e5), { valid: false })]);
+    expect(cell).toMatchObject({ slices: 0, invalidSlices: 1, cpuUsPerRequest: null, curve: [] });
     for (const key of LATENCY_KEYS)
-      expect(cell.latencyMs[key]).toEqual({ value: null, why: 'no valid trial' });
-    expect(cell.certificate.valid).toBe(false);
+      expect(cell.latencyMs[key]).toEqual({ value: null, why: 'no valid slice' });
+    expect(cell.selfCheck.valid).toBe(false);
   });
 
   test('make the network failed when all of them failed, with the commonest reason', () => {
     const reasons = ['no path', 'no path', 'it broke'];
-    const trials = reasons.map((reason, block) => failedTrial({ id: `b${block}-3`, block }, reason));
-    const { networks } = summarize(study(), trials);
+    const slices = reasons.map((reason, restart) => failedSlice({ id: `b${restart}-3`, restart }, reason));
+    const { networks } = summarize(study(), slices);
     expect(networks[1]).toMatchObject({ status: 'failed', reason: 'no path', setup: null });
   });
 });
@@ -186,47 +193,47 @@ test('a network that the testbed cannot run is listed with its reason', () => {
       ? { ...network, support: 'no' as const, reason: 'no ipvlan in this kernel' }
       : network,
   );
-  const summary = summarize({ ...base, networks }, blocks(5, 300, 1));
+  const summary = summarize({ ...base, networks }, restarts(5, 300, 1));
   expect(summary.networks[2]).toMatchObject({
     name: 'ipvlan',
     status: 'unsupported',
     reason: 'no ipvlan in this kernel',
     cells: [],
   });
-  expect(summary).toMatchObject({ plannedTrials: 15, complete: true });
+  expect(summary).toMatchObject({ plannedSlices: 15, complete: true });
 });
 
 test('CPU per request is weighted by requests, and setup costs are medians', () => {
-  const costing = (user: number, n: number, block: number): TrialData => {
-    const made = trial({ id: `b${block}`, block }, logNormal(block, n, 1e5), {
-      setup: { steps: 10 + block, upMs: [40, 90, 50][block]!, downMs: 20 },
+  const costing = (user: number, n: number, restart: number): SliceData => {
+    const made = slice({ id: `b${restart}`, restart }, logNormal(restart, n, 1e5), {
+      setup: { steps: 10 + restart, setUpMs: [40, 90, 50][restart]!, tearDownMs: 20 },
     });
-    if (made.record.status !== 'measured') throw new Error('not a measured trial');
+    if (made.record.status !== 'measured') throw new Error('not a measured slice');
     const cost = { ...made.record.metrics.server, cpuUsPerRequest: { user, system: 1, softirq: 0 } };
     return { ...made, record: { ...made.record, metrics: { ...made.record.metrics, server: cost } } };
   };
-  const trials = [costing(1, 1000, 0), costing(4, 500, 1), costing(4, 500, 2)];
-  expect(cellOf(trials).cpuUsPerRequest!.server).toEqual({ user: 2.5, system: 1, softirq: 0 });
-  expect(summarize(study(), trials).networks[1]!.setup).toEqual({ steps: 11, ms: 50, downMs: 20 });
+  const slices = [costing(1, 1000, 0), costing(4, 500, 1), costing(4, 500, 2)];
+  expect(cellOf(slices).cpuUsPerRequest!.server).toEqual({ user: 2.5, system: 1, softirq: 0 });
+  expect(summarize(study(), slices).networks[1]!.setup).toEqual({ steps: 11, ms: 50, tearDownMs: 20 });
 });
 
 test('warm-up counts as no measuring, and a pause before a resume as no time of the study', () => {
-  const at = (startedAt: string, block: number): TrialData =>
-    trial({ id: `b${block}`, block }, logNormal(block, 100, 1e5), {
+  const at = (startedAt: string, restart: number): SliceData =>
+    slice({ id: `b${restart}`, restart }, logNormal(restart, 100, 1e5), {
       startedAt,
       wallMs: 2000,
       measuredMs: 1000,
     });
-  const trials = [
+  const slices = [
     at('2026-01-01T00:00:01Z', 0),
     at('2026-01-01T00:00:03Z', 1),
     at('2026-01-02T08:00:00Z', 2),
   ];
-  expect(summarize(study(), trials)).toMatchObject({ wallS: 7, measuringShare: 3 / 7 });
+  expect(summarize(study(), slices)).toMatchObject({ wallS: 7, measuringShare: 3 / 7 });
 });
 
 test('a curve rises, has at most 120 points, and ends where the samples end', () => {
-  const { curve } = cellOf(blocks(3, 5000, 1));
+  const { curve } = cellOf(restarts(3, 5000, 1));
   expect(curve.length).toBeLessThanOrEqual(120);
   expect(curve[0]!.quantile).toBe(0);
   expect(curve.at(-1)!.quantile).toBeCloseTo(0.025 ** (1 / 15_000), 9);

@@ -1,5 +1,5 @@
-import { Histogram, type TrialData } from '../../src/stats/index.js';
-import type { MeasuredTrial, PlannedTrial, SideMetrics, StudyRecord } from '../../src/schema/index.js';
+import { Histogram, type SliceData } from '../../src/stats/index.js';
+import type { MeasuredSlice, PlannedSlice, SideMetrics, StudyRecord } from '../../src/schema/index.js';
 
 /** Uniform on (0, 1): mulberry32, so that every test draws the same numbers on every machine. */
 export function seeded(seed: number): () => number {
@@ -29,7 +29,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     workloads: ['350B'],
     rates: { '350B': [{ kind: 'absolute', rps: 1000 }] },
     maximum: false,
-    blocks: 5,
+    restarts: 5,
     durationMs: 1000,
     warmupMs: 0,
     timeoutMs: 1000,
@@ -55,7 +55,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
       remedy: null,
     })),
     referenceMaxRps: { '350B': 50_000 },
-    cannotTell: ['what a NIC would do'],
+    limitations: ['what a NIC would do'],
     environment: { client: { kernel: '6.18' } },
   };
 };
@@ -68,9 +68,10 @@ const side = (): SideMetrics => ({
   busyEachSecond: [0.7],
 });
 
-const planned: PlannedTrial = {
-  id: 'b1-01',
-  block: 1,
+const planned: PlannedSlice = {
+  id: 'r1-01',
+  restart: 1,
+  round: 1,
   order: 1,
   role: 'contender',
   network: 'flannel-vxlan',
@@ -79,20 +80,20 @@ const planned: PlannedTrial = {
   rateOfMax: null,
 };
 
-/** A measured, valid trial with these latencies, response and service alike. */
-export function trial(
-  plan: Partial<PlannedTrial>,
+/** A measured, valid slice with these latencies, response and service alike. */
+export function slice(
+  plan: Partial<PlannedSlice>,
   histogram: Histogram,
-  changes: Partial<MeasuredTrial> & { intended?: number } = {},
-): TrialData {
+  changes: Partial<MeasuredSlice> & { intended?: number } = {},
+): SliceData {
   const requests = histogram.count;
   const { intended = requests, ...rest } = changes;
-  const record: MeasuredTrial = {
+  const record: MeasuredSlice = {
     schema: 1,
     startedAt: '2026-01-01T00:00:10.000Z',
     wallMs: 1500,
     measuredMs: 1000,
-    setup: { steps: 12, upMs: 40, downMs: 20 },
+    setup: { steps: 12, setUpMs: 40, tearDownMs: 20 },
     ...planned,
     ...plan,
     status: 'measured',
@@ -112,7 +113,7 @@ export function trial(
         malformed: 0,
       },
       cpuSeconds: { user: 0.1, system: 0.4 },
-      certificate: {
+      selfCheck: {
         valid: true,
         reasons: [],
         offeredRps: 1000,
@@ -131,8 +132,8 @@ export function trial(
   return { record, response: histogram, service: histogram };
 }
 
-/** A trial that did not come to be measured. */
-export function failedTrial(plan: Partial<PlannedTrial>, reason: string): TrialData {
+/** A slice that did not come to be measured. */
+export function failedSlice(plan: Partial<PlannedSlice>, reason: string): SliceData {
   const record = {
     ...{ schema: 1 as const, startedAt: '2026-01-01T00:00:10.000Z', wallMs: 500, measuredMs: 0, setup: null },
     ...{ ...planned, ...plan },
@@ -147,10 +148,13 @@ export const logNormal = (seed: number, n: number, medianNs: number): Histogram 
   return histogramOf(Array.from({ length: n }, () => medianNs * Math.exp(0.3 * normal(random))));
 };
 
-/** Both runs of the reference and one of the contender, in each block. */
-export const blocks = (count: number, n: number, factor: number): TrialData[] =>
-  Array.from({ length: count }, (_, block) => [
-    trial({ id: `b${block}-1`, block, role: 'reference', network: 'host' }, logNormal(block, n, 1e5)),
-    trial({ id: `b${block}-2`, block, role: 'control', network: 'host' }, logNormal(block + 100, n, 1e5)),
-    trial({ id: `b${block}-3`, block, role: 'contender' }, logNormal(block + 200, n, 1e5 * factor)),
+/** Both runs of the reference and one of the contender, in each restart. */
+export const restarts = (count: number, n: number, factor: number): SliceData[] =>
+  Array.from({ length: count }, (_, restart) => [
+    slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, logNormal(restart, n, 1e5)),
+    slice(
+      { id: `b${restart}-2`, restart, role: 'control', network: 'host' },
+      logNormal(restart + 100, n, 1e5),
+    ),
+    slice({ id: `b${restart}-3`, restart, role: 'contender' }, logNormal(restart + 200, n, 1e5 * factor)),
   ]).flat();

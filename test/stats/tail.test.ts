@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest';
-import type { MeasuredTrial, SideMetrics } from '../../src/schema/index.js';
-import { summarize, type TrialData } from '../../src/stats/index.js';
-import { histogramOf, logNormal, study, trial } from './synthetic.js';
+import type { MeasuredSlice, SideMetrics } from '../../src/schema/index.js';
+import { summarize, type SliceData } from '../../src/stats/index.js';
+import { histogramOf, logNormal, study, slice } from './synthetic.js';
 
 type Sides = Record<'client' | 'server', Partial<SideMetrics>>;
 
-/** A trial whose sides moved these counters. */
-function counting(sides: Partial<Sides>, histogram = logNormal(1, 2000, 1e5), block = 0): TrialData {
-  const made = trial({ id: `b${block}-1`, block }, histogram);
-  if (made.record.status !== 'measured') throw new Error('not a measured trial');
+/** A slice whose sides moved these counters. */
+function counting(sides: Partial<Sides>, histogram = logNormal(1, 2000, 1e5), restart = 0): SliceData {
+  const made = slice({ id: `b${restart}-1`, restart }, histogram);
+  if (made.record.status !== 'measured') throw new Error('not a measured slice');
   const { client, server } = made.record.metrics;
   const metrics = { client: { ...client, ...sides.client }, server: { ...server, ...sides.server } };
-  return { ...made, record: { ...made.record, metrics } satisfies MeasuredTrial };
+  return { ...made, record: { ...made.record, metrics } satisfies MeasuredSlice };
 }
-const tailOf = (...trials: TrialData[]): string[] => summarize(study(), trials).networks[1]!.cells[0]!.tail;
+const tailOf = (...slices: SliceData[]): string[] => summarize(study(), slices).networks[1]!.cells[0]!.tail;
 
 test('a quiet cell has nothing to explain', () => {
   expect(
@@ -28,8 +28,8 @@ test('latencies at 200 and 405 ms are named with the retransmissions that the ke
     4.05e8,
   ];
   const counters = { 'Tcp.RetransSegs': 12, 'TcpExt.TCPTimeouts': 10, 'TcpExt.TCPLostRetransmit': 1 };
-  const trials = [0, 1].map((block) => counting({ server: { counters } }, histogramOf(late), block));
-  expect(tailOf(...trials)).toEqual([
+  const slices = [0, 1].map((restart) => counting({ server: { counters } }, histogramOf(late), restart));
+  expect(tailOf(...slices)).toEqual([
     'p99.9 (202 ms), max (405 ms): at a retransmission time-out of TCP (200 ms, doubling); TCP segments: ' +
       '24 sent again (RetransSegs), 20 timed out (TCPTimeouts), 2 lost once more (TCPLostRetransmit)',
   ]);
@@ -72,20 +72,20 @@ test('steal is named by side', () => {
 
 test("the generator's own stalls are named with the quantiles that they can decide", () => {
   const made = counting({});
-  if (made.record.status !== 'measured') throw new Error('not a measured trial');
+  if (made.record.status !== 'measured') throw new Error('not a measured slice');
   const { load } = made.record;
   const stalls = { count: 4, totalMs: 9, maxMs: 3.1, requestShare: 0.006 };
-  const certificate = { ...load.certificate, stalls };
-  const record = { ...made.record, load: { ...load, certificate } } as MeasuredTrial;
+  const selfCheck = { ...load.selfCheck, stalls };
+  const record = { ...made.record, load: { ...load, selfCheck } } as MeasuredSlice;
   expect(tailOf({ ...made, record })).toEqual([
     'the generator stood still 4 times, up to 3.1 ms, which 0.60 % of the requests met: enough to decide p99.5 and above',
   ]);
 });
 
-test('quantiles that are several times as high in one trial as in another are named', () => {
+test('quantiles that are several times as high in one slice as in another are named', () => {
   const [calm, rough] = [logNormal(1, 400, 1e5), logNormal(2, 400, 1e5)];
   for (let i = 0; i < 30; i++) rough.record(9e6);
   expect(tailOf(counting({}, calm, 0), counting({}, rough, 1))[0]).toMatch(
-    /^unsteady from trial to trial: p95 \(0\.\d+ to 9\.0 ms\), p99 \(0\.\d+ to 9\.0 ms\)/,
+    /^unsteady from slice to slice: p95 \(0\.\d+ to 9\.0 ms\), p99 \(0\.\d+ to 9\.0 ms\)/,
   );
 });

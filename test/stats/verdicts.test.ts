@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { meanOf } from '../../src/stats/estimate.js';
+import { meanLogEstimate } from '../../src/stats/estimate.js';
 import { verdicts } from '../../src/stats/verdicts.js';
 
 const MARGIN = 0.05;
-/** Ratios of one block each. */
-const of = (...ratios: number[]) => meanOf(ratios.map(Math.log), ratios.length);
+/** Ratios of one restart each. */
+const of = (...ratios: number[]) => meanLogEstimate(ratios.map(Math.log), ratios.length);
 const verdictOf = (...ratios: number[]) => verdicts([of(...ratios)], MARGIN)[0]!;
 
 test.each([
@@ -19,10 +19,10 @@ test.each([
   expect(verdictOf(...ratios).verdict).toBe(verdict);
 });
 
-test('a verdict asks for more blocks only when it is undecided, and then for more than there are', () => {
-  expect(verdictOf(1.3, 1.32, 1.28, 1.31, 1.29).blocksNeeded).toBeNull();
-  expect(verdictOf(1.0, 1.2, 0.85, 1.1, 0.95).blocksNeeded).toBeGreaterThan(5);
-  expect(verdictOf(1.3)).toEqual({ verdict: 'undecided', blocksNeeded: null });
+test('a verdict asks for more restarts only when it is undecided, and then for more than there are', () => {
+  expect(verdictOf(1.3, 1.32, 1.28, 1.31, 1.29).restartsNeeded).toBeNull();
+  expect(verdictOf(1.0, 1.2, 0.85, 1.1, 0.95).restartsNeeded).toBeGreaterThan(5);
+  expect(verdictOf(1.3)).toEqual({ verdict: 'undecided', restartsNeeded: null });
 });
 
 describe('many comparisons', () => {
@@ -67,6 +67,6 @@ test('the other way round, better is worse', () => {
   );
 });
 
-test('histograms cannot tell 0.1 % apart, so equal blocks do not make such a difference sure', () => {
+test('histograms cannot tell 0.1 % apart, so equal restarts do not make such a difference sure', () => {
   expect(verdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
 });

@@ -3,13 +3,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { StudyRecord, Summary, TrialRecord } from '../../src/schema/index.js';
+import type { StudyRecord, Summary, SliceRecord } from '../../src/schema/index.js';
 import { newestUnfinished } from '../../src/study/index.js';
 import { barewire, endRuns, Run, type Ended } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
 const SPEC =
-  'networks: [host, macvlan]\nrates: [1000]\nblocks: 1\nduration: 300ms\nwarmup: 50ms\nobjective: p50<20ms\n';
+  'networks: [host, macvlan]\nrates: [1000]\nrestarts: 1\nduration: 300ms\nwarmup: 50ms\nobjective: p50<20ms\n';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -26,22 +26,22 @@ afterAll(async () => {
   await assertNothingLeft(before);
 });
 
-const trialsIn = (directory: string): TrialRecord[] =>
-  readFileSync(join(directory, 'trials.jsonl'), 'utf8')
+const trialsIn = (directory: string): SliceRecord[] =>
+  readFileSync(join(directory, 'slices.jsonl'), 'utf8')
     .split('\n')
     .filter(Boolean)
-    .map((line) => JSON.parse(line) as TrialRecord);
+    .map((line) => JSON.parse(line) as SliceRecord);
 const parsed = async <T>(...path: string[]): Promise<T> =>
   JSON.parse(await readFile(join(...path), 'utf8')) as T;
 
 describe('a study that searches the maximum under an objective, broken off in the search and resumed', () => {
   let out: string;
-  let kept: TrialRecord[];
+  let kept: SliceRecord[];
   let unfinished: string;
   let broken: Ended;
   let resumed: Ended;
   let summary: Summary;
-  const searchTrials = (): TrialRecord[] => trialsIn(out).filter(({ role }) => role === 'search');
+  const searchSlices = (): SliceRecord[] => trialsIn(out).filter(({ role }) => role === 'search');
 
   beforeAll(async () => {
     out = join(folder, 'results');
@@ -57,7 +57,7 @@ describe('a study that searches the maximum under an objective, broken off in th
 
   it('is interrupted, and resumed, as any study', () => {
     expect(broken.status).toBe(130);
-    expect(resumed.stderr).toContain('3 trials, 3 of them measured already');
+    expect(resumed.stderr).toContain('3 slices, 3 of them measured already');
     expect(summary.complete).toBe(true);
     expect(summary.warnings.join()).not.toContain('--resume');
   });
@@ -77,21 +77,21 @@ describe('a study that searches the maximum under an objective, broken off in th
     expect(status).toBe(2);
   });
 
-  it('measures no trial twice', () => {
+  it('measures no slice twice', () => {
     const all = trialsIn(out);
     expect(all.slice(0, kept.length)).toEqual(kept);
     expect(kept.filter(({ role }) => role === 'search').length).toBeGreaterThanOrEqual(3);
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
-    expect(searchTrials().length).toBeLessThanOrEqual(32);
+    expect(searchSlices().length).toBeLessThanOrEqual(32);
   });
 
-  it('records the trials of the search as what they are', () => {
-    for (const { id, network, workload, rateOfMax, block } of searchTrials()) {
+  it('records the slices of the search as what they are', () => {
+    for (const { id, network, workload, rateOfMax, restart } of searchSlices()) {
       expect(id).toMatch(new RegExp(`^max-${workload}-${network}-\\d\\d$`));
       expect(rateOfMax).toBeNull();
-      expect(block).toBeGreaterThan(1);
+      expect(restart).toBeGreaterThan(1);
     }
-    expect(summary.blocks).toBe(1);
+    expect(summary.restarts).toBe(1);
     for (const { cells } of summary.networks) expect(cells.map(({ rateRps }) => rateRps)).toEqual([1000]);
   });
 
@@ -101,7 +101,7 @@ describe('a study that searches the maximum under an objective, broken off in th
     for (const { maxRps, maxRpsByWorkload } of summary.networks) {
       expect(maxRpsByWorkload).toEqual({ '350B': maxRps });
       if (maxRps?.value == null) {
-        // On a busy machine the generator may vouch for too few trials to find any.
+        // On a busy machine the generator may vouch for too few slices to find any.
         expect(maxRps?.why).toBeTruthy();
         continue;
       }
@@ -117,8 +117,8 @@ describe('a study that searches the maximum under an objective, broken off in th
     expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('p50&lt;20ms holds');
   });
 
-  it('has one block, and says that its cells have no intervals for that', () => {
-    expect(summary.warnings.join()).toContain('One block');
+  it('has one restart, and says that its cells have no intervals for that', () => {
+    expect(summary.warnings.join()).toContain('One restart');
     for (const { cells } of summary.networks)
       for (const { latencyMs } of cells)
         if (latencyMs.p50.value !== null) expect(latencyMs.p50).toMatchObject({ low: null, high: null });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parsePlace, preset, resolveSpec } from '../../src/study/index.js';
+import { parseTestbed, preset, resolveSpec } from '../../src/study/index.js';
 
 describe('a place', () => {
   test.each([
@@ -7,11 +7,11 @@ describe('a place', () => {
     ['vm', { testbed: 'vm' }],
     ['vm:/boot/vmlinuz-6.1.0', { testbed: 'vm', kernel: '/boot/vmlinuz-6.1.0' }],
     ['ssh:web1,root@db1/eth2', { testbed: 'ssh', hosts: { client: 'web1', server: 'root@db1/eth2' } }],
-  ])('%s', (text, place) => expect(parsePlace(text)).toEqual(place));
+  ])('%s', (text, place) => expect(parseTestbed(text)).toEqual(place));
 
   test.each(['', 'vm:', 'ssh:', 'ssh:one', 'ssh:one,two,three', 'netns:x', 'kubernetes'])(
     'refuses %j',
-    (text) => expect(parsePlace(text)).toBeNull(),
+    (text) => expect(parseTestbed(text)).toBeNull(),
   );
 });
 

@@ -13,11 +13,11 @@ const study = (asked: Readonly<Record<string, unknown>>): StudyRecord => ({
   spec: resolveSpec({ ...preset('quick'), ...asked }, 'test', {}, () => 7),
   networks: [],
   referenceMaxRps: { '350B': 100_000, '4KB': 100_000 },
-  cannotTell: [],
+  limitations: [],
   environment: {},
 });
 
-const trial = (network: string, offeredRps: number, workload = '350B'): Evidence => ({
+const slice = (network: string, offeredRps: number, workload = '350B'): Evidence => ({
   network,
   workload,
   offeredRps,
@@ -27,23 +27,23 @@ const trial = (network: string, offeredRps: number, workload = '350B'): Evidence
   failed: false,
   searched: true,
 });
-const ofBlocks = (network: string, workload?: string): Evidence => ({
-  ...trial(network, 1_000, workload),
+const ofRestarts = (network: string, workload?: string): Evidence => ({
+  ...slice(network, 1_000, workload),
   searched: false,
 });
-const known = ['host', 'macvlan'].map((network) => ofBlocks(network));
+const known = ['host', 'macvlan'].map((network) => ofRestarts(network));
 
 /** All ids of a search to its end, round by round. */
 function searchAll(record: StudyRecord, evidence: Evidence[], stopAfter = Infinity): string[][] {
   const rounds: string[][] = [];
-  for (let trials = 0; ;) {
+  for (let slices = 0; ;) {
     const round = planRound(record, evidence);
     if (round.length === 0) return rounds;
     rounds.push([]);
     for (const { id, network, workload, rateRps } of round) {
-      if (trials++ >= stopAfter) return rounds;
+      if (slices++ >= stopAfter) return rounds;
       rounds.at(-1)?.push(id);
-      evidence.push(trial(network, rateRps, workload));
+      evidence.push(slice(network, rateRps, workload));
     }
   }
 }
@@ -64,7 +64,7 @@ describe('the search for the maxima', () => {
     expect(planRound(study({ maximum: true }), evidence)).toEqual([]);
   });
 
-  it('never uses an id twice, though it is broken off at any trial', () => {
+  it('never uses an id twice, though it is broken off at any slice', () => {
     const record = study({ maximum: true });
     const whole = searchAll(record, [...known]).flat();
     for (let stop = 0; stop < whole.length; stop++) {
@@ -76,17 +76,17 @@ describe('the search for the maxima', () => {
     }
   });
 
-  it('counts its rounds on after the blocks', () => {
+  it('counts its rounds on after the restarts', () => {
     const record = study({ maximum: true });
     const evidence = [...known];
-    expect(planRound(record, evidence).map(({ block }) => block)).toEqual([4, 4]);
-    evidence.push(trial('host', 90_000));
-    expect(planRound(record, evidence).map(({ block }) => block)).toEqual([5, 5]);
+    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([4, 4]);
+    evidence.push(slice('host', 90_000));
+    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([5, 5]);
   });
 
   it('searches each workload of a network', () => {
     const record = study({ maximum: true, workloads: ['350B', '4KB'] });
-    const both = [ofBlocks('host'), ofBlocks('host', '4KB')];
+    const both = [ofRestarts('host'), ofRestarts('host', '4KB')];
     expect(
       planRound(record, both)
         .map(({ workload }) => workload)
@@ -94,18 +94,18 @@ describe('the search for the maxima', () => {
     ).toEqual(['350B', '4KB']);
   });
 
-  it('leaves a network alone of which no trial could be measured', () => {
-    expect(planRound(study({ maximum: true }), [ofBlocks('host')]).map(({ network }) => network)).toEqual([
+  it('leaves a network alone of which no slice could be measured', () => {
+    expect(planRound(study({ maximum: true }), [ofRestarts('host')]).map(({ network }) => network)).toEqual([
       'host',
     ]);
   });
 
-  it('gives a network up after three trials that failed', () => {
-    const failed = [1, 2, 3].map(() => ({ ...trial('host', 90_000), valid: false, failed: true }));
-    expect(planRound(study({ maximum: true }), [ofBlocks('host'), ...failed])).toEqual([]);
+  it('gives a network up after three slices that failed', () => {
+    const failed = [1, 2, 3].map(() => ({ ...slice('host', 90_000), valid: false, failed: true }));
+    expect(planRound(study({ maximum: true }), [ofRestarts('host'), ...failed])).toEqual([]);
   });
 
-  it('is not begun where the trials are too short for the objective', () => {
+  it('is not begun where the slices are too short for the objective', () => {
     const record = study({ objective: 'p99.999<2ms', duration: '1s' });
     expect(planRound(record, known)).toEqual([]);
   });

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { planTrials, preset, resolveSpec } from '../../src/study/index.js';
+import { planSlices, preset, resolveSpec } from '../../src/study/index.js';
 
 const study = (seed: number) => resolveSpec({ ...preset('quick'), seed }, 'test', {}, () => seed);
 const NETWORKS = ['host', 'flannel-vxlan', 'macvlan'];
-const plan = (seed: number) => planTrials(study(seed), NETWORKS, { '350B': 100_000 });
+const plan = (seed: number) => planSlices(study(seed), NETWORKS, { '350B': 100_000 });
 
 describe('the plan of a study', () => {
-  it('runs every network at every rate once a block, the reference twice', () => {
-    for (const block of [1, 2, 3]) {
-      const trials = plan(1).filter((trial) => trial.block === block);
-      expect(trials).toHaveLength(3 * (NETWORKS.length + 1));
+  it('runs every network at every rate once a restart, the reference twice', () => {
+    for (const restart of [1, 2, 3]) {
+      const slices = plan(1).filter((slice) => slice.restart === restart);
+      expect(slices).toHaveLength(3 * (NETWORKS.length + 1));
       for (const rateOfMax of [0.1, 0.3, 0.5]) {
-        const roles = trials
-          .filter((trial) => trial.rateOfMax === rateOfMax)
+        const roles = slices
+          .filter((slice) => slice.rateOfMax === rateOfMax)
           .map(({ network, role }) => `${network} ${role}`);
         expect(roles.sort()).toEqual([
           'flannel-vxlan contender',
@@ -29,19 +29,19 @@ describe('the plan of a study', () => {
     expect(plan(1)).not.toEqual(plan(2));
   });
 
-  it('gives each block an order of its own', () => {
-    const order = (block: number) =>
+  it('gives each restart an order of its own', () => {
+    const order = (restart: number) =>
       plan(3)
-        .filter((trial) => trial.block === block)
+        .filter((slice) => slice.restart === restart)
         .map(({ network, rateRps }) => `${network} ${rateRps}`);
     expect(order(1)).not.toEqual(order(2));
   });
 
-  it('puts every trial at every place about equally often', () => {
+  it('puts every slice at every place about equally often', () => {
     const first = new Map<string, number>();
     for (let seed = 0; seed < 600; seed++) {
-      const [trial] = plan(seed);
-      const name = `${trial?.network ?? ''} ${trial?.role ?? ''} ${trial?.rateRps ?? 0}`;
+      const [slice] = plan(seed);
+      const name = `${slice?.network ?? ''} ${slice?.role ?? ''} ${slice?.rateRps ?? 0}`;
       first.set(name, (first.get(name) ?? 0) + 1);
     }
     expect(first.size).toBe(12);
@@ -50,8 +50,8 @@ describe('the plan of a study', () => {
   });
 
   it('resolves shares of the maximum and never uses an id twice', () => {
-    const trials = plan(5);
-    expect(new Set(trials.map(({ rateRps }) => rateRps))).toEqual(new Set([10_000, 30_000, 50_000]));
-    expect(new Set(trials.map(({ id }) => id)).size).toBe(trials.length);
+    const slices = plan(5);
+    expect(new Set(slices.map(({ rateRps }) => rateRps))).toEqual(new Set([10_000, 30_000, 50_000]));
+    expect(new Set(slices.map(({ id }) => id)).size).toBe(slices.length);
   });
 });

@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StudyRecord, TrialRecord } from '../../src/schema/index.js';
+import type { StudyRecord, SliceRecord } from '../../src/schema/index.js';
 import { directoryName, preset, resolveSpec, ResultsDirectory } from '../../src/study/index.js';
 
 const study: StudyRecord = {
@@ -12,15 +12,16 @@ const study: StudyRecord = {
   spec: resolveSpec(preset('quick'), 'test', {}, () => 1),
   networks: [],
   referenceMaxRps: { '350B': 100_000 },
-  cannotTell: [],
+  limitations: [],
   environment: {},
 };
 
-const failed = (id: string): TrialRecord => ({
+const failed = (id: string): SliceRecord => ({
   schema: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
   id,
-  block: 1,
+  restart: 1,
+  round: 1,
   order: 1,
   role: 'contender',
   network: 'macvlan',
@@ -38,7 +39,7 @@ const failed = (id: string): TrialRecord => ({
 describe('a results directory', () => {
   let folder: string;
   let directory: ResultsDirectory;
-  const ids = async () => (await directory.readTrials()).map(({ id }) => id);
+  const ids = async () => (await directory.readSlices()).map(({ id }) => id);
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'barewire-results-'));
@@ -48,48 +49,48 @@ describe('a results directory', () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   it('gives back what was written', async () => {
-    await directory.append(failed('b1-01'), null);
+    await directory.append(failed('r1-01'), null);
     expect(await directory.readStudy()).toEqual(study);
-    expect(await directory.readTrials()).toEqual([failed('b1-01')]);
+    expect(await directory.readSlices()).toEqual([failed('r1-01')]);
   });
 
   it('drops a line that a crash cut off, and goes on after it', async () => {
-    await directory.append(failed('b1-01'), null);
-    await appendFile(join(directory.path, 'trials.jsonl'), JSON.stringify(failed('b1-02')).slice(0, 40));
-    expect(await ids()).toEqual(['b1-01']);
+    await directory.append(failed('r1-01'), null);
+    await appendFile(join(directory.path, 'slices.jsonl'), JSON.stringify(failed('r1-02')).slice(0, 40));
+    expect(await ids()).toEqual(['r1-01']);
     await directory.mend();
-    await directory.append(failed('b1-03'), null);
-    expect(await ids()).toEqual(['b1-01', 'b1-03']);
+    await directory.append(failed('r1-03'), null);
+    expect(await ids()).toEqual(['r1-01', 'r1-03']);
   });
 
   it('names the line that is damaged', async () => {
-    await directory.append(failed('b1-01'), null);
-    await appendFile(join(directory.path, 'trials.jsonl'), '{"schema":9}\n');
-    await expect(directory.readTrials()).rejects.toMatchObject({
+    await directory.append(failed('r1-01'), null);
+    await appendFile(join(directory.path, 'slices.jsonl'), '{"schema":9}\n');
+    await expect(directory.readSlices()).rejects.toMatchObject({
       code: 'results-damaged',
       message: /line 2/,
     });
   });
 
   it('gives what can be read for analysis, and the rest by its place and reason', async () => {
-    await directory.append(failed('b1-01'), null);
-    const path = join(directory.path, 'trials.jsonl');
+    await directory.append(failed('r1-01'), null);
+    const path = join(directory.path, 'slices.jsonl');
     await appendFile(path, '{"schema":9}\nno JSON\n');
-    await appendFile(path, `${JSON.stringify({ ...failed('b1-02'), block: 'first' })}\n`);
-    await directory.append(failed('b1-01'), null);
+    await appendFile(path, `${JSON.stringify({ ...failed('r1-02'), restart: 'first' })}\n`);
+    await directory.append(failed('r1-01'), null);
     await appendFile(path, '{"schema":1');
     const { records, refused, torn } = await directory.readRecords();
-    expect(records.map(({ id }) => id)).toEqual(['b1-01']);
+    expect(records.map(({ id }) => id)).toEqual(['r1-01']);
     expect(refused).toEqual([
-      { file: 'trials.jsonl, line 2', why: 'it is of version 9, and this Barewire reads version 1' },
-      { file: 'trials.jsonl, line 3', why: 'it is not JSON' },
+      { file: 'slices.jsonl, line 2', why: 'it is of version 9, and this Barewire reads version 1' },
+      { file: 'slices.jsonl, line 3', why: 'it is not JSON' },
       {
-        file: 'trials.jsonl, line 4',
-        why: expect.stringMatching(/^it is damaged, or of another version: block: .*number/) as string,
+        file: 'slices.jsonl, line 4',
+        why: expect.stringMatching(/^it is damaged, or of another version: restart: .*number/) as string,
       },
-      { file: 'trials.jsonl, line 5', why: 'b1-01 is there already' },
+      { file: 'slices.jsonl, line 5', why: 'r1-01 is there already' },
     ]);
-    expect(torn).toEqual({ file: 'trials.jsonl, line 6', why: 'it was cut off' });
+    expect(torn).toEqual({ file: 'slices.jsonl, line 6', why: 'it was cut off' });
   });
 
   it('says which file is missing', async () => {

@@ -22,7 +22,7 @@ describe('a spec', () => {
     const study = resolve(quick);
     expect(study).toMatchObject({
       name: 'quick',
-      blocks: 3,
+      restarts: 3,
       durationMs: 2_500,
       connections: 64,
       seed: 7,
@@ -38,8 +38,8 @@ describe('a spec', () => {
   });
 
   it('lets the command line change it', () => {
-    expect(resolve(quick, { blocks: 5, networks: ['host', 'macvlan'] })).toMatchObject({
-      blocks: 5,
+    expect(resolve(quick, { restarts: 5, networks: ['host', 'macvlan'] })).toMatchObject({
+      restarts: 5,
       networks: ['host', 'macvlan'],
     });
   });
@@ -75,7 +75,7 @@ describe('a spec', () => {
 
 describe('a wrong spec is refused with its value, its place and the nearest valid name', () => {
   it.each<[string, unknown, string[]]>([
-    ['an unknown key', { ...quick, blokcs: 3 }, ['"blokcs"', 'spec.yaml', '"blocks"']],
+    ['an unknown key', { ...quick, restrats: 3 }, ['"restrats"', 'spec.yaml', '"restarts"']],
     [
       'an unknown network',
       { ...quick, networks: ['host', 'flannel-vxlna'] },
@@ -87,8 +87,8 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
     ['an absurd rate', { ...quick, rates: ['900M'] }, ['"900M"', 'not a rate']],
     ['a rate of nothing', { ...quick, rates: [0] }, ['"0"', 'not a rate']],
     ['rates for a workload that there is not', { ...quick, rates: { '5KB': [1] } }, ['"5KB"', 'rates']],
-    ['no block', { ...quick, blocks: 0 }, ['blocks', '0']],
-    ['half a block', { ...quick, blocks: 2.5 }, ['blocks', '2.5']],
+    ['no restart', { ...quick, restarts: 0 }, ['restarts', '0']],
+    ['half a restart', { ...quick, restarts: 2.5 }, ['restarts', '2.5']],
     ['a duration too short', { ...quick, duration: '1ms' }, ['1ms', 'outside']],
     ['an unknown key of the wire', { ...quick, wire: { mtus: 1 } }, ['wire', 'mtus']],
     ['an MTU that Ethernet does not carry', { ...quick, wire: { mtu: 20 } }, ['wire.mtu', '20']],

@@ -5,32 +5,32 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Summary, TrialRecord } from '../../src/schema/index.js';
+import type { Summary, SliceRecord } from '../../src/schema/index.js';
 import { barewire, endRuns, Run, sleep } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
 const SMALL =
-  'networks: [host, ipvlan, flannel-vxlan]\nrates: [1000]\nblocks: 1\nduration: 300ms\nwarmup: 50ms\n';
-/** Trials long enough to be interrupted. */
-const SLOW = SMALL.replace('300ms', '1s').replace('blocks: 1', 'blocks: 2');
+  'networks: [host, ipvlan, flannel-vxlan]\nrates: [1000]\nrestarts: 1\nduration: 300ms\nwarmup: 50ms\n';
+/** Slices long enough to be interrupted. */
+const SLOW = SMALL.replace('300ms', '1s').replace('restarts: 1', 'restarts: 2');
 
-const lines = (directory: string): TrialRecord[] =>
-  readFileSync(join(directory, 'trials.jsonl'), 'utf8')
+const lines = (directory: string): SliceRecord[] =>
+  readFileSync(join(directory, 'slices.jsonl'), 'utf8')
     .split('\n')
     .filter(Boolean)
-    .map((line) => JSON.parse(line) as TrialRecord);
+    .map((line) => JSON.parse(line) as SliceRecord);
 const summaryOf = async (directory: string): Promise<Summary> =>
   JSON.parse(await readFile(join(directory, 'summary.json'), 'utf8')) as Summary;
 
-/** 1 where a trial failed, or a cell has none that the generator vouches for, as happens on a busy machine; else 0. */
+/** 1 where a slice failed, or a cell has none that the generator vouches for, as happens on a busy machine; else 0. */
 const expectedStatus = async (directory: string): Promise<number> =>
   (await summaryOf(directory)).networks.some(({ cells }) =>
-    cells.some(({ trials, failedTrials }) => trials === 0 || failedTrials > 0),
+    cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0),
   )
     ? 1
     : 0;
 
-/** Trials that a busy machine spoils are measured again. */
+/** Slices that a busy machine spoils are measured again. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 let folder: string;
@@ -71,7 +71,7 @@ describe('a study', () => {
         'study.json',
         'summary.csv',
         'summary.json',
-        'trials.jsonl',
+        'slices.jsonl',
       ].sort(),
     );
     expect(await readdir(join(out, 'histograms'))).toHaveLength(2 * lines(out).length);
@@ -97,18 +97,18 @@ describe('a study', () => {
     else expect(ipvlan?.status).toBe('measured');
   });
 
-  it('records what a trial rests on', () => {
-    for (const trial of lines(out)) {
-      expect(trial).toMatchObject({
+  it('records what a slice rests on', () => {
+    for (const slice of lines(out)) {
+      expect(slice).toMatchObject({
         status: 'measured',
         load: { errors: { connect: 0, reset: 0, timeout: 0 } },
       });
-      if (trial.status !== 'measured') continue;
+      if (slice.status !== 'measured') continue;
       // Of 300, one more or less for each of the 64 connections, as its phase falls.
-      expect(Math.abs(trial.load.intended - 300)).toBeLessThanOrEqual(64);
-      expect(trial.load.requests).toBe(trial.load.intended);
-      expect(trial.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(100);
-      if (trial.network === 'flannel-vxlan') expect(trial.setup?.steps).toBeGreaterThan(10);
+      expect(Math.abs(slice.load.intended - 300)).toBeLessThanOrEqual(64);
+      expect(slice.load.requests).toBe(slice.load.intended);
+      expect(slice.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(100);
+      if (slice.network === 'flannel-vxlan') expect(slice.setup?.steps).toBeGreaterThan(10);
     }
   });
 
@@ -131,7 +131,7 @@ describe('an interrupted study', () => {
 
   const resume = async (): Promise<void> => {
     // Measured again counts once, and a line that was cut off not at all.
-    const whole = readFileSync(join(out, 'trials.jsonl'), 'utf8').split('\n').slice(0, -1);
+    const whole = readFileSync(join(out, 'slices.jsonl'), 'utf8').split('\n').slice(0, -1);
     const measured = whole.filter((line) => !('attempt' in (JSON.parse(line) as object))).length;
     const resumed = await barewire(['study', spec, '--out', out, '--resume']);
     expect(resumed.stderr).toContain(`${measured} of them measured already`);
@@ -178,7 +178,7 @@ describe('an interrupted study', () => {
     await run.untilSaid(/\[3\/\d+/);
     run.signalGroup('SIGINT');
     await run.ended;
-    const path = join(out, 'trials.jsonl');
+    const path = join(out, 'slices.jsonl');
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -25));
     await resume();
@@ -204,7 +204,7 @@ describe('a study in which something dies', () => {
       .filter((pid) => !known.has(pid))
       .map(Number);
   };
-  const killInTrial = async (run: Run, word: string): Promise<void> => {
+  const killInSlice = async (run: Run, word: string): Promise<void> => {
     for (let waited = 0; waited < 20_000; waited += 20) {
       await sleep(20);
       const [pid] = pids(word);
@@ -219,12 +219,12 @@ describe('a study in which something dies', () => {
   it.each([
     ['nginx', 'nginx: master'],
     ['the generator', 'agent.mjs generator'],
-  ])('%s: that trial fails with the reason, the others are measured, the status is 1', async (_, word) => {
+  ])('%s: that slice fails with the reason, the others are measured, the status is 1', async (_, word) => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[1\/\d+/);
-    await killInTrial(run, word);
+    await killInSlice(run, word);
     const { status } = await run.ended;
-    const failed = lines(out).filter((trial) => trial.status === 'failed');
+    const failed = lines(out).filter((slice) => slice.status === 'failed');
     expect(failed).toHaveLength(1);
     expect(failed[0]).toMatchObject({ reason: expect.stringMatching(/nginx|generator/i) as string });
     expect(lines(out).length).toBeGreaterThan(3);
@@ -234,14 +234,14 @@ describe('a study in which something dies', () => {
   it('an agent: the study says which host was lost and ends, and undo puts the machine back', async () => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[2\/\d+/);
-    await killInTrial(run, 'agent.mjs agent');
+    await killInSlice(run, 'agent.mjs agent');
     const { status, stderr } = await run.ended;
     expect(stderr).toMatch(/client|server/);
     expect(stderr).toMatch(/--resume/);
     expect(status).toBe(3);
   });
 
-  it('a full disk: said with the path, and the earlier trials survive', async () => {
+  it('a full disk: said with the path, and the earlier slices survive', async () => {
     execFileSync('mkdir', [out]);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', out]);
     try {

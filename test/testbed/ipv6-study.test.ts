@@ -13,7 +13,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const NETWORKS = ['host', 'flannel-host-gw', 'flannel-vxlan', 'macvlan', 'flannel-ipip'].join(',');
 const study = (...args: string[]) =>
-  barewire(['study', '--networks', NETWORKS, '--ip', '6', '--blocks', '1', '--duration', '300ms', ...args]);
+  barewire(['study', '--networks', NETWORKS, '--ip', '6', '--restarts', '1', '--duration', '300ms', ...args]);
 
 describe('a study over IPv6', () => {
   test('loads nginx through every network that carries it, and says why one does not', async () => {
@@ -28,7 +28,7 @@ describe('a study over IPv6', () => {
       macvlan: null,
       'flannel-ipip': "flannel's ipip backend makes IPv4 tunnels alone",
     });
-    const failures = networks.flatMap(({ cells }) => cells).map(({ failedTrials }) => failedTrials);
+    const failures = networks.flatMap(({ cells }) => cells).map(({ failedSlices }) => failedSlices);
     expect(failures).toEqual([0, 0, 0, 0]);
   });
 

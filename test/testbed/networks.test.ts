@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNetwork, networkNames } from '../../src/network/index.js';
-import { openTestbed, probeNetworks, raise, type HostRole, type Testbed } from '../../src/testbed/index.js';
+import {
+  openTestbed,
+  probeNetworks,
+  setUpNetwork,
+  type HostRole,
+  type Testbed,
+} from '../../src/testbed/index.js';
 import { dumpHosts, settle } from './dump.js';
 
 const wire = { mtu: 1500, rateMbps: null };
@@ -27,7 +33,7 @@ async function reaches(
 }
 
 async function carriesBothWays(name: string, bed = testbed): Promise<void> {
-  await using raised = await raise(bed, findNetwork(name));
+  await using raised = await setUpNetwork(bed, findNetwork(name));
   const { client, server } = raised;
   expect(await reaches(bed, 'client', client.netns, server.address)).toBe(true);
   expect(await reaches(bed, 'server', server.netns, client.address)).toBe(true);
@@ -50,16 +56,16 @@ describe.each(networkNames())('%s', (name) => {
 });
 
 test('a network counts its steps and its time on both hosts', async () => {
-  const raised = await raise(testbed, findNetwork('flannel-host-gw'));
+  const raised = await setUpNetwork(testbed, findNetwork('flannel-host-gw'));
   expect(raised.steps).toBe(22);
-  expect(raised.upMs).toBeGreaterThan(0);
-  expect(await raised.lower()).toBeGreaterThan(0);
+  expect(raised.setUpMs).toBeGreaterThan(0);
+  expect(await raised.tearDown()).toBeGreaterThan(0);
 });
 
 test('a network that is lowered twice goes down once', async () => {
-  const raised = await raise(testbed, findNetwork('macvlan'));
-  const downMs = await raised.lower();
-  expect(await raised.lower()).toBe(downMs);
+  const raised = await setUpNetwork(testbed, findNetwork('macvlan'));
+  const tearDownMs = await raised.tearDown();
+  expect(await raised.tearDown()).toBe(tearDownMs);
   await raised[Symbol.asyncDispose]();
 });
 
@@ -82,7 +88,7 @@ test('a network that fails on one host is put back on both', async () => {
             },
       ),
   };
-  await expect(raise(testbed, broken)).rejects.toMatchObject({ code: 'step-failed' });
+  await expect(setUpNetwork(testbed, broken)).rejects.toMatchObject({ code: 'step-failed' });
   expect(dumpHosts(testbed)).toBe(before);
   await carriesBothWays('flannel-vxlan');
 });

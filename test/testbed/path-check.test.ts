@@ -4,14 +4,14 @@ import { findNetwork } from '../../src/network/index.js';
 import {
   checkPath,
   openTestbed,
-  raise,
+  setUpNetwork,
   type PathReport,
-  type RaisedNetwork,
+  type ActiveNetwork,
   type Testbed,
 } from '../../src/testbed/index.js';
 import { onHost } from './dump.js';
 
-type Request = (testbed: Testbed, raised: RaisedNetwork) => Promise<void>;
+type Request = (testbed: Testbed, raised: ActiveNetwork) => Promise<void>;
 
 const pingOnce: Request = async (testbed, { client, server }) => {
   const argv = ['ping', '-q', '-c', '1', '-W', '1', server.address];
@@ -29,7 +29,7 @@ function sabotage(testbed: Testbed, lines: readonly string[]): void {
 /** On a testbed of its own, since sabotage stays. */
 async function check(name: string, lines: readonly string[], request = pingOnce): Promise<PathReport> {
   await using testbed = await openTestbed('netns', { run: RUN, wire: { mtu: 1500, rateMbps: null } });
-  await using raised = await raise(testbed, findNetwork(name));
+  await using raised = await setUpNetwork(testbed, findNetwork(name));
   sabotage(testbed, lines);
   return await checkPath(testbed, raised, () => request(testbed, raised));
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { freshRunId, openMachine, type Answer, type Machine } from '../../src/machine/index.js';
+import { freshRunId, openMachine, type ProbeResult, type Machine } from '../../src/machine/index.js';
 import { networkNames } from '../../src/network/index.js';
 import { probeNetworks } from '../../src/testbed/index.js';
 
@@ -61,7 +61,7 @@ describe('probing the catalog', () => {
     await using machine = await here();
     const asked: unknown[] = [];
     const counting: Pick<Machine, 'probe'> = {
-      probe: (features): Promise<readonly Answer[]> => {
+      probe: (features): Promise<readonly ProbeResult[]> => {
         asked.push(...features.map((feature) => JSON.stringify(feature)));
         return machine.probe(features);
       },

@@ -1,9 +1,9 @@
 import { format } from 'prettier';
 import { CATALOG, PATH_KINDS, type Network } from '../../src/network/index.js';
-import type { Reach } from '../../src/testbed/index.js';
+import type { PathMtus } from '../../src/testbed/index.js';
 
 /** What was found of each network, by `NAME/VERSION`. */
-export type Found = ReadonlyMap<string, Reach>;
+export type Found = ReadonlyMap<string, PathMtus>;
 
 export const VERSIONS = [4, 6] as const;
 
@@ -41,7 +41,7 @@ const row = (network: Network, found: Found, note: (text: string) => string): st
 
 function cells(
   network: Network,
-  reach: Reach | undefined,
+  reach: PathMtus | undefined,
   version: 4 | 6,
   note: (text: string) => string,
 ): string[] {
@@ -56,6 +56,6 @@ function cells(
 }
 
 function placeOf({ requires }: Network): string | undefined {
-  const place = requires.find(({ kind }) => kind === 'place');
-  return place?.kind === 'place' ? `it needs hosts in ${place.name}, and was not tried` : undefined;
+  const place = requires.find(({ kind }) => kind === 'platform');
+  return place?.kind === 'platform' ? `it needs hosts in ${place.name}, and was not tried` : undefined;
 }

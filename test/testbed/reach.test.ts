@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
-import { openTestbed, probeNetworks, probeReach, raise, type Testbed } from '../../src/testbed/index.js';
+import {
+  openTestbed,
+  probeNetworks,
+  probePathMtus,
+  setUpNetwork,
+  type Testbed,
+} from '../../src/testbed/index.js';
 import { VERSIONS } from './reach-table.js';
 
 const wire = { mtu: 1500, rateMbps: null };
@@ -28,8 +34,8 @@ describe.each(networkNames())('between namespaces %s', (name) => {
     if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
     const [status] = await probeNetworks(testbed, [name]);
     context.skip(status?.support === 'no', `not supported: ${status?.reason ?? ''}`);
-    await using raised = await raise(testbed, findNetwork(name), 2);
-    const reach = await probeReach(testbed, raised);
+    await using raised = await setUpNetwork(testbed, findNetwork(name), 2);
+    const reach = await probePathMtus(testbed, raised);
     const found = PATH_KINDS.map((kind) => reach[kind]?.toLocaleString('en') ?? 'no');
     expect(found).toEqual(cellsOf(name, version).map((cell) => cell.replace(/ \(\d+\)$/, '')));
   });
@@ -39,10 +45,10 @@ describe('a path whose MTU is not its links’', () => {
   test('is measured by halving', async () => {
     const testbed = testbeds.get(4);
     if (testbed === undefined) throw new Error('no testbed for IPv4');
-    await using raised = await raise(testbed, findNetwork('flannel-host-gw'), 2);
+    await using raised = await setUpNetwork(testbed, findNetwork('flannel-host-gw'), 2);
     const { machine } = testbed.server;
     await machine.run(['ip', 'link', 'set', 'cni0', 'mtu', '1333']);
-    const reach = await probeReach(testbed, raised);
+    const reach = await probePathMtus(testbed, raised);
     expect(reach).toEqual({ across: 1333, sameHost: 1500, ownHost: 1500 });
   });
 });

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNetwork } from '../../src/network/index.js';
-import { checkPath, openTestbed, raise, type HostRole, type Testbed } from '../../src/testbed/index.js';
+import {
+  checkPath,
+  openTestbed,
+  setUpNetwork,
+  type HostRole,
+  type Testbed,
+} from '../../src/testbed/index.js';
 import { managementLink } from '../../src/testbed/vm/plan.js';
 
 const ROLES = ['client', 'server'] as const satisfies HostRole[];
@@ -53,7 +59,7 @@ HostKeyAlias barewire-${run}-${role}
       await using testbed = await open();
       expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '198.18.0.1', prefix: 24 });
       expect(testbed.server.net).toMatchObject({ dev: 'eth0', mac: guests().server.net.mac });
-      await using raised = await raise(testbed, findNetwork('ipvlan'));
+      await using raised = await setUpNetwork(testbed, findNetwork('ipvlan'));
       await checkPath(testbed, raised, async () => {
         const argv = ['ping', '-c', '1', '-W', '2', raised.server.address];
         expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
@@ -65,12 +71,12 @@ HostKeyAlias barewire-${run}-${role}
       expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '2001:2:0:18::1', prefix: 64 });
       const network = findNetwork('flannel-host-gw');
       await onClient('ip -6 route add default via fe80::99 dev eth0 proto ra');
-      await expect(raise(testbed, network)).rejects.toMatchObject({
+      await expect(setUpNetwork(testbed, network)).rejects.toMatchObject({
         code: 'host-unsupported',
         hint: expect.stringContaining('net.ipv6.conf.eth0.accept_ra=2') as string,
       });
       await onClient('ip -6 route del default');
-      await using raised = await raise(testbed, network);
+      await using raised = await setUpNetwork(testbed, network);
       const argv = ['ping', '-c', '1', '-W', '2', raised.server.address];
       expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
     });
@@ -100,7 +106,7 @@ HostKeyAlias barewire-${run}-${role}
       const address = plan?.container.address ?? '';
       await onClient(`ip addr add ${address}/32 dev eth0`);
       try {
-        await expect(raise(testbed, network)).rejects.toMatchObject({
+        await expect(setUpNetwork(testbed, network)).rejects.toMatchObject({
           code: 'host-unsupported',
           message: expect.stringContaining(address) as string,
         });

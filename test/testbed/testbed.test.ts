@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { freshRunId } from '../../src/machine/index.js';
 import { findNetwork } from '../../src/network/index.js';
-import { checkPath, openTestbed, raise, type Testbed } from '../../src/testbed/index.js';
+import { checkPath, openTestbed, setUpNetwork, type Testbed } from '../../src/testbed/index.js';
 import { onHost } from './dump.js';
 
 const wire = { mtu: 1500, rateMbps: null };
@@ -13,7 +13,7 @@ const namespaces = (run: string): string[] =>
   existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(`bw-${run}-`)) : [];
 
 async function pathIsRight(testbed: Testbed, name: string): Promise<void> {
-  await using raised = await raise(testbed, findNetwork(name));
+  await using raised = await setUpNetwork(testbed, findNetwork(name));
   const { client, server } = raised;
   await checkPath(testbed, raised, async () => {
     await testbed.client.machine.run(['ping', '-q', '-c', '1', server.address], { netns: client.netns });
@@ -35,7 +35,7 @@ describe('a netns testbed', () => {
     const run = freshRunId();
     {
       await using testbed = await openTestbed('netns', { run, wire });
-      await raise(testbed, findNetwork('flannel-vxlan'));
+      await setUpNetwork(testbed, findNetwork('flannel-vxlan'));
       expect(namespaces(run)).toHaveLength(4);
     }
     expect(namespaces(run)).toEqual([]);
@@ -66,8 +66,8 @@ describe('a netns testbed', () => {
 
   test('says what it cannot tell', async () => {
     await using testbed = await openTestbed('netns', { wire });
-    expect(testbed.cannotTell.join(' ')).toContain('not a NIC');
-    expect(testbed.cannotTell.join(' ')).toContain('one kernel');
+    expect(testbed.limitations.join(' ')).toContain('not a NIC');
+    expect(testbed.limitations.join(' ')).toContain('one kernel');
   });
 
   test('is not opened for a study that was interrupted', async () => {

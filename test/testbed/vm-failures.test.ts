@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
 import { openTestbed } from '../../src/testbed/index.js';
-import { groundSteps } from '../../src/testbed/vm/ground.js';
+import { baseSteps } from '../../src/testbed/vm/base.js';
 import { bootGuest } from '../../src/testbed/vm/guest.js';
-import { findKernel, type Kernel } from '../../src/testbed/vm/kernel.js';
-import { initramfsFor } from '../../src/testbed/vm/initramfs.js';
+import { findKernel, type Kernel } from '../../src/guest/kernel.js';
+import { initramfsFor } from '../../src/guest/initramfs.js';
 import { guestFolder, nicsOf } from '../../src/testbed/vm/plan.js';
 import { hostsOf } from '../../src/testbed/netns/wire.js';
 
@@ -85,7 +85,7 @@ describe('a guest', () => {
   ) => {
     const kernel = await findKernel(machine, { image: null });
     const hosts = hostsOf(run, { wire: WIRE });
-    await machine.take(groundSteps({ run, wire: WIRE, hosts, kernel, queues: 2, ipv6: true }));
+    await machine.apply(baseSteps({ run, wire: WIRE, hosts, kernel, queues: 2, ipv6: true }));
     return bootGuest(machine, {
       run,
       role: 'client',

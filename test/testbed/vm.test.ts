@@ -6,11 +6,11 @@ import {
   hostsOf,
   openTestbed,
   probeNetworks,
-  probeReach,
-  raise,
+  probePathMtus,
+  setUpNetwork,
   type Host,
   type HostRole,
-  type Reach,
+  type PathMtus,
   type Testbed,
 } from '../../src/testbed/index.js';
 import { testClock } from './clock-on-guests.js';
@@ -75,7 +75,7 @@ test('the data NIC has a queue with an interrupt of its own for each CPU', async
 test('the environment tells whether the guests are emulated', async () => {
   const { accel } = await testbed.client.machine.environment();
   expect(['kvm', 'tcg']).toContain(accel);
-  expect(testbed.cannotTell.some((sentence) => sentence.includes('emulated'))).toBe(accel === 'tcg');
+  expect(testbed.limitations.some((sentence) => sentence.includes('emulated'))).toBe(accel === 'tcg');
 });
 
 // Before the networks: the guests' own agents must not have taken a step yet, or each guest is a machine that a run has.
@@ -93,7 +93,7 @@ function speaking(version: 4 | 6): Testbed {
 
 /** AWS keeps the route table that it needs. */
 const names = networkNames().filter((name) => name !== 'flannel-aws-vpc');
-const found = new Map<string, Reach>();
+const found = new Map<string, PathMtus>();
 
 test('the kernel carries every network of the catalog', async () => {
   const statuses = await probeNetworks(speaking(4), names);
@@ -119,11 +119,11 @@ describe.each(names)('%s', (name) => {
       const bed = speaking(version);
       const before = await states();
       {
-        await using raised = await raise(bed, network, 2);
+        await using raised = await setUpNetwork(bed, network, 2);
         await checkPath(bed, raised, async () => {
           await on('client', `ping -c 1 -W 2 ${raised.server.address}`, raised.client.netns);
         });
-        const reach = await probeReach(bed, raised);
+        const reach = await probePathMtus(bed, raised);
         found.set(`${name}/${version}`, reach);
         for (const kind of PATH_KINDS) expect(reach[kind] === null).toBe(kind in network.blocked);
       }

@@ -1,6 +1,6 @@
 import type { Step } from '../../schema/index.js';
 import { forwarding, giveAddress, ip, linkLocal } from '../commands.js';
-import type { Attachment, ContainerPlan, Segment, Site } from '../types.js';
+import type { Attachment, ContainerPlan, Segment, HostView } from '../types.js';
 import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
 const BRIDGE = 'cni0';
@@ -17,7 +17,7 @@ export const bridge: Attachment = {
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
-    through: [
+    path: [
       { netns: null, link: BRIDGE },
       { netns: null, link: plan.hostLink },
       { netns: plan.netns, link: INSIDE },
@@ -26,7 +26,7 @@ export const bridge: Attachment = {
 };
 
 /** The bridge takes the least MTU of its ports, and so needs none of its own. */
-const device = (site: Site, { gateway, prefix }: Segment): Step[] => [
+const device = (site: HostView, { gateway, prefix }: Segment): Step[] => [
   ip(
     null,
     `Make the bridge that joins ${site.host.name}'s containers.`,
@@ -41,7 +41,7 @@ const device = (site: Site, { gateway, prefix }: Segment): Step[] => [
   ...linkLocal(site, BRIDGE),
 ];
 
-const onHost = (site: Site, plan: ContainerPlan): Step[] => [
+const onHost = (site: HostView, plan: ContainerPlan): Step[] => [
   namespace(site, plan),
   ip(
     null,
@@ -52,7 +52,7 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
   ),
 ];
 
-const inContainer = (site: Site, plan: ContainerPlan): Step[] => [
+const inContainer = (site: HostView, plan: ContainerPlan): Step[] => [
   loopback(plan),
   ...quiet(site, plan),
   address(plan, plan.prefix),

@@ -9,6 +9,6 @@ export const host: Attachment = {
   join: ({ host: own }) => ({
     steps: [],
     container: { netns: null, link: own.dev, address: own.address, mtu: own.mtu },
-    through: [],
+    path: [],
   }),
 };

@@ -1,13 +1,13 @@
 import type { Step } from '../../schema/index.js';
 import { giveAddress, ip } from '../commands.js';
 import { defaultRoute, versionOf } from '../ip-version.js';
-import type { Blocked, Container, ContainerPlan, Site } from '../types.js';
+import type { BlockedPaths, Container, ContainerPlan, HostView } from '../types.js';
 
 /** What a container calls its interface, whatever it is made of. */
 export const INSIDE = 'eth0';
 
 /** Of links that sit on the host's own interface (macvlan, IPvlan): it sends past them. */
-export const NOT_ITS_HOST: Blocked = {
+export const NOT_ITS_HOST: BlockedPaths = {
   ownHost: 'the host cannot answer: what it sends leaves by its interface, past the links that sit on it',
 };
 
@@ -18,7 +18,7 @@ export const containerOf = (plan: ContainerPlan): Container => ({
   mtu: plan.mtu,
 });
 
-export const namespace = (site: Site, plan: ContainerPlan): Step =>
+export const namespace = (site: HostView, plan: ContainerPlan): Step =>
   ip(null, `Make a container on ${site.host.name}: a network namespace.`, `netns add ${plan.netns}`, {
     kind: 'netns',
     name: plan.netns,
@@ -28,7 +28,7 @@ export const loopback = (plan: ContainerPlan): Step =>
   ip(plan.netns, 'Switch the loopback interface on.', 'link set lo up');
 
 /** No link-local address, and so no duplicate address detection and no router solicitations among the counted packets. */
-export const quiet = ({ host }: Site, plan: ContainerPlan): Step[] =>
+export const quiet = ({ host }: HostView, plan: ContainerPlan): Step[] =>
   host.ipv6 === false
     ? []
     : [ip(plan.netns, 'Keep IPv6 silent in the container.', `link set ${INSIDE} addrgenmode none`)];

@@ -1,7 +1,7 @@
 import type { Step } from '../../schema/index.js';
 import { ip } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
-import type { Attachment, ContainerPlan, Site } from '../types.js';
+import type { Attachment, ContainerPlan, HostView } from '../types.js';
 import {
   address,
   allElse,
@@ -27,12 +27,12 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
   join: (site, plan) => ({
     steps: [...slave(site, plan, mode), ...configure(plan)],
     container: containerOf(plan),
-    through: [{ netns: plan.netns, link: INSIDE }],
+    path: [{ netns: plan.netns, link: INSIDE }],
   }),
 });
 
 /** Taken away by name, not only with its namespace: a namespace ends later, and until then the address is still taken. */
-const slave = (site: Site, plan: ContainerPlan, mode: Mode): Step[] => [
+const slave = (site: HostView, plan: ContainerPlan, mode: Mode): Step[] => [
   namespace(site, plan),
   ip(
     null,

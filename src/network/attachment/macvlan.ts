@@ -36,6 +36,6 @@ export const macvlan: Attachment = {
       up(plan),
     ],
     container: containerOf(plan),
-    through: [{ netns: plan.netns, link: INSIDE }],
+    path: [{ netns: plan.netns, link: INSIDE }],
   }),
 };

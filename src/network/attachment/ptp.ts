@@ -1,7 +1,7 @@
 import type { Step } from '../../schema/index.js';
 import { forwarding, giveAddress, ip, linkLocal } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
-import type { Attachment, ContainerPlan, Site } from '../types.js';
+import type { Attachment, ContainerPlan, HostView } from '../types.js';
 import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
 /** A veth pair and a route to each container, without a bridge: CNI's `ptp`. */
@@ -13,14 +13,14 @@ export const ptp: Attachment = {
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
-    through: [
+    path: [
       { netns: null, link: plan.hostLink },
       { netns: plan.netns, link: INSIDE },
     ],
   }),
 };
 
-const onHost = (site: Site, plan: ContainerPlan): Step[] => [
+const onHost = (site: HostView, plan: ContainerPlan): Step[] => [
   namespace(site, plan),
   ip(
     null,
@@ -33,7 +33,7 @@ const onHost = (site: Site, plan: ContainerPlan): Step[] => [
   ip(null, 'Send what is for the container into the pair.', `route add ${plan.address} dev ${plan.hostLink}`),
 ];
 
-const inContainer = (site: Site, plan: ContainerPlan): Step[] => [
+const inContainer = (site: HostView, plan: ContainerPlan): Step[] => [
   loopback(plan),
   ...quiet(site, plan),
   address(plan, singleOf(versionOf(plan.address))),

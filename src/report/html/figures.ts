@@ -1,4 +1,4 @@
-import type { Figure, Verdict } from '../../schema/index.js';
+import type { Estimate, Verdict } from '../../schema/index.js';
 import type { Gaps } from '../gaps.js';
 import { figureText, interval, intervalText, letter, NO_FIGURE, three } from '../number.js';
 import { neededText } from '../needed.js';
@@ -12,14 +12,19 @@ export interface Notes {
 }
 
 /** A figure with its interval beneath, or a dash that points at the note with its reason. */
-export function figureMarkup(figure: Figure | undefined, key: string, network: string, notes: Notes): Markup {
+export function figureMarkup(
+  figure: Estimate | undefined,
+  key: string,
+  network: string,
+  notes: Notes,
+): Markup {
   const note = notes.gaps.note(figure, key, network);
   if (note > 0) return html`${NO_FIGURE}${noteLink(note, notes.prefix)}`;
   return html`${figureText(figure)}${intervalMarkup(figure)}`;
 }
 
 /** May break after the dash: a phone shows twice as many columns that way. */
-function intervalMarkup(figure: Figure | undefined): Markup {
+function intervalMarkup(figure: Estimate | undefined): Markup {
   const ends = interval(figure);
   if (ends !== null) return html`<small>${three(ends.low)}–<wbr />${three(ends.high)}</small>`;
   const text = intervalText(figure);
@@ -40,10 +45,10 @@ export function notesMarkup(notes: Notes): Markup {
       </ol>`;
 }
 
-/** @param blocks how many the study has: of too few no number of further ones is told */
-export function verdictMarkup(verdict: Verdict | undefined, blocks: number): Markup {
+/** @param restarts how many the study has: of too few no number of further ones is told */
+export function verdictMarkup(verdict: Verdict | undefined, restarts: number): Markup {
   if (verdict === undefined) return NOTHING;
-  const needed = neededText(verdict, blocks);
+  const needed = neededText(verdict, restarts);
   const word = verdict.verdict;
   return html`<span class="sign ${word}">${VERDICT_SIGN[word]} ${word}</span
     >${needed === '' ? NOTHING : html`<small>${needed}</small>`}`;

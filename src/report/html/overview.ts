@@ -91,7 +91,7 @@ function matrix(
     columns: [{ title: html`Network` }, ...columns],
     rows: rows
       .filter(({ isReference }) => !isReference)
-      .map((row) => matrixRow(row, all, summary.blocks, notes)),
+      .map((row) => matrixRow(row, all, summary.restarts, notes)),
   });
   return html`${table}${notesMarkup(notes)}
     <p class="quiet">${verdictLegend(summary)}</p>`;
@@ -100,7 +100,7 @@ function matrix(
 const matrixRow = (
   { network }: Standing,
   all: readonly Situation[],
-  blocks: number,
+  restarts: number,
   notes: Notes,
 ): readonly TableCell[] => [
   cell(network.name),
@@ -108,7 +108,7 @@ const matrixRow = (
     const found = situation.rows.find((row) => row.network === network)?.cell;
     const title = situationTitle(situation);
     const ratio = figureMarkup(found?.ratioToReference[PRIMARY], title, network.name, notes);
-    return cell(html`${ratio}${verdictMarkup(found?.verdicts[PRIMARY], blocks)}`);
+    return cell(html`${ratio}${verdictMarkup(found?.verdicts[PRIMARY], restarts)}`);
   }),
 ];
 

@@ -1,4 +1,4 @@
-import type { Figure, NetworkSummary, Summary } from '../../schema/index.js';
+import type { Estimate, NetworkSummary, Summary } from '../../schema/index.js';
 import { situations } from '../cells.js';
 import { isLeast, maximumColumns, maximumLegend, maximumText, type MaximumColumn } from '../maxima.js';
 import { Gaps } from '../gaps.js';
@@ -47,7 +47,7 @@ export function htmlReport(summary: Summary): string {
         <main>
           ${head(summary)} ${overviewMarkup(summary, all, situationId)}
           ${all.map((situation, index) => situationMarkup(situation, situationId(index), context))}
-          ${setup(summary)} ${control(summary)} ${cannotSay(summary)} ${cannotTell(summary)}
+          ${setup(summary)} ${control(summary)} ${cannotSay(summary)} ${limitations(summary)}
           ${reading(summary)} ${environment(summary)}
         </main>
       </body>
@@ -60,10 +60,10 @@ function head(summary: Summary): Markup {
   const facts = [
     ['Testbed', `${summary.testbed}${summary.ip === undefined ? '' : ` over IPv${summary.ip}`}`],
     ['Started', summary.startedAt],
-    ['Blocks', whole(summary.blocks)],
+    ['Restarts', whole(summary.restarts)],
     [
-      'Trials',
-      `${whole(summary.trials)} of ${whole(summary.plannedTrials)}${summary.complete ? '' : ', not complete'}`,
+      'Slices',
+      `${whole(summary.slices)} of ${whole(summary.plannedSlices)}${summary.complete ? '' : ', not complete'}`,
     ],
     ['Wall time', `${duration(summary.wallS)}, ${percent(summary.measuringShare)} measuring`],
     ['Reference', summary.reference],
@@ -115,11 +115,11 @@ const setupRow = (network: NetworkSummary, maxima: readonly MaximumColumn[], not
   cell(network.name),
   cell(network.setup === null ? NO_FIGURE : whole(network.setup.steps)),
   cell(network.setup === null ? NO_FIGURE : three(network.setup.ms)),
-  cell(network.setup === null ? NO_FIGURE : three(network.setup.downMs)),
+  cell(network.setup === null ? NO_FIGURE : three(network.setup.tearDownMs)),
   ...maxima.map(({ of, title }) => cell(maximumMarkup(of(network), title, network.name, notes))),
 ];
 
-const maximumMarkup = (figure: Figure, key: string, network: string, notes: Notes): Markup =>
+const maximumMarkup = (figure: Estimate, key: string, network: string, notes: Notes): Markup =>
   isLeast(figure) ? html`${maximumText(figure)}` : figureMarkup(figure, key, network, notes);
 
 function control(summary: Summary): Markup {
@@ -169,7 +169,7 @@ const cannotSay = ({ generator }: Summary): Markup =>
         </ul>
       </section>`;
 
-const cannotTell = ({ cannotTell: items, testbed }: Summary): Markup =>
+const limitations = ({ limitations: items, testbed }: Summary): Markup =>
   html`<section aria-labelledby="limits">
     <h2 id="limits">What this testbed cannot tell</h2>
     ${
@@ -187,7 +187,7 @@ const reading = (summary: Summary): Markup =>
     <ul>
       <li>${latencyLegend(summary)}</li>
       <li>${verdictLegend(summary)}</li>
-      <li>A ratio compares trials of the same block, so that what slows a whole block cancels out.</li>
+      <li>A ratio compares slices of the same restart, so that what slows a whole restart cancels out.</li>
       <li>A dash is a figure that the samples cannot carry; its number leads to the reason.</li>
       <li>CPU time is of all CPUs that a side was given, over the recorded window, per answered request.</li>
     </ul>

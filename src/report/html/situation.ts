@@ -31,7 +31,7 @@ export interface Context {
 export function situationMarkup(situation: Situation, id: string, context: Context): Markup {
   const notes: Notes = { prefix: `${id}-note`, gaps: new Gaps() };
   const { summary } = context;
-  const table = latencyTable(situation, summary.blocks, notes);
+  const table = latencyTable(situation, summary.restarts, notes);
   const remarks = [...doubts(situation, summary), ...cellNotes(situation)];
   return html`<section aria-labelledby="${id}">
     <h2 id="${id}">${situationTitle(situation)}</h2>
@@ -53,7 +53,7 @@ export function situationMarkup(situation: Situation, id: string, context: Conte
     <div class="pair">${forest(situation, id, context)}${cpu(situation, id, context)}</div>
     ${percentiles(situation, id, context)} ${ratioDetails(situation, id, summary)} ${cpuDetails(situation)}
     <details>
-      <summary>Trials, samples and service time</summary>
+      <summary>Slices, samples and service time</summary>
       ${trialTable(situation)}
     </details>
   </section> `;
@@ -64,7 +64,7 @@ const ofMax = ({ rateOfMax }: Situation, reference: string): Markup =>
     ? NOTHING
     : html`<p class="quiet">${percent(rateOfMax)} of the maximum of ${reference}</p>`;
 
-function latencyTable({ rows }: Situation, blocks: number, notes: Notes): Markup {
+function latencyTable({ rows }: Situation, restarts: number, notes: Notes): Markup {
   const lowest = new Map(TABLE_KEYS.map((key) => [key, lowestOf(rows, key)]));
   return tableMarkup({
     caption: 'Latency in ms by percentile, lowest p99 first',
@@ -77,18 +77,18 @@ function latencyTable({ rows }: Situation, blocks: number, notes: Notes): Markup
     rows: rows.map((row) => [
       td(row.network.name),
       ...TABLE_KEYS.map((key) => latencyCell(row, key, lowest.get(key) ?? null, notes)),
-      td(verdictCell(row, blocks, notes), 'left'),
+      td(verdictCell(row, restarts, notes), 'left'),
     ]),
   });
 }
 
 /** Without a ratio there is no verdict, and the dash says why. */
-function verdictCell({ network, cell, isReference }: Row, blocks: number, notes: Notes): Markup {
+function verdictCell({ network, cell, isReference }: Row, restarts: number, notes: Notes): Markup {
   if (isReference) return html`reference`;
   const ratio = cell.ratioToReference[PRIMARY];
   return valueOf(ratio) === null
     ? figureMarkup(ratio, `${PRIMARY} ratio`, network.name, notes)
-    : verdictMarkup(cell.verdicts[PRIMARY], blocks);
+    : verdictMarkup(cell.verdicts[PRIMARY], restarts);
 }
 
 function lowestOf(rows: readonly Row[], key: LatencyKey): number | null {
@@ -119,7 +119,7 @@ function meter(value: number, lowest: number): Markup {
 function forest({ rows }: Situation, id: string, { reference, styles, summary }: Context): Markup {
   return plotMarkup(
     `${PRIMARY} against ${reference}`,
-    `Paired within blocks, 95 % intervals. Left of 1 is faster. Band: within ${percent(summary.margin)}.`,
+    `Paired within restarts, 95 % intervals. Left of 1 is faster. Band: within ${percent(summary.margin)}.`,
     `${id}-forest`,
     (svg, size) =>
       forestPlot(
@@ -170,12 +170,12 @@ const percentiles = (situation: Situation, id: string, { styles }: Context): Mar
     ),
   );
 
-function ratioDetails({ rows }: Situation, id: string, { reference, blocks }: Summary): Markup {
+function ratioDetails({ rows }: Situation, id: string, { reference, restarts }: Summary): Markup {
   const notes: Notes = { prefix: `${id}-ratio-note`, gaps: new Gaps() };
   const table = tableMarkup({
-    caption: `Latency as a ratio to ${reference}, paired within blocks`,
+    caption: `Latency as a ratio to ${reference}, paired within restarts`,
     columns: [{ title: html`Network` }, ...LATENCY_KEYS.map((key) => ({ title: html`${key}` }))],
-    rows: rows.filter((row) => !row.isReference).map((row) => ratioRow(row, blocks, notes)),
+    rows: rows.filter((row) => !row.isReference).map((row) => ratioRow(row, restarts, notes)),
   });
   return html`<details>
     <summary>Ratios at every percentile</summary>
@@ -183,11 +183,11 @@ function ratioDetails({ rows }: Situation, id: string, { reference, blocks }: Su
   </details>`;
 }
 
-const ratioRow = ({ network, cell }: Row, blocks: number, notes: Notes): readonly TableCell[] => [
+const ratioRow = ({ network, cell }: Row, restarts: number, notes: Notes): readonly TableCell[] => [
   td(network.name),
   ...LATENCY_KEYS.map((key) => {
     const ratio = figureMarkup(cell.ratioToReference[key], key, network.name, notes);
-    return td(html`${ratio}${verdictMarkup(cell.verdicts[key], blocks)}`);
+    return td(html`${ratio}${verdictMarkup(cell.verdicts[key], restarts)}`);
   }),
 ];
 
@@ -241,10 +241,10 @@ function trialTable({ rows }: Situation): Markup {
       );
     });
   return tableMarkup({
-    caption: 'Trials, requests answered, and service time in ms (from the actual send)',
+    caption: 'Slices, requests answered, and service time in ms (from the actual send)',
     columns: [
       'Network',
-      'trials',
+      'slices',
       'invalid',
       'failed',
       'samples',
@@ -252,15 +252,15 @@ function trialTable({ rows }: Situation): Markup {
       ...SERVICE_KEYS.map((key) => `service ${key}`),
     ]
       .map((title) => ({ title: html`${title}` }))
-      .concat([{ title: html`certificate` }]),
+      .concat([{ title: html`selfCheck` }]),
     rows: rows.map((row) => [
       td(row.network.name),
-      ...[row.cell.trials, row.cell.invalidTrials, row.cell.failedTrials, row.cell.samples].map((number) =>
+      ...[row.cell.slices, row.cell.invalidSlices, row.cell.failedSlices, row.cell.samples].map((number) =>
         td(whole(number)),
       ),
       td(whole(row.cell.achievedRps)),
       ...service(row),
-      td(row.cell.certificate.valid ? 'valid' : 'not valid'),
+      td(row.cell.selfCheck.valid ? 'valid' : 'not valid'),
     ]),
   });
 }

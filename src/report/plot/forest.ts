@@ -1,4 +1,4 @@
-import type { Figure } from '../../schema/index.js';
+import type { Estimate } from '../../schema/index.js';
 import type { Markup } from '../html/markup.js';
 import { interval, valueOf } from '../number.js';
 import { INK, LINE, tickText, type Size } from './frame.js';
@@ -9,7 +9,7 @@ import { drawSvg } from './svg.js';
 
 export interface ForestRow {
   readonly label: string;
-  readonly ratio: Figure | undefined;
+  readonly ratio: Estimate | undefined;
   /** The figure and what it means, in words. */
   readonly text: string;
   readonly style: NetworkStyle;
@@ -42,7 +42,7 @@ export function forestPlot({ id, title, axisName, margin, rows }: Forest, size: 
   });
 }
 
-function ends(figure: Figure | undefined): readonly number[] {
+function ends(figure: Estimate | undefined): readonly number[] {
   const value = valueOf(figure);
   if (value === null) return [];
   const bounds = interval(figure);

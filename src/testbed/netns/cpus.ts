@@ -1,4 +1,4 @@
-import { BarewireError } from '../../schema/index.js';
+import { machineError } from '../../schema/index.js';
 
 /** The CPUs of a kernel list such as `0-3,8`, ascending. */
 export function parseCpuList(list: string): number[] {
@@ -13,11 +13,11 @@ export function parseCpuList(list: string): number[] {
 export function allowedCpus(status: string): number[] {
   const list = /^Cpus_allowed_list:\s*(?<list>[\d,-]+)$/m.exec(status)?.groups?.['list'];
   if (list !== undefined) return parseCpuList(list);
-  throw new BarewireError('/proc/self/status does not say which CPUs this process may run on', {
-    code: 'missing-kernel-feature',
-    fault: 'machine',
-    hint: 'Mount /proc, and use Linux 2.6.24 or later.',
-  });
+  throw machineError(
+    'missing-kernel-feature',
+    '/proc/self/status does not say which CPUs this process may run on',
+    'Mount /proc, and use Linux 2.6.24 or later.',
+  );
 }
 
 export interface CpuShares {

@@ -1,4 +1,4 @@
-import { BarewireError } from '../../schema/index.js';
+import { machineError } from '../../schema/index.js';
 import type { TestbedOptions } from '../types.js';
 
 /**
@@ -8,9 +8,9 @@ import type { TestbedOptions } from '../types.js';
 export function hasIpv6({ ip = 4 }: Pick<TestbedOptions, 'ip'>, setting: string | null | undefined): boolean {
   const has = setting !== null && setting !== undefined;
   if (has || ip === 4) return has;
-  throw new BarewireError('This kernel has no IPv6.', {
-    code: 'missing-kernel-feature',
-    fault: 'machine',
-    hint: 'Boot without ipv6.disable=1, or measure over IPv4.',
-  });
+  throw machineError(
+    'missing-kernel-feature',
+    'This kernel has no IPv6.',
+    'Boot without ipv6.disable=1, or measure over IPv4.',
+  );
 }

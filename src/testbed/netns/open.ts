@@ -17,7 +17,7 @@ export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed
     const { files } = await machine.readFiles([STATUS, IPV6]);
     const cpus = shareCpus(allowedCpus(files[STATUS] ?? ''));
     const hosts = hostsOf(run, options, hasIpv6(options, files[IPV6]));
-    await machine.take(wireSteps(run, wire, hosts));
+    await machine.apply(wireSteps(run, wire, hosts));
     const ends = [hosts.client, hosts.server];
     await Promise.all(ends.map(({ name, dev }) => waitForCarrier(machine, [dev], hostNetns(run, name))));
     signal?.throwIfAborted();
@@ -48,7 +48,7 @@ async function withAgents({ run, hosts, machine, cpus }: Ground): Promise<Testbe
     run,
     client: host('client', client),
     server: host('server', server),
-    cannotTell: cannotTell(cpus),
+    limitations: limitations(cpus),
     // The hosts put themselves back while they still stand; then the ground goes, whatever they said.
     [Symbol.asyncDispose]: async () => {
       const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
@@ -73,7 +73,7 @@ function connect(run: string, role: HostRole): Promise<Machine> {
   return connectAgent({ run, host: role, netns }, { prefix });
 }
 
-function cannotTell({ client, server }: CpuShares): string[] {
+function limitations({ client, server }: CpuShares): string[] {
   const shared = client.some((cpu) => server.includes(cpu));
   return [
     'Both hosts share one kernel: its locks, caches and softirq time are common to client and server.',

@@ -1,4 +1,4 @@
-import type { NetHost } from '../../network/index.js';
+import type { NetworkHost } from '../../network/index.js';
 import { localMac, versionOf } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
 import type { HostRole, TestbedOptions, Wire } from '../types.js';
@@ -8,7 +8,7 @@ const ROLES: readonly HostRole[] = ['client', 'server'];
 
 export const hostNetns = (run: string, role: string): string => `bw-${run}-${role}`;
 
-type Hosts = Readonly<Record<HostRole, NetHost>>;
+type Hosts = Readonly<Record<HostRole, NetworkHost>>;
 
 /** Where the hosts are: of the benchmarking ranges of RFC 2544 and RFC 5180, the half that containers' subnets do not use. */
 const SEGMENTS = {
@@ -19,7 +19,7 @@ const SEGMENTS = {
 /** The two hosts on their wire. */
 export function hostsOf(run: string, { wire, ip = 4 }: TestbedOptions, ipv6 = true): Hosts {
   const { first, prefix } = SEGMENTS[ip];
-  const host = (role: HostRole, index: number): NetHost => ({
+  const host = (role: HostRole, index: number): NetworkHost => ({
     name: role,
     index,
     dev: DEV,
@@ -33,13 +33,13 @@ export function hostsOf(run: string, { wire, ip = 4 }: TestbedOptions, ipv6 = tr
 }
 
 /** The hosts as a network will see them, for printing steps that nobody takes. */
-export function plannedHosts(options: Pick<TestbedOptions, 'wire' | 'ip'>, run = 'dryrun'): NetHost[] {
+export function plannedHosts(options: Pick<TestbedOptions, 'wire' | 'ip'>, run = 'dryrun'): NetworkHost[] {
   const { client, server } = hostsOf(run, options);
   return [client, server];
 }
 
 /** What IPv6 is told on every link that a host will have. */
-export function ipv6Settings({ address }: NetHost): Readonly<Record<string, string>> {
+export function ipv6Settings({ address }: NetworkHost): Readonly<Record<string, string>> {
   // Duplicate address detection and router solicitations would count among the measured packets.
   return versionOf(address) === 4
     ? { disable_ipv6: '1' }
@@ -47,7 +47,7 @@ export function ipv6Settings({ address }: NetHost): Readonly<Record<string, stri
 }
 
 /** The addresses of a host's end of the wire. */
-export const wireAddresses = ({ address, prefix, index }: NetHost): string[] =>
+export const wireAddresses = ({ address, prefix, index }: NetworkHost): string[] =>
   versionOf(address) === 4
     ? [`${address}/${prefix}`]
     : // A router needs one of the link alone to ask for its neighbours from.
@@ -72,7 +72,7 @@ function namespace(run: string, role: HostRole): Step {
   };
 }
 
-const quietIpv6 = (run: string, host: NetHost): Step[] =>
+const quietIpv6 = (run: string, host: NetworkHost): Step[] =>
   Object.entries(ipv6Settings(host)).map(([name, value]) => ({
     why: `Keep IPv6 silent on every link that the ${host.name} will have.`,
     do: {
@@ -85,13 +85,13 @@ const quietIpv6 = (run: string, host: NetHost): Step[] =>
   }));
 
 function pairOfLinks(run: string, wire: Wire, { client, server }: Hosts): Step {
-  const end = ({ mac }: NetHost): string[] => ['address', mac, 'mtu', String(wire.mtu)];
+  const end = ({ mac }: NetworkHost): string[] => ['address', mac, 'mtu', String(wire.mtu)];
   const far = ['peer', 'name', DEV, ...end(server), 'netns', hostNetns(run, 'server')];
   const args = ['link', 'add', DEV, ...end(client), 'type', 'veth', ...far];
   return ip(hostNetns(run, 'client'), 'Make the wire: a pair of links, one end in each host.', args);
 }
 
-function switchOn(run: string, host: NetHost): Step[] {
+function switchOn(run: string, host: NetworkHost): Step[] {
   const netns = hostNetns(run, host.name);
   const give = (address: string): string[] => ['addr', 'add', address, 'dev', DEV];
   return [

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { HostPlan } from '../../network/index.js';
-import { BarewireError } from '../../schema/index.js';
+import { machineError } from '../../schema/index.js';
 import type { Host } from '../types.js';
 
 const neighbours = z.array(z.object({ lladdr: z.string().optional() }));
@@ -23,12 +23,9 @@ async function assertFreeOn({ machine, net }: Host, address: string): Promise<vo
   const { stdout } = await machine.run(['ip', '-j', 'neigh', 'show', 'to', address, 'dev', net.dev]);
   const owner = neighbours.parse(JSON.parse(stdout)).find(({ lladdr }) => lladdr !== undefined)?.lladdr;
   if (owner === undefined) return;
-  throw new BarewireError(
+  throw machineError(
+    'host-unsupported',
     `${address}, which a container would get on the segment of the ${machine.name}, belongs to ${owner}.`,
-    {
-      code: 'host-unsupported',
-      fault: 'machine',
-      hint: 'Measure networks with a subnet for each host there (flannel-*, ipvlan-l3), or use a segment without others.',
-    },
+    'Measure networks with a subnet for each host there (flannel-*, ipvlan-l3), or use a segment without others.',
   );
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { HostPlan } from '../../network/index.js';
-import { BarewireError } from '../../schema/index.js';
+import { machineError } from '../../schema/index.js';
 import type { Host } from '../types.js';
 
 const routeList = z.array(z.object({ dev: z.string(), protocol: z.string().optional() }));
@@ -30,12 +30,9 @@ async function assertKeeps({ machine }: Host): Promise<void> {
   const { files } = await machine.readFiles(advertised.map(({ setting }) => setting));
   const lost = advertised.find(({ setting }) => files[setting]?.trim() !== EVEN_AS_ROUTER);
   if (lost === undefined) return;
-  throw new BarewireError(
+  throw machineError(
+    'host-unsupported',
     `The ${machine.name} has its IPv6 default route over ${lost.dev} from a router's advertisement, and would lose it when it forwards.`,
-    {
-      code: 'host-unsupported',
-      fault: 'machine',
-      hint: `There: sysctl -w net.ipv6.conf.${lost.dev}.accept_ra=${EVEN_AS_ROUTER}; or measure networks that do not forward (macvlan, ipvlan).`,
-    },
+    `There: sysctl -w net.ipv6.conf.${lost.dev}.accept_ra=${EVEN_AS_ROUTER}; or measure networks that do not forward (macvlan, ipvlan).`,
   );
 }

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import type { Machine } from '../../machine/index.js';
-import type { IpVersion, NetHost } from '../../network/index.js';
-import { BarewireError } from '../../schema/index.js';
+import type { IpVersion, NetworkHost } from '../../network/index.js';
+import { type BarewireError, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 
 /** One end of the way between the hosts, before it is known which. */
-type Link = Pick<NetHost, 'dev' | 'address' | 'prefix' | 'mac' | 'mtu'>;
+type Link = Pick<NetworkHost, 'dev' | 'address' | 'prefix' | 'mac' | 'mtu'>;
 
 const linkList = z.array(
   z.object({
@@ -26,7 +26,7 @@ const routeList = z.array(
   z.object({ dev: z.string(), gateway: z.string().optional(), prefsrc: z.string().optional() }),
 );
 
-export interface End {
+export interface DataLinkEnd {
   readonly machine: Machine;
   /** The interface that the user named. */
   readonly dev: string | null;
@@ -41,9 +41,9 @@ export interface End {
  */
 export async function findDataLinks(
   ip: IpVersion,
-  client: End,
-  server: End,
-): Promise<Readonly<Record<HostRole, NetHost>>> {
+  client: DataLinkEnd,
+  server: DataLinkEnd,
+): Promise<Readonly<Record<HostRole, NetworkHost>>> {
   const atServer = await linksOf(server, ip);
   const known = atServer.filter(({ address }) => address === server.address);
   for (const end of [...known, ...atServer.filter(({ address }) => address !== server.address)]) {
@@ -57,7 +57,7 @@ export async function findDataLinks(
 }
 
 // Not `-4`: with it, ip leaves the MACs out.
-async function linksOf({ machine, dev }: End, ip: IpVersion): Promise<Link[]> {
+async function linksOf({ machine, dev }: DataLinkEnd, ip: IpVersion): Promise<Link[]> {
   const wanted = ip === 6 ? 'inet6' : 'inet';
   const links = linkList.parse(await json(machine, ['ip', '-j', 'addr', 'show', 'up', 'scope', 'global']));
   return links
@@ -72,7 +72,7 @@ async function linksOf({ machine, dev }: End, ip: IpVersion): Promise<Link[]> {
 }
 
 /** The link that packets to an address leave by, when it is a neighbour there; null otherwise. */
-async function wayTo(end: End, ip: IpVersion, { address }: Link): Promise<Link | null> {
+async function wayTo(end: DataLinkEnd, ip: IpVersion, { address }: Link): Promise<Link | null> {
   const { stdout, code } = await end.machine.run(['ip', '-j', 'route', 'get', address]);
   if (code !== 0) return null;
   const [route] = routeList.parse(JSON.parse(stdout));
@@ -84,28 +84,25 @@ async function wayTo(end: End, ip: IpVersion, { address }: Link): Promise<Link |
 async function json(machine: Machine, argv: readonly string[]): Promise<unknown> {
   const { code, stdout, stderr } = await machine.run(argv);
   if (code === 0) return JSON.parse(stdout);
-  throw new BarewireError(`${argv.join(' ')} failed on the ${machine.name}: ${stderr.trim()}`, {
-    code: 'process-failed',
-    fault: 'machine',
-    hint: 'Install iproute2 4.20 or later there.',
-  });
+  throw machineError(
+    'process-failed',
+    `${argv.join(' ')} failed on the ${machine.name}: ${stderr.trim()}`,
+    'Install iproute2 4.20 or later there.',
+  );
 }
 
 interface Sought {
   readonly ip: IpVersion;
-  readonly client: End;
-  readonly server: End;
+  readonly client: DataLinkEnd;
+  readonly server: DataLinkEnd;
 }
 
 function noWay({ ip, client, server }: Sought, atServer: readonly Link[]): BarewireError {
   const tried = atServer.map(({ dev, address }) => `${address} (${dev})`).join(', ');
   const named = [client, server].flatMap(({ dev }) => dev ?? []).join(' and ');
-  return new BarewireError(
+  return machineError(
+    'host-unsupported',
     `The client has no neighbour on the server${named === '' ? '' : ` over ${named}`}: tried ${tried === '' ? `none, since no interface there is up with an IPv${ip} address` : tried}.`,
-    {
-      code: 'host-unsupported',
-      fault: 'machine',
-      hint: 'Both hosts must have an interface on one layer-2 segment, with addresses in one subnet; name it by HOST/DEV.',
-    },
+    'Both hosts must have an interface on one layer-2 segment, with addresses in one subnet; name it by HOST/DEV.',
   );
 }

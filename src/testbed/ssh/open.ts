@@ -1,14 +1,14 @@
 import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
-import type { IpVersion, NetHost } from '../../network/index.js';
-import { BarewireError } from '../../schema/index.js';
+import type { IpVersion, NetworkHost } from '../../network/index.js';
+import { type BarewireError, machineError, userError } from '../../schema/index.js';
 import { allowedCpus } from '../netns/cpus.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
 import { assertKeepsRoutes } from './advertised-routes.js';
 import { assertFree } from './addresses.js';
 import { readBundle } from './bundle.js';
 import { findDataLinks } from './data-link.js';
-import { prepareFarHost, type FarHost } from './far-host.js';
-import { sshArgv, type Run } from './reach.js';
+import { prepareRemoteHost, type RemoteHost } from './remote-host.js';
+import { sshArgv, type SshRunOptions } from './ssh-connection.js';
 import { parseTarget, type SshTarget } from './target.js';
 
 const STATUS = '/proc/self/status';
@@ -31,8 +31,8 @@ export async function openSshTestbed(options: TestbedOptions): Promise<Testbed> 
   signal?.throwIfAborted();
   const bundle = await readBundle();
   const config = hosts.config ?? null;
-  const prepare = (role: HostRole): Promise<FarHost> =>
-    prepareFarHost(here, { destination: targets[role].destination, config }, bundle);
+  const prepare = (role: HostRole): Promise<RemoteHost> =>
+    prepareRemoteHost(here, { destination: targets[role].destination, config }, bundle);
   const [client, server] = await both(prepare('client'), prepare('server'));
   signal?.throwIfAborted();
   const machines = await connectBoth(run, { client, server });
@@ -46,7 +46,7 @@ export async function openSshTestbed(options: TestbedOptions): Promise<Testbed> 
 
 type Machines = Readonly<Record<HostRole, Machine>>;
 
-async function connectBoth(run: string, far: Readonly<Record<HostRole, FarHost>>): Promise<Machines> {
+async function connectBoth(run: string, far: Readonly<Record<HostRole, RemoteHost>>): Promise<Machines> {
   const connecting = [connect(run, 'client', far.client), connect(run, 'server', far.server)] as const;
   try {
     const [client, server] = await both(...connecting);
@@ -66,18 +66,21 @@ async function both<T>(...work: readonly [Promise<T>, Promise<T>]): Promise<[T, 
   return [client.value, server.value];
 }
 
-const here: Run = (argv, options) => runCommand(argv, { netns: null, ...options });
+const here: SshRunOptions = (argv, options) => runCommand(argv, { netns: null, ...options });
 
-function connect(run: string, role: HostRole, { reach, sudo, bundle }: FarHost): Promise<Machine> {
+function connect(run: string, role: HostRole, { reach, sudo, bundle }: RemoteHost): Promise<Machine> {
   const prefix = [...sshArgv(reach), 'exec', ...(sudo ? ['sudo', '-n'] : [])];
-  return connectAgent({ run, host: role, netns: null }, { prefix, throughShell: true, bundle, alone: true });
+  return connectAgent(
+    { run, host: role, netns: null },
+    { prefix, throughShell: true, bundle, standalone: true },
+  );
 }
 
 interface Reached {
   readonly run: string;
   readonly ip: IpVersion;
   readonly targets: Readonly<Record<HostRole, SshTarget>>;
-  readonly far: Readonly<Record<HostRole, FarHost>>;
+  readonly far: Readonly<Record<HostRole, RemoteHost>>;
 }
 
 async function assemble({ run, ip, targets, far }: Reached, machines: Machines): Promise<Testbed> {
@@ -95,11 +98,11 @@ async function assemble({ run, ip, targets, far }: Reached, machines: Machines):
     run,
     client,
     server,
-    cannotTell: [
+    limitations: [
       'Whatever else runs on these machines, and on the network between them, is part of what was measured.',
       'The clocks of the two machines are not compared: all latencies are taken on the client alone.',
     ],
-    vet: async (plans) => {
+    checkPlans: async (plans) => {
       await assertFree([client, server], plans);
       await assertKeepsRoutes([client, server], plans);
     },
@@ -112,7 +115,7 @@ async function assemble({ run, ip, targets, far }: Reached, machines: Machines):
   };
 }
 
-async function hostOf(role: HostRole, machine: Machine, net: NetHost): Promise<Host> {
+async function hostOf(role: HostRole, machine: Machine, net: NetworkHost): Promise<Host> {
   const { files } = await machine.readFiles([STATUS]);
   return { role, machine, net, cpus: allowedCpus(files[STATUS] ?? '') };
 }
@@ -123,16 +126,15 @@ async function requireTools(machine: Machine): Promise<void> {
   const missing = names.filter((_, at) => answers[at]?.answer === 'no');
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((name) => TOOLS[name] ?? name))];
-  throw new BarewireError(`The ${machine.name} does not have ${missing.join(', ')}.`, {
-    code: 'missing-tool',
-    fault: 'machine',
-    hint: `There, on Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${packages.join(' ')}`,
-  });
+  throw machineError(
+    'missing-tool',
+    `The ${machine.name} does not have ${missing.join(', ')}.`,
+    `There, on Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${packages.join(' ')}`,
+  );
 }
 
 const noHosts = (): BarewireError =>
-  new BarewireError('The ssh testbed needs two machines.', {
-    code: 'bad-input',
-    fault: 'user',
-    hint: 'Write --testbed ssh:CLIENT,SERVER with names that ssh knows.',
-  });
+  userError(
+    'The ssh testbed needs two machines.',
+    'Write --testbed ssh:CLIENT,SERVER with names that ssh knows.',
+  );

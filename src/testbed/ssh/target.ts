@@ -1,4 +1,4 @@
-import { BarewireError } from '../../schema/index.js';
+import { userError } from '../../schema/index.js';
 
 /** A machine as the user's ssh knows it, and the data interface where the user names one. */
 export interface SshTarget {
@@ -11,9 +11,8 @@ export function parseTarget(text: string): SshTarget {
   const { destination, dev } =
     /^(?<destination>[A-Za-z0-9_[][^\s/]*)(\/(?<dev>[^\s/]{1,15}))?$/.exec(text)?.groups ?? {};
   if (destination !== undefined) return { destination, dev: dev ?? null };
-  throw new BarewireError(`"${text}" is not a machine that ssh can reach.`, {
-    code: 'bad-input',
-    fault: 'user',
-    hint: 'Write HOST, USER@HOST or a name of ~/.ssh/config; /DEV after it names the data interface: db1/eth2.',
-  });
+  throw userError(
+    `"${text}" is not a machine that ssh can reach.`,
+    'Write HOST, USER@HOST or a name of ~/.ssh/config; /DEV after it names the data interface: db1/eth2.',
+  );
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectAgent, type AgentReach, type Exit, type Machine } from '../../machine/index.js';
-import { BarewireError, type Step } from '../../schema/index.js';
+import { connectAgent, type AgentTransport, type Exit, type Machine } from '../../machine/index.js';
+import { type BarewireError, type Step, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
-import { Console } from './console.js';
-import { READY_WORD, ROOTED_WORD, STARTED_WORD } from './init.js';
+import { Console } from '../../guest/console.js';
+import { READY_WORD, ROOTED_WORD, STARTED_WORD } from '../../guest/init.js';
 import { enterGuest } from './keys.js';
-import { groundNetns } from './plan.js';
-import { qemuArgv, type QemuPlan } from './qemu.js';
+import { baseNetns } from './plan.js';
+import { qemuArgv, type QemuPlan } from '../../guest/qemu.js';
 
 export interface GuestStart {
   readonly run: string;
@@ -74,7 +74,7 @@ async function limit(
 
 const enter = (
   { run, role, qemu }: GuestStart,
-  line: Pick<AgentReach, 'lastWords' | 'signal'>,
+  line: Pick<AgentTransport, 'lastWords' | 'signal'>,
 ): Promise<Machine> =>
   connectAgent(
     { run, host: role, netns: null },
@@ -85,29 +85,23 @@ const qemuStep = ({ run, role, qemu, pinnedTo }: GuestStart): Step => {
   const name = `qemu-${role}`;
   return {
     why: `Start the ${role}: a guest with a kernel of its own.`,
-    do: { kind: 'process', name, netns: groundNetns(run), argv: qemuArgv(qemu), cpus: pinnedTo },
+    do: { kind: 'process', name, netns: baseNetns(run), argv: qemuArgv(qemu), cpus: pinnedTo },
     undo: { kind: 'process', name },
   };
 };
 
 const died = (role: HostRole, { code, signal, stderrTail }: Exit, tail: string): BarewireError =>
-  new BarewireError(
+  machineError(
+    'process-failed',
     `The guest of the ${role} ended (${signal ?? `exit status ${String(code)}`})${said('QEMU', stderrTail)}${said('its console', tail)}`,
-    {
-      code: 'process-failed',
-      fault: 'machine',
-      hint: 'Its last words above say why: a kernel panic, a missing module, a wrong option; or memory that this machine does not have.',
-    },
+    'Its last words above say why: a kernel panic, a missing module, a wrong option; or memory that this machine does not have.',
   );
 
 const stuck = (role: HostRole, limitMs: number, tail: string): BarewireError =>
-  new BarewireError(
+  machineError(
+    'timed-out',
     `The guest of the ${role} was not ready within ${limitMs / 1_000} s${said('its console', tail)}`,
-    {
-      code: 'timed-out',
-      fault: 'machine',
-      hint: 'See what it waits for; give this machine more CPU time, or another kernel by the kernel option.',
-    },
+    'See what it waits for; give this machine more CPU time, or another kernel by the kernel option.',
   );
 
 const said = (who: string, words: string): string => (words === '' ? '' : `; ${who} said:\n${words}\n`);

@@ -1,24 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../../machine/index.js';
-import { BarewireError, type Step } from '../../schema/index.js';
+import { type Step, machineError } from '../../schema/index.js';
 import { sshOptions } from '../ssh/options.js';
 import type { HostRole } from '../types.js';
-import { groundFolder, groundNetns, guestFolder, managementLink, ROLES } from './plan.js';
+import { baseFolder, baseNetns, guestFolder, managementLink, ROLES } from './plan.js';
 
 /** A key to both guests and one of each guest, for this run alone; they go with the folder that the ground made. */
 export async function makeKeys(machine: Machine, run: string): Promise<void> {
-  await makeKey(machine, join(groundFolder(run), 'key'));
+  await makeKey(machine, join(baseFolder(run), 'key'));
   for (const role of ROLES) await makeKey(machine, hostKey(run, role));
   const publicKeys = await Promise.all(ROLES.map((role) => readFile(`${hostKey(run, role)}.pub`, 'utf8')));
   const content = ROLES.map((role, at) => `${alias(run, role)} ${publicKeys[at] ?? ''}`).join('');
-  await machine.take([knownHosts(run, content)]);
+  await machine.apply([knownHosts(run, content)]);
 }
 
 const hostKey = (run: string, role: HostRole): string => join(guestFolder(run, role), 'hostkey');
 /** What ssh calls the guest when it looks for its key: addresses are the same in every run. */
 const alias = (run: string, role: HostRole): string => `barewire-${run}-${role}`;
-const knownHostsPath = (run: string): string => join(groundFolder(run), 'known_hosts');
+const knownHostsPath = (run: string): string => join(baseFolder(run), 'known_hosts');
 
 const knownHosts = (run: string, content: string): Step => ({
   why: 'Say which keys the guests have.',
@@ -30,11 +30,11 @@ async function makeKey(machine: Machine, path: string): Promise<void> {
   const argv = ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'barewire', '-f', path];
   const { code, stderr } = await machine.run(argv);
   if (code === 0) return;
-  throw new BarewireError(`No key ${path} was made: ${stderr.trim()}`, {
-    code: 'process-failed',
-    fault: 'machine',
-    hint: 'Run ssh-keygen by hand to see why.',
-  });
+  throw machineError(
+    'process-failed',
+    `No key ${path} was made: ${stderr.trim()}`,
+    'Run ssh-keygen by hand to see why.',
+  );
 }
 
 /** A guest that stopped is noticed after three of these intervals. */
@@ -47,7 +47,7 @@ export function enterGuest(run: string, role: HostRole): string[] {
     GlobalKnownHostsFile: 'none',
     StrictHostKeyChecking: 'yes',
     HostKeyAlias: alias(run, role),
-    IdentityFile: join(groundFolder(run), 'key'),
+    IdentityFile: join(baseFolder(run), 'key'),
     IdentitiesOnly: 'yes',
     BatchMode: 'yes',
     ConnectTimeout: '20',
@@ -62,5 +62,5 @@ export function enterGuest(run: string, role: HostRole): string[] {
     `root@${managementLink(run, role).guest}`,
     'exec',
   ];
-  return ['nsenter', `--net=/run/netns/${groundNetns(run)}`, '--', ...ssh];
+  return ['nsenter', `--net=/run/netns/${baseNetns(run)}`, '--', ...ssh];
 }

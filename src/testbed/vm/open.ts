@@ -2,15 +2,15 @@ import { freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import { allowedCpus, shareCpus, type CpuShares } from '../netns/cpus.js';
 import { hostsOf } from '../netns/wire.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
-import { findAccelerator } from './accelerator.js';
-import { groundSteps } from './ground.js';
+import { findAccelerator } from '../../guest/accelerator.js';
+import { baseSteps } from './base.js';
 import { bootGuest } from './guest.js';
-import { initramfsFor } from './initramfs.js';
-import { findKernel, type Kernel } from './kernel.js';
+import { initramfsFor } from '../../guest/initramfs.js';
+import { findKernel, type Kernel } from '../../guest/kernel.js';
 import { makeKeys } from './keys.js';
 import { guestFolder, nicsOf } from './plan.js';
-import type { Accelerator } from './qemu.js';
-import { MEMORY_MIB, requireGuests } from './requirements.js';
+import type { Accelerator } from '../../guest/qemu.js';
+import { MEMORY_MIB, requireGuests } from '../../guest/requirements.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 const STATUS = '/proc/self/status';
@@ -30,7 +30,7 @@ export async function openVmTestbed(options: TestbedOptions): Promise<Testbed> {
   }
 }
 
-interface Ground {
+interface VmBase {
   readonly machine: Machine;
   readonly run: string;
   readonly options: TestbedOptions;
@@ -41,7 +41,7 @@ interface Ground {
 }
 
 /** Everything but the guests themselves. */
-async function prepare(machine: Machine, run: string, options: TestbedOptions): Promise<Ground> {
+async function prepare(machine: Machine, run: string, options: TestbedOptions): Promise<VmBase> {
   const { signal } = options;
   const busybox = await requireGuests(machine);
   const kernel = await findKernel(machine, { image: options.kernel ?? null, ...(signal && { signal }) });
@@ -52,7 +52,7 @@ async function prepare(machine: Machine, run: string, options: TestbedOptions): 
   const hosts = hostsOf(run, options);
   const ipv6 = files[IPV6] !== null;
   const { wire } = options;
-  await machine.take(groundSteps({ run, wire, hosts, kernel, queues: shares.count, ipv6 }));
+  await machine.apply(baseSteps({ run, wire, hosts, kernel, queues: shares.count, ipv6 }));
   await makeKeys(machine, run);
   return { machine, run, options, kernel, initramfs, accelerator, shares };
 }
@@ -73,7 +73,7 @@ function guestCpus(shares: CpuShares): GuestCpus {
   return { count: Math.min(count, MOST_CPUS), pinnedTo: shares };
 }
 
-async function withGuests(ground: Ground): Promise<Testbed> {
+async function withGuests(ground: VmBase): Promise<Testbed> {
   const { machine, run, options, accelerator, shares } = ground;
   const hosts = hostsOf(run, options);
   const [client, server] = await bootBoth(ground);
@@ -88,7 +88,7 @@ async function withGuests(ground: Ground): Promise<Testbed> {
     run,
     client: host('client', client),
     server: host('server', server),
-    cannotTell: cannotTell(accelerator, shares),
+    limitations: limitations(accelerator, shares),
     emulated: accelerator === 'tcg',
     // The agents say whether they could put their guests back; then the ground goes, whatever they said.
     [Symbol.asyncDispose]: async () => {
@@ -100,7 +100,7 @@ async function withGuests(ground: Ground): Promise<Testbed> {
 }
 
 /** Both at once. When one fails, the other is given up. */
-async function bootBoth(ground: Ground): Promise<[Machine, Machine]> {
+async function bootBoth(ground: VmBase): Promise<[Machine, Machine]> {
   const failed = new AbortController();
   const { signal } = ground.options;
   const either = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
@@ -116,7 +116,7 @@ async function bootBoth(ground: Ground): Promise<[Machine, Machine]> {
   throw failed.signal.reason;
 }
 
-function boot(ground: Ground, role: HostRole, signal: AbortSignal): Promise<Machine> {
+function boot(ground: VmBase, role: HostRole, signal: AbortSignal): Promise<Machine> {
   const { machine, run, options, kernel, initramfs, accelerator, shares } = ground;
   const host = hostsOf(run, options)[role];
   const qemu = {
@@ -131,7 +131,7 @@ function boot(ground: Ground, role: HostRole, signal: AbortSignal): Promise<Mach
   return bootGuest(machine, { run, role, qemu, pinnedTo: shares.pinnedTo[role], signal });
 }
 
-function cannotTell(accelerator: Accelerator, { pinnedTo }: GuestCpus): string[] {
+function limitations(accelerator: Accelerator, { pinnedTo }: GuestCpus): string[] {
   const emulated =
     'The guests are emulated (QEMU without KVM): times are those of an emulator, and no ratio of them is offered; what is told is that each network works, what it sets up and which way its packets take.';
   return [

@@ -1,14 +1,14 @@
-import { localMac, type NetHost } from '../../network/index.js';
+import { localMac, type NetworkHost } from '../../network/index.js';
 import type { HostRole, Wire } from '../types.js';
-import type { NicPlan } from './qemu.js';
+import type { NicPlan } from '../../guest/qemu.js';
 
 export const ROLES = ['client', 'server'] as const satisfies HostRole[];
 
 /** Where QEMU stands, with the taps of both guests: a namespace of the run, so that the machine's own is not touched. */
-export const groundNetns = (run: string): string => `bw-${run}-vm`;
+export const baseNetns = (run: string): string => `bw-${run}-vm`;
 /** Both guests' files, and the keys to them. */
-export const groundFolder = (run: string): string => `/run/barewire/${run}-vm`;
-export const guestFolder = (run: string, role: HostRole): string => `${groundFolder(run)}/${role}`;
+export const baseFolder = (run: string): string => `/run/barewire/${run}-vm`;
+export const guestFolder = (run: string, role: HostRole): string => `${baseFolder(run)}/${role}`;
 
 export const WIRE_BRIDGE = 'wire';
 export const dataTap = (role: HostRole): string => `wire-${role}`;
@@ -38,7 +38,13 @@ export function managementLink(run: string, role: HostRole): ManagementLink {
 }
 
 /** The data NIC first: the kernel finds them in this order. */
-export function nicsOf(run: string, { mac }: NetHost, role: HostRole, wire: Wire, queues: number): NicPlan[] {
+export function nicsOf(
+  run: string,
+  { mac }: NetworkHost,
+  role: HostRole,
+  wire: Wire,
+  queues: number,
+): NicPlan[] {
   const management = managementLink(run, role);
   return [
     { tap: dataTap(role), mac, mtu: wire.mtu, queues },

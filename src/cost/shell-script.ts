@@ -1,0 +1,157 @@
+import { findNetwork, type HostPlan, type NetworkHost } from '../network/index.js';
+import type { Step, WorkloadName } from '../schema/index.js';
+import { SERVER_PORT, serverSteps, workload } from '../server/index.js';
+import { hostNetns, hostsOf, wireSteps } from '../testbed/index.js';
+import { inside, shellOf } from './shell.js';
+
+/** Names in the guest: it is alone there, and the same names make the same hashes in every run. */
+const RUN = 'cost';
+const SERVER = '/run/server';
+const LOAD = '/run/load';
+const WIRE = { mtu: 1500, rateMbps: null };
+/** Idle time passes at once in the guest, and what the kernel puts off for later is done by then. */
+const SETTLE = 'sleep 3';
+
+/** A network in the guest, as the scripts that raise it and load it: the netns testbed with its steps taken by a shell. */
+export interface ShellScript {
+  /** Names each driver that the network needs and the guest's kernel has not, a line for each. */
+  readonly lacks: string;
+  /** Raises the wire and what hosts must know of each other, and prints it, a line for each host. */
+  readonly introduce: string;
+  readonly up: string;
+  /** The packet counters of every device in the two hosts and their containers, one JSON text a line. */
+  readonly counters: string;
+  /** The devices that must carry every packet, by the line of `counters` that they stand in. */
+  readonly through: readonly { readonly place: number; readonly link: string }[];
+  /** Those that must carry none. */
+  readonly around: readonly { readonly place: number; readonly link: string }[];
+  /** Runs the client to its end and prints what it says. */
+  load(load: CostLoad): string;
+  /** Starts the client, and returns in the middle of its load. */
+  begin(load: CostLoad): string;
+  /** Ends the client. */
+  readonly end: string;
+}
+
+export interface CostLoad {
+  readonly workload: WorkloadName;
+  readonly connections: number;
+  readonly requests: number;
+}
+
+/** `introduced` is what the hosts said of themselves. */
+export function shellScriptOf(name: string, introduced: ExchangedKeys = []): ShellScript {
+  const hosts = hostsOf(RUN, { wire: WIRE });
+  const [client, server] = plansOf(name, [
+    known(hosts.client, introduced[0]),
+    known(hosts.server, introduced[1]),
+  ]);
+  const places = [client, server].flatMap((plan) =>
+    [...new Set([hostNetns(RUN, plan.host), homeOf(plan)])].map((netns) => ({ plan, netns })),
+  );
+  const find = (plan: HostPlan, kind: 'path' | 'bypass') =>
+    plan[kind].map(({ netns, link }) => ({
+      place: places.findIndex((each) => each.netns === (netns ?? hostNetns(RUN, plan.host))),
+      link,
+    }));
+  const h2load = ({ workload: what, connections, requests }: CostLoad): string =>
+    `${inside(homeOf(client))}h2load --h1 -n ${requests} -c ${connections} ` +
+    `http://${server.container.address}:${SERVER_PORT}${workload(what).path} > ${LOAD} 2>&1`;
+  return {
+    lacks: lacksScript(name),
+    introduce: [
+      KNOWN_NEIGHBOURS,
+      ...wireSteps(RUN, WIRE, hosts).map((step) => shellOf(step, null)),
+      ...[client, server].flatMap(introduction),
+    ].join('\n'),
+    up: upScript(client, server),
+    counters: places.map(({ netns }) => `${inside(netns)}ip -s -j link | tr -d '\\n'; echo`).join('\n'),
+    through: [client, server].flatMap((plan) => find(plan, 'path')),
+    around: [client, server].flatMap((plan) => find(plan, 'bypass')),
+    load: (load) => `${h2load(load)}; cat ${LOAD}`,
+    begin: (load) => beginScript(`${h2load(load)} &`),
+    end: `kill -9 $(cat ${LOAD}.pid) 2> /dev/null\n${SETTLE}`,
+  };
+}
+
+export type ExchangedKeys = readonly (string | undefined)[];
+
+const known = (host: NetworkHost, publicKey: string | undefined): NetworkHost =>
+  publicKey === undefined ? host : { ...host, publicKey };
+
+function plansOf(name: string, hosts: readonly NetworkHost[]): [HostPlan, HostPlan] {
+  const [client, server] = findNetwork(name).plan({ run: RUN, hosts });
+  if (client === undefined || server === undefined) throw new TypeError(`${name} plans for no two hosts`);
+  return [client, server];
+}
+
+const lacksScript = (name: string): string =>
+  findNetwork(name)
+    .requires.flatMap((each) => (each.kind === 'link-type' ? [each.type] : []))
+    .map((type) => `modprobe -q ${type} || echo ${type}`)
+    .concat('true')
+    .join('\n');
+
+/** What a host makes before its peers, and what it then says of itself. */
+const introduction = (plan: HostPlan): string[] => {
+  if (plan.keyExchange === undefined) return [];
+  const { steps, query } = plan.keyExchange;
+  return [...onHost(plan, plan.steps.slice(0, steps)), inside(hostNetns(RUN, plan.host)) + query.join(' ')];
+};
+
+const onHost = ({ host }: HostPlan, steps: readonly Step[]): string[] =>
+  steps.map((step) => shellOf(step, hostNetns(RUN, host)));
+
+const homeOf = ({ host, container }: HostPlan): string => container.netns ?? hostNetns(RUN, host);
+
+function upScript(client: HostPlan, server: HostPlan): string {
+  const address = server.container.address;
+  const request = { dir: SERVER, address, port: SERVER_PORT, cpus: [], netns: homeOf(server) };
+  const { files, nginx } = serverSteps(request);
+  return [
+    ...[client, server].flatMap((plan) => onHost(plan, plan.steps.slice(plan.keyExchange?.steps ?? 0))),
+    ...[...files, nginx].map((step) => shellOf(step, null)),
+    SETTLE,
+    // With it the neighbours know each other; what does not work is said here, and not by a client that waits.
+    `${inside(homeOf(client))}ping -q -c 1 -W 2 ${address} || { echo ${address} does not answer; exit 1; }`,
+  ].join('\n');
+}
+
+/**
+ * A program that is read from the machine's disk starts whenever that answers, which the guest's clock knows nothing of: the load runs when
+ * the client's packets tell so.
+ */
+const beginScript = (client: string): string => `${client}
+pid=$!
+echo $pid > ${LOAD}.pid
+packets() { awk '{ sum += $3 } END { print sum + 0 }' /proc/$pid/net/dev; }
+wanted=0
+for attempt in $(seq 300); do
+  seen=$(packets) || break
+  # Until nsenter has become the client, these are the packets of another place.
+  read name < /proc/$pid/comm
+  if [ "$name" = h2load ]; then
+    [ $wanted -gt 0 ] || wanted=$((seen + ${RUNNING_PACKETS}))
+    [ $seen -lt $wanted ] || exit 0
+  fi
+  sleep 0.01
+done
+echo the client did not come to its load
+cat ${LOAD}
+exit 1`;
+
+/** Beyond the packets that open the most connections. */
+const RUNNING_PACKETS = 4_000;
+
+/**
+ * A neighbour that was not heard of for 30 s is used by a slower way for the next 5 s (neigh_resolve_output in net/core/neighbour.c). Under
+ * load that is seldom, but idle time passes at once here, so that it would be half of all runs.
+ */
+const KNOWN_NEIGHBOURS = 'echo 86400000 > /proc/sys/net/ipv4/neigh/default/base_reachable_time_ms';
+
+/** Takes away what is there of any network. */
+export const DOWN = `pid=$(cat ${SERVER}/nginx.pid 2> /dev/null) && kill $pid
+${SETTLE}
+for place in /run/netns/*; do [ ! -e $place ] || ip netns del \${place##*/}; done
+rm -rf ${SERVER}
+${SETTLE}`;

@@ -1,0 +1,48 @@
+import { accessSync, constants } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Machine } from '../machine/index.js';
+import { Console } from './console.js';
+import { PROBE_WORD } from './init.js';
+import type { Kernel } from './kernel.js';
+import { qemuArgv, type Accelerator } from './qemu.js';
+
+/** KVM boots to the probe's word in about one second; a guest on a KVM that does not work says nothing, for ever. */
+const PROBE_MS = 4_000;
+
+/**
+ * `kvm` only where a guest has just run on it: /dev/kvm can be there, answer its version, and hang every guest, as nested
+ * virtualisation that is switched off halfway does.
+ */
+export async function findAccelerator(
+  machine: Machine,
+  kernel: Kernel,
+  initramfs: string,
+): Promise<Accelerator> {
+  if (!mayUseKvm()) return 'tcg';
+  const argv = qemuArgv({
+    accelerator: 'kvm',
+    cpus: 2,
+    memoryMiB: 256,
+    kernel,
+    initramfs,
+    own: 'probe',
+    nics: [],
+  });
+  await using probe = await machine.start({
+    why: 'See whether guests run on this KVM.',
+    do: { kind: 'process', name: 'qemu-probe', netns: null, argv, cpus: [] },
+    undo: { kind: 'process', name: 'qemu-probe' },
+  });
+  const proved = new Console(probe).said(PROBE_WORD).then(() => true);
+  const failed = Promise.race([probe.exited, sleep(PROBE_MS)]).then(() => false);
+  return (await Promise.race([proved, failed])) ? 'kvm' : 'tcg';
+}
+
+function mayUseKvm(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

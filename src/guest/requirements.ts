@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { arch } from 'node:os';
+import type { Machine } from '../machine/index.js';
+import { type BarewireError, machineError } from '../schema/index.js';
+import { QEMU, TRANSLATION_MIB } from './qemu.js';
+
+/** Debian's package of each program that guests need. */
+const TOOLS: Readonly<Record<string, string>> = {
+  [QEMU]: 'qemu-system-x86',
+  modprobe: 'kmod',
+  depmod: 'kmod',
+  cpio: 'cpio',
+  gzip: 'gzip',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+  sshd: 'openssh-server',
+};
+const BUSYBOXES = ['/usr/bin/busybox', '/bin/busybox'];
+
+export const MEMORY_MIB = 1_024;
+/** For what else QEMU needs, and so that the machine keeps some. */
+const MARGIN_MIB = 512;
+
+const ALL_TOOLS = Object.keys(TOOLS);
+/** What a guest without ssh needs. */
+export const SINGLE_GUEST_TOOLS = ALL_TOOLS.filter((tool) => !tool.startsWith('ssh'));
+
+export interface GuestNeeds {
+  readonly guests?: number;
+  readonly tools?: readonly string[];
+}
+
+/** The path of busybox. Throws before anything is changed where this machine cannot run the guests. */
+export async function requireGuests(
+  machine: Machine,
+  { guests = 2, tools = ALL_TOOLS }: GuestNeeds = {},
+): Promise<string> {
+  if (arch() !== 'x64') throw cannot(`this machine is ${arch()}`, 'Guests need an x86-64 machine.');
+  const busybox = BUSYBOXES.find((path) => existsSync(path));
+  const missing = await missingTools(machine, tools);
+  if (missing.length > 0 || busybox === undefined) throw toolsMissing(missing, busybox);
+  const { files } = await machine.readFiles(['/proc/meminfo']);
+  const kib = /^MemAvailable:\s+(?<kib>\d+) kB$/m.exec(files['/proc/meminfo'] ?? '')?.groups?.['kib'];
+  const availableMiB = Math.floor(Number(kib ?? Infinity) / 1_024);
+  const neededMiB = guests * (MEMORY_MIB + TRANSLATION_MIB) + MARGIN_MIB;
+  if (availableMiB < neededMiB)
+    throw cannot(
+      `${availableMiB} MiB of memory are free, ${guests} guests need ${neededMiB}`,
+      'End what uses memory, or do without guests.',
+    );
+  return busybox;
+}
+
+async function missingTools(machine: Machine, names: readonly string[]): Promise<string[]> {
+  const answers = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
+  return names.filter((_, at) => answers[at]?.answer === 'no');
+}
+
+function toolsMissing(missing: readonly string[], busybox: string | undefined): BarewireError {
+  const names = [...missing, ...(busybox === undefined ? ['busybox'] : [])];
+  const packages = names.map((name) => TOOLS[name] ?? 'busybox-static');
+  return machineError(
+    'missing-tool',
+    `A guest needs ${names.join(', ')}, which this machine does not have.`,
+    `On Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${[...new Set(packages)].join(' ')}`,
+  );
+}
+
+const cannot = (why: string, hint: string): BarewireError =>
+  machineError('missing-kernel-feature', `Guests cannot run here: ${why}.`, hint);

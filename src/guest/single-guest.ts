@@ -1,0 +1,201 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Exit, Machine, RunningProcess } from '../machine/index.js';
+import { type BarewireError, type Step, machineError } from '../schema/index.js';
+import { GUEST, startOf } from './init.js';
+import { initramfsFor } from './initramfs.js';
+import { findKernel, type Kernel } from './kernel.js';
+import { Monitor } from './monitor.js';
+import { qemuArgv } from './qemu.js';
+import { SINGLE_GUEST_TOOLS, MEMORY_MIB, requireGuests } from './requirements.js';
+
+export interface SingleGuestPlan {
+  readonly run: string;
+  /** Tells one guest of a run from another. */
+  readonly name: string;
+  /** A bzImage; null takes this machine's own kernel where it will do, else Debian's. */
+  readonly kernel: string | null;
+  readonly signal: AbortSignal;
+}
+
+/** A guest of one emulated CPU, without a NIC, whose clock counts instructions. It ends with the machine that started it. */
+export interface SingleGuest extends AsyncDisposable {
+  /** Its kernel's version. */
+  readonly kernel: string;
+  /** A folder of this machine that the guest has at `GUEST_SHARE`. */
+  readonly share: string;
+  /** Runs a shell script in it, and gives what it printed. Throws `step-failed` with that where its status is not 0. */
+  run(script: string): Promise<string>;
+  /** A command to QEMU. */
+  monitor(command: string): Promise<void>;
+}
+
+export const GUEST_SHARE = '/share';
+const READY = '@ready';
+const BOOT_LIMIT_MS = 120_000;
+/** A script that takes longer waits for something that will not come. */
+const SCRIPT_LIMIT_MS = 180_000;
+
+/** @throws BarewireError `missing-tool`, `missing-kernel-feature`, or `process-failed` with the guest's last words. */
+export async function bootSingleGuest(machine: Machine, plan: SingleGuestPlan): Promise<SingleGuest> {
+  const busybox = await requireGuests(machine, { guests: 1, tools: SINGLE_GUEST_TOOLS });
+  const kernel = await findKernel(machine, { image: plan.kernel, signal: plan.signal });
+  const initramfs = await initramfsFor(machine, kernel, busybox, plan.signal);
+  const folder = `/run/barewire/${plan.run}-${plan.name}`;
+  await machine.apply(fileSteps(folder, kernel));
+  const monitor = join(folder, 'monitor');
+  const argv = qemuArgv({
+    accelerator: 'counting',
+    cpus: 1,
+    memoryMiB: MEMORY_MIB,
+    kernel,
+    initramfs,
+    own: join(folder, 'own'),
+    share: join(folder, 'share'),
+    monitor,
+    nics: [],
+  });
+  const guest = await machine.start({
+    why: `Start a guest that counts instructions, with kernel ${kernel.version}.`,
+    do: { kind: 'process', name: `qemu-${plan.name}`, netns: null, argv, cpus: [] },
+    undo: { kind: 'process', name: `qemu-${plan.name}` },
+  });
+  const talk = new Talk(guest, plan.signal);
+  await talk.hear(READY, BOOT_LIMIT_MS);
+  return openGuest(talk, kernel, join(folder, 'share'), await Monitor.connect(monitor));
+}
+
+function openGuest(talk: Talk, kernel: Kernel, share: string, monitor: Monitor): SingleGuest {
+  let scripts = 0;
+  return {
+    kernel: kernel.version,
+    share,
+    run: async (script) => {
+      const name = String(++scripts);
+      await writeFile(join(share, `${name}.sh`), script);
+      await talk.say(name);
+      const status = await talk.hear(`@${name} `, SCRIPT_LIMIT_MS);
+      const output = await readFile(join(share, `${name}.out`), 'utf8');
+      if (status === '0') return output;
+      throw failed(status, output);
+    },
+    monitor: (command) => monitor.command(command),
+    [Symbol.asyncDispose]: async () => {
+      await monitor[Symbol.asyncDispose]();
+      await talk[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The console of a guest, which says what it finished, and is told what to do. */
+class Talk implements AsyncDisposable {
+  readonly #guest: RunningProcess;
+  readonly #signal: AbortSignal;
+  readonly #heard: string[] = [];
+
+  constructor(guest: RunningProcess, signal: AbortSignal) {
+    this.#guest = guest;
+    this.#signal = signal;
+  }
+
+  say(line: string): Promise<void> {
+    return this.#guest.writeLine(line);
+  }
+
+  /** What follows `start` in the next line that begins with it, or has it after words of the firmware. */
+  async hear(start: string, limitMs: number): Promise<string> {
+    const heard = new AbortController();
+    try {
+      return await Promise.race([this.#find(start), this.#ended(), this.#late(limitMs, heard.signal)]);
+    } finally {
+      heard.abort();
+    }
+  }
+
+  async #ended(): Promise<never> {
+    throw died(await this.#guest.exited, this.#heard);
+  }
+
+  /** Rejects when the time is over, and with the signal's reason when that comes first. */
+  async #late(limitMs: number, heard: AbortSignal): Promise<never> {
+    const signal = AbortSignal.any([this.#signal, heard]);
+    await sleep(limitMs, undefined, { ref: false, signal }).catch(() => undefined);
+    this.#signal.throwIfAborted();
+    throw stuck(limitMs, this.#heard);
+  }
+
+  async #find(start: string): Promise<string> {
+    for (;;) {
+      const line = await this.#guest.readLine();
+      // The end is told by the process.
+      if (line === null) return new Promise(() => undefined);
+      const at = line.indexOf(start);
+      if (at >= 0) return line.slice(at + start.length).trim();
+      this.#heard.push(line);
+      this.#heard.splice(0, this.#heard.length - 20);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve(this.#guest[Symbol.asyncDispose]());
+  }
+}
+
+/** One script after another, as the console names them; what they print goes to files, since the console is slow. */
+const START = `stty() { ${GUEST}/busybox stty "$@"; }
+mkdir -p ${GUEST_SHARE}
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 share ${GUEST_SHARE}
+ip link set lo up
+dmesg -n 1
+stty -F /dev/ttyS0 -echo
+echo ${READY}
+while read -r name; do
+  /bin/sh ${GUEST_SHARE}/$name.sh > ${GUEST_SHARE}/$name.out 2>&1
+  echo "@$name $?"
+done < /dev/ttyS0
+`;
+
+function fileSteps(folder: string, kernel: Kernel): Step[] {
+  const modules = join(kernel.root, 'lib/modules', kernel.version);
+  const directory = (path: string, undo: Step['undo']): Step => ({
+    why: "Make a place for the guest's files.",
+    do: { kind: 'directory', path },
+    undo,
+  });
+  return [
+    directory(folder, { kind: 'directory', path: folder }),
+    directory(`${folder}/own`, null),
+    directory(`${folder}/share`, null),
+    {
+      why: 'Say how the guest starts.',
+      do: {
+        kind: 'file',
+        path: `${folder}/own/start`,
+        content: startOf({ modules, version: kernel.version }) + START,
+      },
+      undo: null,
+    },
+  ];
+}
+
+const failed = (status: string, output: string): BarewireError =>
+  machineError(
+    'step-failed',
+    output.trim().split('\n').slice(-3).join(' / ') || `A script in the guest ended with ${status}`,
+    'This is what the guest said; its kernel may lack what the network needs.',
+  );
+
+const died = ({ code, signal, stderrTail }: Exit, heard: readonly string[]): BarewireError =>
+  machineError(
+    'process-failed',
+    `The guest ended (${signal ?? `exit status ${String(code)}`}). ${[stderrTail, ...heard].join('\n')}`.trim(),
+    'Its last words say why: a kernel panic, an option that this QEMU does not know, or too little memory.',
+  );
+
+const stuck = (limitMs: number, heard: readonly string[]): BarewireError =>
+  machineError(
+    'timed-out',
+    `The guest did not answer within ${limitMs / 1_000} s. ${heard.join('\n')}`.trim(),
+    'Give this machine more CPU time, or another kernel by the kernel option.',
+  );

@@ -1,0 +1,124 @@
+import {
+  closeFd,
+  connectTo,
+  EINPROGRESS,
+  type Epoll,
+  socketAddress,
+  socketError,
+  SyscallError,
+  tcpSocket,
+  type SocketAddress,
+} from '../../linux/index.js';
+import type { LoadPlan } from '../../schema/index.js';
+import { Opener } from './opener.js';
+import type { Share } from './pacer.js';
+import { Pending } from './pending.js';
+import { Sources } from './sources.js';
+
+export const CLOSED = 0;
+export const OPENING = 1;
+export const FREE = 2;
+export const BUSY = 3;
+
+/** The sockets of one thread, by number, in flat arrays. */
+export class Connections implements Disposable {
+  readonly fd: Int32Array;
+  readonly state: Uint8Array;
+  readonly opener: Opener;
+  /** Those that are opening, longest first, and since when. */
+  readonly opening: Pending;
+  readonly openedNs: Float64Array;
+  openingCount = 0;
+  /** How many were open once, or failed once: the start waits for all. */
+  triedCount = 0;
+  readonly #tried: Uint8Array;
+  readonly #hasAnswered: Uint8Array;
+  readonly #epoll: Epoll;
+  readonly #target: SocketAddress;
+  readonly #sources: Sources;
+
+  constructor(plan: LoadPlan, share: Share, epoll: Epoll) {
+    const { connections } = share;
+    this.fd = new Int32Array(connections).fill(-1);
+    this.state = new Uint8Array(connections);
+    this.opener = new Opener(connections);
+    this.opening = new Pending(connections);
+    this.openedNs = new Float64Array(connections);
+    this.#tried = new Uint8Array(connections);
+    this.#hasAnswered = new Uint8Array(connections);
+    this.#epoll = epoll;
+    this.#target = socketAddress(plan.target.address, plan.target.port);
+    this.#sources = new Sources(plan, share, this.#target);
+    for (let c = 0; c < connections; c++) this.opener.soon(c);
+  }
+
+  /** Begins to open `c`; an event tells how it goes on. Returns errno when it cannot even begin. */
+  begin(c: number, nowNs: number): number {
+    try {
+      this.fd[c] = tcpSocket(this.#target.family);
+      this.#sources.bind(this.fd[c], c);
+      const errno = connectTo(this.fd[c], this.#target);
+      if (errno !== 0 && errno !== EINPROGRESS) return errno;
+      this.#epoll.add(this.fd[c], c);
+    } catch (error) {
+      if (error instanceof SyscallError) return error.errno;
+      throw error;
+    }
+    this.state[c] = OPENING;
+    this.openedNs[c] = nowNs;
+    this.opening.add(c);
+    this.openingCount++;
+    return 0;
+  }
+
+  /** An opening connection had an event: 0 when it is open now, else errno. */
+  finish(c: number): number {
+    this.#leaveOpening(c);
+    this.state[c] = FREE;
+    this.#hasAnswered[c] = 0;
+    this.#markTried(c);
+    return socketError(this.fd[c]!);
+  }
+
+  /** The answer on `c` is in. */
+  answered(c: number): void {
+    this.state[c] = FREE;
+    this.#hasAnswered[c] = 1;
+  }
+
+  /** Closes `c`, and opens it again: at once when it was of use, else after a while. */
+  reopen(c: number, nowNs: number): void {
+    if (this.#hasAnswered[c] === 1) this.opener.soon(c);
+    else this.opener.later(c, nowNs);
+    this.#close(c);
+  }
+
+  #close(c: number): void {
+    if (this.state[c] === OPENING) this.#leaveOpening(c);
+    if (this.fd[c]! >= 0) closeFd(this.fd[c]!);
+    this.fd[c] = -1;
+    this.state[c] = CLOSED;
+    this.#hasAnswered[c] = 0;
+    this.#markTried(c);
+  }
+
+  /** Times given before count from another zero: what was `ns` is 0 now. */
+  zeroAt(ns: number): void {
+    this.openedNs.forEach((opened, c, all) => (all[c] = opened - ns));
+    this.opener.zeroAt(ns);
+  }
+
+  #leaveOpening(c: number): void {
+    this.opening.remove(c);
+    this.openingCount--;
+  }
+
+  #markTried(c: number): void {
+    this.triedCount += 1 - this.#tried[c]!;
+    this.#tried[c] = 1;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.fd) if (fd >= 0) closeFd(fd);
+  }
+}

@@ -1,0 +1,217 @@
+import { EAGAIN, lastErrno, mapMemory, receive, send } from '../../linux/index.js';
+import type { ErrorKind, LoadPlan } from '../../schema/index.js';
+import { ResponseParser, MALFORMED, MORE, WHOLE } from './response-parser.js';
+import { BUSY, FREE, type Connections } from './connections.js';
+import type { Pacer } from './pacer.js';
+import type { IdlePolicy } from './idle-policy.js';
+import { Pending } from './pending.js';
+import type { Recorder } from './recorder.js';
+import { RepeatedResponse } from './repeated-response.js';
+import { requestBytes } from './request.js';
+import type { StallClock } from './stall-clock.js';
+import type { Times } from './times.js';
+
+const BUFFER_BYTES = 65_536;
+
+/** What a thread's loop and its exchange share. */
+export interface Parts {
+  readonly clock: StallClock;
+  readonly times: Times;
+  readonly pacer: Pacer;
+  readonly recorder: Recorder;
+  readonly connections: Connections;
+  readonly patience: IdlePolicy;
+}
+
+/**
+ * Requests out, answers in: everything that happens for one request, in flat arrays and whole numbers. Nothing here
+ * allocates when answers are as expected.
+ */
+export class Exchange implements Disposable {
+  /** Those that wait for an answer, by time of sending. */
+  readonly waiting: Pending;
+  /** How many requests were sent. */
+  sent = 0;
+  /** Whether requests may be sent yet. */
+  isOn = false;
+  readonly #parts: Parts;
+  readonly #memory = mapMemory(BUFFER_BYTES + 4096);
+  readonly #bytes = new Uint8Array(this.#memory.buffer);
+  readonly #bufferAt = this.#memory.address;
+  readonly #requestAt = this.#memory.address + BUFFER_BYTES;
+  readonly #requestBytes: number;
+  readonly #parser: ResponseParser;
+  readonly #repeated = new RepeatedResponse(new Int32Array(this.#memory.buffer));
+  readonly #status: number;
+  #bodyBytes: number;
+  /** Bytes of its request that a connection could not yet send. */
+  readonly #unsent: Int32Array;
+  /** A closed loop's requests have no due time to miss: they leave together, once all answers are taken in. */
+  readonly #sendsAtOnce: boolean;
+
+  constructor(plan: LoadPlan, connections: number, parts: Parts) {
+    this.#parts = parts;
+    const request = requestBytes(plan.target);
+    this.#bytes.set(request, BUFFER_BYTES);
+    this.#requestBytes = request.length;
+    this.#status = plan.expect.status;
+    this.#bodyBytes = plan.expect.bodyBytes ?? -1;
+    this.#parser = new ResponseParser(connections);
+    this.waiting = new Pending(connections);
+    this.#unsent = new Int32Array(connections);
+    this.#sendsAtOnce = plan.mode.kind !== 'closed';
+  }
+
+  /** Sends what is due on the connections that are free. */
+  sendDue(): void {
+    if (!this.isOn) return;
+    const { pacer } = this.#parts;
+    for (let c = pacer.next(); c >= 0; c = pacer.next()) this.#send(c);
+  }
+
+  /** Connection `c` was just opened. */
+  opened(c: number): void {
+    this.#parser.reset(c);
+    this.#unsent[c] = 0;
+    this.#becomesFree(c);
+  }
+
+  /** The socket of `c` has something to read, or takes more bytes. */
+  ready(c: number, isReadable: boolean, hasEnded: boolean): void {
+    if (this.#unsent[c]! > 0) this.#sendRest(c);
+    if (isReadable) this.#receive(c, hasEnded);
+  }
+
+  /** Gives up the request on `c`, and the connection with it. */
+  failAndDrop(c: number, kind: ErrorKind): void {
+    this.fail(c, kind);
+    this.#drop(c, true);
+  }
+
+  fail(c: number, kind: ErrorKind): void {
+    this.waiting.remove(c);
+    this.#parts.connections.state[c] = FREE;
+    this.#parts.recorder.failed(c, kind);
+  }
+
+  #send(c: number): void {
+    const { clock, connections, patience, recorder, times } = this.#parts;
+    this.sent++;
+    patience.markActive();
+    times.sentNs[c] = clock.ns;
+    connections.state[c] = BUSY;
+    this.waiting.add(c);
+    recorder.sent(c);
+    const count = send(connections.fd[c]!, this.#requestAt, this.#requestBytes);
+    if (count !== this.#requestBytes) this.#sentInPart(c, count, this.#requestBytes);
+    clock.read();
+  }
+
+  #sentInPart(c: number, count: number, wanted: number): void {
+    if (count < 0 && lastErrno() !== EAGAIN) this.failAndDrop(c, 'reset');
+    else this.#unsent[c] = wanted - Math.max(count, 0);
+  }
+
+  #sendRest(c: number): void {
+    const wanted = this.#unsent[c]!;
+    const from = this.#requestAt + this.#requestBytes - wanted;
+    this.#unsent[c] = 0;
+    const count = send(this.#parts.connections.fd[c]!, from, wanted);
+    if (count !== wanted) this.#sentInPart(c, count, wanted);
+  }
+
+  #becomesFree(c: number): void {
+    const { clock, connections, pacer, times } = this.#parts;
+    connections.state[c] = FREE;
+    times.freedNs[c] = clock.ns;
+    pacer.free(c);
+    if (this.#sendsAtOnce) this.sendDue();
+  }
+
+  /**
+   * An event comes once for what there is to read. A read that does not fill the buffer has taken all of it, but not the
+   * end of the stream, which may have come with the same event.
+   */
+  #receive(c: number, hasEnded: boolean): void {
+    const { clock, connections } = this.#parts;
+    while (connections.state[c]! >= FREE) {
+      const count = receive(connections.fd[c]!, this.#bufferAt, BUFFER_BYTES);
+      clock.read();
+      if (count > 0) this.#take(c, count);
+      else if (count === 0) this.#ended(c);
+      else if (lastErrno() !== EAGAIN) this.#broken(c);
+      else return;
+      if (count < BUFFER_BYTES && !hasEnded) return;
+    }
+  }
+
+  #take(c: number, count: number): void {
+    if (this.#parts.connections.state[c] !== BUSY) this.#drop(c, true);
+    else if (this.#parser.isFresh(c) && this.#repeated.matches(count)) this.#answered(c);
+    else this.#parse(c, count);
+  }
+
+  #parse(c: number, count: number): void {
+    const isOnePiece = this.#parser.isFresh(c);
+    const outcome = this.#parser.feed(c, this.#bytes, count);
+    if (outcome === MORE) return;
+    // Bytes behind the answer were not asked for: what comes next cannot be told apart from them.
+    if (outcome === MALFORMED || this.#parser.consumed < count) {
+      this.failAndDrop(c, 'malformed');
+      return;
+    }
+    const wrong = this.#judge();
+    const { headerBytes, keepsOpen } = this.#parser;
+    if (isOnePiece && wrong === null && keepsOpen) this.#repeated.learn(headerBytes, count);
+    this.#parser.reset(c);
+    this.#conclude(c, wrong, keepsOpen);
+  }
+
+  #judge(): ErrorKind | null {
+    if (this.#parser.status !== this.#status) return 'status';
+    if (this.#bodyBytes < 0) this.#bodyBytes = this.#parser.bodyBytes;
+    return this.#parser.bodyBytes === this.#bodyBytes ? null : 'length';
+  }
+
+  #conclude(c: number, wrong: ErrorKind | null, keepsOpen: boolean): void {
+    if (wrong === null) this.#count(c);
+    else this.fail(c, wrong);
+    if (keepsOpen) this.#becomesFree(c);
+    else this.#drop(c, false);
+  }
+
+  #answered(c: number): void {
+    this.#count(c);
+    this.#becomesFree(c);
+  }
+
+  #count(c: number): void {
+    this.waiting.remove(c);
+    this.#parts.connections.answered(c);
+    this.#parts.recorder.answered(c);
+  }
+
+  #ended(c: number): void {
+    const isBusy = this.#parts.connections.state[c] === BUSY;
+    if (isBusy && this.#parser.end(c) === WHOLE) this.#conclude(c, this.#judge(), false);
+    else if (isBusy) this.failAndDrop(c, 'closed');
+    else this.#drop(c, true);
+  }
+
+  #broken(c: number): void {
+    if (this.#parts.connections.state[c] === BUSY) this.failAndDrop(c, 'reset');
+    else this.#drop(c, true);
+  }
+
+  /** Closes a connection on which no request waits, to be opened again. */
+  #drop(c: number, isLost: boolean): void {
+    const { clock, connections, pacer, recorder } = this.#parts;
+    pacer.lose(c);
+    connections.reopen(c, clock.ns);
+    if (isLost) recorder.lost();
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,129 @@
+import type { ErrorKind } from '../../schema/index.js';
+import { Histogram } from '../../stats/index.js';
+import type { StallClock } from './stall-clock.js';
+import { ERROR_PLACES, type Tally } from './tally.js';
+import { LATE_SEND_US } from '../thresholds.js';
+import type { Times } from './times.js';
+
+/** No turn that finds nothing takes this long by itself. */
+const HELD_UP_NS = 10e3;
+
+/** The recorded window, in nanoseconds of the run. */
+export interface RecordedWindow {
+  readonly fromNs: number;
+  readonly untilNs: number;
+}
+
+/** Counts what is intended inside the window, and nothing else. Allocates nothing once it is made. */
+export class Recorder {
+  /** Requests of the window that are on their way. */
+  inFlight = 0;
+  /** What the kernel takes for one look that finds nothing, a whole number. */
+  pollNs = 0;
+  readonly #times: Times;
+  readonly #stalls: StallClock;
+  readonly #tally: Tally;
+  readonly #fromNs: number;
+  readonly #untilNs: number;
+  readonly #response: Histogram;
+  readonly #service: Histogram;
+  readonly #lateness: Histogram;
+  readonly #schedulingDelay: Histogram;
+  readonly #loopLag: Histogram;
+
+  readonly #spans = new Float64Array(1);
+
+  constructor(window: RecordedWindow, times: Times, stalls: StallClock, tally: Tally) {
+    this.#times = times;
+    this.#stalls = stalls;
+    this.#tally = tally;
+    this.#response = new Histogram(tally.response);
+    this.#service = new Histogram(tally.service);
+    this.#lateness = new Histogram(tally.lateness);
+    this.#schedulingDelay = new Histogram(tally.schedulingDelay);
+    this.#loopLag = new Histogram(tally.loopLag);
+    this.#fromNs = window.fromNs;
+    this.#untilNs = window.untilNs;
+  }
+
+  isOpen(): boolean {
+    return this.#isInside(this.#times.now.ns);
+  }
+
+  #isInside(ns: number): boolean {
+    return ns >= this.#fromNs && ns < this.#untilNs;
+  }
+
+  #counts(c: number): boolean {
+    return this.#isInside(this.#times.intendedNs[c]!);
+  }
+
+  /** The request of connection `c` leaves now. */
+  sent(c: number): void {
+    if (!this.#counts(c)) return;
+    const intendedNs = this.#times.intendedNs[c]!;
+    const freedNs = this.#times.freedNs[c]!;
+    const nowNs = this.#times.now.ns;
+    this.#tally.intended++;
+    this.inFlight++;
+    this.#spans[0] = nowNs - intendedNs;
+    this.#lateness.recordFrom(this.#spans, 0);
+    if (freedNs > intendedNs) this.#spans[0] = nowNs - freedNs;
+    this.#schedulingDelay.recordFrom(this.#spans, 0);
+    if (freedNs - intendedNs > LATE_SEND_US * 1000) this.#tally.lateSends++;
+  }
+
+  /** As expected, now. */
+  answered(c: number): void {
+    const nowNs = this.#times.now.ns;
+    if (this.#isInside(nowNs)) this.#tally.answeredInWindow++;
+    if (!this.#counts(c)) return;
+    this.inFlight--;
+    this.#tally.requests++;
+    if (this.#stalls.isMostlyStalled(this.#times.intendedNs, c)) this.#tally.stalledRequests++;
+    this.#spans[0] = nowNs - this.#times.intendedNs[c]!;
+    this.#response.recordFrom(this.#spans, 0);
+    this.#spans[0] = nowNs - this.#times.sentNs[c]!;
+    this.#service.recordFrom(this.#spans, 0);
+  }
+
+  failed(c: number, kind: ErrorKind): void {
+    if (!this.#counts(c)) return;
+    this.inFlight--;
+    this.#tally.errors[ERROR_PLACES[kind]]! += 1;
+  }
+
+  /** Failed without having been sent: its connection could not be opened. */
+  unopened(c: number): void {
+    if (!this.#counts(c)) return;
+    this.#tally.intended++;
+    this.#tally.errors[ERROR_PLACES.connect]! += 1;
+  }
+
+  missed(c: number): void {
+    if (!this.#counts(c)) return;
+    this.#tally.intended++;
+    this.#tally.missedSends++;
+  }
+
+  lost(): void {
+    if (this.isOpen()) this.#tally.connectionsLost++;
+  }
+
+  /** The loop waited for `heldNs` (a whole number) without sleep and without a look. */
+  held(heldNs: number): void {
+    if (this.isOpen() && heldNs <= 2 * HELD_UP_NS) this.#tally.busyPolledNs += heldNs;
+  }
+
+  /**
+   * A turn of the loop ended, `lagNs` (a whole number) after it could have. An idle turn, which found nothing to do and did
+   * not sleep, is spun away. When it took too long, something else had the CPU meanwhile: that is lag, and no CPU time.
+   */
+  turned(lagNs: number, isIdle: boolean): void {
+    if (!this.isOpen()) return;
+    if (isIdle && lagNs <= HELD_UP_NS) {
+      this.#tally.busyPolledNs += lagNs;
+      this.#tally.busyPolledSystemNs += Math.min(this.pollNs, lagNs);
+    } else this.#loopLag.record(lagNs);
+  }
+}

@@ -1,0 +1,76 @@
+import type { MonotonicClock } from '../../linux/index.js';
+import type { RecordedWindow } from './recorder.js';
+import type { Tally } from './tally.js';
+import { STALL_US } from '../thresholds.js';
+
+const STALL_NS = STALL_US * 1000;
+/** A large stall is followed by small ones, as what it held up is caught up with. */
+const REMEMBERED = 16;
+
+/**
+ * The thread's clock, read after everything that it does, so that a gap between two readings shows when the thread stood
+ * still: taken off its CPU by another task, an interrupt or the hypervisor. Allocates nothing.
+ */
+export class StallClock {
+  readonly #clock: MonotonicClock;
+  readonly #window: RecordedWindow;
+  readonly #tally: Tally;
+  /** When the last stalls began and ended, and the place of the newest. */
+  readonly #beganNs = new Float64Array(REMEMBERED).fill(-Infinity);
+  readonly #endedNs = new Float64Array(REMEMBERED).fill(-Infinity);
+  #newest = 0;
+
+  constructor(clock: MonotonicClock, window: RecordedWindow, tally: Tally) {
+    this.#clock = clock;
+    this.#window = window;
+    this.#tally = tally;
+  }
+
+  /** From now on readings count from what is `ns` now, and stalls are those from now on. */
+  startAt(ns: number): void {
+    this.#clock.read();
+    this.#clock.zeroAt(ns);
+    this.#endedNs.fill(-Infinity);
+  }
+
+  get ns(): number {
+    return this.#clock.ns;
+  }
+
+  read(): void {
+    this.#clock.read();
+    if (this.#clock.gapNs > STALL_NS) this.#stalled(this.#clock.gapNs);
+  }
+
+  /** Reads after a sleep of up to `askedNs` that ended by itself: only what it took longer is a stall. */
+  readAfterSleep(askedNs: number): void {
+    this.#clock.read();
+    if (this.#clock.gapNs - askedNs > STALL_NS) this.#stalled(this.#clock.gapNs - askedNs);
+  }
+
+  /** Reads after a sleep that an event ended: when that should have been nobody knows. */
+  readAfterEvent(): void {
+    this.#clock.read();
+  }
+
+  /** Whether the time from `times[c]` to now is stalls by half or more. */
+  isMostlyStalled(times: Float64Array, c: number): boolean {
+    const sinceNs = times[c]!;
+    if (this.#endedNs[this.#newest]! <= sinceNs) return false;
+    let stalledNs = 0;
+    for (let stall = 0; stall < REMEMBERED; stall++)
+      stalledNs += Math.max(this.#endedNs[stall]! - Math.max(this.#beganNs[stall]!, sinceNs), 0);
+    return stalledNs * 2 >= this.#clock.ns - sinceNs;
+  }
+
+  #stalled(ns: number): void {
+    const endNs = this.#clock.ns;
+    this.#newest = (this.#newest + 1) % REMEMBERED;
+    this.#beganNs[this.#newest] = endNs - ns;
+    this.#endedNs[this.#newest] = endNs;
+    if (endNs < this.#window.fromNs || endNs >= this.#window.untilNs) return;
+    this.#tally.stalls++;
+    this.#tally.stallNs += ns;
+    this.#tally.maxStallNs = Math.max(this.#tally.maxStallNs, ns);
+  }
+}

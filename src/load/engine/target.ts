@@ -1,0 +1,103 @@
+import { connect, type Socket } from 'node:net';
+import type { BarewireError } from '../../schema/index.js';
+import { type LoadPlan } from '../../schema/index.js';
+import { ResponseParser, MALFORMED, MORE } from './response-parser.js';
+import { loadFailed } from '../errors.js';
+import { requestBytes } from './request.js';
+
+type Target = LoadPlan['target'];
+
+/** What one answer of the target looked like. */
+export interface CheckedTarget {
+  readonly status: number;
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+}
+
+const LIMIT_MS = 5_000;
+
+/**
+ * Asks once, before any load.
+ *
+ * @throws BarewireError `load-failed` when it is refused, takes longer than 5 s, is not HTTP or not what is expected
+ */
+export async function checkTarget(target: Target, expect: LoadPlan['expect']): Promise<CheckedTarget> {
+  const checked = await askOnce(target);
+  const at = `http://${target.host}${target.path} at ${place(target)}`;
+  if (checked.status !== expect.status)
+    throw loadFailed(
+      `${at} answered with status ${checked.status}, not ${expect.status}.`,
+      'Check the path.',
+    );
+  if (expect.bodyBytes !== null && checked.bodyBytes !== expect.bodyBytes)
+    throw loadFailed(
+      `${at} answered with a body of ${checked.bodyBytes} bytes, not ${expect.bodyBytes}.`,
+      'Check that the server has the file of this workload.',
+    );
+  return checked;
+}
+
+const place = (target: Target): string => `${target.address} port ${target.port}`;
+
+async function askOnce(target: Target): Promise<CheckedTarget> {
+  const socket = connect({ host: target.address, port: target.port, noDelay: true });
+  try {
+    socket.write(requestBytes(target));
+    return await answerOf(socket, target);
+  } finally {
+    socket.destroy();
+  }
+}
+
+function answerOf(socket: Socket, target: Target): Promise<CheckedTarget> {
+  const parser = new ResponseParser(1);
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(unanswered(target)), LIMIT_MS);
+    socket.on('close', () => clearTimeout(limit));
+    socket.on('error', (error: NodeJS.ErrnoException) => reject(unreachable(target, error)));
+    socket.on('data', (bytes: Uint8Array) => {
+      const outcome = parser.feed(0, bytes, bytes.length);
+      if (outcome === MALFORMED) reject(notHttp(target, bytes));
+      else if (outcome !== MORE) resolve(seen(parser));
+    });
+    socket.on('end', () => (parser.end(0) === MORE ? reject(cutShort(target)) : resolve(seen(parser))));
+  });
+}
+
+const seen = ({ status, headerBytes, bodyBytes }: ResponseParser): CheckedTarget => ({
+  status,
+  headerBytes,
+  bodyBytes,
+});
+
+const unanswered = (target: Target): BarewireError =>
+  loadFailed(
+    `${place(target)} did not answer within ${LIMIT_MS / 1000} s.`,
+    'Check that the address is reachable from here, and that no firewall drops the packets.',
+  );
+
+const notHttp = (target: Target, bytes: Uint8Array): BarewireError =>
+  loadFailed(
+    `${place(target)} did not answer in HTTP/1.1; it sent ${JSON.stringify(new TextDecoder('latin1').decode(bytes.subarray(0, 40)))}.`,
+    'Check the port: only plain HTTP/1.1 can be loaded.',
+  );
+
+const cutShort = (target: Target): BarewireError =>
+  loadFailed(
+    `${place(target)} closed the connection before its answer was whole.`,
+    "Look into the server's log.",
+  );
+
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'No server listens there: start it, or check the address and port.',
+  EHOSTUNREACH: 'There is no way to that address from here: check the routes.',
+  ENETUNREACH: 'There is no route to that address from here.',
+  ECONNRESET: "The server reset the connection: look into the server's log.",
+};
+
+const unreachable = (target: Target, error: NodeJS.ErrnoException): BarewireError =>
+  loadFailed(
+    `${place(target)} cannot be asked: ${error.message}.`,
+    HINTS[error.code ?? ''] ?? 'Check the address and port.',
+    error,
+  );

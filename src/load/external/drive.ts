@@ -1,0 +1,139 @@
+import type { Machine, RunningProcess } from '../../machine/index.js';
+import { type BarewireError, type Step, machineError } from '../../schema/index.js';
+import { interrupted } from '../errors.js';
+import type { PoolRunOptions } from '../pool/run.js';
+import type { Spent } from './result.js';
+import type { ExternalTool, ExternalOutput, ExternalRequest, ExternalRun } from './types.js';
+
+/** Beyond its plan: to connect, to stop its threads and to print. A tool that waits for a dead server waits for ever. */
+const PATIENCE_MS = 15_000;
+
+export interface Driven {
+  readonly output: ExternalOutput;
+  readonly spent: Spent;
+}
+
+/** Runs a tool to its end in a namespace, on the CPUs that the client has, and collects what it says. */
+export async function drive(
+  machine: Machine,
+  { netns, cpus }: Omit<ExternalRequest, 'run'>,
+  peer: ExternalTool,
+  run: ExternalRun,
+  options: PoolRunOptions,
+): Promise<Driven> {
+  const before = await cpuOfEnded(machine);
+  const start = performance.now();
+  const text = await outputOf(machine, stepFor(peer, run, netns, cpus), run, options);
+  const wallS = (performance.now() - start) / 1000;
+  const after = await cpuOfEnded(machine);
+  const summed = run.afterwards === null ? '' : await sumUp(machine, run.afterwards);
+  const spent = { user: after.user - before.user, system: after.system - before.system, wallS };
+  return { output: { text, summed }, spent };
+}
+
+const stepFor = (
+  { name }: ExternalTool,
+  { argv }: ExternalRun,
+  netns: string | null,
+  cpus: readonly number[],
+): Step => ({
+  why: `The load, made by ${name}`,
+  do: { kind: 'process', name, netns, argv, cpus },
+  undo: { kind: 'process', name },
+});
+
+async function outputOf(
+  machine: Machine,
+  step: Step,
+  run: ExternalRun,
+  { signal, onWindow }: PoolRunOptions,
+): Promise<string> {
+  const limit = AbortSignal.timeout(run.lastsMs + PATIENCE_MS);
+  const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  await using tool = await machine.start(step);
+  using edges = new Edges(run, onWindow);
+  const lines: string[] = [];
+  try {
+    for (let line = await tool.readLine(either); line !== null; line = await tool.readLine(either)) {
+      edges.hear(line);
+      lines.push(line);
+    }
+  } catch (error) {
+    if (signal?.aborted === true) throw interrupted();
+    throw limit.aborted ? stuck(tool, run.lastsMs + PATIENCE_MS) : error;
+  }
+  edges.end();
+  await endedWell(tool);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Tells the edges of the recorded window, each once and in this order. */
+class Edges implements Disposable {
+  readonly #run: ExternalRun;
+  readonly #onWindow: PoolRunOptions['onWindow'];
+  readonly #timer: NodeJS.Timeout | undefined;
+  #said = 0;
+
+  constructor(run: ExternalRun, onWindow: PoolRunOptions['onWindow']) {
+    this.#run = run;
+    this.#onWindow = onWindow;
+    if ('afterMs' in run.opens) this.#timer = setTimeout(() => this.#open(), run.opens.afterMs);
+  }
+
+  hear(line: string): void {
+    if (this.#run.opens instanceof RegExp && this.#run.opens.test(line)) this.#open();
+    if (this.#run.closes?.test(line) === true) this.end();
+  }
+
+  end(): void {
+    this.#open();
+    if (this.#said++ === 1) this.#onWindow?.('close');
+  }
+
+  #open(): void {
+    if (this.#said === 0) this.#onWindow?.('open');
+    this.#said = Math.max(this.#said, 1);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+async function endedWell(tool: RunningProcess): Promise<void> {
+  const { code, signal, stderrTail } = await tool.exited;
+  if (code === 0) return;
+  throw machineError(
+    'process-failed',
+    `${tool.name} ended by ${signal ?? `exit status ${code}`}: ${stderrTail}`,
+    'Its last words above say why.',
+  );
+}
+
+/**
+ * CPU seconds of all processes that the agent has started and that have ended. While a tool runs the agent only reads files,
+ * so that the difference is the tool's, to the tick, and is there when the tool is gone.
+ */
+async function cpuOfEnded(machine: Machine): Promise<Omit<Spent, 'wallS'>> {
+  const path = '/proc/self/stat';
+  const text = (await machine.readFiles([path])).files[path] ?? '';
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { user: Number(fields[13]) / 100, system: Number(fields[14]) / 100 };
+}
+
+async function sumUp(machine: Machine, argv: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await machine.run(argv, { timeoutMs: 60_000 });
+  if (code === 0) return stdout;
+  throw machineError(
+    'process-failed',
+    `${argv.join(' ')} failed: ${stderr.trim()}`,
+    'See whether /run has room: a line for each request of a slice is kept there until its end.',
+  );
+}
+
+const stuck = ({ name }: RunningProcess, limitMs: number): BarewireError =>
+  machineError(
+    'timed-out',
+    `${name} did not end within ${Math.round(limitMs / 1000)} s`,
+    'It waits for answers that do not come: run the same study without --generator to see which.',
+  );

@@ -1,0 +1,86 @@
+import { histogramOf } from './counted.js';
+import { findNumbers, notItsOutput, numberOf } from './output.js';
+import { inUrl } from '../engine/request.js';
+import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+
+/** The log has a line for each request: start (µs), status, µs. Many have the same status and latency. */
+const SUM_UP = '{ n[$2 " " $3]++ } END { for (each in n) print each, n[each] }';
+
+/** https://nghttp2.org/documentation/h2load.1.html, 1.47 and later. */
+export const H2LOAD: ExternalTool = {
+  name: 'h2load',
+  programs: ['h2load'],
+  versionArgs: ['--version'],
+  isItself: (text) => text.startsWith('h2load nghttp2/'),
+  remedy: 'On Debian or Ubuntu: apt-get install nghttp2-client',
+  loop: 'open',
+  timedFrom: 'send',
+  cannotSay: [
+    'h2load counts a latency from its send. A request that waited behind a slow answer does not show that wait (coordinated omission): response and service time are the same here.',
+    'h2load holds a rate by timers of 10 ms or more: each connection sends what is due since the last in a row. A load in bursts queues at the server, as one at even distances does not.',
+    'h2load writes a line to its log for each request, which takes some of its CPU, and its time stamps are in steps of 1 µs.',
+    'h2load says nothing of how late it was, does not look at the length of answers, and waits for an answer for ever.',
+  ],
+  run: ({ plan, rateRps, program, dir }: ExternalJob): ExternalRun => ({
+    files: [],
+    argv: [
+      program,
+      ...['--h1', '-t', String(Math.min(plan.threads, plan.connections)), '-c', String(plan.connections)],
+      ...[`--warm-up-time=${Math.round(plan.warmupMs)}ms`, `--duration=${Math.round(plan.durationMs)}ms`],
+      ...[`--rps=${rateRps / plan.connections}`, `--log-file=${dir}/h2load.log`],
+      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
+    ],
+    opens: /^Main benchmark duration is started for thread #\d+\.$/,
+    closes: /^Main benchmark duration is over for thread #\d+\./,
+    lastsMs: plan.warmupMs + plan.durationMs,
+    afterwards: ['awk', SUM_UP, `${dir}/h2load.log`],
+  }),
+  read: readH2load,
+};
+
+const REQUESTS =
+  /^requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$/m;
+
+function readH2load({ plan }: ExternalJob, { text, summed }: ExternalOutput): ExternalFigures {
+  const [, , done = 0, , , errored = 0, timeout = 0] = findNumbers('h2load', text, REQUESTS);
+  const lines = logged(summed);
+  const answers = lines.filter(({ status }) => status > 0);
+  const expected = answers.filter(({ status }) => status === plan.expect.status);
+  const total = count(lines);
+  if (total !== done) throw notItsOutput('h2load', `its log has ${total} requests of ${done}`);
+  const measured = histogramOf(expected.map((line) => ({ ns: line.us * 1000, count: line.count })));
+  return {
+    durationS: plan.durationMs / 1000,
+    requests: measured.count,
+    errors: {
+      timeout,
+      closed: Math.max(0, errored - timeout),
+      status: count(answers) - count(expected),
+    },
+    response: measured,
+    service: measured,
+    doubts: [],
+  };
+}
+
+interface Logged {
+  /** -1 for a stream that failed; 0 for one that was begun before the window, and whose status was not noted. */
+  readonly status: number;
+  readonly us: number;
+  readonly count: number;
+}
+
+const logged = (summed: string): readonly Logged[] =>
+  summed
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [, status = '', us = '', times = ''] = /^(-1|\d+) (\d+) (\d+)$/.exec(line) ?? [];
+      return {
+        status: status === '-1' ? -1 : numberOf('h2load', status),
+        us: numberOf('h2load', us),
+        count: numberOf('h2load', times),
+      };
+    });
+
+const count = (lines: readonly Logged[]): number => lines.reduce((sum, line) => sum + line.count, 0);

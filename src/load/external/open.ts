@@ -1,0 +1,106 @@
+import type { Machine } from '../../machine/index.js';
+import {
+  type BarewireError,
+  type LoadPlan,
+  type ExternalResult,
+  type Step,
+  bug,
+} from '../../schema/index.js';
+import type { Generator } from '../pool/generator.js';
+import type { PoolRunOptions } from '../pool/run.js';
+import { EXTERNAL_GENERATORS } from './catalog.js';
+import { drive } from './drive.js';
+import { externalResult } from './result.js';
+import { findTool, type InstalledTool } from './tool.js';
+import type { ExternalTool, ExternalJob, ExternalName, ExternalRequest } from './types.js';
+
+/** Another tool in the generator's place. Disposing ends it, in mid-run too, and removes its files. */
+export interface ExternalGeneratorProcess extends AsyncDisposable {
+  /** Of a process of ours in the same namespace, which asks once before the load and is idle in it. */
+  readonly pid: number;
+  readonly check: Generator['check'];
+  run(plan: LoadPlan, options?: PoolRunOptions): Promise<ExternalResult>;
+}
+
+/**
+ * `own` is our generator in the same namespace.
+ *
+ * @throws BarewireError `missing-tool` when it is not installed on that host
+ */
+export async function openExternalGenerator(
+  machine: Machine,
+  request: ExternalRequest,
+  name: ExternalName,
+  own: Generator,
+): Promise<ExternalGeneratorProcess> {
+  const peer = EXTERNAL_GENERATORS[name];
+  const tool = await findTool(machine, peer);
+  const dir = `/run/barewire/${request.run}-load`;
+  const { mark } = await machine.apply([placeFor(dir)]);
+  return hold(machine, request, { peer, tool, dir, mark }, own);
+}
+
+const placeFor = (dir: string): Step => ({
+  why: 'A place for the files of the load generator',
+  do: { kind: 'directory', path: dir },
+  undo: { kind: 'directory', path: dir },
+});
+
+interface Place {
+  readonly peer: ExternalTool;
+  readonly tool: InstalledTool;
+  readonly dir: string;
+  readonly mark: number;
+}
+
+function hold(
+  machine: Machine,
+  request: ExternalRequest,
+  place: Place,
+  own: Generator,
+): ExternalGeneratorProcess {
+  const { peer, tool, mark } = place;
+  let answerBytes = 0;
+  let runs = 0;
+  return {
+    pid: own.pid,
+    check: async (target, expect) => {
+      const checked = await own.check(target, expect);
+      answerBytes = checked.headerBytes + checked.bodyBytes;
+      return checked;
+    },
+    run: async (plan, options = {}) => {
+      if (plan.mode.kind !== peer.loop || answerBytes === 0) throw notAsked(peer, plan, answerBytes);
+      const dir = `${place.dir}/${++runs}`;
+      const rateRps = plan.mode.kind === 'open' ? plan.mode.rateRps : 0;
+      const job: ExternalJob = { plan, rateRps, program: tool.program, dir, answerBytes };
+      const run = peer.run(job);
+      await machine.apply([inside(dir), ...run.files.map(fileStep)]);
+      const { output, spent } = await drive(machine, request, peer, run, options);
+      return externalResult(peer, plan, peer.read(job, output), spent);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await own[Symbol.asyncDispose]();
+      await machine.undo(mark);
+    },
+  };
+}
+
+/** These go with the directory that they are in. */
+const inside = (dir: string): Step => ({
+  why: 'A place for the files of one run',
+  do: { kind: 'directory', path: dir },
+  undo: null,
+});
+const fileStep = ({ path, content }: { readonly path: string; readonly content: string }): Step => ({
+  why: 'What the load generator is told',
+  do: { kind: 'file', path, content },
+  undo: null,
+});
+
+const notAsked = ({ name, loop }: ExternalTool, { mode }: LoadPlan, answerBytes: number): BarewireError =>
+  bug(
+    answerBytes === 0
+      ? `${name} was to load a target that was not asked once before`
+      : `${name} makes a load of the kind ${loop}, and was asked for ${mode.kind}`,
+  );

@@ -1,0 +1,104 @@
+import { histogramOfSteps } from './counted.js';
+import { requestBytes } from '../engine/request.js';
+import { find, findNumbers, notItsOutput, numberOf } from './output.js';
+import { inUrl } from '../engine/request.js';
+import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+
+type Plan = ExternalJob['plan'];
+
+const range = (first: number, last: number, step: number): string[] =>
+  Array.from({ length: Math.round((last - first) / step) + 1 }, (_, at) =>
+    String(Number((first + at * step).toFixed(3))),
+  );
+
+/** tcpkali tells quantiles, and only those that it is asked for. */
+const PERCENTILES = [
+  ...range(1, 99, 1),
+  ...range(99.1, 99.9, 0.1),
+  ...range(99.91, 99.99, 0.01),
+  ...range(99.991, 99.999, 0.001),
+  '100',
+];
+/** It cuts latencies down to these. */
+const STEP_NS = 1e5;
+/** Connections a second while it starts: all of them well within the tenth of the duration after which it complains. */
+const CONNECT_RATE = 10_000;
+
+/** https://github.com/satori-com/tcpkali, 1.0 and later. */
+export const TCPKALI: ExternalTool = {
+  name: 'tcpkali',
+  programs: ['tcpkali'],
+  versionArgs: ['--version'],
+  isItself: (text) => /\btcpkali\b/i.test(text),
+  remedy:
+    'Debian has no package of tcpkali: build it from https://github.com/satori-com/tcpkali and put it on the PATH.',
+  loop: 'open',
+  timedFrom: 'send',
+  cannotSay: [
+    'tcpkali counts a latency from its write. A request that it wrote late does not show that (coordinated omission): response and service time are the same here.',
+    'tcpkali cuts latencies down to steps of 0.1 ms; the upper end of the step is given. Two networks less than that apart look alike.',
+    'tcpkali tells percentiles and no distribution: between two of those it was asked for, a latency counts as the upper one.',
+    'tcpkali writes the next request before the last is answered when it falls behind, and knows no errors, status or length: answers are the bytes received by the bytes of one answer.',
+    'tcpkali has no warm-up: its latencies are also those of the first requests.',
+  ],
+  run: ({ plan, rateRps, program, dir }: ExternalJob): ExternalRun => ({
+    files: [{ path: `${dir}/request`, content: requestText(plan) }],
+    argv: [
+      program,
+      ...['--workers', String(Math.min(plan.threads, plan.connections))],
+      ...['--connections', String(plan.connections), '--connect-rate', String(CONNECT_RATE)],
+      ...['--duration', `${plan.durationMs / 1000}s`, '--nagle', 'off', '--message-file', `${dir}/request`],
+      // Of one connection, not of all.
+      ...['--message-rate', String(rateRps / plan.connections)],
+      ...['--latency-marker', 'HTTP/1.1 ', '--latency-percentiles', PERCENTILES.join(',')],
+      `${inUrl(plan.target.address)}:${plan.target.port}`,
+    ],
+    opens: { afterMs: (plan.connections / CONNECT_RATE) * 1000 },
+    closes: null,
+    lastsMs: plan.durationMs + (plan.connections / CONNECT_RATE) * 1000,
+    afterwards: null,
+  }),
+  read: readTcpkali,
+};
+
+const requestText = ({ target }: Plan): string => new TextDecoder().decode(requestBytes(target));
+
+function readTcpkali({ plan, answerBytes }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
+  const [sentBytes = 0] = findNumbers('tcpkali', text, /^Total data sent: .*\((\d+) bytes\)$/m);
+  const [gotBytes = 0] = findNumbers('tcpkali', text, /^Total data received: .*\((\d+) bytes\)$/m);
+  const [durationS = 0] = findNumbers('tcpkali', text, /^Test duration: ([\d.]+) s\.$/m);
+  const sent = Math.floor(sentBytes / requestText(plan).length);
+  const requests = Math.floor(gotBytes / answerBytes);
+  const measured = histogramOfSteps(
+    percentiles(text).map(({ share, ms }) => ({
+      ns: ms * 1e6 + STEP_NS - 1,
+      upTo: Math.round(share * requests),
+    })),
+  );
+  return {
+    durationS,
+    requests,
+    errors: {},
+    // At its end each connection may have one on its way.
+    unanswered: sent - requests > plan.connections ? sent - requests : 0,
+    response: measured,
+    service: measured,
+    doubts: [],
+  };
+}
+
+function percentiles(text: string): readonly { readonly share: number; readonly ms: number }[] {
+  const [values = '', names = ''] = find(
+    'tcpkali',
+    text,
+    /^Message latency at percentiles: ([\d./]+) ms \(([\d./]+)%\)$/m,
+  );
+  if (names !== PERCENTILES.join('/')) throw notItsOutput('tcpkali', `it tells other percentiles: ${names}`);
+  const latencies = values.split('/').map((ms) => numberOf('tcpkali', ms));
+  if (latencies.length !== PERCENTILES.length)
+    throw notItsOutput(
+      'tcpkali',
+      `it has ${latencies.length} latencies for ${PERCENTILES.length} percentiles`,
+    );
+  return PERCENTILES.map((name, at) => ({ share: Number(name) / 100, ms: latencies[at] ?? 0 }));
+}

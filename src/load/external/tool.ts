@@ -1,0 +1,40 @@
+import type { Machine } from '../../machine/index.js';
+import { BarewireError, type ExternalGenerator, machineError } from '../../schema/index.js';
+import { EXTERNAL_GENERATORS } from './catalog.js';
+import type { ExternalTool, ExternalName } from './types.js';
+
+/** A tool as it is installed on a host. */
+export interface InstalledTool {
+  readonly program: string;
+  readonly version: string;
+}
+
+/** @throws BarewireError `missing-tool` with where to get it */
+export async function findTool(machine: Machine, peer: ExternalTool): Promise<InstalledTool> {
+  for (const program of peer.programs) {
+    const text = await versionText(machine, [program, ...peer.versionArgs]);
+    if (text !== null && peer.isItself(text)) return { program, version: versionIn(text) };
+  }
+  throw machineError('missing-tool', `${peer.name} is not installed on ${machine.name}.`, peer.remedy);
+}
+
+/** Null where there is no such program. wrk prints its version with the status of a failure. */
+async function versionText(machine: Machine, argv: readonly string[]): Promise<string | null> {
+  try {
+    const { stdout, stderr } = await machine.run(argv, { timeoutMs: 5_000 });
+    return stdout + stderr;
+  } catch (error) {
+    if (error instanceof BarewireError && error.code === 'missing-tool') return null;
+    throw error;
+  }
+}
+
+const versionIn = (text: string): string =>
+  /\d+(?:\.\d+)+[^\s\]]*/.exec(text)?.[0] ?? 'of an unknown version';
+
+/** What study.json records of a tool, as it is installed on `machine`. */
+export async function describeExternal(machine: Machine, name: ExternalName): Promise<ExternalGenerator> {
+  const { loop, timedFrom, cannotSay, ...peer } = EXTERNAL_GENERATORS[name];
+  const { version } = await findTool(machine, EXTERNAL_GENERATORS[name]);
+  return { name: peer.name, version, loop, timedFrom, cannotSay: [...cannotSay] };
+}

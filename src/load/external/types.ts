@@ -1,0 +1,77 @@
+import type { ErrorKind, GeneratorName, LoadPlan, ExternalGenerator } from '../../schema/index.js';
+import type { Histogram } from '../../stats/index.js';
+
+export type ExternalName = Exclude<GeneratorName, 'barewire'>;
+
+/** A load that a tool is to make. */
+export interface ExternalJob {
+  /** Its mode is the one that the tool can be asked for. */
+  readonly plan: LoadPlan;
+  /** Of all connections together; 0 in a closed loop. */
+  readonly rateRps: number;
+  /** How the tool is called on that host. */
+  readonly program: string;
+  /** A directory for its files; nothing of it is there yet. */
+  readonly dir: string;
+  /** Header and body of one answer, as it was seen before the load. */
+  readonly answerBytes: number;
+}
+
+/** A tool's run: plain data. */
+export interface ExternalRun {
+  readonly files: readonly { readonly path: string; readonly content: string }[];
+  readonly argv: readonly string[];
+  /** The recorded window opens with the first line that matches, or this long after the start. */
+  readonly opens: RegExp | { readonly afterMs: number };
+  /** It closes with the first line that matches; null: with the end of the output. */
+  readonly closes: RegExp | null;
+  /** From start to end, as planned. */
+  readonly lastsMs: number;
+  /** Run when the tool has ended, to sum up what it wrote. */
+  readonly afterwards: readonly string[] | null;
+}
+
+export interface ExternalOutput {
+  /** The tool's own, its lines joined by `\n`. */
+  readonly text: string;
+  /** Of `afterwards`. */
+  readonly summed: string;
+}
+
+/** What a tool said. Latencies in nanoseconds. */
+export interface ExternalFigures {
+  readonly durationS: number;
+  readonly requests: number;
+  readonly errors: Partial<Record<ErrorKind, number>>;
+  /** Sent, neither answered nor counted as an error. */
+  readonly unanswered?: number;
+  readonly response: Histogram;
+  readonly service: Histogram;
+  /** Why these figures are not those of the load that was asked for. */
+  readonly doubts: readonly string[];
+}
+
+/** An installed load generator. Pure: what to run, and what its output says. */
+export interface ExternalTool extends Omit<ExternalGenerator, 'version'> {
+  readonly name: ExternalName;
+  /** Names that it goes by, most certain first. */
+  readonly programs: readonly string[];
+  readonly versionArgs: readonly string[];
+  /** Whether this is its own text of version and options, not that of a namesake. */
+  isItself(text: string): boolean;
+  /** How to get it. */
+  readonly remedy: string;
+  run(job: ExternalJob): ExternalRun;
+  /** @throws BarewireError `process-failed` when the output is not what this tool is known to print */
+  read(job: ExternalJob, output: ExternalOutput): ExternalFigures;
+}
+
+/** Where a tool makes its load. */
+export interface ExternalRequest {
+  /** The run's id. */
+  readonly run: string;
+  /** The namespace that it loads from; null is the host's own. */
+  readonly netns: string | null;
+  /** The CPUs that it may use. */
+  readonly cpus: readonly number[];
+}

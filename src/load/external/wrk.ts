@@ -1,0 +1,146 @@
+import { histogramOf } from './counted.js';
+import { findNumbers, notItsOutput, numberOf } from './output.js';
+import { inUrl } from '../engine/request.js';
+import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+
+/**
+ * Says when the threads start and when they have ended, and prints every latency (µs) with its count on one line. Lua
+ * writes to the same stream as wrk, which is flushed so that the edges are heard when they happen.
+ *
+ * wrk gives the n-th latency by looking for it from the first, and after a stall, which its correction smears over tens of
+ * thousands of values, that takes it many seconds. So the counts are read where it has them (`stats.h`: count, limit, min,
+ * max, then one count for each µs) if what stands there is what it says itself; and else asked for one by one.
+ */
+const SCRIPT = `
+local function counts(latency)
+  local ok, ffi = pcall(require, "ffi")
+  local at = ok and ffi.cast("uint64_t **", latency)[0]
+  if at and at[1] > latency.max and at[2] == latency.min and at[3] == latency.max then
+    for us = latency.min, latency.max do
+      if at[4 + us] > 0 then io.write(string.format(" %d:%d", us, tonumber(at[4 + us]))) end
+    end
+    return
+  end
+  for i = 1, #latency do io.write(string.format(" %d:%d", latency(i))) end
+end
+local started = false
+function setup(thread)
+  if not started then io.write("barewire open\\n") io.flush() end
+  started = true
+end
+function done(summary, latency, requests)
+  io.write("\\nbarewire close\\n") io.flush()
+  local e = summary.errors
+  io.write(string.format("barewire summary %d %d %d %d %d %d %d\\n", summary.duration, summary.requests,
+    e.connect, e.read, e.write, e.status, e.timeout))
+  io.write("barewire latency")
+  counts(latency)
+  io.write("\\n")
+end
+`;
+
+/** https://github.com/wg/wrk, 4.0 to 4.2. */
+export const WRK: ExternalTool = {
+  name: 'wrk',
+  programs: ['wrk'],
+  versionArgs: ['-v'],
+  isItself: (text) => /^wrk /m.test(text) && !text.includes('--rate'),
+  remedy: 'On Debian or Ubuntu: apt-get install wrk',
+  loop: 'closed',
+  timedFrom: 'send',
+  cannotSay: [
+    'wrk takes no rate: every slice is a closed loop, each connection asking again as it is answered. The rate in a heading is the reference’s maximum, not a rate that was held.',
+    'wrk counts a latency from its send. A slow answer holds back the requests behind it, and none of their waiting is in any figure (coordinated omission): response and service time are the same here.',
+    'wrk adds latencies that it did not measure, to make up for that. Barewire takes exactly those out again: every sample here is one that was measured.',
+    'wrk says nothing of how late it was itself, has no warm-up, and does not look at the length of answers.',
+  ],
+  run: ({ plan, program, dir }: ExternalJob): ExternalRun => ({
+    files: [{ path: `${dir}/wrk.lua`, content: SCRIPT }],
+    argv: [
+      program,
+      ...['-t', String(threadsOf(plan)), '-c', String(plan.connections)],
+      ...['-d', `${wholeSeconds(plan.durationMs)}s`, '--timeout', `${wholeSeconds(plan.timeoutMs)}s`],
+      ...['-s', `${dir}/wrk.lua`],
+      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
+    ],
+    opens: /^barewire open$/,
+    closes: /^barewire close$/,
+    lastsMs: wholeSeconds(plan.durationMs) * 1000,
+    afterwards: null,
+  }),
+  read: readWrk,
+};
+
+const wholeSeconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+const threadsOf = ({ threads, connections }: ExternalJob['plan']): number => Math.min(threads, connections);
+
+const SUMMARY = /^barewire summary (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m;
+
+function readWrk({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
+  const [durationUs = 0, complete = 0, connect = 0, read = 0, write = 0, status = 0, timeout = 0] =
+    findNumbers('wrk', text, SUMMARY);
+  // A late answer is one of the complete, and has no latency.
+  const answered = complete - timeout;
+  const counts = latencies(text);
+  if (sum(counts) !== answered) takeOutInvented(counts, durationUs, complete, plan.connections);
+  if (sum(counts) !== answered)
+    throw notItsOutput('wrk', `it has ${sum(counts)} latencies for ${answered} answers`);
+  const measured = histogramOf([...counts].map(([us, count]) => ({ ns: us * 1000, count })));
+  const dropped = plan.connections % threadsOf(plan);
+  return {
+    durationS: durationUs / 1e6,
+    requests: answered,
+    errors: { connect, reset: read + write, timeout },
+    response: measured,
+    service: measured,
+    doubts: [
+      ...(status === 0 ? [] : [`wrk has ${status} answers with an error status among its latencies`]),
+      ...(dropped === 0
+        ? []
+        : [`wrk opened ${dropped} connections fewer than asked: it deals the same number to each thread`]),
+    ],
+  };
+}
+
+const sum = (counts: ReadonlyMap<number, number>): number =>
+  [...counts.values()].reduce((all, count) => all + count, 0);
+
+/** µs → count. */
+function latencies(text: string): Map<number, number> {
+  const [line] = /^barewire latency(.*)$/m.exec(text)?.slice(1) ?? [];
+  if (line === undefined) throw notItsOutput('wrk', 'it ends without its latencies');
+  return new Map(
+    line
+      .split(' ')
+      .filter(Boolean)
+      .map((pair) => {
+        const [us = '', count = ''] = pair.split(':');
+        return [numberOf('wrk', us), numberOf('wrk', count)];
+      }),
+  );
+}
+
+/**
+ * wrk's `stats_correct`: for each latency of at least twice the mean time between two requests of a connection it counts
+ * others, each that time shorter. It goes upwards, and from a value to smaller ones only, so that going downwards finds each
+ * measured count bare and can take away what was added for it.
+ */
+function takeOutInvented(
+  counts: Map<number, number>,
+  durationUs: number,
+  complete: number,
+  connections: number,
+): void {
+  const each = Math.floor(complete / connections);
+  if (each === 0) return;
+  const stepUs = Math.max(1, Math.floor(durationUs / each));
+  for (const us of [...counts.keys()].sort((a, b) => b - a)) {
+    const measured = counts.get(us) ?? 0;
+    if (us < 2 * stepUs) return;
+    for (let less = us - stepUs; measured > 0 && less > stepUs; less -= stepUs) {
+      const left = (counts.get(less) ?? 0) - measured;
+      if (left < 0) throw notItsOutput('wrk', `it lacks latencies that it adds for one of ${us} µs`);
+      counts.set(less, left);
+    }
+  }
+}

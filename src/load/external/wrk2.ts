@@ -1,0 +1,89 @@
+import { histogramOfSteps, type HistogramStep } from './counted.js';
+import { inUrl } from '../engine/request.js';
+import type { Histogram } from '../../stats/index.js';
+import { find, findNumbers, notItsOutput, numberOf } from './output.js';
+import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+
+type Plan = ExternalJob['plan'];
+
+/** Its own: until then it calibrates itself, and then forgets what it had recorded. Connections open 5 ms apart. */
+const CALIBRATION_MS = 10_000;
+const CONNECT_MS = 5;
+
+/** https://github.com/giltene/wrk2, 4.0.0. */
+export const WRK2: ExternalTool = {
+  name: 'wrk2',
+  programs: ['wrk2', 'wrk'],
+  versionArgs: ['-v'],
+  isItself: (text) => /^wrk /m.test(text) && text.includes('--rate'),
+  remedy:
+    'Debian has no package of wrk2: build it from https://github.com/giltene/wrk2 and put it on the PATH.',
+  loop: 'open',
+  timedFrom: 'intended',
+  cannotSay: [
+    'wrk2 wakes on timers of 1 ms: up to 1 ms and more of any response time is its own sleep. Differences between networks below that are not to be read from it.',
+    'wrk2 gives each connection a pace of its own, and all of them start 5 ms apart: requests leave in bursts.',
+    'wrk2 prints about a hundred points of its distribution: a latency between two of them counts as the upper one, and tails beyond the last are its greatest.',
+    'wrk2 calibrates for 10 s before it records, so that each slice takes that much longer; its errors are those of the whole run.',
+  ],
+  run: ({ plan, rateRps, program }: ExternalJob): ExternalRun => ({
+    files: [],
+    argv: [
+      program,
+      ...['-t', String(threadsOf(plan)), '-c', String(plan.connections)],
+      ...['-d', `${lastsS(plan)}s`, '--timeout', `${Math.max(1, Math.ceil(plan.timeoutMs / 1000))}s`],
+      ...['-R', String(Math.round(rateRps)), '--latency', '--u_latency'],
+      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
+    ],
+    opens: { afterMs: calibrationMs(plan) },
+    closes: null,
+    lastsMs: lastsS(plan) * 1000,
+    afterwards: null,
+  }),
+  read: readWrk2,
+};
+
+const threadsOf = ({ threads, connections }: Plan): number => Math.min(threads, connections);
+const calibrationMs = (plan: Plan): number =>
+  CALIBRATION_MS + Math.floor(plan.connections / threadsOf(plan)) * CONNECT_MS;
+const lastsS = (plan: Plan): number => Math.ceil((calibrationMs(plan) + plan.durationMs) / 1000);
+
+const ERRORS = /^ {2}Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)$/m;
+
+function readWrk2({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
+  const calibrated = text.match(/^ {2}Thread calibration: /gm)?.length ?? 0;
+  if (calibrated !== threadsOf(plan))
+    throw notItsOutput('wrk2', `${calibrated} of ${threadsOf(plan)} threads ended their calibration`);
+  findNumbers('wrk2', text, /^Requests\/sec: +([\d.]+)$/m);
+  const [connect = 0, read = 0, write = 0, timeout = 0] = ERRORS.test(text)
+    ? findNumbers('wrk2', text, ERRORS)
+    : [];
+  const [status = '0'] = /^ {2}Non-2xx or 3xx responses: (\d+)$/m.exec(text)?.slice(1) ?? [];
+  const response = spectrum(text, 'Recorded Latency');
+  return {
+    durationS: lastsS(plan) - calibrationMs(plan) / 1000,
+    requests: response.count,
+    errors: { connect, reset: read + write, timeout },
+    response,
+    service: spectrum(text, 'Uncorrected Latency'),
+    doubts: status === '0' ? [] : [`wrk2 has ${status} answers with an error status among its latencies`],
+  };
+}
+
+/** HdrHistogram's percentile spectrum: latency in ms, share, and how many samples do not exceed the latency. */
+function spectrum(text: string, title: string): Histogram {
+  const section = new RegExp(`^ {2}Latency Distribution \\(HdrHistogram - ${title}[^]*?^#\\[Buckets`, 'm');
+  const [part = ''] = find('wrk2', text, new RegExp(`(${section.source})`, 'm'));
+  const steps = [...part.matchAll(/^ *(\d+\.\d+) +(\d\.\d+) +(\d+) +(\d+\.\d+|inf)$/gm)].map(
+    ([, ms = '', , upTo = '']): HistogramStep => ({
+      ns: numberOf('wrk2', ms) * 1e6,
+      upTo: numberOf('wrk2', upTo),
+    }),
+  );
+  const [total = 0] = findNumbers('wrk2', part, /Total count += +(\d+)\]/);
+  if (steps.some(({ upTo }, at) => upTo < (steps[at - 1]?.upTo ?? 0)))
+    throw notItsOutput('wrk2', `the counts of "${title}" do not ascend`);
+  if ((steps.at(-1)?.upTo ?? 0) !== total)
+    throw notItsOutput('wrk2', `"${title}" ends at ${steps.at(-1)?.upTo ?? 0} of ${total} samples`);
+  return histogramOfSteps(steps);
+}

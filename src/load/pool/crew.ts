@@ -1,0 +1,84 @@
+import { Worker } from 'node:worker_threads';
+import { bundlePath } from '../../machine/index.js';
+import { loadFailed, received } from '../errors.js';
+import type { Tally } from '../engine/tally.js';
+import type { CheckedTarget } from '../engine/target.js';
+import type { CheckJob, LoadJob, ThreadMessage } from './thread.js';
+
+/** A thread makes no garbage once it is warm: room for it would only cost memory. */
+const LIMITS = { maxYoungGenerationSizeMb: 4 };
+
+/** The threads of a process, kept from load to load. Disposing ends them: no job may be under way. */
+export class WorkerPool implements AsyncDisposable {
+  #members: Member[] = [];
+
+  /** So many threads, those that are there first. */
+  members(count: number): readonly Member[] {
+    this.#members = this.#members.filter(({ isGone }) => !isGone);
+    while (this.#members.length < count) this.#members.push(new Member());
+    return this.#members.slice(0, count);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.end()));
+  }
+}
+
+/** A load that a thread was given. */
+export interface WorkerRun {
+  /** Its connections are open, or have failed to. */
+  readonly ready: Promise<Message<'ready'>>;
+  readonly tally: Promise<Tally>;
+}
+
+/** One thread, which does one job at a time. */
+class Member {
+  isGone = false;
+  readonly #worker = new Worker(bundlePath(), { execArgv: [], resourceLimits: LIMITS });
+
+  constructor() {
+    this.#worker.once('exit', () => (this.isGone = true));
+    // Between two jobs nobody else listens.
+    this.#worker.on('error', () => (this.isGone = true));
+  }
+
+  load(job: LoadJob): WorkerRun {
+    const ready = this.#message('ready');
+    const tally = this.#message('done').then((message) => message.tally);
+    // Both fail together, and only one of them is being waited for.
+    ready.catch(() => undefined);
+    tally.catch(() => undefined);
+    this.#worker.postMessage(job);
+    return { ready, tally };
+  }
+
+  async check(job: CheckJob): Promise<CheckedTarget> {
+    const message = this.#message('checked');
+    this.#worker.postMessage(job);
+    return (await message).checked;
+  }
+
+  async end(): Promise<void> {
+    if (!this.isGone) await this.#worker.terminate();
+  }
+
+  #message<Kind extends ThreadMessage['kind']>(kind: Kind): Promise<Message<Kind>> {
+    const worker = this.#worker;
+    return new Promise<Message<Kind>>((resolve, reject) => {
+      const heard = (message: ThreadMessage): void => {
+        if (message.kind === kind) settle(() => resolve(message as Message<Kind>));
+        else if (message.kind === 'failed') settle(() => reject(received(message.error)));
+      };
+      const broke = (error: Error): void => settle(() => reject(error));
+      const ended = (code: number): void =>
+        settle(() => reject(loadFailed(`A load thread ended early (${code}).`, 'Run it again.')));
+      const settle = (conclude: () => void): void => {
+        worker.off('message', heard).off('error', broke).off('exit', ended);
+        conclude();
+      };
+      worker.on('message', heard).on('error', broke).on('exit', ended);
+    });
+  }
+}
+
+type Message<Kind> = Extract<ThreadMessage, { kind: Kind }>;

@@ -1,0 +1,167 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { isMainThread, parentPort } from 'node:worker_threads';
+import {
+  enterNetns,
+  pinThread,
+  raiseOwnSessionPriority,
+  raiseThreadPriority,
+  setTimerSlack,
+  SyscallError,
+  unshareFiles,
+} from '../../linux/index.js';
+import { type LoadPlan, userError } from '../../schema/index.js';
+import { sendable, type SentError } from '../errors.js';
+import { LoadLoop, type ThreadJob } from '../engine/loop.js';
+import type { SharedCounts } from './readings.js';
+import type { Tally } from '../engine/tally.js';
+import { checkTarget, type CheckedTarget } from '../engine/target.js';
+
+/** One load, as a thread is told of it. */
+export interface LoadJob extends ThreadJob {
+  readonly kind: 'load';
+  /** The namespace that it is made from; null is the process's own. */
+  readonly netns: string | null;
+  readonly cpu: number | null;
+  readonly control: SharedArrayBuffer;
+  /** The process may not open as many files as there are connections, but each thread may open its share. */
+  readonly ownFiles: boolean;
+}
+
+/** One request, before any load. */
+export interface CheckJob extends Pick<LoadPlan, 'target' | 'expect'> {
+  readonly kind: 'check';
+  readonly netns: string | null;
+}
+
+export type ThreadMessage =
+  /** `counts` where its response times can be read while it records them. */
+  | { readonly kind: 'ready'; readonly counts?: SharedCounts }
+  | { readonly kind: 'done'; readonly tally: Tally }
+  | { readonly kind: 'checked'; readonly checked: CheckedTarget }
+  | { readonly kind: 'failed'; readonly error: SentError };
+
+const WAIT = 0;
+const GO = 1;
+const ABORT = 2;
+
+/** How the threads of a run are told to start together, and to stop: a thread in its loop reads no messages. */
+export class Control {
+  readonly buffer: SharedArrayBuffer;
+  readonly #phase: Int32Array;
+  readonly #startNs: Float64Array;
+
+  constructor(buffer = new SharedArrayBuffer(16)) {
+    this.buffer = buffer;
+    this.#phase = new Int32Array(buffer, 0, 1);
+    this.#startNs = new Float64Array(buffer, 8, 1);
+  }
+
+  /** `startNs` is on the clock that all threads share. */
+  go(startNs: number): void {
+    this.#startNs[0] = startNs;
+    if (Atomics.compareExchange(this.#phase, 0, WAIT, GO) === WAIT) Atomics.notify(this.#phase, 0);
+  }
+
+  abort(): void {
+    Atomics.store(this.#phase, 0, ABORT);
+    Atomics.notify(this.#phase, 0);
+  }
+
+  get isAborted(): boolean {
+    return Atomics.load(this.#phase, 0) === ABORT;
+  }
+
+  /** Restarts the thread until `go` or `abort`. */
+  waitForStart(): number {
+    Atomics.wait(this.#phase, 0, WAIT);
+    return this.#startNs[0]!;
+  }
+}
+
+/** The main of a load thread: it does one job after the other, and what it has compiled for one serves the next. */
+export function runThread(): void {
+  if (isMainThread || parentPort === null) throw new TypeError('runThread is the main of a worker thread');
+  const port = parentPort;
+  const post = (message: ThreadMessage): void => port.postMessage(message);
+  const collect = garbageCollector();
+  port.on('message', (job: LoadJob | CheckJob) => {
+    if (job.kind === 'check') void check(job, post);
+    else {
+      load(job, post);
+      // Now, and not in the next load.
+      collect();
+    }
+  });
+}
+
+function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
+  try {
+    prepareThread(job);
+    using _there = enterNetns(job.netns);
+    const control = new Control(job.control);
+    using loop = new LoadLoop(job, () => control.isAborted);
+    keepShapes(job.plan, loop);
+    loop.open();
+    post(job.plan.readingMs === undefined ? { kind: 'ready' } : { kind: 'ready', counts: loop.counts });
+    const startNs = control.waitForStart();
+    post({ kind: 'done', tally: loop.run(startNs) });
+  } catch (error) {
+    post({ kind: 'failed', error: sendable(error) });
+  }
+}
+
+const kept = new Map<string, LoadLoop>();
+
+/**
+ * V8 forgets what objects look like, and the code that it has compiled for them, when the last one of them is collected: one
+ * loop of each kind of pacing stays.
+ */
+function keepShapes({ mode }: LoadPlan, loop: LoadLoop): void {
+  const kind = mode.kind === 'closed' ? mode.kind : mode.arrival;
+  if (!kept.has(kind)) kept.set(kind, loop);
+}
+
+async function check(
+  { netns, target, expect }: CheckJob,
+  post: (message: ThreadMessage) => void,
+): Promise<void> {
+  try {
+    using _there = enterNetns(netns);
+    post({ kind: 'checked', checked: await checkTarget(target, expect) });
+  } catch (error) {
+    post({ kind: 'failed', error: sendable(error) });
+  }
+}
+
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+function prepareThread({ cpu, spins, ownFiles }: LoadJob): void {
+  if (ownFiles) unshareFiles();
+  setTimerSlack(1);
+  if (cpu === null) return;
+  if (spins) tryToBeFirst();
+  try {
+    pinThread(cpu);
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause;
+    throw userError(
+      `A load thread cannot be pinned to CPU ${cpu} (${cause.message}).`,
+      'Name CPUs that this machine has and this process may use: `taskset -p $$` shows them.',
+      { cause },
+    );
+  }
+}
+
+/** Without the right to, the load is made all the same: the selfCheck tells how long other tasks had the CPU. */
+function tryToBeFirst(): void {
+  raiseOwnSessionPriority();
+  try {
+    raiseThreadPriority();
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+  }
+}

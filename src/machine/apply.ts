@@ -1,0 +1,156 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { inNetns } from '../linux/index.js';
+import { type BarewireError, printAction, type Action, type Step, machineError } from '../schema/index.js';
+import { batchInput, failedLine, joins } from './batch.js';
+import { runCommand } from './command.js';
+import type { Entry } from './journal-format.js';
+import { actionsUntilKill, afterActions, beforeActions } from './kill-hook.js';
+import { writeSysctl } from './sysctl.js';
+
+type Command = Extract<Action, { kind: 'command' }>;
+
+export interface ApplyOptions {
+  readonly run: string;
+  readonly host: string;
+  /** Starts the process of an entry. */
+  start(entry: Entry): Promise<unknown>;
+}
+
+/** Why taking stopped, and the steps that were certainly not taken. */
+export interface ApplyFailure {
+  readonly error: BarewireError;
+  readonly untaken: readonly Entry[];
+}
+
+/** Takes journaled steps in order, up to the first that fails; null when all were taken. */
+export async function applyEntries(
+  entries: readonly Entry[],
+  how: ApplyOptions,
+): Promise<ApplyFailure | null> {
+  let at = 0;
+  while (at < entries.length) {
+    const together = entries.slice(at, at + batchSize(entries.slice(at)));
+    beforeActions();
+    const failure = await takeTogether(together, how);
+    if (failure !== null) return { error: failure.error, untaken: entries.slice(at + failure.tried) };
+    afterActions(together.length);
+    at += together.length;
+  }
+  return null;
+}
+
+/** `tried` is how many of the steps that went together may have changed something. */
+interface Failure {
+  readonly error: BarewireError;
+  readonly tried: number;
+}
+
+/** How many of the first steps go through one process. */
+function batchSize(entries: readonly Entry[]): number {
+  const differs = entries.findIndex((entry, index) => {
+    const previous = entries[index - 1]?.step.do;
+    if (previous === undefined) return false;
+    return previous.kind !== 'command' || entry.step.do.kind !== 'command' || !joins(previous, entry.step.do);
+  });
+  return Math.min(differs === -1 ? entries.length : differs, actionsUntilKill());
+}
+
+async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promise<Failure | null> {
+  const [first] = entries;
+  if (first === undefined) return null;
+  const action = first.step.do;
+  try {
+    if (action.kind === 'command') return await takeCommands(action, entries, how);
+    await act(action, first, how);
+    return null;
+  } catch (cause) {
+    // A name that exists by now is somebody's who was quicker: theirs, and nothing of ours.
+    const tried = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 0 : 1;
+    const said = cause instanceof Error ? cause.message : String(cause);
+    return { error: stepFailed(first.step, how.host, said, cause), tried };
+  }
+}
+
+/** `first` is the first of the commands, which all go to one process of its tool in its namespace. */
+async function takeCommands(
+  first: Command,
+  entries: readonly Entry[],
+  how: ApplyOptions,
+): Promise<Failure | null> {
+  const single = entries.length === 1;
+  const { code, signal, stderr } = await runCommand(
+    [first.tool, ...(single ? first.args : ['-batch', '-'])],
+    {
+      netns: first.netns,
+      input: single ? '' : batchInput(entries.flatMap(commandOf)),
+      tag: applyTag(how),
+    },
+  );
+  if (code === 0) return null;
+  if (signal !== null)
+    return { error: oneOfFailed(entries, how.host, `ended by ${signal}`), tried: entries.length };
+  const line = single ? 0 : failedLine(stderr);
+  const failed = line === null ? undefined : entries[line];
+  // A word that `ip` does not know ends it without the line.
+  if (line === null || failed === undefined) {
+    return { error: oneOfFailed(entries, how.host, stderr), tried: entries.length };
+  }
+  return { error: stepFailed(failed.step, how.host, stderr), tried: line + 1 };
+}
+
+/** Marks the commands of a host's steps: what its owner's end may have overtaken. */
+export const applyTag = ({ run, host }: { readonly run: string; readonly host: string }): string =>
+  `${run}-${host}`;
+
+const commandOf = ({ step }: Entry): Command[] => (step.do.kind === 'command' ? [step.do] : []);
+
+async function act(action: Exclude<Action, Command>, entry: Entry, how: ApplyOptions): Promise<void> {
+  switch (action.kind) {
+    case 'sysctl':
+      inNetns(action.netns, () => writeSysctl(action.key, action.value));
+      break;
+    case 'file':
+      // Exclusive: what came into being since it was looked for is not ours to overwrite.
+      writeFileSync(action.path, action.content, { flag: 'wx' });
+      break;
+    case 'key':
+      await makeKey(action.path);
+      break;
+    case 'directory':
+      mkdirSync(dirname(action.path), { recursive: true });
+      mkdirSync(action.path);
+      break;
+    case 'process':
+      await how.start(entry);
+      break;
+  }
+}
+
+async function makeKey(path: string): Promise<void> {
+  const { code, stdout, stderr } = await runCommand(['wg', 'genkey'], { netns: null });
+  if (code !== 0) throw new Error(stderr);
+  writeFileSync(path, stdout, { flag: 'wx', mode: 0o600 });
+}
+
+const stepFailed = (step: Step, host: string, said: string, cause?: unknown): BarewireError =>
+  machineError(
+    'step-failed',
+    `${host}: ${step.why}: ${printAction(step.do)} failed: ${oneLine(said)}`,
+    'Take the step by hand to see why; what was taken before it will be undone.',
+    cause,
+  );
+
+const oneOfFailed = (entries: readonly Entry[], host: string, said: string): BarewireError =>
+  machineError(
+    'step-failed',
+    `${host}: one of these steps failed: ${entries.map(({ step }) => printAction(step.do)).join('; ')}: ${oneLine(said)}`,
+    'Take them by hand, in order, to see which.',
+  );
+
+/** What the tool said, without iproute2's own line about its line. */
+const oneLine = (said: string): string =>
+  said
+    .split('\n')
+    .filter((line) => line !== '' && !/^Command failed -:\d+$/.test(line))
+    .join(' / ');

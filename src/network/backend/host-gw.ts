@@ -1,0 +1,23 @@
+import { subnetOf } from '../addressing.js';
+import { ip } from '../commands.js';
+import type { NetworkHost, HostView, Backend } from '../types.js';
+
+/** Each host is the gateway to its containers: a route for every peer's subnet, one hop away on layer 2. */
+export const hostGw: Backend = {
+  name: 'host-gw',
+  what: "routes to each host's subnet",
+  requires: [],
+  overheadBytes: { 4: 0, 6: 0 },
+  addresses: 'subnet',
+  oneSegment: true,
+  steps: (site) => site.peers.map((peer) => route(site, peer)),
+  path: ({ host }) => [{ netns: null, link: host.dev }],
+};
+
+const route = ({ host }: HostView, peer: NetworkHost) =>
+  ip(
+    null,
+    `Send what is for ${peer.name}'s containers to ${peer.name}.`,
+    `route add ${subnetOf(peer)} via ${peer.address} dev ${host.dev}`,
+    { kind: 'route', netns: null, destination: subnetOf(peer) },
+  );

@@ -1,0 +1,13 @@
+import type { Backend } from '../types.js';
+
+/** The hosts' own wire and addresses. */
+export const none: Backend = {
+  name: 'none',
+  what: '',
+  requires: [],
+  overheadBytes: { 4: 0, 6: 0 },
+  addresses: 'host',
+  oneSegment: false,
+  steps: () => [],
+  path: ({ host }) => [{ netns: null, link: host.dev }],
+};

@@ -1,0 +1,82 @@
+import type { Step } from '../../schema/index.js';
+import { mtuLeft, subnetOf, tunnelAddress } from '../addressing.js';
+import { bridge, giveAddress, ip } from '../commands.js';
+import { singleOf, versionOf } from '../ip-version.js';
+import { localMac } from '../mac.js';
+import type { NetworkHost, HostView, Backend } from '../types.js';
+
+/** flannel has a device for each version of IP. */
+const DEVICES = { 4: 'flannel.1', 6: 'flannel-v6.1' } as const;
+const deviceOf = ({ address }: NetworkHost): string => DEVICES[versionOf(address)];
+/** flannel's: VNI 1, and the port that Linux used before IANA gave 4789. */
+const VNI = 1;
+const PORT = 8472;
+/**
+ * The outer IP header 20 or 40, UDP 8, VXLAN 8, the inner Ethernet header 14. flannel itself takes 50 for IPv6 too, and its
+ * largest packets then travel in two fragments.
+ */
+const OVERHEAD_BYTES = { 4: 50, 6: 70 } as const;
+
+/** flannel's VXLAN backend: a tunnel device without learning; neighbour, forwarding entry and route for every peer. */
+export const vxlan: Backend = {
+  name: 'vxlan',
+  what: 'VXLAN tunnels between the hosts',
+  requires: [
+    { kind: 'link-type', type: 'vxlan' },
+    { kind: 'tool', name: 'bridge' },
+  ],
+  overheadBytes: OVERHEAD_BYTES,
+  addresses: 'subnet',
+  oneSegment: false,
+  steps: (site) => [
+    ...device(site),
+    ...site.peers.map((peer) => neighbour(site, peer)),
+    ...site.peers.map((peer) => forwarding(site, peer)),
+    // The route comes last, so that no packet finds a tunnel that knows no peer.
+    ...site.peers.map((peer) => route(peer)),
+  ],
+  path: ({ host }) => [
+    { netns: null, link: host.dev },
+    { netns: null, link: deviceOf(host) },
+  ],
+};
+
+const vtepMac = (run: string, host: NetworkHost): string => localMac('vtep', run, host.name);
+
+const device = ({ run, host }: HostView): Step[] => [
+  // The MAC is given as the device is made: one that is set later can be rewritten by a udev rule in between.
+  ip(
+    null,
+    `Make ${host.name}'s end of the tunnels.`,
+    `link add ${deviceOf(host)} address ${vtepMac(run, host)} mtu ${mtuLeft(host, vxlan)} up type vxlan id ${VNI}` +
+      ` dev ${host.dev} local ${host.address} dstport ${PORT} nolearning`,
+    { kind: 'link', netns: null, name: deviceOf(host) },
+  ),
+  giveAddress(
+    null,
+    'Give it the address that peers route to.',
+    `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`,
+    deviceOf(host),
+  ),
+];
+
+const neighbour = ({ run }: HostView, peer: NetworkHost): Step =>
+  ip(
+    null,
+    `Say which MAC ${peer.name}'s end has.`,
+    `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(run, peer)} dev ${deviceOf(peer)} nud permanent`,
+  );
+
+const forwarding = ({ run }: HostView, peer: NetworkHost): Step =>
+  bridge(
+    null,
+    `Say at which address ${peer.name}'s end is.`,
+    `fdb add ${vtepMac(run, peer)} dev ${deviceOf(peer)} dst ${peer.address}`,
+  );
+
+const route = (peer: NetworkHost): Step =>
+  ip(
+    null,
+    `Send what is for ${peer.name}'s containers into the tunnel.`,
+    `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${deviceOf(peer)} onlink`,
+  );

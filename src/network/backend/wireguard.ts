@@ -1,0 +1,96 @@
+import type { Step } from '../../schema/index.js';
+import { mtuLeft, subnetOf, tunnelAddress, wholeNetwork } from '../addressing.js';
+import { giveAddress, ip, wg } from '../commands.js';
+import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
+import type { NetworkHost, HostView, Backend } from '../types.js';
+
+/** flannel's, a device for each version of IP. */
+const DEVICES: Readonly<Record<IpVersion, { readonly name: string; readonly port: number }>> = {
+  4: { name: 'flannel-wg', port: 51820 },
+  6: { name: 'flannel-wg-v6', port: 51821 },
+};
+/** The outer IPv6 header 40, UDP 8, WireGuard's own 32; flannel takes as much for IPv4. */
+const OVERHEAD_BYTES = 80;
+
+/** flannel's WireGuard backend: one device for all peers, told by the addresses that each is allowed which of them is meant. */
+export const wireguard: Backend = {
+  name: 'wireguard',
+  what: 'WireGuard tunnels between the hosts, encrypted',
+  requires: [
+    { kind: 'link-type', type: 'wireguard' },
+    { kind: 'tool', name: 'wg' },
+  ],
+  overheadBytes: { 4: OVERHEAD_BYTES, 6: OVERHEAD_BYTES },
+  addresses: 'subnet',
+  oneSegment: false,
+  exchangeKeys: (site) => ({
+    steps: [...key(site), ...device(site)],
+    ask: ['wg', 'show', deviceOf(site.host).name, 'public-key'],
+  }),
+  steps: (site) => [...site.peers.map((peer) => allow(site, peer)), ...route(site)],
+  path: ({ host }) => [
+    { netns: null, link: host.dev },
+    { netns: null, link: deviceOf(host).name },
+  ],
+};
+
+const deviceOf = ({ address }: NetworkHost) => DEVICES[versionOf(address)];
+const keyFolder = ({ run, host }: HostView): string => `/run/barewire/${run}-${host.name}-wg`;
+const keyPath = (site: HostView): string => `${keyFolder(site)}/key`;
+
+/** Made where it is used, and known to no other host. */
+const key = (site: HostView): Step[] => {
+  const folder = { kind: 'directory', path: keyFolder(site) } as const;
+  return [
+    { why: `Make a place for ${site.host.name}'s private key.`, do: folder, undo: folder },
+    {
+      why: `Make a private key that only root of ${site.host.name} can read.`,
+      do: { kind: 'key', path: keyPath(site) },
+      undo: { kind: 'file', path: keyPath(site) },
+    },
+  ];
+};
+
+function device(site: HostView): Step[] {
+  const { host } = site;
+  const { name, port } = deviceOf(host);
+  return [
+    ip(
+      null,
+      `Make ${host.name}'s end of the tunnels.`,
+      `link add ${name} mtu ${mtuLeft(host, wireguard)} type wireguard`,
+      { kind: 'link', netns: null, name },
+    ),
+    wg(
+      null,
+      'Give it the port that peers send to, and its key.',
+      `set ${name} listen-port ${port} private-key ${keyPath(site)}`,
+    ),
+  ];
+}
+
+function allow({ host }: HostView, peer: NetworkHost): Step {
+  const { name, port } = deviceOf(host);
+  const { address, publicKey = `PUBLIC-KEY-OF-${peer.name}` } = peer;
+  const endpoint = versionOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  return wg(
+    null,
+    `Say which key ${peer.name}'s end has, where it is, and which addresses are behind it.`,
+    `set ${name} peer ${publicKey} endpoint ${endpoint} allowed-ips ${subnetOf(peer)}`,
+  );
+}
+
+/** One route for all hosts, as flannel has it; the host's own subnet has a longer one. */
+function route({ host }: HostView): Step[] {
+  const { name } = deviceOf(host);
+  const own = `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`;
+  return [
+    giveAddress(null, 'Give it an address to send from.', own, name),
+    ip(null, 'Switch it on.', `link set ${name} up`),
+    ip(
+      null,
+      "Send what is for other hosts' containers into the tunnels.",
+      `route add ${wholeNetwork(host)} dev ${name}`,
+    ),
+  ];
+}

@@ -1,0 +1,95 @@
+import * as z from 'zod';
+import { selfCheckSchema, loadResultSchema } from './load.js';
+import { externalResultSchema } from './external.js';
+
+/** CPU microseconds for one answered request, of all CPUs that the side was given. */
+export const cpuCostSchema = z.object({ user: z.number(), system: z.number(), softirq: z.number() });
+export type CpuCost = z.infer<typeof cpuCostSchema>;
+
+/**
+ * `reference` and `control` are the two runs of the network `host` in a restart: their ratio is the A/A control. `search` is of no
+ * cell, and its restart is a round of the search, counted on after the restarts: its rate was chosen to find the network's maximum.
+ */
+export const ROLES = ['contender', 'reference', 'control', 'search'] as const;
+
+/** A slice as it was planned; the id says restart and place in it, and is never used twice in a results directory. */
+export const plannedSliceSchema = z.object({
+  id: z.string(),
+  restart: z.number().int(),
+  round: z.number().int(),
+  order: z.number().int(),
+  role: z.enum(ROLES),
+  network: z.string(),
+  workload: z.string(),
+  rateRps: z.number(),
+  /** Share of the reference's maximum, null for an absolute rate. */
+  rateOfMax: z.number().nullable(),
+  /** 2 or 3 where it is measured again because the generator did not vouch for it; absent the first time. */
+  attempt: z.number().int().optional(),
+});
+export type PlannedSlice = z.infer<typeof plannedSliceSchema>;
+
+export const setupCostSchema = z.object({
+  /** Changes on both hosts together: what a person would have to type. */
+  steps: z.number().int(),
+  setUpMs: z.number(),
+  tearDownMs: z.number(),
+});
+
+/** Counters of the slice, after minus before, by the kernel's own names. */
+export const countersSchema = z.record(z.string(), z.number());
+
+export const sideMetricsSchema = z.object({
+  cpuUsPerRequest: cpuCostSchema,
+  /** CPU seconds in the window. */
+  cpuSeconds: z.object({
+    user: z.number(),
+    system: z.number(),
+    softirq: z.number(),
+    irq: z.number(),
+    steal: z.number(),
+    idle: z.number(),
+  }),
+  /** CPU seconds of the process alone (nginx with its workers, or the generator). */
+  processCpuSeconds: z.object({ user: z.number(), system: z.number() }),
+  /** `Tcp.RetransSegs`, `TcpExt.TCPTimeouts`, `softnet.dropped`, `eth0.tx_dropped`, …; only what moved. */
+  counters: countersSchema,
+  /** Share of the side's CPU time in use, each second. */
+  busyEachSecond: z.array(z.number()).readonly(),
+});
+export type SideMetrics = z.infer<typeof sideMetricsSchema>;
+
+const HISTOGRAMS = { response: true, service: true } as const;
+/** The second is of a slice that another tool loaded. */
+export const sliceLoadSchema = z.union([
+  loadResultSchema.omit(HISTOGRAMS),
+  externalResultSchema.omit(HISTOGRAMS),
+]);
+
+const outcome = z.discriminatedUnion('status', [
+  z.object({
+    status: z.literal('measured'),
+    /** False when the generator cannot vouch for it: shown, and not averaged in. */
+    valid: z.boolean(),
+    load: sliceLoadSchema,
+    metrics: z.object({ client: sideMetricsSchema, server: sideMetricsSchema }),
+  }),
+  z.object({ status: z.literal('failed'), code: z.string(), reason: z.string() }),
+]);
+
+/** One line of slices.jsonl. The histograms are files beside it: `histograms/ID.response.hdr`, `histograms/ID.service.hdr`. */
+export const sliceRecordSchema = z
+  .object({
+    schema: z.literal(1),
+    startedAt: z.string(),
+    /** The wall time of the whole slice and of its recorded window. */
+    wallMs: z.number(),
+    measuredMs: z.number(),
+    setup: setupCostSchema.nullable(),
+  })
+  .and(plannedSliceSchema)
+  .and(outcome);
+export type SliceRecord = z.infer<typeof sliceRecordSchema>;
+export type MeasuredSlice = Extract<SliceRecord, { status: 'measured' }>;
+
+export { selfCheckSchema };

@@ -1,0 +1,54 @@
+import type { PathKind } from '../network/index.js';
+import { ping } from './ping.js';
+import type { ActiveNetwork } from './set-up.js';
+import type { Host, Testbed } from './types.js';
+
+/** The longest packet that a path carries whole, bytes; null where it carries none. */
+export type PathMtus = Readonly<Record<PathKind, number | null>>;
+
+/** The first answers take a while: neighbours are found, and hosts may be emulated. */
+const WAIT_MS = 1_000;
+/** Later ones are waited for twice as long as the first took with its program, which tells how fast the host is. */
+const LEAST_WAIT_MS = 20;
+/** Carried by every path that carries anything. */
+const SHORT_BYTES = 100;
+/** The longest packet of IPv4, and of IPv6 without jumbograms. */
+const LONGEST_BYTES = 65_535;
+
+/**
+ * How far the client's first container reaches, by pings that must not be fragmented: the server's container, the second one of
+ * its own host, and that host itself. The network must have been raised with two containers.
+ */
+export async function probePathMtus({ client }: Testbed, raised: ActiveNetwork): Promise<PathMtus> {
+  const [second] = raised.plans.client.extraContainers;
+  if (second === undefined) throw new RangeError(`${raised.network.name} was raised with one container`);
+  const to = (address: string): Promise<number | null> => longestTo(client, raised, address);
+  const [across, sameHost, ownHost] = await Promise.all(
+    [raised.server.address, second.address, client.net.address].map(to),
+  );
+  return { across: across ?? null, sameHost: sameHost ?? null, ownHost: ownHost ?? null };
+}
+
+async function longestTo(host: Host, { client }: ActiveNetwork, to: string): Promise<number | null> {
+  const { netns, mtu } = client;
+  const answers = async (packetBytes: number, waitMs: number): Promise<boolean> =>
+    (await ping(host.machine, { netns, to, count: 1, packetBytes, waitMs })) > 0;
+  const started = performance.now();
+  if (!(await answers(SHORT_BYTES, WAIT_MS))) return null;
+  const waitMs = Math.max(LEAST_WAIT_MS, 2 * (performance.now() - started));
+  const carries = (packetBytes: number): Promise<boolean> => answers(packetBytes, waitMs);
+  const [whole, more] = await Promise.all([carries(mtu), carries(mtu + 1)]);
+  if (more) return (await carries(LONGEST_BYTES)) ? LONGEST_BYTES : between(mtu + 1, LONGEST_BYTES, carries);
+  return whole ? mtu : between(SHORT_BYTES, mtu, carries);
+}
+
+/** The greatest number that holds, by halving: `holds` does, `fails` does not. */
+async function between(
+  holds: number,
+  fails: number,
+  test: (value: number) => Promise<boolean>,
+): Promise<number> {
+  if (fails - holds <= 1) return holds;
+  const middle = Math.floor((holds + fails) / 2);
+  return (await test(middle)) ? between(middle, fails, test) : between(holds, middle, test);
+}

@@ -1,0 +1,123 @@
+import type { RunResult } from '../../machine/index.js';
+import { type BarewireError, machineError } from '../../schema/index.js';
+import type { Bundle } from './bundle.js';
+import { queryProgram, MARKER, receiveProgram } from './remote-programs.js';
+import { runOverSsh, type SshConnection, type SshRunOptions } from './ssh-connection.js';
+
+/** A machine at the far end of ssh that an agent can run on. */
+export interface RemoteHost {
+  readonly reach: SshConnection;
+  /** What starts the bundle there. */
+  readonly bundle: readonly [node: string, agent: string];
+  /** Whether it takes sudo to be root. */
+  readonly sudo: boolean;
+  /** The address that ssh came in by; empty when the far side does not say. */
+  readonly address: string;
+}
+
+const LEAST_NODE = 20;
+
+/**
+ * Looks at a machine, and puts the bundle there where it is missing, damaged or of another version.
+ * @throws BarewireError that names the machine and what it lacks: `host-unreachable`, `host-unsupported`, `missing-tool`, `not-root`.
+ */
+export async function prepareRemoteHost(
+  run: SshRunOptions,
+  reach: SshConnection,
+  bundle: Bundle,
+): Promise<RemoteHost> {
+  const answers = await ask(run, reach, bundle);
+  const host = checked(reach, bundle, answers);
+  if (answers.get('bundle') !== 'whole') await send(run, reach, bundle);
+  return host;
+}
+
+async function ask(
+  run: SshRunOptions,
+  reach: SshConnection,
+  bundle: Bundle,
+): Promise<ReadonlyMap<string, string>> {
+  const result = await runOverSsh(run, reach, queryProgram(bundle));
+  const lines = result.stdout.split('\n');
+  const marker = lines.indexOf(MARKER);
+  if (marker === -1) throw noShell(reach, result);
+  return new Map(
+    lines.slice(marker + 1).map((line) => {
+      const at = line.indexOf('=');
+      return [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
+}
+
+function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<string, string>): RemoteHost {
+  const answer = (key: string): string => answers.get(key) ?? '';
+  const node = answer('node');
+  const version = answer('nodeVersion');
+  if (answer('system') !== 'Linux') throw notLinux(reach, answer('system'));
+  if (node === '') throw noNode(reach);
+  if (!(Number.parseInt(version, 10) >= LEAST_NODE)) throw oldNode(reach, node, version);
+  if (!bundle.architectures.includes(answer('arch'))) throw otherArchitecture(reach, bundle, answer('arch'));
+  if (answer('root') === 'no') throw noSudo(reach);
+  return {
+    reach,
+    bundle: [node, answer('agent')],
+    sudo: answer('root') === 'sudo',
+    address: answer('address'),
+  };
+}
+
+async function send(run: SshRunOptions, reach: SshConnection, bundle: Bundle): Promise<void> {
+  const { code, stderr } = await runOverSsh(run, reach, receiveProgram(bundle));
+  if (code === 0) return;
+  throw machineError(
+    'disk',
+    `The agent could not be put on ${reach.destination}: ${stderr.trim()}`,
+    'Make room in the home directory there (about 6 MB in ~/.cache/barewire), and let it be written to.',
+  );
+}
+
+const noShell = ({ destination }: SshConnection, { code, stdout, stderr }: RunResult): BarewireError =>
+  machineError(
+    'host-unsupported',
+    `${destination} did not run a shell command (exit status ${String(code)}): ${(stderr || stdout).trim().slice(0, 300)}`,
+    'The account must be allowed to run commands: no forced command, no restricted shell.',
+  );
+
+const notLinux = ({ destination }: SshConnection, system: string): BarewireError =>
+  machineError(
+    'host-unsupported',
+    `${destination} runs ${system}, not Linux.`,
+    'Container networks of Linux can only be measured on Linux.',
+  );
+
+const noNode = ({ destination }: SshConnection): BarewireError =>
+  machineError(
+    'missing-tool',
+    `${destination} has no node in the PATH of a command over ssh.`,
+    `Install Node ${LEAST_NODE} or newer there (Debian: apt-get install nodejs), or link yours into /usr/local/bin.`,
+  );
+
+const oldNode = ({ destination }: SshConnection, node: string, version: string): BarewireError =>
+  machineError(
+    'missing-tool',
+    `${destination} has Node ${version === '' ? 'of an unknown version' : version} (${node}).`,
+    `Install Node ${LEAST_NODE} or newer there, or link a newer one into /usr/local/bin and take the old one out of the PATH.`,
+  );
+
+const otherArchitecture = (
+  { destination }: SshConnection,
+  { architectures }: Bundle,
+  found: string,
+): BarewireError =>
+  machineError(
+    'host-unsupported',
+    `${destination} is ${found}, and the native library is installed here for ${architectures.join(', ')} only.`,
+    `Install it for that architecture too: npm install --no-save --force @koromix/koffi-linux-${found}, in the version of koffi here; or run the study from a machine of its kind.`,
+  );
+
+const noSudo = ({ destination }: SshConnection): BarewireError =>
+  machineError(
+    'not-root',
+    `The account of ${destination} is not root, and sudo -n does not let it be.`,
+    'Log in as root, or give the account a line in /etc/sudoers.d: NAME ALL=(root) NOPASSWD: ALL',
+  );

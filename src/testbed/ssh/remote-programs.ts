@@ -1,0 +1,64 @@
+import { AGENT, HASH_LENGTH, type Bundle } from './bundle.js';
+
+/** The first line of all that these programs say: what stands before it came from the login shell. */
+export const MARKER = 'barewire-host';
+
+/** Tools of root, and a node that was installed by hand, are often not in the PATH of a command over ssh. */
+const FIND_NODE = `
+PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin"
+node=$(command -v node) || node=
+cache="\${XDG_CACHE_HOME:-$HOME/.cache}/barewire"
+`;
+
+const HASHING = `
+const { createHash } = require("node:crypto"), fs = require("node:fs"), { dirname, join } = require("node:path");
+const sum = (data) => createHash("sha256").update(data).digest("hex");
+const [folder, hash] = process.argv.slice(1);
+`;
+
+/** Says whether all files of the bundle are there and as they were sent. No single quotes: it stands in some. */
+const CHECK = `${HASHING}
+let whole = true;
+try {
+  const manifest = fs.readFileSync(join(folder, "manifest.json"));
+  whole = sum(manifest).slice(0, ${HASH_LENGTH}) === hash;
+  for (const [name, expected] of Object.entries(JSON.parse(manifest)))
+    whole &&= sum(fs.readFileSync(join(folder, name))) === expected;
+} catch { whole = false; }
+console.log("bundle=" + (whole ? "whole" : "wanting"));
+console.log("nodeVersion=" + process.versions.node);
+console.log("arch=" + process.arch);
+`;
+
+/** Takes the bundle from its standard input, writes it beside its place, and renames it when it is whole. */
+const RECEIVE = `${HASHING}
+const packed = Buffer.from(fs.readFileSync(0, "latin1"), "base64");
+const { manifest, files } = JSON.parse(require("node:zlib").gunzipSync(packed));
+const beside = folder + "." + process.pid;
+for (const [name, text] of Object.entries({ ...files, "manifest.json": Buffer.from(manifest).toString("base64") })) {
+  const path = join(beside, name);
+  fs.mkdirSync(dirname(path), { recursive: true });
+  fs.writeFileSync(path, Buffer.from(text, "base64"));
+}
+fs.rmSync(folder, { recursive: true, force: true });
+fs.renameSync(beside, folder);
+`;
+
+/** Asks a machine what it is, in lines \`key=value\`. It changes nothing. */
+export const queryProgram = ({ hash }: Bundle): string => `${FIND_NODE}
+echo ${MARKER}
+echo "system=$(uname -s)"
+echo "address=$(echo $SSH_CONNECTION | cut -d ' ' -f 3)"
+if [ "$(id -u)" = 0 ]; then echo root=yes; elif sudo -n true 2>/dev/null; then echo root=sudo; else echo root=no; fi
+echo "node=$node"
+echo "agent=$cache/${hash}/${AGENT}"
+if [ -n "$node" ]; then "$node" -e '${CHECK}' "$cache/${hash}" ${hash} </dev/null; fi
+`;
+
+/** Takes the bundle in. Exit status 0 when all of it is on the far side's disk. */
+export const receiveProgram = ({ hash, packed }: Bundle): string => `${FIND_NODE}
+umask 022
+exec "$node" -e '${RECEIVE}' "$cache/${hash}" ${hash} <<'BUNDLE'
+${packed}
+BUNDLE
+`;

@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import type { NetworkHost } from '../../network/index.js';
+import type { Step } from '../../schema/index.js';
+import type { HostRole, Wire } from '../types.js';
+import { ipv6Settings, wireAddresses } from '../netns/wire.js';
+import { sshdConfig, startScript } from '../../guest/init.js';
+import type { Kernel } from '../../guest/kernel.js';
+import {
+  dataTap,
+  baseFolder,
+  baseNetns,
+  guestFolder,
+  MANAGEMENT_DEV,
+  managementLink,
+  MANAGEMENT_MTU,
+  ROLES,
+  WIRE_BRIDGE,
+} from './plan.js';
+
+export interface BasePlan {
+  readonly run: string;
+  readonly wire: Wire;
+  readonly hosts: Readonly<Record<HostRole, NetworkHost>>;
+  readonly kernel: Kernel;
+  /** Queues of each data NIC. */
+  readonly queues: number;
+  /** False where this machine's kernel has no IPv6 to silence. */
+  readonly ipv6: boolean;
+}
+
+/** All that the guests stand on: a namespace with a bridge and their taps, and the files that they start from. */
+export const baseSteps = (plan: BasePlan): Step[] => [
+  ...wireSteps(plan),
+  ...ROLES.flatMap((role) => managementSteps(plan.run, role)),
+  ...fileSteps(plan),
+];
+
+function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
+  const netns = baseNetns(run);
+  const ip = ipIn(netns);
+  return [
+    {
+      ...ipIn(null)(
+        'Make a place for the wire between the guests: a network namespace.',
+        `netns add ${netns}`,
+      ),
+      undo: { kind: 'netns', name: netns },
+    },
+    ...(ipv6 ? [silenceIpv6(netns)] : []),
+    // Without snooping it forwards by MAC alone, as a plain switch does.
+    ip('Make the wire: a bridge.', `link add ${WIRE_BRIDGE} up type bridge stp_state 0 mcast_snooping 0`),
+    ...ROLES.flatMap((role) => [
+      ip(`Make the ${role}'s end of the wire.`, tapArgs(dataTap(role), queues)),
+      ip('Join it to the wire.', `link set ${dataTap(role)} mtu ${wire.mtu} master ${WIRE_BRIDGE} up`),
+    ]),
+    ...(wire.rateMbps === null ? [] : ROLES.map((role) => shape(netns, role, wire.rateMbps ?? 0))),
+  ];
+}
+
+/** Duplicate address detection and router solicitations would count among the measured packets. */
+const silenceIpv6 = (netns: string): Step => ({
+  why: 'Keep IPv6 silent on the wire.',
+  do: { kind: 'sysctl', netns, key: 'net.ipv6.conf.default.disable_ipv6', value: '1' },
+  undo: null,
+});
+
+/** QEMU opens a queue pair for each; a tap that was made for several refuses to be opened for one. */
+const tapArgs = (tap: string, queues: number): string =>
+  `tuntap add dev ${tap} mode tap${queues > 1 ? ' multi_queue' : ''}`;
+
+function managementSteps(run: string, role: HostRole): Step[] {
+  const ip = ipIn(baseNetns(run));
+  const { tap, near, prefix } = managementLink(run, role);
+  return [
+    ip(`Make the way in to the ${role}.`, tapArgs(tap, 1)),
+    ip("Give this machine's end its address.", `addr add ${near}/${prefix} dev ${tap}`),
+    ip('Switch it on.', `link set ${tap} mtu ${MANAGEMENT_MTU} up`),
+  ];
+}
+
+/** What leaves a tap goes to its guest, and so bounds what the other one sends. Sizes as in the netns testbed. */
+function shape(netns: string, role: HostRole, rateMbps: number): Step {
+  const burstBytes = Math.max(68_000, Math.ceil((rateMbps * 1_000_000) / 8 / 1_000));
+  const rate = ['rate', `${rateMbps}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
+  return {
+    why: `Let no more than ${rateMbps} Mbit/s reach the ${role}.`,
+    do: {
+      kind: 'command',
+      tool: 'tc',
+      netns,
+      args: ['qdisc', 'add', 'dev', dataTap(role), 'root', 'tbf', ...rate],
+    },
+    undo: null,
+  };
+}
+
+function fileSteps(plan: BasePlan): Step[] {
+  const folder = baseFolder(plan.run);
+  return [
+    {
+      why: "Make a place for the guests' files.",
+      do: { kind: 'directory', path: folder },
+      undo: { kind: 'directory', path: folder },
+    },
+    ...ROLES.flatMap((role) => guestFiles(plan, role)),
+  ];
+}
+
+function guestFiles({ run, hosts, kernel }: BasePlan, role: HostRole): Step[] {
+  const folder = guestFolder(run, role);
+  const { mac, mtu, dev } = hosts[role];
+  const management = managementLink(run, role);
+  const script = startScript({
+    name: role,
+    version: kernel.version,
+    modules: join(kernel.root, 'lib/modules', kernel.version),
+    ipv6: ipv6Settings(hosts[role]),
+    data: { name: dev, mac, mtu, addresses: wireAddresses(hosts[role]) },
+    management: {
+      name: MANAGEMENT_DEV,
+      mac: management.mac,
+      mtu: MANAGEMENT_MTU,
+      addresses: [`${management.guest}/${management.prefix}`],
+    },
+  });
+  return [
+    { why: `Make a place for the ${role}'s files.`, do: { kind: 'directory', path: folder }, undo: null },
+    file(`${folder}/start`, script, `Say how the ${role} starts.`),
+    file(`${folder}/sshd_config`, sshdConfig(management.guest), `Say who may enter the ${role}.`),
+  ];
+}
+
+const file = (path: string, content: string, why: string): Step => ({
+  why,
+  do: { kind: 'file', path, content },
+  undo: null,
+});
+
+/** All of it goes with the namespace. */
+const ipIn =
+  (netns: string | null) =>
+  (why: string, args: string): Step => ({
+    why,
+    do: { kind: 'command', tool: 'ip', netns, args: args.split(' ') },
+    undo: null,
+  });
