@@ -22,8 +22,8 @@ export function snapshotMachine(): Promise<MachineSnapshot> {
     routes: lines(['ip', 'route', 'show', 'table', 'all']),
     rules: lines(['ip', 'rule']),
     processes: lines(['ps', '-eo', 'pid=,stat=,args='])
-      // A zombie has ended; when it is buried is up to its parent.
-      .filter((line) => ours.test(line) && !/^\s*\d+ Z/.test(line))
+      // A zombie has ended, unless `l` shows that other threads of it still run.
+      .filter((line) => ours.test(line) && !/^\s*\d+ Z[^l ]* /.test(line))
       .map((line) => line.replace(/^(\s*\d+) \S+/, '$1')),
     journals: folder('/var/lib/barewire/journal'),
     runFiles: folder('/run/barewire'),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { BarewireError, stepSchema, type ErrorCode, type Fault, bug } from '../schema/index.js';
+import { BarewireError, stepSchema, type ErrorCode, type Fault, machineError } from '../schema/index.js';
 
 /** Goes up with every change that an older side would misread. */
 export const PROTOCOL = 1;
@@ -114,4 +114,5 @@ export const fromFailure = ({ message, code, fault, hint }: Failure): BarewireEr
     ...(hint === undefined ? {} : { hint }),
   });
 
-export const protocolError = (message: string, cause?: unknown): BarewireError => bug(message, cause);
+export const protocolError = (message: string, cause?: unknown): BarewireError =>
+  machineError('agent-protocol', message, 'Install the same Barewire version on both sides.', cause);

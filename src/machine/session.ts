@@ -8,10 +8,10 @@ type ProcessUndo = Extract<Undo, { kind: 'process' }>;
 const GRACE_MS = 1000;
 const KILL_MS = 3000;
 
-/** True when the very process still runs, not a later one with its pid. */
+/** True until the last thread of this very process has ended; a later process with its pid does not count. */
 export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   const entry = readProcess(pid);
-  return entry !== null && !entry.zombie && entry.startTime === startTime;
+  return entry !== null && entry.running && entry.startTime === startTime;
 }
 
 /** The identity of a running process; null when it has ended. */
