@@ -31,7 +31,7 @@ const PURE = [
   'src/report/**',
   'src/schema/**',
   'src/study/plan*.ts',
-  'src/cost/{shell,scene,slope,symbols,groups,trace,parts,difference,warnings}.ts',
+  'src/cost/{shell,shell-script,slope,symbols,groups,trace,parts,difference,warnings}.ts',
 ];
 
 const only = (name, room) => ({ name, message: `Only the room "${room}" may use it.` });
@@ -58,7 +58,8 @@ const restricted = (room, extra = []) => ({
   ],
 });
 const rooms = ROOMS.map((room) => ({ files: [`src/${room}/**/*.ts`], rules: restricted(room) }));
-const io = { regex: '^node:', message: 'A pure room does no I/O: take the data as an argument.' };
+// `util.styleText` is a pure function.
+const io = { regex: '^node:(?!util$)', message: 'A pure room does no I/O: take the data as an argument.' };
 const pureRooms = PURE.map((files) => {
   const room = files.split('/')[1];
   return {

@@ -79,7 +79,7 @@ async function soak(
   const result = await generator.run(plan, {
     onReading: (reading) => look(reading, Histogram.decode(reading.response)),
   });
-  return [...table(rateRps, start, rows), certificateLine(result), ...judge(rows)].join('\n');
+  return [...table(rateRps, start, rows), selfCheckLine(result), ...judge(rows)].join('\n');
 }
 
 const planFor = (address: string, cpus: readonly number[]): LoadPlan => ({
@@ -116,9 +116,9 @@ function table(rateRps: number, start: Pick<Row, 'rssMiB' | 'nginxMiB'>, rows: r
   ];
 }
 
-const certificateLine = ({ requests, intended, selfCheck }: LoadResult): string =>
-  `${requests} of ${intended} requests answered; selfCheck: ` +
-  (selfCheck.valid ? 'valid' : selfCheck.reasons.join('; '));
+const selfCheckLine = ({ requests, intended, selfCheck }: LoadResult): string =>
+  `${requests} of ${intended} requests received a response; self-check: ` +
+  (selfCheck.valid ? 'passed' : selfCheck.findings.map(({ code }) => code).join(', '));
 
 /** The first reading is left out: what a run makes once, it makes then. */
 function judge(rows: readonly Row[]): string[] {

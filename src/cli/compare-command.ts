@@ -1,36 +1,42 @@
 import { Command } from 'commander';
-import { terminalComparison } from '../report/index.js';
+import { buildComparisonDocument } from '../report/index.js';
 import { type BarewireError, userError } from '../schema/index.js';
 import { compareStudies, type StudyData } from '../stats/index.js';
 import { readResults, ResultsDirectory } from '../study/index.js';
 import type { Context } from './context.js';
+import { formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
 
-interface CompareFlags {
+interface CompareFlags extends FormatFlags {
   readonly margin?: string;
-  readonly json?: true;
+  readonly out?: string;
 }
 
 export const compareCommand = (context: Context): Command =>
   new Command('compare')
-    .summary('say what became better or worse from one results directory to another')
+    .summary('what changed between two studies; exit status 1 on a regression')
     .description(
-      'Compares two results directories: yesterday and today, two kernels, two machines. Shows first what differs between their ' +
-        'hosts, then for each network, workload and rate that both have the ratio with its interval and a verdict. ' +
-        'Exit status 1 where a figure is worse by more than the margin, beyond chance.',
+      'Compares two results directories: yesterday and today, two kernels, two machines. Prints what differs between their hosts, ' +
+        'then for each network, workload and rate that both have the ratio with its interval and a verdict. ' +
+        'Exit status 1 when something is worse by more than the margin and chance.',
     )
     .argument('<base>', 'a results directory')
-    .argument('<new>', 'a results directory, which is judged against it')
-    .option('--margin <share>', "a change inside it is none: 5% or 0.05 (default: the studies' own)")
-    .option('--json', 'print one object, as schema/comparison.schema.json has it')
+    .argument('<new>', 'a results directory to compare with it')
+    .option('--margin <share>', "a change within it does not count: 5% or 0.05 (default: the studies' own)")
+    .addOption(formatOption())
+    .option(
+      '--out <dir>',
+      'also write report.html, report.md, summary.csv, junit.xml and comparison.json there',
+    )
+    .option('--json', 'print one object, as in schema/comparison.schema.json')
     .addHelpText(
       'after',
       `
 Examples:
-  barewire compare results/yesterday results/today            what became better or worse
+  barewire compare results/yesterday results/today            what changed
   barewire compare results/kernel-6.12 results/kernel-6.18    two kernels, two machines
-  barewire compare --margin 10% ci/base ci/now || exit        a gate in a CI
+  barewire compare --margin 10% --format junit ci/base ci/now > junit.xml   a gate in CI
 
-Exit status: 0 no regression; 1 a regression; 2 a directory cannot be read, or nothing is common to both.`,
+Exit status: 0 no regression; 1 a regression; 2 a directory cannot be read, or the two have nothing in common.`,
     )
     .action((base: string, later: string, flags: CompareFlags) => compare(context, base, later, flags));
 
@@ -38,12 +44,10 @@ async function compare(context: Context, base: string, later: string, flags: Com
   const { terminal } = context;
   const margin = flags.margin === undefined ? {} : { margin: parseMargin(flags.margin) };
   const comparison = compareStudies(await read(base), await read(later), margin);
-  const { colour, width } = terminal;
-  terminal.print(
-    flags.json === true
-      ? JSON.stringify(comparison, null, 2)
-      : terminalComparison(comparison, { colour, width }),
-  );
+  const document = buildComparisonDocument(comparison);
+  printDocument(terminal, document, comparison, flags);
+  if (flags.out !== undefined)
+    await writeDocument(flags.out, document, { name: 'comparison.json', value: comparison });
   if (comparison.cells.length + comparison.maxima.length === 0) throw nothingInCommon(base, later);
   if (comparison.regression) context.fail();
 }
@@ -60,9 +64,9 @@ function parseMargin(text: string): number {
   );
 }
 
-// A comparison of nothing must not pass for one that found no regression.
+// A comparison of nothing must not count as one without a regression.
 const nothingInCommon = (base: string, later: string): BarewireError =>
   userError(
     `${base} and ${later} have no network, workload and rate in common.`,
-    'Name two studies with the same networks, workloads and rates; what each has is listed.',
+    'Use two studies with the same networks, workloads and rates; each lists what it has.',
   );

@@ -1,48 +1,47 @@
 import { Command } from 'commander';
 import { measureCost, type CellPlan, type CostEvent } from '../cost/index.js';
 import { findNetwork } from '../network/index.js';
-import { terminalCost } from '../report/index.js';
+import { buildCostDocument, describeFinding } from '../report/index.js';
 import { type BarewireError, nearest, WORKLOADS, type WorkloadName, userError } from '../schema/index.js';
 import { COST_TOOLS, requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
 import type { Context } from './context.js';
+import { formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
 import type { Terminal } from './terminal.js';
 
-interface CostFlags {
+interface CostFlags extends FormatFlags {
   readonly networks: string;
   readonly workloads: string;
   readonly connections: string;
   readonly repeats: string;
   readonly kernel?: readonly string[];
   readonly into?: string;
-  readonly json?: true;
+  readonly out?: string;
 }
 
 const NETWORKS = 'host,macvlan,ipvlan,ipvlan-l3,flannel-host-gw,flannel-vxlan';
 
 export const costCommand = (context: Context): Command =>
   new Command('cost')
-    .summary('count the instructions of a request on each network')
+    .summary('instructions per request for each network, exact and repeatable')
     .description(
-      'Boots a guest with one emulated CPU whose clock counts instructions, raises each network in it, and says how many ' +
-        'instructions one request takes, client and server together: user and kernel, the difference to host, and which ' +
-        'parts of the kernel it goes to. With the same kernel and programs the figures are the same in every run, whatever else ' +
-        'runs on the machine. ' +
-        'They are path lengths, not times.',
+      'Boots a guest with one emulated CPU whose clock counts instructions, sets up each network in it, and prints the ' +
+        'instructions per request of client and server: user and kernel, the difference to host, and the groups of kernel ' +
+        'functions they belong to. With the same kernel and programs every run gives the same counts, whatever else runs on the ' +
+        'machine. They are not times.',
     )
-    .option('--networks <names>', 'comma-separated catalog names; host is always measured too', NETWORKS)
+    .option('--networks <names>', 'comma-separated catalog names; host is always counted too', NETWORKS)
     .option('--workloads <names>', 'comma-separated: 350B, 4KB', '350B')
-    .option('--connections <counts>', 'comma-separated: how many connections the client keeps busy', '16')
-    .option('--repeats <n>', 'of each figure', '3')
+    .option('--connections <counts>', "comma-separated: the client's connections", '16')
+    .option('--repeats <n>', 'counts of each cell', '3')
     .option(
       '--kernel <image>',
-      "a bzImage with its modules (X/boot/vmlinuz-V and X/lib/modules/V); twice compares two (default: this machine's, or Debian's)",
+      "a bzImage with its modules (X/boot/vmlinuz-V and X/lib/modules/V); twice compares two (default: this machine's or Debian's)",
       (image: string, before?: readonly string[]) => [...(before ?? []), image],
     )
-    .option(
-      '--into <dir>',
-      'keep it in a results directory, whose reports are made again with a column for it',
-    )
-    .option('--json', 'print one object, as schema/cost.schema.json has it')
+    .option('--into <dir>', 'add the counts to the reports of a results directory')
+    .addOption(formatOption())
+    .option('--out <dir>', 'also write report.html, report.md, summary.csv, junit.xml and cost.json there')
+    .option('--json', 'print one object, as in schema/cost.schema.json')
     .addHelpText(
       'after',
       `
@@ -50,12 +49,12 @@ Examples:
   barewire cost                                          six networks, in two to three minutes
   barewire cost --networks ipvlan,macvlan --connections 1,64
   barewire cost --workloads 350B,4KB --networks flannel-vxlan
-  barewire cost --into results/quick-20260101T000000Z    beside a study, as a column of its reports
+  barewire cost --into results/quick-20260101T000000Z    as a column of a study's reports
   barewire cost --kernel A/boot/vmlinuz-6.1 --kernel B/boot/vmlinuz-6.12
 
-How to read it: the client is h2load, in a closed loop, on one CPU with nginx, so that the user part is the same for all networks
-and the differences are the network's. Repeats that differ by more than 0.5 % are named in a warning (exit status 1).
-What is not in it: caches, memory, waiting, NICs. A network with a longer path is not slower by as much: see METHODOLOGY.md.`,
+How to read it: the client is h2load in a closed loop, on one CPU with nginx, so the user part is the same for all networks and the
+differences are the network's. Repeats that differ by more than 0.5 % give a warning and exit status 1. Caches, memory, waiting
+and NICs are not included: a network with more instructions is not slower by the same factor (METHODOLOGY.md).`,
     )
     .action((flags: CostFlags) => cost(context, flags));
 
@@ -77,12 +76,11 @@ async function cost({ terminal, signal, version, fail }: Context, flags: CostFla
   if (directory !== null) {
     await directory.writeReport('cost.json', `${JSON.stringify(found, null, 2)}\n`);
     await writeReports(directory);
-    terminal.note(`Kept in ${directory.path}, whose reports have a column for it.`);
+    terminal.note(`Added to ${directory.path} and its reports.`);
   }
-  const { colour, width } = terminal;
-  terminal.print(
-    flags.json === true ? JSON.stringify(found, null, 2) : terminalCost(found, { colour, width }),
-  );
+  const document = buildCostDocument(found);
+  printDocument(terminal, document, found, flags);
+  if (flags.out !== undefined) await writeDocument(flags.out, document, { name: 'cost.json', value: found });
   const bad = found.kernels.some(({ networks: all }) => all.some(({ status }) => status === 'failed'));
   if (bad || found.warnings.length > 0) fail();
 }
@@ -118,26 +116,26 @@ function workloadOf(name: string): WorkloadName {
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
 
-/** Shows a run as it goes on: what is done stays, what is being done is rewritten in place. */
+/** Shows progress: finished parts stay, the current one is rewritten in place. */
 function showCost(terminal: Terminal): (event: CostEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'restored':
         terminal.note(
-          `An earlier run had ended without clean-up: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
+          `An earlier run ended without cleanup: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
         );
         break;
       case 'booting':
         terminal.status(`Booting a guest${event.kernel === null ? '' : ` with ${event.kernel}`} …`);
         break;
       case 'booted':
-        terminal.note(`A guest with kernel ${event.kernel} is up after ${(event.ms / 1_000).toFixed(1)} s`);
+        terminal.note(`The guest with kernel ${event.kernel} booted in ${(event.ms / 1_000).toFixed(1)} s`);
         break;
       case 'started':
         terminal.status(`${event.kernel}: ${event.network} …`);
         break;
       case 'unmeasured':
-        terminal.note(`${event.kernel}: ${event.network}: ${event.reason}`);
+        terminal.note(`${event.kernel}: ${event.network}: ${describeFinding(event.finding)}`);
         break;
       case 'measured':
         terminal.note(`${event.kernel}: ${event.network}: ${line(event.cell)}`);
@@ -152,5 +150,5 @@ const line = ({
   instructions,
   spread,
 }: Extract<CostEvent, { kind: 'measured' }>['cell']): string =>
-  `${workload}, ${connections} connection${connections === 1 ? '' : 's'}: ${Math.round(instructions.total).toLocaleString('en-US')} instructions a request ` +
+  `${workload}, ${connections} connection${connections === 1 ? '' : 's'}: ${Math.round(instructions.total).toLocaleString('en-US')} instructions per request ` +
   `(±${(spread * 100).toFixed(2)} %)`;

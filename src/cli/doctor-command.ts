@@ -1,23 +1,29 @@
 import { Command } from 'commander';
-import { diagnose, examine } from '../study/index.js';
+import { describeFinding } from '../report/index.js';
+import { diagnoseMachine, isBlocking, readMachineFacts } from '../study/index.js';
 import type { Context } from './context.js';
 
 export const doctorCommand = (context: Context): Command =>
   new Command('doctor')
-    .summary('what this machine lacks or does that would spoil a study')
+    .summary('missing tools and sources of noise on this machine')
     .description(
-      'Looks at this machine, changes nothing, and says the remedy for each thing that it finds. Needs no root.',
+      'Checks this machine without changing it, and prints a remedy for each finding. Needs no root. Exit status 1 when a study ' +
+        'cannot run.',
     )
-    .option('--json', 'print an object: findings and the facts that they rest on')
+    .option('--json', 'print one object: findings and the facts they rest on')
     .action(async (flags: { json?: true }) => {
-      const facts = await examine();
-      const findings = diagnose(facts);
+      const facts = await readMachineFacts();
+      const findings = diagnoseMachine(facts).map((finding) => ({
+        ...finding,
+        blocking: isBlocking(finding),
+        text: describeFinding(finding),
+      }));
       const { terminal } = context;
       if (flags.json === true) terminal.print(JSON.stringify({ findings, facts }, null, 2));
       else {
-        for (const { kind, what, remedy } of findings)
-          terminal.print(`${kind.padEnd(6)} ${what}\n       ${remedy}`);
-        if (findings.length === 0) terminal.print('Nothing found that would stop or spoil a study.');
+        for (const { blocking, text } of findings)
+          terminal.print(`${(blocking ? 'error' : 'noise').padEnd(6)} ${text}`);
+        if (findings.length === 0) terminal.print('No missing tools and no sources of noise.');
       }
-      if (findings.some(({ kind }) => kind === 'stop')) context.fail();
+      if (findings.some(({ blocking }) => blocking)) context.fail();
     });

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { lookup } from 'node:dns/promises';
 import { checkTarget, runStandalone } from '../load/index.js';
+import { describeFinding } from '../report/index.js';
 import {
   type BarewireError,
   ERROR_KINDS,
@@ -10,7 +11,7 @@ import {
   type LoadResult,
   userError,
 } from '../schema/index.js';
-import { Histogram, latencyFigures } from '../stats/index.js';
+import { estimateLatencies, Histogram } from '../stats/index.js';
 import { parseDurationMs, parseRate } from '../study/index.js';
 import type { Context } from './context.js';
 
@@ -77,8 +78,8 @@ export interface LoadOutput extends Omit<LoadResult, 'response' | 'service'> {
 function outputOf({ response, service, ...rest }: LoadResult): LoadOutput {
   return {
     ...rest,
-    latencyMs: latencyFigures(Histogram.decode(response), rest.intended),
-    serviceMs: latencyFigures(Histogram.decode(service), rest.intended),
+    latencyMs: estimateLatencies(Histogram.decode(response), rest.intended),
+    serviceMs: estimateLatencies(Histogram.decode(service), rest.intended),
   };
 }
 
@@ -92,7 +93,7 @@ function table(output: LoadOutput): string {
   );
   const missing = LATENCY_KEYS.flatMap((key) => {
     const figure = output.latencyMs[key];
-    return figure.value === null ? [`${key}: ${figure.why}`] : [];
+    return figure.value === null ? [`${key}: ${describeFinding(figure.finding)}`] : [];
   });
   const errors = ERROR_KINDS.filter((kind) => output.errors[kind] > 0).map(
     (kind) => `${kind} ${output.errors[kind]}`,
@@ -106,7 +107,9 @@ function table(output: LoadOutput): string {
     ...rows,
     ...missing.map((why) => `  ${why}`),
     '',
-    selfCheck.valid ? 'The generator vouches for it.' : `Not valid: ${selfCheck.reasons.join('; ')}`,
+    selfCheck.valid
+      ? 'Generator self-check passed.'
+      : `Generator self-check failed: ${selfCheck.findings.map(describeFinding).join('; ')}`,
   ].join('\n');
 }
 

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
 import { networkNames } from '../network/index.js';
 import { openTestbed, probeNetworks } from '../testbed/index.js';
+import { describeFinding } from '../report/index.js';
 import { userError } from '../schema/index.js';
 import { parseTestbed, requireMachine, type TestbedLocation } from '../study/index.js';
 import type { Context } from './context.js';
@@ -32,10 +33,9 @@ export const networksCommand = (context: Context): Command =>
         context.terminal.print(JSON.stringify(statuses, null, 2));
         return;
       }
-      for (const { name, what, support, reason, remedy } of statuses) {
+      for (const { name, what, support, finding } of statuses) {
         context.terminal.print(`${name.padEnd(22)}${support.padEnd(9)}${what}`);
-        for (const line of [reason, remedy])
-          if (line !== null) context.terminal.print(`${' '.repeat(31)}${line}`);
+        if (finding !== null) context.terminal.print(`${' '.repeat(31)}${describeFinding(finding)}`);
       }
     });
 

@@ -1,23 +1,22 @@
 import { Command } from 'commander';
-import { terminalReport } from '../report/index.js';
+import { buildStudyDocument } from '../report/index.js';
 import { ResultsDirectory, writeReports } from '../study/index.js';
 import type { Context } from './context.js';
+import { formatOption, printDocument, type FormatFlags } from './format.js';
 
 export const reportCommand = (context: Context): Command =>
   new Command('report')
-    .summary('make the reports again from a results directory')
+    .summary('rebuild the reports from a results directory')
     .description(
-      'Reads study.json, slices.jsonl and histograms/ in DIR, and writes summary.json, summary.csv, report.md and report.html there.',
+      'Reads study.json, slices.jsonl and histograms/ in DIR and writes summary.json, report.html, report.md, summary.csv and ' +
+        'junit.xml there. Runs on any machine and needs no root.',
     )
     .argument('<dir>', 'a results directory')
-    .option('--json', 'print summary.json on standard output')
-    .action(async (dir: string, flags: { json?: true }) => {
-      const { terminal } = context;
+    .addOption(formatOption())
+    .option('--json', 'print summary.json')
+    .action(async (dir: string, flags: FormatFlags) => {
       const summary = await writeReports(new ResultsDirectory(dir));
-      const { colour, width } = terminal;
-      terminal.print(
-        flags.json === true
-          ? JSON.stringify(summary, null, 2)
-          : `${terminalReport(summary, { colour, width })}\nReport: ${dir}/report.html\n`,
-      );
+      printDocument(context.terminal, buildStudyDocument(summary), summary, flags);
+      if (flags.json !== true && flags.format === 'terminal')
+        context.terminal.print(`\nReport: ${dir}/report.html\n`);
     });

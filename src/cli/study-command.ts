@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
-import { terminalReport } from '../report/index.js';
+import { buildStudyDocument, render } from '../report/index.js';
 import { type BarewireError, type ResolvedStudy, userError } from '../schema/index.js';
 import {
   directoryName,
@@ -106,7 +106,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   if (flags.json === true) terminal.print(JSON.stringify(summary, null, 2));
   else {
     const { colour, width } = terminal;
-    terminal.print(`${terminalReport(summary, { colour, width })}\nReport: ${directory.path}/report.html\n`);
+    const report = render(buildStudyDocument(summary), 'terminal', { colour, width });
+    terminal.print(`${report}\nReport: ${directory.path}/report.html\n`);
   }
   const cells = summary.networks.flatMap((network) => network.cells);
   if (cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0)) context.fail();

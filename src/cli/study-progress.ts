@@ -1,3 +1,4 @@
+import { describeFinding } from '../report/index.js';
 import type { PlannedSlice } from '../schema/index.js';
 import type { StudyEvent } from '../study/index.js';
 import type { Terminal } from './terminal.js';
@@ -9,16 +10,16 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
     switch (event.kind) {
       case 'restored':
         terminal.note(
-          `An earlier run had ended without clean-up: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
+          `An earlier run ended without cleanup: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
         );
         break;
       case 'probed':
-        for (const { name, support, reason } of event.networks)
-          if (support !== 'yes')
+        for (const { name, support, finding } of event.networks)
+          if (finding !== null)
             terminal.note(
-              `  ${name}: ${support === 'no' ? 'unsupported' : 'could not tell'}: ${reason ?? ''}`,
+              `  ${name}: ${support === 'no' ? 'unsupported' : 'support unknown'}: ${describeFinding(finding)}`,
             );
-        terminal.status('Finding the maximum of the reference …');
+        terminal.status('Measuring the maximum of the reference …');
         break;
       case 'maximum':
         if (event.rps !== null)
@@ -26,7 +27,7 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         break;
       case 'planned':
         terminal.note(
-          `${event.slices} slices, ${event.measured} of them measured already → ${event.directory}`,
+          `${event.slices} slices, ${event.measured} of them already measured → ${event.directory}`,
         );
         break;
       case 'searching':
@@ -55,11 +56,12 @@ function ended(
   started: string,
 ): void {
   if (record.status === 'failed') {
-    terminal.note(`${started}: failed: ${record.reason}`);
+    terminal.note(`${started}: failed: ${describeFinding(record.finding)}`);
     return;
   }
   const p99 = p99Ms === null ? '' : `, p99 ${p99Ms.toPrecision(3)} ms`;
-  const doubt = record.valid ? '' : `; not valid: ${record.load.selfCheck.reasons.join('; ')}`;
+  const findings = record.load.selfCheck.findings.map(describeFinding).join('; ');
+  const doubt = record.valid ? '' : `; invalid: ${findings}`;
   terminal.note(`${started}: ${rate(record.load.achievedRps)}/s${p99}${doubt}`);
 }
 

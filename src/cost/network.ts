@@ -1,5 +1,5 @@
 import { findNetwork } from '../network/index.js';
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, type Finding } from '../schema/index.js';
 import type { SingleGuest } from '../testbed/index.js';
 import { minimumRequests, measureCell, type CellPlan } from './cell.js';
 import type { BareNetwork } from './difference.js';
@@ -23,25 +23,25 @@ export async function measureNetwork(
 ): Promise<BareNetwork> {
   const { what, requires } = findNetwork(name);
   const place = requires.find((each) => each.kind === 'platform');
-  const none = (status: 'unsupported' | 'failed', reason: string): BareNetwork => {
-    request.onEvent({ kind: 'unmeasured', kernel: guest.kernel, network: name, reason });
-    return { name, what, status, reason, cells: [] };
+  const none = (status: 'unsupported' | 'failed', finding: Finding): BareNetwork => {
+    request.onEvent({ kind: 'unmeasured', kernel: guest.kernel, network: name, finding });
+    return { name, what, status, finding, cells: [] };
   };
-  if (place !== undefined) return none('unsupported', `the guest does not stand in ${place.name}`);
+  if (place !== undefined) return none('unsupported', { code: 'platform-missing', platform: place.name });
   request.onEvent({ kind: 'started', kernel: guest.kernel, network: name });
-  const lacks = (await guest.run(shellScriptOf(name).lacks)).trim().split('\n').join(', ');
-  if (lacks !== '') return none('unsupported', `the guest's kernel has no ${lacks}`);
+  const lacks = (await guest.run(shellScriptOf(name).lacks)).trim();
+  if (lacks !== '') return none('unsupported', { code: 'kernel-features-missing', names: lacks.split('\n') });
   try {
     return {
       name,
       what,
       status: 'measured',
-      reason: null,
+      finding: null,
       cells: await measureCells(guest, reader, name, request),
     };
   } catch (error) {
     if (!(error instanceof BarewireError) || !OF_NETWORK.has(error.code)) throw error;
-    return none('failed', error.message);
+    return none('failed', { code: 'slice-failed', error: error.code, message: error.message });
   }
 }
 

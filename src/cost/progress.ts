@@ -1,6 +1,6 @@
-import type { CostCell } from '../schema/index.js';
+import type { CostCell, Finding } from '../schema/index.js';
 
-/** What a run tells while it goes on. */
+/** Progress of a run. */
 export type CostEvent =
   | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
   | { readonly kind: 'booting'; readonly kernel: string | null }
@@ -10,7 +10,7 @@ export type CostEvent =
       readonly kind: 'unmeasured';
       readonly kernel: string;
       readonly network: string;
-      readonly reason: string;
+      readonly finding: Finding;
     }
   | {
       readonly kind: 'measured';

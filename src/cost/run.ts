@@ -14,7 +14,7 @@ import { openSymbolReader } from './symbol-reader.js';
 import { measureNetwork } from './network.js';
 import { againstReference, type BareNetwork } from './difference.js';
 import type { OnCostEvent } from './progress.js';
-import { warningsOf } from './warnings.js';
+import { findCostWarnings } from './warnings.js';
 
 export interface CostRequest {
   /** Catalog names; the reference is measured in any case. */
@@ -40,13 +40,13 @@ export async function measureCost(request: CostRequest): Promise<Cost> {
     request.kernels.map((kernel, at) => inGuest(machine, run, `guest${at + 1}`, kernel, request)),
   );
   return {
-    schema: 1,
+    schema: 2,
     version: request.version,
     startedAt,
     wallS: (performance.now() - started) / 1_000,
     reference: REFERENCE,
     ...programs,
-    warnings: warningsOf(kernels),
+    warnings: findCostWarnings(kernels),
     kernels,
   };
 }

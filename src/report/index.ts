@@ -1,5 +1,7 @@
-/** The summary for people: pure text from plain data, the same on any machine. */
-export { csvReport } from './csv.js';
-export { htmlReport } from './html/page.js';
-export { markdownReport } from './markdown.js';
-export { terminalComparison, terminalCost, terminalReport, type TerminalOptions } from './terminal.js';
+/** Summary, comparison or cost → document → terminal, Markdown, HTML, CSV, JUnit. Pure. */
+export { buildComparisonDocument } from './comparison-document.js';
+export { buildCostDocument } from './cost-document.js';
+export type { Document } from './document.js';
+export { FORMATS, render, renderFiles, type Format } from './render/render.js';
+export { buildStudyDocument } from './study-document.js';
+export { describeFinding } from './wording.js';

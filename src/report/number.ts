@@ -1,7 +1,7 @@
 import type { Estimate } from '../schema/index.js';
 
-/** What stands where there is no figure. Its reason is always beside it. */
-export const NO_FIGURE = '–';
+/** Shown for a missing value; a note explains it. */
+export const NO_VALUE = '–';
 
 /** Three significant digits with a comma at the thousands: `0.163`, `12.3`, `81,000`. */
 export function three(value: number): string {
@@ -28,38 +28,24 @@ export function duration(seconds: number): string {
   return `${minutes} min ${Math.floor(seconds % 60)} s`;
 }
 
-export const figureText = (figure: Estimate | undefined): string =>
-  figure === undefined || figure.value === null ? NO_FIGURE : three(figure.value);
-
-/** `1.22–1.40`, `≥1.22` where only one end is known, or nothing where the figure has no interval. */
-export function intervalText(figure: Estimate | undefined): string {
-  if (figure === undefined || figure.value === null) return '';
-  const { low, high } = figure;
+/** `1.22–1.40`, `≥1.22` where one end is unknown, empty without an interval. */
+export function intervalText(estimate: Estimate | undefined): string {
+  if (estimate === undefined || estimate.value === null) return '';
+  const { low, high } = estimate;
   if (low !== null && high !== null) return `${three(low)}–${three(high)}`;
   if (low !== null) return `≥${three(low)}`;
   return high === null ? '' : `≤${three(high)}`;
 }
 
 /** `1.31 (1.22–1.40)`. */
-export function withInterval(figure: Estimate | undefined): string {
-  const ends = intervalText(figure);
-  return ends === '' ? figureText(figure) : `${figureText(figure)} (${ends})`;
+export function withInterval(estimate: Estimate | undefined): string {
+  if (estimate === undefined || estimate.value === null) return NO_VALUE;
+  const ends = intervalText(estimate);
+  return ends === '' ? three(estimate.value) : `${three(estimate.value)} (${ends})`;
 }
-
-/** Both ends, for a plot; null where one is not known. */
-export function interval(figure: Estimate | undefined): { low: number; high: number } | null {
-  if (figure === undefined || figure.value === null) return null;
-  return figure.low === null || figure.high === null ? null : { low: figure.low, high: figure.high };
-}
-
-/** A value of which nothing says how sure it is. */
-export const withoutInterval = (figure: Estimate | undefined): boolean =>
-  figure !== undefined && figure.value !== null && figure.low === null && figure.high === null;
-
-export const valueOf = (figure: Estimate | undefined): number | null => figure?.value ?? null;
 
 /** Marks a note: `a`, …, `z`, `aa`. Letters, because a dash before a number would read as a negative one. */
-export function letter(note: number): string {
-  const rest = Math.floor((note - 1) / 26);
-  return (rest > 0 ? letter(rest) : '') + String.fromCharCode(97 + ((note - 1) % 26));
+export function letter(index: number): string {
+  const rest = Math.floor(index / 26);
+  return (rest > 0 ? letter(rest - 1) : '') + String.fromCharCode(97 + (index % 26));
 }

@@ -1,170 +1,269 @@
-import { asOne, withoutFigures, type Cell, type Summary, type Verdict } from '../schema/index.js';
-import { PRIMARY, standings, type Row, type Situation, type Standing } from './cells.js';
-import { duration, figureText, intervalText, NO_FIGURE, percent, three, whole } from './number.js';
+import type {
+  EXTERNAL_LIMITS,
+  LIMITATIONS} from '../schema/index.js';
+import {
+  groupFindings,
+  type Finding,
+  type FindingCode,
+  type FindingGroup
+} from '../schema/index.js';
+import { percent, three, whole } from './number.js';
 
-/** A sign beside the word, so that a verdict reads without colour. */
-export const VERDICT_SIGN: Readonly<Record<Verdict['verdict'], string>> = {
-  better: '▼',
-  worse: '▲',
-  equivalent: '=',
-  undecided: '?',
+/** The least and the greatest of a number over the findings of a group. */
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+type Scope = Finding['scope'];
+/** A group of findings of one code: numbers are ranges, files a list. */
+type View<F> = {
+  readonly [Key in keyof F]: Key extends 'file' ? string : F[Key] extends number ? Range : F[Key];
+};
+type Wordings = { readonly [Code in FindingCode]: (view: View<Extract<Finding, { code: Code }>>) => string };
+
+const range =
+  (format: (value: number) => string) =>
+  ({ min, max }: Range): string => {
+    const [low, high] = [format(min), format(max)];
+    return low === high ? low : `${low}–${high}`;
+  };
+const num = range(whole);
+const fig = range(three);
+const ms = range((value) => three(value));
+const pct = ({ min, max }: Range): string => {
+  const [low, high] = [percent(min), percent(max)];
+  return low === high ? low : `${low.replace(' %', '')}–${high}`;
+};
+const plural = (amount: Range, noun: string): string =>
+  `${num(amount)} ${noun}${amount.min === 1 && amount.max === 1 ? '' : 's'}`;
+const list = (items: readonly string[]): string => items.join(', ');
+
+const ERRNO: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'no process listens on the port',
+  ETIMEDOUT: 'no response in time; packets are lost or the listen backlog is full',
+  EMFILE: 'the limit of open files is reached; raise `ulimit -n` or use more threads',
+  ENFILE: 'the machine has no free file entries; raise fs.file-max',
+  EADDRNOTAVAIL: 'the source address is not on this host, or has no free port; add addresses with --source',
+  EADDRINUSE: 'no source port is free; add addresses with --source',
+  ENOBUFS: 'the kernel is out of socket memory; see net.ipv4.tcp_mem',
+  ENETUNREACH: 'no route to the network',
+  EHOSTUNREACH: 'the host does not respond',
 };
 
-export const verdictLegend = ({ margin }: Summary): string =>
-  `Verdicts are about the ${PRIMARY} against the reference: ▼ better (lower), ▲ worse (higher), ` +
-  `= equivalent (the interval lies within ${percent(margin)}), ? undecided.`;
+const LIMITS: Readonly<Record<(typeof EXTERNAL_LIMITS)[number], (name: string) => string>> = {
+  'closed-loop': (name) =>
+    `${name} takes no rate: every slice is a closed loop, in which a connection sends its next request when it receives a response. The rate in a heading is the reference's maximum, not an offered rate.`,
+  'times-from-send': (name) =>
+    `${name} measures latency from the actual send. Requests that waited behind a slow response do not show that wait (coordinated omission); response time and service time are the same here.`,
+  'corrected-samples-removed': (name) =>
+    `${name} adds latencies that it did not measure to correct for that. Barewire removes exactly those: every sample here was measured.`,
+  'no-lateness': (name) => `${name} does not report how late it sent requests.`,
+  'no-length-check': (name) => `${name} does not check the length of responses.`,
+  'no-warm-up': (name) => `${name} has no warm-up: its latencies include those of the first requests.`,
+  'timer-1ms': (name) =>
+    `${name} sleeps with timers of 1 ms: up to 1 ms or more of each response time is its own sleep. Differences between networks below that cannot be read from it.`,
+  'timer-10ms': (name) =>
+    `${name} keeps its rate with timers of 10 ms or more and sends the requests that are due in a burst. Bursts queue at the server; evenly spaced requests do not.`,
+  'connection-bursts': (name) =>
+    `${name} paces each connection separately and starts all of them 5 ms apart: requests leave in bursts.`,
+  'sparse-distribution': (name) =>
+    `${name} prints some points of its latency distribution: a latency between two points counts as the upper one, and tails beyond the last point equal its maximum.`,
+  'steps-100us': (name) => `${name} rounds latencies to steps of 0.1 ms: smaller differences are invisible.`,
+  'steps-1us': (name) => `${name} records latencies in steps of 1 µs.`,
+  'calibration-10s': (name) =>
+    `${name} calibrates for 10 s before it records, which lengthens each slice; its errors are those of the whole run.`,
+  'pipelines-when-late': (name) =>
+    `${name} sends the next request before the last response when it falls behind, and reports no errors, status codes or lengths: responses are bytes received divided by the length of one response.`,
+  'log-per-request': (name) => `${name} writes a log line per request, which takes part of its CPU time.`,
+  'no-time-out': (name) => `${name} has no time-out for a response.`,
+};
 
-/** One line of what was run: `6 restarts, 120 of 120 slices, 24 min 3 s (71 % of it measuring)`. */
-export function extent(summary: Summary): string {
-  const slices = `${whole(summary.slices)} of ${whole(summary.plannedSlices)} slices`;
-  const rest = summary.complete ? '' : ', not complete';
-  const measuring = `${percent(summary.measuringShare)} of it measuring`;
-  return `${count(summary.restarts, 'restart')}, ${slices}${rest}, ${duration(summary.wallS)} (${measuring})`;
+const LIMITATION_TEXTS: Readonly<Record<(typeof LIMITATIONS)[number], string>> = {
+  'one-kernel':
+    'Both hosts share one kernel: its locks, caches and softirq time are common to client and server.',
+  'veth-wire':
+    'The wire is a veth pair, not a NIC: no ring buffers, hardware offloads, interrupts or cable are in the path.',
+  'this-machine-only':
+    'Absolute latencies and rates hold for this machine only; ratios between networks show direction and CPU cost.',
+  'shared-cpus': 'Client and server run on the same CPU and slow each other down.',
+  'separate-cpus': 'Client and server have CPUs of their own, but share caches, memory and power budget.',
+  'emulated-guests':
+    'The guests are emulated (QEMU without KVM): times are those of an emulator, so no ratio of times is given. The study shows that each network works, its setup cost and its path.',
+  'bridge-wire':
+    'The wire is a bridge of this machine between virtio NICs: no cable, hardware offload or physical NIC is in the path.',
+  'guests-share-cpus': 'Both guests share the CPUs of this machine and slow each other down.',
+  'guests-own-cpus': 'The guests have CPUs of their own, but share caches, memory and power budget.',
+  'other-traffic':
+    'Other load on these machines and on the network between them is part of what was measured.',
+  'client-clock':
+    'Latencies are measured on the client only; the clocks of the two machines are not compared.',
+};
+
+/** What the samples of a slice or of several lack, shared by the codes that name where. */
+const tooFew = ({ needed, has }: { needed: Range; has: Range }): string =>
+  `needs ${num(needed)} samples, has ${num(has)}`;
+const amongUnanswered = ({ unanswered, intended }: { unanswered: Range; intended: Range }): string =>
+  `lies among ${num(unanswered)} of ${num(intended)} requests without a response`;
+const inSlices = ({ slices, ofSlices }: { slices: Range; ofSlices: Range }): string =>
+  `in ${num(slices)} of ${num(ofSlices)} slices: `;
+
+const WORDINGS: Wordings = {
+  'generator-late': ({ p99Us, limitUs }) =>
+    `the generator sent late: p99 of its scheduling delay was ${num(p99Us)} µs (limit ${num(limitUs)} µs)`,
+  'generator-stalled': ({ count, maxMs, runDelayMs, share, limitShare }) =>
+    `the generator stalled ${num(count)} times, up to ${ms(maxMs)} ms (other tasks ran on its CPU for ${num(runDelayMs)} ms); ` +
+    `${pct(share)} of the response times are mostly a stall (limit ${pct(limitShare)})`,
+  'generator-saturated': ({ generator, share, limitShare }) =>
+    `${generator} used ${pct(share)} of a CPU (limit ${pct(limitShare)})`,
+  'sends-missed': ({ missed, intended, limitShare }) =>
+    `${num(missed)} of ${num(intended)} requests were never sent (limit ${pct(limitShare)})`,
+  'connections-unopened': ({ errno, failed, intended, limitShare }) => {
+    const cause = errno === null ? '' : ` (${errno}${ERRNO[errno] === undefined ? '' : `: ${ERRNO[errno]}`})`;
+    return `connections could not be opened${cause}, which failed ${num(failed)} of ${num(intended)} requests (limit ${pct(limitShare)})`;
+  },
+  'connections-fewer': ({ generator, missing }) =>
+    `${generator} opened ${plural(missing, 'connection')} fewer than requested: it gives each thread the same number`,
+  'error-statuses-timed': ({ generator, responses }) =>
+    `${generator} counts ${plural(responses, 'response')} with an error status among its latencies`,
+  'rate-missed': ({ generator, achievedRps, offeredRps, limitShare }) =>
+    `${generator} achieved ${num(achievedRps)} of ${num(offeredRps)} requests/s (limit ${pct(limitShare)})`,
+  'nothing-received': () => 'no request received the expected response',
+
+  'no-samples': () => 'no samples',
+  'too-few-samples': tooFew,
+  'too-few-samples-in-slices': (view) => inSlices(view) + tooFew(view),
+  unanswered: amongUnanswered,
+  'unanswered-in-slices': (view) => inSlices(view) + amongUnanswered(view),
+  'unanswered-in-restarts': () => 'in some restarts lies among requests without a response',
+  'no-valid-slice': () => 'no valid slice',
+  'no-common-restart': () => 'no restart has a valid slice of both',
+  'no-cpu-time': () => 'no CPU time was counted',
+  'emulated-times': () => 'the hosts are emulated: their times are not proportional to those of a machine',
+  'not-compared': () => 'not compared',
+
+  'search-unfinished': () => 'the search for the maximum has not ended; continue with --resume',
+  'reference-maximum-unknown': () => "the reference's maximum is unknown",
+  'search-slices-failed': ({ slices }) => `${plural(slices, 'slice')} of the search failed`,
+  'search-slices-invalid': ({ slices }) =>
+    `the generator self-check failed in all ${plural(slices, 'slice')} of the search`,
+  'slices-too-short': ({ objective, neededS }) =>
+    `${objective} needs longer slices: use --duration ${num(neededS)}s or more`,
+  'no-rate-sustained': ({ objective, lowestRps }) =>
+    `${objective === null ? '' : `${objective}: `}no rate was sustained, down to ${num(lowestRps)} requests/s`,
+  'generator-is-limit': () => 'the load generator could not send more',
+  'maximum-missing': () => 'the maximum was not measured',
+
+  'file-missing': () => 'is missing or cannot be read',
+  'file-undecodable': ({ problem }) => problem,
+  'sample-count-differs': ({ samples, responses }) =>
+    `has ${plural(samples, 'sample')}, but its slice has ${plural(responses, 'response')}`,
+  'line-not-json': () => 'is not JSON',
+  'line-version': ({ version, supported }) =>
+    `has schema version ${version}; this Barewire reads version ${num(supported)}`,
+  'line-invalid': ({ problem }) => `is damaged or of another version: ${problem}`,
+  'line-duplicate': ({ id }) => `repeats the slice ${id}`,
+  'line-incomplete': () => 'is incomplete',
+
+  'no-reference': () => 'The study has no network host: there is no reference for ratios.',
+  'single-restart': () =>
+    'One restart: estimates have no intervals and nothing can be decided. Use --restarts 5.',
+  'study-incomplete': ({ slices, planned }) =>
+    `The study is incomplete: ${num(slices)} of ${num(planned)} slices. Continue with --resume.`,
+  'searches-incomplete': ({ searches }) =>
+    `The search for the maximum has not ended for ${plural(searches, 'network')} and workload. Continue with --resume.`,
+  'slices-failed': ({ failed, slices }) => `${num(failed)} of ${num(slices)} slices failed.`,
+  'slices-invalid': ({ invalid, slices }) =>
+    `The generator self-check failed in ${num(invalid)} of ${num(slices)} slices, which count in no estimate.`,
+  'slice-failed': ({ message }) => message,
+  'control-failed': ({ ratios }) =>
+    `The two runs of the reference differ (${list(ratios.map(({ key, ratio }) => `${key} ${three(ratio)}×`))}) by more than chance ` +
+    'and the margin: something other than the network determines the results. Do not trust the ratios. Stop other load on ' +
+    'the hosts, run `barewire doctor`, and repeat with more restarts.',
+
+  'nothing-in-common': () => 'The two studies have no network, workload and rate in common.',
+  'hosts-differ': ({ names }) =>
+    `The hosts differ (${list(names)}): this affects direct ratios, and ratios to the reference less.`,
+  'settings-differ': ({ names }) => `The studies have different settings (${list(names)}).`,
+  'reference-maximum-differs': ({ baseRps, newRps }) =>
+    `The reference's maximum differs (${rates(baseRps)} before, ${rates(newRps)} now), so the same share is another rate: direct ` +
+    'ratios compare different loads and get no verdict. Use absolute rates (--rates 20k) to compare machines.',
+  'few-restarts': ({ restarts }) =>
+    restarts.max <= 1
+      ? `Has ${plural(restarts, 'restart')}: nothing can be decided. Use --restarts 6.`
+      : `Has ${plural(restarts, 'restart')}: intervals are wide. Use --restarts 6.`,
+
+  'tail-retransmission-timeout': ({ quantiles }) =>
+    `${list(quantiles.map((quantile) => `${quantile.key} (${whole(quantile.ms)} ms)`))} equal a TCP retransmission time-out (200 ms, doubling)`,
+  'tail-retransmissions': ({ resent, timeouts, lostAgain }) =>
+    `TCP segments: ${num(resent)} retransmitted, ${num(timeouts)} timed out, ${num(lostAgain)} lost again`,
+  'tail-drops': ({ drops, from }) =>
+    `dropped: ${list(drops.map(({ side, counter, count }) => `${side} ${counter} ${whole(count)}`))}; enough to determine ${from}`,
+  'tail-generator-stalls': ({ count, maxMs, share, from }) =>
+    `the generator stalled ${num(count)} times, up to ${ms(maxMs)} ms, during ${pct(share)} of the requests: enough to determine ${from}`,
+  'tail-steal': ({ side, share }) => `steal: the hypervisor took ${pct(share)} of the ${side}'s CPU time`,
+  'tail-unsteady': ({ quantiles }) =>
+    `varies between slices: ${list(quantiles.map(({ key, lowMs, highMs }) => `${key} (${three(lowMs)} to ${three(highMs)} ms)`))}`,
+
+  'link-type-missing': ({ type, detail }) =>
+    `the kernel has no link type ${type} (${detail}). Load it with \`modprobe ${type}\`, or use a testbed whose kernel has it.`,
+  'tool-missing': ({ tool, package: name, detail }) =>
+    `${tool} is not installed (${detail}). Install the package ${name} on every host.`,
+  'platform-missing': ({ platform }) => `the hosts are not in ${platform}. Use hosts that are.`,
+  'ipv6-unsupported': ({ detail }) => `${detail}. Measure it over IPv4.`,
+  'requirement-not-probed': ({ requirement }) => `${requirement} was not probed`,
+  'kernel-features-missing': ({ names }) => `the guest kernel has no ${list(names)}`,
+  'no-slice-run': () => 'no slice of it was run',
+
+  'repeats-differ': ({ cell, repeats, spread, limit }) =>
+    `${cell}: ${num(repeats)} repeats differ by up to ${pct(spread)} from their median (limit ${pct(limit)}).`,
+  'trace-differs': ({ cell, requests, traced, spread }) =>
+    `${cell}: the trace of ${num(requests)} requests shows ${num(traced)} instructions per request, ${pct(spread)} from the clock's count.`,
+
+  limitation: ({ limitation }) => LIMITATION_TEXTS[limitation],
+  'external-limit': ({ generator, limit }) => LIMITS[limit](generator),
+
+  'not-root': () => 'Not running as root: namespaces and links cannot be created. Run with sudo.',
+  'tools-missing': ({ tools, packages }) =>
+    `Not installed: ${list(tools)}. On Debian or Ubuntu: apt-get install ${packages.join(' ')}`,
+  'journals-open': ({ journals }) =>
+    `${plural(journals, 'journal')} of an earlier run ${journals.max === 1 ? 'is' : 'are'} open. Run: barewire undo`,
+  'single-cpu': () =>
+    'One CPU: generator and server slow each other down. Use a machine with two CPUs or more.',
+  governor: ({ governor }) =>
+    `The CPU frequency governor is ${governor}: latencies at low rates include frequency changes. Run: cpupower frequency-set -g performance`,
+  turbo: () =>
+    'Turbo is on: the clock rate depends on temperature and on other CPUs. Turn it off in intel_pstate/no_turbo or cpufreq/boost.',
+  smt: () => 'SMT is on: two threads share a core. Run: echo off > /sys/devices/system/cpu/smt/control',
+  'virtual-machine': () =>
+    'A virtual machine: other guests can take CPU time (steal). Trust ratios within one study more than milliseconds; use more restarts.',
+  'machine-busy': ({ loadPerCpu }) =>
+    `Other programs are running (load ${fig(loadPerCpu)} per CPU). Stop them, or wait.`,
+  'bridge-netfilter': () =>
+    'bridge-nf-call-iptables is 1: bridged packets pass the firewall, where Docker drops unknown traffic. If nothing relies on it, run: sysctl -w net.bridge.bridge-nf-call-iptables=0',
+};
+
+const rates = (rps: readonly number[]): string => rps.map((rate) => `${whole(rate)}/s`).join(' and ');
+
+const SCOPES: Readonly<Record<NonNullable<Scope>, string>> = {
+  reference: 'in the reference: ',
+  base: 'base: ',
+  new: 'new: ',
+};
+
+const MAX_FILES = 3;
+
+/** The sentence for a finding, or for a group of them with ranges such as `12–30`. */
+export function describeFinding(finding: Finding | FindingGroup): string {
+  const group = 'low' in finding ? finding : groupFindings([finding])[0];
+  if (group === undefined) throw new RangeError('one finding makes one group');
+  const { low, high, files = [] } = group;
+  const entries = Object.entries(low).map(([name, value]): [string, unknown] => [
+    name,
+    typeof value === 'number' ? { min: value, max: high[name as keyof Finding] as unknown as number } : value,
+  ]);
+  const wording = WORDINGS[low.code] as (view: unknown) => string;
+  const more = files.length > MAX_FILES ? ` and ${files.length - MAX_FILES} more` : '';
+  const where = files.length === 0 ? '' : `${files.slice(0, MAX_FILES).join(', ')}${more}: `;
+  const text = where + wording(Object.fromEntries(entries));
+  return low.scope === undefined ? text : SCOPES[low.scope] + text;
 }
-
-export const count = (number: number, noun: string): string =>
-  `${whole(number)} ${noun}${number === 1 ? '' : 's'}`;
-
-export interface Standpoint {
-  readonly verdict: Verdict['verdict'] | null;
-  readonly text: string;
-}
-
-/** What was decided over the whole study, best first, and what was not: no winner is named that chance may have made. */
-export function inShort(summary: Summary): readonly Standpoint[] {
-  const rows = standings(summary).filter(
-    ({ isReference, network }) => !isReference && network.status === 'measured',
-  );
-  return STANDPOINTS.flatMap(([verdict, words]) => {
-    const group = rows.filter((row) => mostly(row) === verdict).map((row) => standpointText(row, verdict));
-    return group.length === 0 ? [] : [{ verdict, text: `${words(summary.reference)}: ${group.join(', ')}` }];
-  });
-}
-
-const STANDPOINTS: readonly (readonly [Verdict['verdict'] | null, (reference: string) => string])[] = [
-  ['better', (reference) => `${PRIMARY} better than ${reference}`],
-  ['equivalent', (reference) => `${PRIMARY} equivalent to ${reference}`],
-  ['worse', (reference) => `${PRIMARY} worse than ${reference}`],
-  ['undecided', () => `${PRIMARY} undecided everywhere`],
-  [null, (reference) => `not compared with ${reference}`],
-];
-
-/** The most frequent of the decided verdicts, the worse of two that are as frequent. */
-function mostly({ verdicts }: Standing): Verdict['verdict'] | null {
-  const decided = (['worse', 'equivalent', 'better'] as const).reduce((most, verdict) =>
-    verdicts[verdict] > verdicts[most] ? verdict : most,
-  );
-  if (verdicts[decided] > 0) return decided;
-  return verdicts.undecided > 0 ? 'undecided' : null;
-}
-
-function standpointText(row: Standing, verdict: Verdict['verdict'] | null): string {
-  if (verdict === null) return row.network.name;
-  const all = Object.values(row.verdicts).reduce((sum, number) => sum + number, 0);
-  const range = ratioRange(row);
-  return `${row.network.name} (in ${row.verdicts[verdict]} of ${all}${range === '' ? '' : `; ${range}`})`;
-}
-
-export const cpuRatioText = ({ cpuRatio }: Standing): string =>
-  cpuRatio === null ? NO_FIGURE : `${three(cpuRatio)}×`;
-
-/** What the order of a situation comes to, in one sentence. */
-export function headline(situation: Situation): string {
-  const first = situation.rows[0];
-  const p99 = first?.cell.latencyMs[PRIMARY];
-  if (first === undefined || p99 === undefined || p99.value === null)
-    return `No network has a ${PRIMARY} here.`;
-  const last = situation.rows.filter((row) => row.cell.latencyMs[PRIMARY].value !== null).at(-1);
-  const lowest = `Lowest ${PRIMARY}: ${named(first)}, ${figureText(p99)} ms${bounds(intervalText(p99))}`;
-  if (last === undefined || last === first) return `${lowest}.`;
-  return `${lowest}. Highest: ${named(last)}, ${figureText(last.cell.latencyMs[PRIMARY])} ms.`;
-}
-
-const named = ({ network, isReference }: Row): string =>
-  isReference ? `${network.name} (the reference)` : network.name;
-const bounds = (interval: string): string => (interval === '' ? '' : ` (${interval})`);
-
-/** `1.02× to 1.31× the reference`. */
-export function ratioRange({ lowestRatio, highestRatio }: Standing): string {
-  if (lowestRatio === null || highestRatio === null) return '';
-  const low = three(lowestRatio);
-  const high = three(highestRatio);
-  return low === high ? `${low}×` : `${low}× to ${high}×`;
-}
-
-/** `worse in 4, undecided in 2`. */
-export const verdictCounts = ({ verdicts }: Standing): string =>
-  (['better', 'equivalent', 'worse', 'undecided'] as const)
-    .filter((verdict) => verdicts[verdict] > 0)
-    .map((verdict) => `${verdict} in ${verdicts[verdict]}`)
-    .join(', ');
-
-/** What a reader must know of single cells: slices left out, what the generator did not vouch for, what made the tail. */
-export function cellNotes({ rows }: Situation): readonly string[] {
-  const remarks = rows.flatMap(({ network, cell }) =>
-    [
-      ...outOf(cell, cell.invalidSlices, 'not valid, and not averaged in'),
-      ...outOf(cell, cell.failedSlices, 'failed'),
-      ...cell.selfCheck.reasons,
-      ...cell.tail.map((cause) => `tail: ${cause}`),
-    ].map((remark) => ({ network: network.name, remark })),
-  );
-  return toldOnce(remarks, rows.length);
-}
-
-const outOf = (cell: Cell, slices: number, what: string): readonly string[] =>
-  slices === 0
-    ? []
-    : [`${what}: ${whole(slices)} of ${whole(cell.slices + cell.invalidSlices + cell.failedSlices)} slices`];
-
-/** `host, macvlan: stood still 12–30 times`: what differs in its figures alone is one remark on several networks. */
-function toldOnce(
-  remarks: readonly { readonly network: string; readonly remark: string }[],
-  networks: number,
-): string[] {
-  const groups = new Map<string, { networks: string[]; remarks: [string, ...string[]] }>();
-  for (const { network, remark } of remarks) {
-    const group = groups.get(withoutFigures(remark));
-    if (group === undefined) groups.set(withoutFigures(remark), { networks: [network], remarks: [remark] });
-    else {
-      group.remarks.push(remark);
-      if (!group.networks.includes(network)) group.networks.push(network);
-    }
-  }
-  return [...groups.values()].map((group) => {
-    const all = networks > 2 && group.networks.length === networks;
-    return `${all ? 'all networks' : group.networks.join(', ')}: ${asOne(group.remarks)}`;
-  });
-}
-
-export function controlText(summary: Summary): string {
-  const { trusted } = summary.control;
-  const what = `The reference ${summary.reference} ran twice in each restart; the ratio of the two should be 1.`;
-  if (trusted === null) return `${what} Too few valid restarts to judge it.`;
-  return trusted
-    ? `${what} It does not differ from 1 by more than ${percent(summary.margin)} beyond chance.`
-    : `${what} It is not: something other than the network decides what is measured here. Do not trust the ratios.`;
-}
-
-/** What the latencies of a study are. A tool that stamps at the send has none but service times. */
-export const latencyLegend = ({ generator }: Summary): string =>
-  `${generator?.timedFrom === 'send' ? 'Service times from the actual send' : 'Response times from the intended send'}, ` +
-  'in milliseconds, over all valid slices, with 95 % intervals; the greatest sample (max) has none, because a longer run ' +
-  'has a greater one.';
-
-export const generatorName = ({ name, version }: NonNullable<Summary['generator']>): string =>
-  `${name} ${version}`;
-
-/** Said before any figure of a load that another tool made; null where Barewire's own generator made it. */
-export function loadedBy({ generator }: Summary): string | null {
-  if (generator === undefined) return null;
-  return (
-    `A second opinion: ${generatorName(generator)} made the load, not Barewire's own generator. ` +
-    (generator.loop === 'closed' ? 'It takes no rate: each slice is a closed loop. ' : '') +
-    (generator.timedFrom === 'send' ? 'Its latencies are service times, from the actual send. ' : '') +
-    `What it cannot say stands below.`
-  );
-}
-
-export const cannotSayTitle = ({ name }: NonNullable<Summary['generator']>): string =>
-  `What ${name} cannot say`;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { estimateSchema, LATENCY_KEYS, refusalSchema, verdictSchema, type LatencyKey } from './summary.js';
+import { findingSchema } from './finding.js';
+import { estimateSchema, LATENCY_KEYS, verdictSchema, type LatencyKey } from './summary.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
@@ -13,7 +14,7 @@ export const comparedRunSchema = z.object({
   version: z.string(),
   restarts: z.number().int(),
   /** Files and lines of the directory that could not be read, and count in nothing. */
-  refused: z.array(refusalSchema).default([]),
+  refused: z.array(findingSchema).default([]),
 });
 export type ComparedRun = z.infer<typeof comparedRunSchema>;
 
@@ -74,12 +75,12 @@ const loneCell = z.object({
 
 /** What `barewire compare A B` says: b, the later run, against a. */
 export const comparisonSchema = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   a: comparedRunSchema,
   b: comparedRunSchema,
   margin: z.number(),
   /** Said first: what stands in the way of comparing. */
-  warnings: z.array(z.string()),
+  warnings: z.array(findingSchema),
   environment: z.array(changeSchema),
   spec: z.array(changeSchema),
   cells: z.array(comparedCellSchema),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { findingSchema } from './finding.js';
 
 /** Instructions that a request costs, client and server together. */
 export const instructionsSchema = z.object({
@@ -39,7 +40,7 @@ export const networkCostSchema = z.object({
   /** One line from the catalog. */
   what: z.string(),
   status: z.enum(['measured', 'unsupported', 'failed']),
-  reason: z.string().nullable(),
+  finding: findingSchema.nullable(),
   cells: z.array(costCellSchema),
 });
 export type NetworkCost = z.infer<typeof networkCostSchema>;
@@ -53,7 +54,7 @@ export type KernelCost = z.infer<typeof kernelCostSchema>;
 
 /** cost.json: what `barewire cost` found. */
 export const costSchema = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   version: z.string(),
   startedAt: z.string(),
   wallS: z.number(),
@@ -62,7 +63,7 @@ export const costSchema = z.object({
   server: z.string(),
   emulator: z.string(),
   /** Said at the top: what does not repeat, and what contradicts itself. */
-  warnings: z.array(z.string()),
+  warnings: z.array(findingSchema),
   /** One for each kernel, as they were asked for. */
   kernels: z.array(kernelCostSchema),
 });

@@ -1,4 +1,4 @@
-/** The formats that others read, and the one error type. Everything here is plain data. */
+/** The formats that others read, findings, and the one error type. Plain data only. */
 export {
   BarewireError,
   bug,
@@ -8,7 +8,17 @@ export {
   type ErrorFacts,
   type Fault,
 } from './error.js';
-export { asOne, refusalTexts, withoutFigures } from './alike.js';
+export {
+  EXTERNAL_LIMITS,
+  findingSchema,
+  groupFindings,
+  LIMITATIONS,
+  missing,
+  type Finding,
+  type FindingCode,
+  type FindingGroup,
+  type FindingScope,
+} from './finding.js';
 export { nearest } from './nearest.js';
 export { parseObjective, printObjective, type Objective } from './objective.js';
 export {
@@ -76,7 +86,6 @@ export {
   type NetworkSummary,
   type InstructionsPerRequest,
   type QuantileName,
-  type Refusal,
   type Summary,
   type Verdict,
 } from './summary.js';

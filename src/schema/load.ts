@@ -1,13 +1,14 @@
 import * as z from 'zod';
+import { findingSchema } from './finding.js';
 
-/** What one generator process is asked to do: plain data, sent to it on its standard input. */
+/** One load, as a generator process receives it. */
 export const loadPlanSchema = z.object({
   target: z.object({ address: z.string(), port: z.number().int(), path: z.string(), host: z.string() }),
-  /** Addresses of this host that connections leave from, in turn; the kernel's choice when there are none. */
+  /** Source addresses of the connections, in turn; the kernel chooses when there are none. */
   sources: z.array(z.string()).readonly().optional(),
-  /** What each answer must be; a null body length takes the length of the first answer. */
+  /** The expected response; a null body length takes that of the first response. */
   expect: z.object({ status: z.number().int(), bodyBytes: z.number().int().nullable() }),
-  /** Open: requests leave at `rateRps` whatever the answers do. Closed: each connection asks again as it is answered. */
+  /** Open: requests are sent at `rateRps` regardless of responses. Closed: each connection sends when it has a response. */
   mode: z.discriminatedUnion('kind', [
     z.object({
       kind: z.literal('open'),
@@ -18,24 +19,24 @@ export const loadPlanSchema = z.object({
   ]),
   connections: z.number().int().positive(),
   threads: z.number().int().positive(),
-  /** The CPUs that the threads are pinned to, in turn; empty leaves them to the scheduler. */
+  /** The CPUs that threads are pinned to, in turn; with none the scheduler chooses. */
   cpus: z.array(z.number().int()).readonly(),
-  /** Load before the recorded window; its requests are counted nowhere. */
+  /** Load before the recorded window; its requests are not recorded. */
   warmupMs: z.number().nonnegative(),
   /** The recorded window: requests whose intended time lies in it. */
   durationMs: z.number().positive(),
-  /** A request that is not answered this long after its send is a time-out; also the wait after the window's end. */
+  /** A request without a response this long after its send has timed out; also the wait after the window. */
   timeoutMs: z.number().positive(),
-  /** Seeds the phases and the Poisson gaps. */
+  /** Seeds the connections' phases and the Poisson gaps. */
   seed: z.number().int(),
-  /** So often in the window the generator tells what it has recorded since the last time; by default only at its end. */
+  /** Interval of interim reports within the window; none by default. */
   readingMs: z.number().positive().optional(),
-  /** The host is emulated: its times are shown as such and compared with nothing, and the generator's own refuse no run. */
+  /** The host is emulated: its times are labelled, not compared, and do not invalidate a slice. */
   emulated: z.boolean().optional(),
 });
 export type LoadPlan = z.infer<typeof loadPlanSchema>;
 
-/** The kinds of failed requests. Each ends a request without a latency, and none ends the run. */
+/** Kinds of failed requests. Each ends a request without a latency; none ends the run. */
 export const ERROR_KINDS = [
   'connect',
   'reset',
@@ -49,41 +50,42 @@ export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 const spread = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
-/** What the generator can vouch for. Lateness and lag in microseconds. */
+/** The generator's report on its own behaviour. Lateness and lag in microseconds. */
 export const selfCheckSchema = z.object({
   valid: z.boolean(),
-  reasons: z.array(z.string()).readonly(),
+  /** Why the slice is invalid; empty when it is valid. */
+  findings: z.array(findingSchema).readonly(),
   offeredRps: z.number().nullable(),
   achievedRps: z.number(),
   /** From the intended time to the send, of every request. */
   sendLatenessUs: spread,
-  /** From when the request was due and its connection free to the send: late by the generator alone. */
+  /** From when a request was due and its connection free to its send: the generator's own delay. */
   schedulingDelayUs: spread.optional(),
-  /** Between two turns of the event loop beyond the wait that was asked for. */
+  /** Time between two iterations of the event loop beyond the requested wait. */
   loopLagUs: spread,
-  /** Times that a generator thread stood still for more than the limit of METHODOLOGY.md though it was not asleep. */
+  /** Times that a generator thread did not run for longer than the stall limit although it was not asleep. */
   stalls: z
     .object({
       count: z.number(),
       totalMs: z.number(),
       maxMs: z.number(),
-      /** Of the answered requests, those whose response time is one by half or more, 0 to 1: no tail of the network's. */
+      /** Share (0 to 1) of the responses whose response time is a stall by half or more. */
       requestShare: z.number(),
     })
     .optional(),
-  /** How long the threads were ready to run while another task had their CPU. */
+  /** How long the threads were runnable while another task had their CPU. */
   runDelayMs: z.number().optional(),
-  /** Sent later than the limit of METHODOLOGY.md because the connection was still waiting for an answer. */
+  /** Sent later than the late-send limit because the connection still waited for a response. */
   lateSends: z.number(),
-  /** Intended inside the window but never sent. */
+  /** Intended within the window but never sent. */
   missedSends: z.number(),
-  /** Of the busiest generator thread's CPU, 0 to 1, without what it spun away. */
+  /** CPU share (0 to 1) of the busiest generator thread, without busy polling. */
   cpuShare: z.number(),
   connectionsLost: z.number(),
 });
 export type SelfCheck = z.infer<typeof selfCheckSchema>;
 
-/** What was answered in a part of the window, in milliseconds of it. */
+/** The responses in a part of the window. */
 export const loadReadingSchema = z.object({
   fromMs: z.number(),
   untilMs: z.number(),
@@ -94,17 +96,17 @@ export const loadReadingSchema = z.object({
 export type LoadReading = z.infer<typeof loadReadingSchema>;
 
 export const loadResultSchema = z.object({
-  /** Answered as expected, intended inside the window. */
+  /** Requests intended within the window that received the expected response. */
   requests: z.number(),
-  /** All requests whose intended time lies in the window, answered or not. */
+  /** Requests whose intended time lies in the window, with a response or not. */
   intended: z.number(),
   durationS: z.number(),
   achievedRps: z.number(),
   errors: z.record(z.enum(ERROR_KINDS), z.number()),
   cpuSeconds: z.object({ user: z.number(), system: z.number() }),
   /**
-   * How much of that was spent looking for something to do: no work of any request, and no sign of saturation. Take it off
-   * what the generator's side is said to cost. The sum is measured; its split is estimated from what one look costs.
+   * The part of `cpuSeconds` spent busy polling. It is no request's cost and no sign of saturation, so subtract it from the
+   * client's cost. The sum is measured; its split is estimated from the cost of one poll.
    */
   busyPolledSeconds: z.object({ user: z.number(), system: z.number() }).optional(),
   /** HdrHistogram V2, compressed, base64; nanoseconds, from the intended time. */

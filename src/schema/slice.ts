@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { selfCheckSchema, loadResultSchema } from './load.js';
+import { findingSchema } from './finding.js';
+import { loadResultSchema } from './load.js';
 import { externalResultSchema } from './external.js';
 
 /** CPU microseconds for one answered request, of all CPUs that the side was given. */
@@ -69,18 +70,18 @@ export const sliceLoadSchema = z.union([
 const outcome = z.discriminatedUnion('status', [
   z.object({
     status: z.literal('measured'),
-    /** False when the generator cannot vouch for it: shown, and not averaged in. */
+    /** False when the generator self-check failed: the slice is shown but part of no estimate. */
     valid: z.boolean(),
     load: sliceLoadSchema,
     metrics: z.object({ client: sideMetricsSchema, server: sideMetricsSchema }),
   }),
-  z.object({ status: z.literal('failed'), code: z.string(), reason: z.string() }),
+  z.object({ status: z.literal('failed'), finding: findingSchema }),
 ]);
 
 /** One line of slices.jsonl. The histograms are files beside it: `histograms/ID.response.hdr`, `histograms/ID.service.hdr`. */
 export const sliceRecordSchema = z
   .object({
-    schema: z.literal(1),
+    schema: z.literal(2),
     startedAt: z.string(),
     /** The wall time of the whole slice and of its recorded window. */
     wallMs: z.number(),
@@ -91,5 +92,3 @@ export const sliceRecordSchema = z
   .and(outcome);
 export type SliceRecord = z.infer<typeof sliceRecordSchema>;
 export type MeasuredSlice = Extract<SliceRecord, { status: 'measured' }>;
-
-export { selfCheckSchema };

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { findingSchema } from './finding.js';
 import { objectiveSchema } from './objective.js';
 import { GENERATORS, externalGeneratorSchema } from './external.js';
 
@@ -50,23 +51,23 @@ export type Environment = z.infer<typeof environmentSchema>;
 export const networkStatusSchema = z.object({
   name: z.string(),
   what: z.string(),
-  /** `unknown`: the probe could not tell; it is tried, and fails with its own reason. */
+  /** `unknown`: the probe was inconclusive; the network is tried. */
   support: z.enum(['yes', 'no', 'unknown']),
-  reason: z.string().nullable(),
-  remedy: z.string().nullable(),
+  /** Why it cannot run, or could not be probed; null when it can. */
+  finding: findingSchema.nullable(),
 });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
 /** study.json: all that a resume needs to plan the same slices again, and a report to say where it was measured. */
 export const studyRecordSchema = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   version: z.string(),
   startedAt: z.string(),
   spec: resolvedStudySchema,
   networks: z.array(networkStatusSchema),
   /** The reference's closed-loop maximum by workload, requests per second; null where nothing rests on it. */
   referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
-  limitations: z.array(z.string()),
+  limitations: z.array(findingSchema),
   /** The tool that makes the load, where it is not Barewire's own generator. */
   generator: externalGeneratorSchema.optional(),
   environment: z.record(z.string(), environmentSchema),

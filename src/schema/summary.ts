@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { instructionsSchema } from './cost.js';
+import { findingGroupSchema, findingSchema } from './finding.js';
 import { externalGeneratorSchema } from './external.js';
 import { cpuCostSchema } from './slice.js';
 
-/** The quantiles of every table and file, by their published names; `max` is the greatest sample. */
+/** The quantiles of every table and file by name; `max` is the greatest sample. */
 export const QUANTILES = {
   p50: 0.5,
   p90: 0.9,
@@ -19,21 +20,17 @@ export const QUANTILE_NAMES = Object.keys(QUANTILES) as QuantileName[];
 export type LatencyKey = QuantileName | 'max';
 export const LATENCY_KEYS: readonly LatencyKey[] = [...QUANTILE_NAMES, 'max'];
 
-/** A figure with what it rests on, or none with the reason: never a bare number. `low` and `high` bound 95 %. */
+/** A value with its 95 % interval, or no value with the finding that explains it. */
 export const estimateSchema = z.union([
   z.object({ value: z.number(), low: z.number().nullable(), high: z.number().nullable() }),
-  z.object({ value: z.null(), why: z.string() }),
+  z.object({ value: z.null(), finding: findingSchema }),
 ]);
 export type Estimate = z.infer<typeof estimateSchema>;
 
 const figures = z.record(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema);
 export type LatencyEstimates = z.infer<typeof figures>;
 
-/** A file of a results directory, or a line of one, that was not taken, and why. */
-export const refusalSchema = z.object({ file: z.string(), why: z.string() });
-export type Refusal = z.infer<typeof refusalSchema>;
-
-/** Against the reference, from paired ratios; `undecided` says how many restarts in all would decide it. */
+/** From paired ratios to the reference; an undecided one has the number of restarts that would decide it, if known. */
 export const verdictSchema = z.object({
   verdict: z.enum(['better', 'worse', 'equivalent', 'undecided']),
   restartsNeeded: z.number().int().nullable(),
@@ -45,7 +42,9 @@ export const cellSchema = z.object({
   rateRps: z.number(),
   rateOfMax: z.number().nullable(),
   achievedRps: z.number(),
-  /** Valid slices; invalid and failed ones are counted beside it and not averaged in. */
+  /** Whether at least 99 % of the rate was achieved; null without a valid slice. */
+  sustained: z.boolean().nullable(),
+  /** Valid slices. Invalid and failed ones are counted separately and are part of no estimate. */
   slices: z.number().int(),
   invalidSlices: z.number().int(),
   failedSlices: z.number().int(),
@@ -55,17 +54,17 @@ export const cellSchema = z.object({
   ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
   verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
   cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
-  /** CPU per request, both sides together, against the reference's in the same restarts; absent for the reference. */
+  /** CPU per request of both sides as a ratio to the reference in the same restarts; absent for the reference. */
   cpuRatioToReference: estimateSchema.optional(),
-  /** What decided the tail, in words: time-outs, drops, stalls, steal. */
-  tail: z.array(z.string()),
-  selfCheck: z.object({ valid: z.boolean(), reasons: z.array(z.string()) }),
-  /** Points of the latency-by-percentile plot, ascending: quantile 0…1 and milliseconds; ends where the samples end. */
+  /** What determined the tail: time-outs, drops, stalls, steal. */
+  tail: z.array(findingSchema),
+  selfCheck: z.object({ valid: z.boolean(), findings: z.array(findingGroupSchema) }),
+  /** Latency by percentile: quantile 0 to 1 and milliseconds, ascending; ends where the samples end. */
   curve: z.array(z.object({ quantile: z.number(), ms: z.number() })),
 });
 export type Cell = z.infer<typeof cellSchema>;
 
-/** Of cost.json, where that is beside the slices: instructions a request in an emulated machine, and their ratio to the reference's. */
+/** From cost.json, if present: instructions per request in an emulated machine and their ratio to the reference's. */
 export const instructionsPerRequestSchema = z.object({
   kernel: z.string(),
   workload: z.string(),
@@ -77,23 +76,24 @@ export type InstructionsPerRequest = z.infer<typeof instructionsPerRequestSchema
 
 export const networkSummarySchema = z.object({
   name: z.string(),
-  /** One line from the catalog: underlay × attachment. */
+  /** One line from the catalog: backend and attachment. */
   what: z.string(),
   status: z.enum(['measured', 'unsupported', 'failed']),
-  reason: z.string().nullable(),
+  /** Why it was not measured; null when it was. */
+  finding: findingSchema.nullable(),
   /** Median over the slices. */
   setup: z.object({ steps: z.number().int(), ms: z.number(), tearDownMs: z.number() }).nullable(),
-  /** The highest rate that held, of the first workload that has one; null where none was asked for and none showed. */
+  /** The highest sustained rate of the first workload that has one; null when none was requested or seen. */
   maxRps: estimateSchema.nullable(),
-  /** The same of each workload, where the study searched for it. No `high`: the load generator is the limit. */
+  /** The same by workload, when the study searched for it. Without `high` the load generator is the limit. */
   maxRpsByWorkload: z.record(z.string(), estimateSchema).optional(),
-  pathLengths: z.array(instructionsPerRequestSchema).optional(),
+  instructions: z.array(instructionsPerRequestSchema).optional(),
   cells: z.array(cellSchema),
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;
 
 export const summarySchema = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   study: z.string(),
   testbed: z.string(),
   /** The version of IP between the containers; absent for 4. */
@@ -101,24 +101,24 @@ export const summarySchema = z.object({
   startedAt: z.string(),
   reference: z.string(),
   restarts: z.number().int(),
-  /** Inside it two networks count as equivalent, a share: 0.05. */
+  /** Networks whose ratio lies within this margin are equivalent; a share: 0.05. */
   margin: z.number().default(0.05),
-  /** True when every planned slice is in; false after an interrupt. */
+  /** True when every planned slice was run; false after an interrupt. */
   complete: z.boolean(),
   plannedSlices: z.number().int(),
   slices: z.number().int(),
   wallS: z.number(),
   /** Share of the wall time in recorded windows, 0 to 1. */
   measuringShare: z.number(),
-  /** Said at the top of every report: what makes this study one not to be trusted. */
-  warnings: z.array(z.string()),
-  /** What a rate had to keep, beside 99 % of it being answered, to count as held: `p99<2ms`. */
+  /** Shown at the top of every report. */
+  warnings: z.array(findingSchema),
+  /** The latency that a sustained rate must also keep: `p99<2ms`. */
   objective: z.string().optional(),
-  /** What of the results directory could not be read, and counts in nothing. */
-  refused: z.array(refusalSchema).default([]),
-  /** What this testbed cannot tell. */
-  limitations: z.array(z.string()),
-  /** The tool that made the load in the place of Barewire's own generator; absent where that made it. */
+  /** Files and lines of the results directory that were refused. */
+  refused: z.array(findingSchema).default([]),
+  /** What the figures of this testbed do not show. */
+  limitations: z.array(findingSchema),
+  /** The external generator, if one was used. */
   generator: externalGeneratorSchema.optional(),
   networks: z.array(networkSummarySchema),
   control: z.object({

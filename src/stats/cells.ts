@@ -1,4 +1,4 @@
-import type { MeasuredSlice, SliceRecord } from '../schema/index.js';
+import type { Finding, MeasuredSlice, SliceRecord } from '../schema/index.js';
 import type { Histogram } from './histogram.js';
 import { Samples } from './samples.js';
 
@@ -7,11 +7,11 @@ export interface SliceData {
   readonly record: SliceRecord;
   readonly response: Histogram | null;
   readonly service: Histogram | null;
-  /** Why its histograms were not taken; absent where they were, or where it has none. */
-  readonly refused?: string;
+  /** Why its histograms were refused; absent when they were read, or when it has none. */
+  readonly refused?: readonly Finding[];
 }
 
-/** A slice that counts: measured, vouched for, with both its histograms. */
+/** A slice that counts: measured, its self-check passed, with both histograms. */
 export interface ValidSlice {
   readonly record: MeasuredSlice;
   readonly response: Samples;
@@ -26,46 +26,56 @@ export interface CellSlices {
   readonly rateOfMax: number | null;
   readonly records: readonly SliceRecord[];
   readonly valid: readonly ValidSlice[];
-  /** Why the histograms of slices of this cell were not taken. */
-  readonly refused: readonly string[];
+  /** Why histograms of slices of this cell were refused. */
+  readonly refused: readonly Finding[];
 }
 
-/** The slices that were made for a cell: not those that search a maximum. */
-export const ofCells = (slices: readonly SliceData[]): SliceData[] =>
+/** The slices that were planned for a cell, without those of the search for a maximum. */
+export const selectCellSlices = (slices: readonly SliceData[]): SliceData[] =>
   slices.filter(({ record }) => record.role !== 'search');
 
-/** How many restarts have a slice. */
-export const restartCount = (slices: readonly SliceData[]): number =>
-  new Set(ofCells(slices).map(({ record }) => record.restart)).size;
+/** The number of restarts that have a slice. */
+export const countRestarts = (slices: readonly SliceData[]): number =>
+  new Set(selectCellSlices(slices).map(({ record }) => record.restart)).size;
 
-/** Says which cells of two networks are of the same workload and rate. */
-export const loadKey = (cell: Pick<CellSlices, 'workload' | 'rateRps'>): string =>
+/** Slices of the plan that were run, without repetitions. */
+export const countRunSlices = (slices: readonly SliceData[]): number =>
+  selectCellSlices(slices).filter(({ record }) => record.attempt === undefined).length;
+
+/** Identifies the cells of different networks at the same workload and rate. */
+export const rateGroupKey = (cell: Pick<CellSlices, 'workload' | 'rateRps'>): string =>
   `${cell.workload} at ${cell.rateRps}/s`;
 
-/** The slices by cell, in an order that does not depend on theirs: by workload, rate, and in a cell by slice id. */
+/** The slices by cell, sorted by workload, rate and network, and within a cell by id: independent of their order. */
 export function groupCells(slices: readonly SliceData[]): CellSlices[] {
   const groups = new Map<string, SliceData[]>();
-  for (const slice of ofCells(slices).toSorted(byId)) {
-    const key = `${slice.record.network} ${loadKey(slice.record)}`;
+  for (const slice of selectCellSlices(slices).toSorted((a, b) => compareText(a.record.id, b.record.id))) {
+    const key = `${slice.record.network} ${rateGroupKey(slice.record)}`;
     groups.set(key, [...(groups.get(key) ?? []), slice]);
   }
-  return [...groups.values()].map(cellOf).sort(byLoad);
+  return [...groups.values()]
+    .map((members): CellSlices => {
+      const { network, workload, rateRps, rateOfMax } = members[0]!.record;
+      return {
+        network,
+        workload,
+        rateRps,
+        rateOfMax,
+        records: members.map(({ record }) => record),
+        valid: members.flatMap(toValidSlice),
+        refused: members.flatMap(({ refused = [] }) => refused),
+      };
+    })
+    .sort(
+      (a, b) =>
+        compareText(a.workload, b.workload) || a.rateRps - b.rateRps || compareText(a.network, b.network),
+    );
 }
 
-function cellOf(slices: readonly SliceData[]): CellSlices {
-  const { network, workload, rateRps, rateOfMax } = slices[0]!.record;
-  const records = slices.map((slice) => slice.record);
-  const refused = slices.flatMap((slice) => slice.refused ?? []);
-  return { network, workload, rateRps, rateOfMax, records, valid: slices.flatMap(validSlice), refused };
-}
-
-function validSlice({ record, response, service }: SliceData): ValidSlice[] {
+function toValidSlice({ record, response, service }: SliceData): ValidSlice[] {
   if (record.status !== 'measured' || !record.valid || response === null || service === null) return [];
   const { intended } = record.load;
-  return [{ record, response: Samples.of(response, intended), service: Samples.of(service, intended) }];
+  return [{ record, response: Samples.from(response, intended), service: Samples.from(service, intended) }];
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const byId = (a: SliceData, b: SliceData): number => compare(a.record.id, b.record.id);
-const byLoad = (a: CellSlices, b: CellSlices): number =>
-  compare(a.workload, b.workload) || a.rateRps - b.rateRps || compare(a.network, b.network);
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

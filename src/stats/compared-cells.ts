@@ -4,132 +4,137 @@ import {
   type ComparedFigure,
   type ComparedKey,
   type Estimate,
+  type Finding,
   type JudgedRatio,
 } from '../schema/index.js';
-import { latencies } from './cell-summary.js';
+import { summarizeLatencies } from './cell-summary.js';
 import type { CellSlices } from './cells.js';
-import { cpuEstimate, cpuRatioEstimate } from './cpu.js';
+import { estimateLogCpu, estimateLogCpuRatio } from './cpu.js';
 import {
-  welchDifference,
+  buildSeries,
+  estimateLogLatency,
+  estimateLogRatio,
+  subtractIndependent,
   toEstimate,
-  latencyEstimate,
-  ratioEstimate,
+  withScope,
   type LogEstimate,
-  type LogEstimateOrReason,
-} from './estimate.js';
-import { seriesOf } from './series.js';
-import { beyond, verdicts } from './verdicts.js';
+  type LogEstimateOrFinding,
+} from './log-estimate.js';
+import { decideVerdicts, findBeyondMargin } from './verdicts.js';
 
-/** A cell with the reference's at the same workload and rate; null where there is none, or where it is the reference. */
-export interface Referred {
+/** A cell with the reference's at the same workload and rate; null when there is none, or for the reference itself. */
+export interface ReferencedCell {
   readonly cell: CellSlices;
   readonly reference: CellSlices | null;
 }
 
 /** The same cell in two runs. */
 export interface CellPair {
-  readonly a: Referred;
-  readonly b: Referred;
-  /** False where the same share of two maxima is two rates: their figures are of different loads. */
+  readonly a: ReferencedCell;
+  readonly b: ReferencedCell;
+  /** False when the same share of two maxima is two rates: the estimates are of different loads. */
   readonly sameLoad: boolean;
 }
 
-/** How one figure of a cell changed, on the log scale. */
-interface Changed {
+/** How one estimate of a cell changed, on the log scale. */
+interface LogChange {
   readonly key: ComparedKey;
-  readonly direct: LogEstimateOrReason;
-  readonly byReference: LogEstimateOrReason | null;
+  readonly direct: LogEstimateOrFinding;
+  readonly byReference: LogEstimateOrFinding | null;
   readonly sameLoad: boolean;
 }
 
-/** @param why why latencies are not compared, null when they are */
-export function comparedCells(
+/** @param withheld why latencies are not compared, or null */
+export function compareCells(
   pairs: readonly CellPair[],
   margin: number,
-  why: string | null,
+  withheld: Finding | null,
 ): ComparedCell[] {
-  const changes = pairs.flatMap((pair) => COMPARED_KEYS.map((key) => changeOf(pair, key, why)));
-  const direct = judge(
-    changes.map(({ key, direct, sameLoad }) => ({ key, change: direct, judged: sameLoad })),
+  const changes = pairs.flatMap((pair) => COMPARED_KEYS.map((key) => estimateChange(pair, key, withheld)));
+  const direct = judgeRatios(
+    changes.map((change) => change.direct),
+    changes.map(({ key, direct: change, sameLoad }) => (sameLoad ? selectJudged(key, change) : null)),
     margin,
   );
-  const byReference = judge(
-    changes.map(({ key, byReference }) => ({ key, change: byReference, judged: true })),
+  const byReference = judgeRatios(
+    changes.map((change) => change.byReference),
+    changes.map(({ key, byReference: change }) => selectJudged(key, change)),
     margin,
   );
-  const regressions = beyond(changes.map(deciding), margin);
-  return pairs.map((pair, cell) => {
-    const [a, b] = [figuresOf(pair.a.cell), figuresOf(pair.b.cell)];
-    const figures = COMPARED_KEYS.map((key, at): [ComparedKey, ComparedFigure] => {
-      const index = cell * COMPARED_KEYS.length + at;
+  // The ratio to the reference decides where there is one: the machines may have become slower, and the network not.
+  const regressions = findBeyondMargin(
+    changes.map(
+      ({ key, direct: change, byReference: own, sameLoad }) =>
+        selectJudged(key, own) ?? (sameLoad ? selectJudged(key, change) : null),
+    ),
+    margin,
+  );
+  return pairs.map(({ a, b }, cell) => {
+    const [before, after] = [estimateCell(a.cell), estimateCell(b.cell)];
+    const figures = COMPARED_KEYS.map((key, offset): [ComparedKey, ComparedFigure] => {
+      const index = cell * COMPARED_KEYS.length + offset;
       const ratios = {
         direct: direct[index]!,
         byReference: changes[index]!.byReference && byReference[index]!,
       };
-      return [key, { a: a[key], b: b[key], ...ratios, regression: regressions[index]! }];
+      return [key, { a: before[key], b: after[key], ...ratios, regression: regressions[index]! }];
     });
-    return { ...named(pair), figures: Object.fromEntries(figures) as ComparedCell['figures'] };
+    return {
+      network: a.cell.network,
+      workload: a.cell.workload,
+      rateOfMax: a.cell.rateOfMax,
+      rateRps: { a: a.cell.rateRps, b: b.cell.rateRps },
+      figures: Object.fromEntries(figures) as ComparedCell['figures'],
+    };
   });
 }
 
-const named = ({ a, b }: CellPair): Omit<ComparedCell, 'figures'> => ({
-  network: a.cell.network,
-  workload: a.cell.workload,
-  rateOfMax: a.cell.rateOfMax,
-  rateRps: { a: a.cell.rateRps, b: b.cell.rateRps },
-});
-
-const figuresOf = (cell: CellSlices): Record<ComparedKey, Estimate> => ({
-  ...latencies(cell, 'response'),
-  cpu: toEstimate(cpuEstimate(cell), 1),
-});
-
-function changeOf({ a, b, sameLoad }: CellPair, key: ComparedKey, why: string | null): Changed {
-  if (why !== null && key !== 'cpu') return { key, direct: { why }, byReference: null, sameLoad };
-  const direct = changed(valueOf(a.cell, key), valueOf(b.cell, key));
-  if (a.reference === null || b.reference === null) return { key, direct, byReference: null, sameLoad };
-  const ratios = [ratioOf(a.cell, a.reference, key), ratioOf(b.cell, b.reference, key)] as const;
-  return { key, direct, byReference: changed(...ratios), sameLoad };
-}
-
-function changed(a: LogEstimateOrReason, b: LogEstimateOrReason): LogEstimateOrReason {
-  if ('why' in a) return { why: `before: ${a.why}` };
-  return 'why' in b ? { why: `after: ${b.why}` } : welchDifference(b, a);
-}
-
-const valueOf = (cell: CellSlices, key: ComparedKey): LogEstimateOrReason =>
-  key === 'cpu' ? cpuEstimate(cell) : latencyEstimate(seriesOf(cell, 'response'), key);
-
-const ratioOf = (cell: CellSlices, reference: CellSlices, key: ComparedKey): LogEstimateOrReason =>
-  key === 'cpu'
-    ? cpuRatioEstimate(cell, reference)
-    : ratioEstimate(seriesOf(cell, 'response'), seriesOf(reference, 'response'), key);
-
-interface Judged {
-  readonly key: ComparedKey;
-  readonly change: LogEstimateOrReason | null;
-  readonly judged: boolean;
-}
-
-/** One family of changes. The greatest sample is one request, and gets no verdict; what there is none of gets none either. */
-function judge(family: readonly Judged[], margin: number): JudgedRatio[] {
-  const estimates = family.map(({ key, change, judged }) => (judged ? estimateOf({ key, change }) : null));
-  const found = verdicts(
-    estimates.filter((estimate) => estimate !== null),
+/**
+ * One family of ratios with the verdicts on those that are judged.
+ *
+ * @param judged the estimates that get a verdict, in the order of the ratios; null for one that does not
+ */
+export function judgeRatios(
+  ratios: readonly (LogEstimateOrFinding | null)[],
+  judged: readonly (LogEstimate | null)[],
+  margin: number,
+): JudgedRatio[] {
+  const found = decideVerdicts(
+    judged.filter((estimate) => estimate !== null),
     margin,
   );
   let next = 0;
-  return family.map(({ change }, at) => ({
-    ratio: toEstimate(change ?? { why: 'not compared' }, 1),
-    verdict: estimates[at] == null ? null : found[next++]!,
+  return ratios.map((ratio, index) => ({
+    ratio: toEstimate(ratio ?? { finding: { code: 'not-compared' } }, 1),
+    verdict: judged[index] == null ? null : found[next++]!,
   }));
 }
 
-const estimateOf = ({ key, change }: Pick<Judged, 'key' | 'change'>): LogEstimate | null =>
-  change === null || 'why' in change || key === 'max' ? null : change;
+/** The greatest sample is one request and gets no verdict. */
+const selectJudged = (key: ComparedKey, change: LogEstimateOrFinding | null): LogEstimate | null =>
+  change === null || 'finding' in change || key === 'max' ? null : change;
 
-/** By the reference where there is a ratio by it: the machines may have become slower, and the network not. */
-function deciding({ key, direct, byReference, sameLoad }: Changed): LogEstimate | null {
-  const own = estimateOf({ key, change: byReference });
-  return own ?? (sameLoad ? estimateOf({ key, change: direct }) : null);
+const estimateCell = (cell: CellSlices): Record<ComparedKey, Estimate> => ({
+  ...summarizeLatencies(cell, 'response'),
+  cpu: toEstimate(estimateLogCpu(cell), 1),
+});
+
+function estimateChange({ a, b, sameLoad }: CellPair, key: ComparedKey, withheld: Finding | null): LogChange {
+  if (withheld !== null && key !== 'cpu')
+    return { key, direct: { finding: withheld }, byReference: null, sameLoad };
+  const value = (cell: CellSlices): LogEstimateOrFinding =>
+    key === 'cpu' ? estimateLogCpu(cell) : estimateLogLatency(buildSeries(cell, 'response'), key);
+  const ratio = (cell: CellSlices, reference: CellSlices): LogEstimateOrFinding =>
+    key === 'cpu'
+      ? estimateLogCpuRatio(cell, reference)
+      : estimateLogRatio(buildSeries(cell, 'response'), buildSeries(reference, 'response'), key);
+  const direct = subtractRuns(value(a.cell), value(b.cell));
+  if (a.reference === null || b.reference === null) return { key, direct, byReference: null, sameLoad };
+  const byReference = subtractRuns(ratio(a.cell, a.reference), ratio(b.cell, b.reference));
+  return { key, direct, byReference, sameLoad };
+}
+
+function subtractRuns(a: LogEstimateOrFinding, b: LogEstimateOrFinding): LogEstimateOrFinding {
+  if ('finding' in a) return withScope(a, 'base');
+  return 'finding' in b ? withScope(b, 'new') : subtractIndependent(b, a);
 }

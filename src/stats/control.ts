@@ -1,64 +1,53 @@
-import { LATENCY_KEYS, type LatencyKey, type Summary } from '../schema/index.js';
+import { LATENCY_KEYS, type Finding, type LatencyKey, type Summary } from '../schema/index.js';
 import type { CellSlices } from './cells.js';
-import { toEstimate, meanLogEstimate, ratioEstimate, type LogEstimate } from './estimate.js';
-import { seriesOf } from './series.js';
+import { averageLogs, buildSeries, estimateLogRatio, toEstimate, type LogEstimate } from './log-estimate.js';
 import { pValue } from './verdicts.js';
 
-/** At most this share of sound studies is called untrusted. */
-const FALSE_ALARMS = 0.05;
+/** At most this share of sound studies fails the control. */
+const FALSE_ALARM_RATE = 0.05;
 
-export interface Control {
+export interface ControlResult {
   readonly control: Summary['control'];
-  /** What to say at the top of the summary; null when the control holds. */
-  readonly warning: string | null;
+  /** Null when the control passed or could not be judged. */
+  readonly finding: Finding | null;
 }
 
 /**
- * The reference against itself: its second run over its first, in each restart and at each workload and rate. The order
- * in a restart is random, so the true ratio is 1 unless something other than the network decides what is measured.
- *
- * It is not trusted when a ratio differs from 1 beyond the margin and beyond chance (Bonferroni over the quantiles).
+ * The A/A control: the second run of the reference over its first, in each restart and at each workload and rate. Order within
+ * a restart is random, so the true ratio is 1 unless something other than the network determines the results. The control fails
+ * when a ratio differs from 1 by more than the margin and more than chance (Bonferroni over the quantiles).
  */
-export function controlOf(reference: readonly CellSlices[], margin: number): Control {
-  const ratios = LATENCY_KEYS.flatMap((key) => selfRatio(reference, key));
+export function evaluateControl(reference: readonly CellSlices[], margin: number): ControlResult {
+  const ratios = LATENCY_KEYS.flatMap((key) => {
+    const estimate = estimateControlRatio(reference, key);
+    return estimate === null ? [] : [{ key, estimate }];
+  });
   const aa = Object.fromEntries(ratios.map(({ key, estimate }) => [key, toEstimate(estimate, 1)]));
   const judged = ratios.filter(({ key, estimate }) => key !== 'max' && estimate.error !== null);
   const apart = judged.filter(
     ({ estimate }) =>
-      Math.abs(estimate.log) > Math.log1p(margin) && pValue(estimate) < FALSE_ALARMS / judged.length,
+      Math.abs(estimate.log) > Math.log1p(margin) && pValue(estimate) < FALSE_ALARM_RATE / judged.length,
   );
   const trusted = judged.length === 0 ? null : apart.length === 0;
-  return { control: { aa, trusted }, warning: trusted === false ? warn(apart) : null };
+  const differing = apart.map(({ key, estimate }) => ({ key, ratio: Math.exp(estimate.log) }));
+  return {
+    control: { aa, trusted },
+    finding: trusted === false ? { code: 'control-failed', ratios: differing } : null,
+  };
 }
 
-interface SelfRatio {
-  readonly key: LatencyKey;
-  readonly estimate: LogEstimate;
-}
-
-function selfRatio(reference: readonly CellSlices[], key: LatencyKey): SelfRatio[] {
+function estimateControlRatio(reference: readonly CellSlices[], key: LatencyKey): LogEstimate | null {
   const ratios = reference.flatMap((cell) => {
-    const estimated = ratioEstimate(
-      seriesOf(cell, 'response', 'control'),
-      seriesOf(cell, 'response', 'reference'),
-      key,
-    );
-    return 'why' in estimated ? [] : [estimated];
+    const [control, first] = [
+      buildSeries(cell, 'response', 'control'),
+      buildSeries(cell, 'response', 'reference'),
+    ];
+    const estimate = estimateLogRatio(control, first, key);
+    return 'finding' in estimate ? [] : [estimate];
   });
-  if (ratios.length === 0) return [];
+  if (ratios.length === 0) return null;
   const logs = ratios.flatMap((ratio) => ratio.logs);
-  const mean = meanLogEstimate(logs, logs.length);
-  // Cells of one restart do not tell how far restarts are apart.
-  const error = ratios.some((ratio) => ratio.error !== null) ? mean.error : null;
-  return [{ key, estimate: { ...mean, error } }];
-}
-
-function warn(apart: readonly SelfRatio[]): string {
-  const ratios = apart.map(({ key, estimate }) => `${key} ${Math.exp(estimate.log).toFixed(2)} times`);
-  return (
-    `Two runs of the reference differ (${ratios.join(', ')}) by more than chance and the margin: ` +
-    'something other than the network decides what is measured here. Do not trust the ratios. Stop what else runs on ' +
-    'the hosts, let `barewire doctor` look for what is not steady (CPU frequency, steal, interrupts), and measure again ' +
-    'with more restarts.'
-  );
+  const mean = averageLogs(logs, logs.length);
+  // The spread between cells of one restart is not the spread between restarts.
+  return ratios.some((ratio) => ratio.error !== null) ? mean : { ...mean, error: null };
 }

@@ -1,7 +1,7 @@
 /** The share of intervals that may miss on each side: 95 % intervals. */
 export const TAIL_SHARE = 0.025;
 
-/** Ranks are 1…n; null where the samples end before the interval does. */
+/** Ranks from 1 to n; null where the samples end before the interval. */
 export interface OrderRanks {
   readonly low: number | null;
   readonly value: number;
@@ -28,13 +28,13 @@ export function orderRanks(n: number, p: number): OrderRanks {
   return { low: low < 1 ? null : low, value: quantileRank(n, p), high: high > n ? null : high };
 }
 
-/** How many of the leading weights together stay within the limit. */
+/** How many leading weights together stay within the limit. */
 function lightest(weights: readonly number[], limit: number): number {
   let sum = 0;
   return weights.findIndex((weight) => (sum += weight) > limit);
 }
 
-// Relative to the mode, so that no factorial is needed; what is left out at the ends is below 1e-18 of the mode.
+// Relative to the mode, which needs no factorial; omitted weights are below 1e-18 of the mode's.
 function binomialWeights(n: number, p: number): { first: number; weights: number[] } {
   const mode = Math.min(n, Math.floor((n + 1) * p));
   const odds = p / (1 - p);

@@ -1,32 +1,33 @@
+import type { Finding } from '../schema/index.js';
 import { TAIL_SHARE } from './order-ranks.js';
 
-/** One open-loop slice of the search. */
+/** One open-loop slice at a rate. */
 export interface RateAttempt {
   readonly offeredRps: number;
   readonly achievedRps: number;
-  /** The latency that the objective is about; null when it has none because requests got no answer. */
+  /** The latency of the objective; null when it lies among requests without a response. */
   readonly latencyMs: number | null;
-  /** False when the generator does not vouch for it: it says nothing of the network. A rate where it never does ends the way up. */
+  /** False when the generator self-check failed. A rate where it always fails is an upper limit. */
   readonly valid: boolean;
 }
 
 export interface RateSearch {
-  /** Where to look first: the closed-loop maximum. */
+  /** The closed-loop maximum, where the search starts. */
   readonly closedLoopRps: number;
-  /** A rate holds when this share of it is achieved: 0.99. */
+  /** A rate is sustained when this share of it is achieved: 0.99. */
   readonly achievedShare?: number;
-  /** … and, where given, the latency stays within this. */
+  /** If given, a sustained rate also keeps the latency within this. */
   readonly latencyLimitMs?: number | null;
-  /** The interval is narrow enough when its ends are this share apart: 0.05. */
+  /** The relative width at which the interval is narrow enough: 0.05. */
   readonly precision?: number;
-  readonly mostSlices?: number;
-  /** No lower rate is tried: a twentieth of the closed-loop maximum. */
-  readonly leastRps?: number;
-  /** Slices that were made for something else: evidence like the others, but no part of the search. */
+  readonly maxSlices?: number;
+  /** The lowest rate that is tried; by default a twentieth of the closed-loop maximum. */
+  readonly minRps?: number;
+  /** Slices of cells: evidence, but not part of the search. */
   readonly known?: readonly RateAttempt[];
 }
 
-/** The highest rate that holds in half of the slices. `high` is null when the generator, not the network, is the limit. */
+/** The highest rate that half of the slices sustain. `high` is null when the generator, not the network, is the limit. */
 export interface MaxRate {
   readonly value: number;
   readonly low: number;
@@ -36,135 +37,134 @@ export interface MaxRate {
 export type RateStep =
   | { readonly kind: 'try'; readonly rateRps: number }
   | { readonly kind: 'found'; readonly max: MaxRate }
-  | { readonly kind: 'none'; readonly why: string };
+  | { readonly kind: 'none'; readonly finding: Finding };
 
-/** Of one network and workload. */
-export const MOST_SLICES = 16;
+/** The slices of one search. */
+export const MAX_SLICES = 16;
 const DEFAULTS = {
   achievedShare: 0.99,
   latencyLimitMs: null,
   precision: 0.05,
-  mostSlices: MOST_SLICES,
-  leastRps: 0,
+  maxSlices: MAX_SLICES,
+  minRps: 0,
   known: [],
 };
-/** Fewer slices could agree by luck on a rate that is far off. */
-const LEAST_SLICES = 5;
-/** So many slices that failed, and none that held, and the least rate is asked whether there is any hope. */
-const HOPES = 4;
-/** So many slices of a rate that the generator does not vouch for, and it cannot make it; fewer are bad luck. */
-const REFUSALS = 3;
-/** How much slices differ in what they can carry, as standard deviations of its logarithm: equally likely beforehand. */
+/** Fewer slices could agree by chance on a wrong rate. */
+const MIN_SLICES = 5;
+/** After this many overloaded slices and no sustained one, the lowest rate is tried. */
+const OVERLOADED_BEFORE_LOWEST = 4;
+/** After this many invalid slices at a rate the generator counts as unable to send it. */
+const INVALID_LIMIT = 3;
+/** Candidate spreads of the maximum between slices (standard deviation of its logarithm), equally likely a priori. */
 const SPREADS = [0.003, 0.006, 0.0125, 0.025, 0.05, 0.1];
-/** One slice in fifty fails far below the maximum, for a reason that has nothing to do with it. */
+/** One slice in fifty fails far below the maximum for an unrelated reason. */
 const LAPSE = 0.02;
-/** Where all slices so far were beyond the maximum, one must show that a rate just below it holds. */
+/** When all slices were above the maximum, one at this share of the bound must show a sustained rate. */
 const STEP_BACK = 0.97;
-/** With no more overload than this (of ln rate) a slice answers as fast as it can; beyond, piled-up requests may cost it. */
+/** Up to this overload (of ln rate) the achieved rate is the maximum; beyond it, queued requests may lower it. */
 const MILD_OVERLOAD = 0.15;
 /** Grid of ln(maximum) around the closed-loop one: from a twentieth to four times, in steps of a quarter per cent. */
 const [FROM, TO, STEP] = [Math.log(0.05), Math.log(4), 0.0025];
-/** Where in what is believed of the maximum to try: a little overload shows the maximum itself, a latency only which side. */
+/** The posterior quantile to try: mild overload shows the maximum itself, a latency only on which side it lies. */
 const [OVERLOAD_AT, LATENCY_AT] = [0.8, 0.5];
 
 /**
- * The next rate to try, or the answer: what the slices so far say of the maximum (Watson and Pelli's QUEST). Each slice that
- * holds or fails makes some maxima less likely; the next one goes where it can be either. Pure: the state is the history.
+ * The next rate to try, or the result, by Watson and Pelli's QUEST: each slice updates the posterior of the maximum, and the
+ * next one is placed where either outcome is likely. Pure: the state is the history.
  */
 export function nextRate(history: readonly RateAttempt[], search: RateSearch): RateStep {
   const options = optionsOf(search);
   const searched = history.filter(({ valid }) => valid);
-  const vouched = [...options.known.filter(({ valid }) => valid), ...searched];
-  const best = bestOf(vouched, options);
-  const spent = history.length >= options.mostSlices;
-  if (best === 0 && (spent || isHopeless(vouched, options)))
-    return { kind: 'none', why: whyNone(vouched, history.length) };
-  const belief = maxima(vouched, options);
-  const asksForHope = best === 0 && vouched.length >= HOPES && !isRefused(history, options.leastRps);
-  const next = asksForHope ? options.leastRps : Math.round(aim(belief, options));
-  const ceiling = ceilingOf(history);
-  if (next >= ceiling) return underCeiling(best, ceiling, spent, options);
-  const max = rangeOf(belief);
-  const enough = searched.length >= LEAST_SLICES && max.high / max.low <= 1 + options.precision;
+  const valid = [...options.known.filter(({ valid }) => valid), ...searched];
+  const best = highestSustained(valid, options);
+  const spent = history.length >= options.maxSlices;
+  const lowestFailed = valid.filter(({ offeredRps }) => offeredRps <= options.minRps).length > 1;
+  if (best === 0 && (spent || lowestFailed))
+    return { kind: 'none', finding: explainNone(valid, history.length) };
+  const posterior = computePosterior(valid, options);
+  const triesLowest =
+    best === 0 && valid.length >= OVERLOADED_BEFORE_LOWEST && !isGeneratorLimit(history, options.minRps);
+  const tried = Math.max(
+    options.minRps,
+    posterior(options.latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT),
+  );
+  const next = triesLowest ? options.minRps : Math.round(tried);
+  const ceiling = findCeiling(history);
+  if (next >= ceiling) return stepBelowCeiling(best, ceiling, spent, options);
+  const max = toRange(posterior);
+  const enough = searched.length >= MIN_SLICES && max.high / max.low <= 1 + options.precision;
   if (spent || (enough && best > 0)) return { kind: 'found', max };
   return { kind: 'try', rateRps: enough ? Math.round(max.low * STEP_BACK) : next };
 }
 
 const optionsOf = (search: RateSearch): Options => {
   const options = { ...DEFAULTS, ...search };
-  const leastRps = Math.ceil(Math.max(options.leastRps, Math.exp(FROM) * options.closedLoopRps));
-  return { ...options, leastRps };
+  const minRps = Math.ceil(Math.max(options.minRps, Math.exp(FROM) * options.closedLoopRps));
+  return { ...options, minRps };
 };
 
-/** The highest rate that held; 0 when none did. */
-const bestOf = (slices: readonly RateAttempt[], options: Options): number =>
-  Math.max(0, ...slices.filter((slice) => holds(slice, options)).map(({ offeredRps }) => offeredRps));
+/** The highest sustained rate; 0 when none was. */
+const highestSustained = (slices: readonly RateAttempt[], options: Options): number =>
+  Math.max(0, ...slices.filter((slice) => isSustained(slice, options)).map(({ offeredRps }) => offeredRps));
 
-/** Once could be a lapse. */
-const isHopeless = (slices: readonly RateAttempt[], { leastRps }: Options): boolean =>
-  slices.filter(({ offeredRps }) => offeredRps <= leastRps).length > 1;
-
-function whyNone(vouched: readonly RateAttempt[], tries: number): string {
-  if (vouched.length === 0) return `the load generator vouches for none of ${tries} slices`;
-  const lowest = Math.min(...vouched.map(({ offeredRps }) => offeredRps));
-  return `no rate held, down to ${Math.round(lowest)} requests/s`;
+function explainNone(valid: readonly RateAttempt[], slices: number): Finding {
+  if (valid.length === 0) return { code: 'search-slices-invalid', slices };
+  const lowestRps = Math.round(Math.min(...valid.map(({ offeredRps }) => offeredRps)));
+  return { code: 'no-rate-sustained', objective: null, lowestRps };
 }
 
-function aim(belief: Belief, { latencyLimitMs, leastRps }: Options): number {
-  return Math.max(leastRps, belief(latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT));
-}
+const isGeneratorLimit = (history: readonly RateAttempt[], rateRps: number): boolean =>
+  history.filter(({ valid, offeredRps }) => !valid && offeredRps === rateRps).length >= INVALID_LIMIT;
 
-const isRefused = (history: readonly RateAttempt[], rateRps: number): boolean =>
-  history.filter(({ valid, offeredRps }) => !valid && offeredRps === rateRps).length >= REFUSALS;
-
-/** The lowest rate beyond all that the generator vouched for which it refused too often for luck. */
-function ceilingOf(history: readonly RateAttempt[]): number {
+/** The lowest rate above all valid slices that the generator could not send. */
+function findCeiling(history: readonly RateAttempt[]): number {
   const most = Math.max(0, ...history.filter(({ valid }) => valid).map(({ offeredRps }) => offeredRps));
   const beyond = history.map(({ offeredRps }) => offeredRps).filter((rate) => rate > most);
-  return Math.min(Infinity, ...beyond.filter((rate) => isRefused(history, rate)));
+  return Math.min(Infinity, ...beyond.filter((rate) => isGeneratorLimit(history, rate)));
 }
 
-const rangeOf = (belief: Belief): MaxRate & { readonly high: number } => ({
-  value: belief(0.5),
-  low: belief(TAIL_SHARE),
-  high: belief(1 - TAIL_SHARE),
+const toRange = (posterior: Posterior): MaxRate & { readonly high: number } => ({
+  value: posterior(0.5),
+  low: posterior(TAIL_SHARE),
+  high: posterior(1 - TAIL_SHARE),
 });
 
 /**
- * What slices that were not made to search say of the maximum. Null unless a rate held, and the greatest did not in most of
- * its slices: else the maximum lies anywhere beyond.
+ * The maximum from slices of cells. Null unless some rate was sustained and the greatest was not in most of its slices:
+ * otherwise the maximum lies anywhere above.
  */
-export function maximumOf(slices: readonly RateAttempt[], search: RateSearch): MaxRate | null {
+export function boundMaximum(slices: readonly RateAttempt[], search: RateSearch): MaxRate | null {
   const options = optionsOf(search);
-  const vouched = slices.filter(({ valid }) => valid);
-  const greatest = Math.max(...vouched.map(({ offeredRps }) => offeredRps));
-  const atGreatest = vouched.filter(({ offeredRps }) => offeredRps === greatest);
-  const held = (some: readonly RateAttempt[]): number => some.filter((slice) => holds(slice, options)).length;
-  if (held(vouched) === 0 || held(atGreatest) * 2 >= atGreatest.length) return null;
-  return rangeOf(maxima(vouched, options));
+  const valid = slices.filter(({ valid }) => valid);
+  const greatest = Math.max(...valid.map(({ offeredRps }) => offeredRps));
+  const atGreatest = valid.filter(({ offeredRps }) => offeredRps === greatest);
+  const countSustained = (some: readonly RateAttempt[]): number =>
+    some.filter((slice) => isSustained(slice, options)).length;
+  if (countSustained(valid) === 0 || countSustained(atGreatest) * 2 >= atGreatest.length) return null;
+  return toRange(computePosterior(valid, options));
 }
 
-// Above the ceiling nothing can be known: close in on it from below.
-function underCeiling(best: number, ceiling: number, spent: boolean, { leastRps }: Options): RateStep {
+// Rates above the ceiling cannot be sent: approach it from below.
+function stepBelowCeiling(best: number, ceiling: number, spent: boolean, { minRps }: Options): RateStep {
   if (best > 0 && (spent || best >= ceiling * 0.9))
     return { kind: 'found', max: { value: best, low: best, high: null } };
   const below = best > 0 ? Math.sqrt(best * ceiling) : ceiling * 0.8;
-  return { kind: 'try', rateRps: Math.round(Math.max(leastRps, below)) };
+  return { kind: 'try', rateRps: Math.round(Math.max(minRps, below)) };
 }
 
 type Options = Required<RateSearch>;
-/** What to believe of the maximum, as its quantile function. */
-type Belief = (share: number) => number;
+/** The posterior of the maximum, as its quantile function. */
+type Posterior = (share: number) => number;
 
-const holds = ({ offeredRps, achievedRps, latencyMs }: RateAttempt, options: Options): boolean =>
+const isSustained = ({ offeredRps, achievedRps, latencyMs }: RateAttempt, options: Options): boolean =>
   achievedRps >= options.achievedShare * offeredRps &&
   (options.latencyLimitMs === null || (latencyMs !== null && latencyMs <= options.latencyLimitMs));
 
-function maxima(slices: readonly RateAttempt[], options: Options): Belief {
+function computePosterior(slices: readonly RateAttempt[], options: Options): Posterior {
   const centre = Math.log(options.closedLoopRps);
-  const seen = slices.map((slice) => outcomeOf(slice, options, centre));
+  const seen = slices.map((slice) => toOutcome(slice, options, centre));
   const logs = Array.from({ length: Math.round((TO - FROM) / STEP) + 1 }, (_, at) => FROM + at * STEP);
-  // The closed-loop maximum is a good guess, and only a guess: Cauchy's tails let the slices overrule it soon.
+  // The prior is centred on the closed-loop maximum; Cauchy's tails let the slices overrule it soon.
   const weights = logs.map(
     (log) => sumOf(SPREADS.map((spread) => likelihood(seen, log, spread))) / (1 + (log / 0.1) ** 2),
   );
@@ -176,30 +176,30 @@ function maxima(slices: readonly RateAttempt[], options: Options): Belief {
   };
 }
 
-/** What a slice showed, on the log scale: that the maximum is above or below its rate, or what it was that time. */
+/** What a slice showed on the log scale: the maximum lies above or below its rate, or equals it. */
 interface Outcome {
   readonly log: number;
   readonly shows: 'above' | 'below' | 'maximum';
-  /** How much less sure it is than what slices differ by. */
-  readonly doubt: number;
+  /** Uncertainty beyond the spread between slices. */
+  readonly uncertainty: number;
 }
 
-function outcomeOf(slice: RateAttempt, options: Options, centre: number): Outcome {
+function toOutcome(slice: RateAttempt, options: Options, centre: number): Outcome {
   const log = Math.log(slice.offeredRps) - centre;
-  if (holds(slice, options)) return { log, shows: 'above', doubt: 0 };
+  if (isSustained(slice, options)) return { log, shows: 'above', uncertainty: 0 };
   const overload = Math.log((options.achievedShare * slice.offeredRps) / slice.achievedRps);
-  if (overload <= 0 || !Number.isFinite(overload)) return { log, shows: 'below', doubt: 0 };
-  // What it carried bounds the maximum, which a latency may set lower.
+  if (overload <= 0 || !Number.isFinite(overload)) return { log, shows: 'below', uncertainty: 0 };
+  // The achieved rate bounds the maximum from above; a latency limit may set it lower.
   const shows = options.latencyLimitMs === null ? 'maximum' : 'below';
-  return { log: log - overload, shows, doubt: Math.max(0, overload - MILD_OVERLOAD) / 2 };
+  return { log: log - overload, shows, uncertainty: Math.max(0, overload - MILD_OVERLOAD) / 2 };
 }
 
 const likelihood = (seen: readonly Outcome[], maximum: number, spread: number): number =>
-  seen.reduce((product, { log, shows, doubt }) => {
-    const chance = logistic((maximum - log) / (spread + doubt));
+  seen.reduce((product, { log, shows, uncertainty }) => {
+    const chance = logistic((maximum - log) / (spread + uncertainty));
     if (shows === 'above') return product * (1 - LAPSE) * chance;
     if (shows === 'below') return product * (1 - (1 - LAPSE) * chance);
-    const density = (chance * (1 - chance)) / (spread + doubt);
+    const density = (chance * (1 - chance)) / (spread + uncertainty);
     return product * ((1 - LAPSE) * density + LAPSE / (TO - FROM));
   }, 1);
 

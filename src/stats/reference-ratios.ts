@@ -1,83 +1,73 @@
 import {
   LATENCY_KEYS,
   QUANTILE_NAMES,
+  type Finding,
   type LatencyKey,
   type StudyRecord,
   type Verdict,
 } from '../schema/index.js';
-import { loadKey, type CellSlices } from './cells.js';
-import { cpuRatioEstimate } from './cpu.js';
-import { ratioEstimate, type LogEstimateOrReason } from './estimate.js';
-import { seriesOf } from './series.js';
-import { verdicts } from './verdicts.js';
+import { rateGroupKey, type CellSlices } from './cells.js';
+import { estimateLogCpuRatio } from './cpu.js';
+import { buildSeries, estimateLogRatio, type LogEstimateOrFinding } from './log-estimate.js';
+import { decideVerdicts } from './verdicts.js';
 
 /** The network that every ratio is against. */
 export const REFERENCE = 'host';
 
-/** A cell's ratios to the reference, and what was concluded from them; empty for the reference itself. */
-export interface Compared {
-  readonly ratios: ReadonlyMap<LatencyKey, LogEstimateOrReason>;
+/** A cell's ratios to the reference and their verdicts; empty for the reference itself. */
+export interface ReferenceComparison {
+  readonly ratios: ReadonlyMap<LatencyKey, LogEstimateOrFinding>;
   readonly verdicts: ReadonlyMap<LatencyKey, Verdict>;
-  readonly cpu: LogEstimateOrReason | null;
+  readonly cpu: LogEstimateOrFinding | null;
 }
 
-type Ratios = Pick<Compared, 'ratios' | 'cpu'>;
+export const NOT_COMPARED: ReferenceComparison = { ratios: new Map(), verdicts: new Map(), cpu: null };
 
-export const NOT_COMPARED: Compared = { ratios: new Map(), verdicts: new Map(), cpu: null };
-
-/** All cells against the reference at the same workload and rate; their verdicts are one family. */
+/**
+ * All cells against the reference at the same workload and rate; their verdicts are one family. The maximum is one request:
+ * it has a ratio but no verdict.
+ *
+ * @param withheld why no ratio is given, or null
+ */
 export function compareToReference(
   cells: readonly CellSlices[],
   margin: number,
-  why: string | null,
-): Map<CellSlices, Compared> {
+  withheld: Finding | null,
+): Map<CellSlices, ReferenceComparison> {
   const references = new Map(
-    cells.filter((cell) => cell.network === REFERENCE).map((cell) => [loadKey(cell), cell]),
+    cells.filter((cell) => cell.network === REFERENCE).map((cell) => [rateGroupKey(cell), cell]),
   );
-  const ratios = new Map<CellSlices, Ratios>();
-  for (const cell of cells) {
-    const reference = references.get(loadKey(cell));
-    if (reference === undefined || reference === cell) continue;
-    ratios.set(cell, why === null ? ratiosOf(cell, reference) : allBecause(why));
-  }
-  return judge(ratios, margin);
-}
-
-function ratiosOf(cell: CellSlices, reference: CellSlices): Ratios {
-  const [above, below] = [seriesOf(cell, 'response'), seriesOf(reference, 'response')];
-  const ratios = new Map(LATENCY_KEYS.map((key) => [key, ratioEstimate(above, below, key)]));
-  return { ratios, cpu: cpuRatioEstimate(cell, reference) };
-}
-
-const allBecause = (why: string): Ratios => ({
-  ratios: new Map(LATENCY_KEYS.map((key) => [key, { why }])),
-  cpu: { why },
-});
-
-// The maximum is one request: it has a ratio, but no verdict rests on it.
-function judge(all: ReadonlyMap<CellSlices, Ratios>, margin: number): Map<CellSlices, Compared> {
-  const family = [...all].flatMap(([cell, { ratios }]) =>
+  const compared = cells.flatMap((cell) => {
+    const reference = references.get(rateGroupKey(cell));
+    if (reference === undefined || reference === cell) return [];
+    if (withheld !== null) {
+      const ratios = new Map(LATENCY_KEYS.map((key) => [key, { finding: withheld }]));
+      return [{ cell, ratios, cpu: { finding: withheld } }];
+    }
+    const [above, below] = [buildSeries(cell, 'response'), buildSeries(reference, 'response')];
+    const ratios = new Map(LATENCY_KEYS.map((key) => [key, estimateLogRatio(above, below, key)]));
+    return [{ cell, ratios, cpu: estimateLogCpuRatio(cell, reference) }];
+  });
+  const family = compared.flatMap(({ cell, ratios }) =>
     QUANTILE_NAMES.flatMap((key) => {
       const estimate = ratios.get(key);
-      return estimate === undefined || 'why' in estimate ? [] : [{ cell, key, estimate }];
+      return estimate === undefined || 'finding' in estimate ? [] : [{ cell, key, estimate }];
     }),
   );
-  const found = verdicts(
+  const verdicts = decideVerdicts(
     family.map(({ estimate }) => estimate),
     margin,
   );
   return new Map(
-    [...all].map(([cell, ratios]) => {
-      const own = family.flatMap((one, at): [LatencyKey, Verdict][] =>
-        one.cell === cell ? [[one.key, found[at]!]] : [],
+    compared.map(({ cell, ratios, cpu }) => {
+      const own = family.flatMap((member, index): [LatencyKey, Verdict][] =>
+        member.cell === cell ? [[member.key, verdicts[index]!]] : [],
       );
-      return [cell, { ...ratios, verdicts: new Map(own) }];
+      return [cell, { ratios, cpu, verdicts: new Map(own) }];
     }),
   );
 }
 
-/** Why no ratio of times is offered, or null: an emulator's time for an instruction is not in proportion to a CPU's. */
-export const withheld = ({ environment }: StudyRecord): string | null =>
-  Object.values(environment).some(({ accel }) => accel === 'tcg')
-    ? 'the hosts are emulated: their times are not in proportion to those of a machine'
-    : null;
+/** Why no ratio of times is given: an emulator's time per instruction is not proportional to a CPU's. */
+export const findWithheld = ({ environment }: StudyRecord): Finding | null =>
+  Object.values(environment).some(({ accel }) => accel === 'tcg') ? { code: 'emulated-times' } : null;

@@ -1,16 +1,16 @@
 import type { Histogram, HistogramCell } from './histogram.js';
 
 /**
- * The latencies of some slices as order statistics. Requests without an answer come after all others, infinitely late:
- * leaving them out would make a server that drops its slowest requests look fast.
+ * The latencies of some slices as order statistics. Requests without a response rank after all others, as infinitely late:
+ * omitting them would make a server that drops its slowest requests look fast.
  */
 export class Samples {
   readonly answered: number;
-  /** Answered or not; never less than answered. */
+  /** With a response or not; never less than `answered`. */
   readonly intended: number;
   /** Ascending. */
   readonly #cells: readonly HistogramCell[];
-  /** Samples up to and with the cell. */
+  /** Samples up to and including the cell. */
   readonly #upTo: Float64Array;
 
   private constructor(cells: readonly HistogramCell[], intended: number) {
@@ -22,7 +22,7 @@ export class Samples {
     this.intended = Math.max(intended, seen);
   }
 
-  static of(histogram: Histogram, intended: number): Samples {
+  static from(histogram: Histogram, intended: number): Samples {
     return new Samples([...histogram.cells()], intended);
   }
 
@@ -38,14 +38,14 @@ export class Samples {
     return this.#cells.at(-1)?.highNs ?? 0;
   }
 
-  /** How many samples lie below a cell, and half of those in it. */
+  /** The number of samples below a cell plus half of those in it. */
   countUpToMiddleOf({ lowNs, highNs }: HistogramCell): number {
     const upTo = (limitNs: number): number =>
       this.#upTo[this.#cells.findLastIndex((cell) => cell.highNs <= limitNs)] ?? 0;
     return (upTo(lowNs - 1) + upTo(highNs)) / 2;
   }
 
-  /** The cell of the sample of this rank, 1…intended; null when that request has no answer. */
+  /** The cell of the sample of a rank from 1 to `intended`; null when that request has no response. */
   atRank(rank: number): HistogramCell | null {
     let low = 0;
     let high = this.#cells.length;

@@ -1,24 +1,25 @@
 import type { Verdict } from '../schema/index.js';
-import { halfWidth, type LogEstimate } from './estimate.js';
+import { halfWidth, type LogEstimate } from './log-estimate.js';
 import { TAIL_SHARE } from './order-ranks.js';
-import { studentQuantile, twoSidedP } from './student.js';
+import { tQuantile, twoSidedP } from './distributions.js';
 
-/** Of the differences that a study names, at most this share are false; if nothing differs, the chance of naming any. */
-const FALSE_SHARE = 0.05;
-/** The chance to find a difference of the size that it looks to have, in the restarts that `restartsNeeded` asks for. */
-const MISS_SHARE = 0.1;
+/** The false discovery rate: the expected share of false differences, and the probability of any if none is true. */
+const FALSE_DISCOVERY_RATE = 0.05;
+/** The probability that `restartsNeeded` restarts do not show a difference of the estimated size. */
+const MISS_PROBABILITY = 0.1;
 
 /**
- * The verdicts of one family of comparisons, all made from one study.
+ * The verdicts of one family of comparisons from one study.
  *
- * `equivalent`: the 95 % interval lies inside ±margin, whether or not it holds 1. `better`, `worse`: the ratio differs
- * from 1 after the correction of Benjamini and Hochberg for how many comparisons there are; so an interval that only
- * just excludes 1 can still be `undecided`.
+ * `equivalent`: the 95 % interval lies within ±margin, whether or not it contains 1. `better`, `worse`: the ratio differs from 1
+ * after Benjamini and Hochberg's correction for the number of comparisons, so an interval that barely excludes 1 can still be
+ * `undecided`.
  */
-export function verdicts(estimates: readonly LogEstimate[], margin: number): Verdict[] {
-  const differs = differing(estimates.map(pValue));
+export function decideVerdicts(estimates: readonly LogEstimate[], margin: number): Verdict[] {
+  const differs = findDiffering(estimates.map(pValue));
   const found = differs.filter(Boolean).length;
-  const level = (FALSE_SHARE * Math.min(found + 1, estimates.length)) / Math.max(estimates.length, 1);
+  const level =
+    (FALSE_DISCOVERY_RATE * Math.min(found + 1, estimates.length)) / Math.max(estimates.length, 1);
   return estimates.map((estimate, index) => {
     const half = halfWidth(estimate);
     if (half === null) return { verdict: 'undecided', restartsNeeded: null };
@@ -30,35 +31,37 @@ export function verdicts(estimates: readonly LogEstimate[], margin: number): Ver
 
 const decided = (verdict: Verdict['verdict']): Verdict => ({ verdict, restartsNeeded: null });
 
-/** Two-sided, for a ratio of 1; 1 where a single restart cannot tell. */
+/** Two-sided, for a ratio of 1; 1 for a single restart. */
 export const pValue = ({ log, error, df }: LogEstimate): number =>
   error === null ? 1 : twoSidedP(log / error, df);
 
 /**
- * Which of a family are greater than the margin beyond chance: the 95 % interval lies above 1 + margin, and still does with
- * the correction of Benjamini and Hochberg for how many there are. If none is greater, the chance of naming any is 2.5 %.
+ * Which of a family exceed the margin significantly: the 95 % interval lies above 1 + margin after Benjamini and Hochberg's
+ * correction. If none does, the probability of naming any is 2.5 %.
  */
-export function beyond(estimates: readonly (LogEstimate | null)[], margin: number): boolean[] {
+export function findBeyondMargin(estimates: readonly (LogEstimate | null)[], margin: number): boolean[] {
   const known = estimates.filter((estimate) => estimate !== null);
   const limit = Math.log1p(margin);
-  const far = differing(
+  const far = findDiffering(
     known.map((estimate) => pValue({ ...estimate, log: Math.max(0, estimate.log - limit) })),
   );
   let next = 0;
   return estimates.map((estimate) => estimate !== null && far[next++]!);
 }
 
-/** Benjamini and Hochberg: all comparisons up to the last whose p-value keeps to its share of the level. */
-function differing(pValues: readonly number[]): boolean[] {
+/** Benjamini and Hochberg: all comparisons up to the last whose p-value is within its share of the level. */
+function findDiffering(pValues: readonly number[]): boolean[] {
   const ordered = pValues.toSorted((a, b) => a - b);
-  const last = ordered.findLastIndex((p, index) => p <= (FALSE_SHARE * (index + 1)) / ordered.length);
+  const last = ordered.findLastIndex(
+    (p, index) => p <= (FALSE_DISCOVERY_RATE * (index + 1)) / ordered.length,
+  );
   const limit = ordered[last] ?? -1;
   return pValues.map((p) => p <= limit);
 }
 
 /**
- * How many restarts in all would decide it. With an interval no wider than the margin on both sides together, a ratio is
- * either outside 1 or inside the margin, whatever it is; a difference that looks greater than the margin takes fewer.
+ * The total number of restarts that would decide the comparison. Once the interval is no wider than the margin in total, the
+ * ratio is either different from 1 or within the margin; an estimated difference greater than the margin takes fewer.
  */
 function restartsNeeded({ log, error, df, restarts }: LogEstimate, margin: number, level: number): number {
   const limit = Math.log1p(margin);
@@ -66,20 +69,20 @@ function restartsNeeded({ log, error, df, restarts }: LogEstimate, margin: numbe
   const likely = Math.max(limit, Math.abs(log) - likelyError);
   const enough = (n: number): boolean => {
     const [errorThen, dfThen] = [likelyError * Math.sqrt(restarts / n), ((df + 1) * n) / restarts - 1];
-    const t = studentQuantile(level / 2, dfThen);
-    const splits = (t + studentQuantile(TAIL_SHARE, dfThen)) * errorThen <= limit;
-    return splits || (t + studentQuantile(MISS_SHARE, dfThen)) * errorThen <= likely;
+    const t = tQuantile(level / 2, dfThen);
+    const splits = (t + tQuantile(TAIL_SHARE, dfThen)) * errorThen <= limit;
+    return splits || (t + tQuantile(MISS_PROBABILITY, dfThen)) * errorThen <= likely;
   };
   return firstFrom(restarts + 1, enough);
 }
 
 /**
- * The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): of two restarts
- * most look closer together than they are, and would ask for too few.
+ * The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): most pairs of
+ * restarts are closer together than the true spread, and would give too few restarts.
  */
 const medianSpread = (df: number): number => (1 - 2 / (9 * df)) ** 1.5;
 
-/** The least n from `from` on for which it holds, given that it holds for all greater ones. */
+/** The least n from `from` on for which `holds` is true, given that it stays true for greater n. */
 function firstFrom(from: number, holds: (n: number) => boolean): number {
   let step = 1;
   while (!holds(from + step - 1) && step < 1e6) step *= 2;

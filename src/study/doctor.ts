@@ -1,93 +1,60 @@
 import { readFile } from 'node:fs/promises';
 import { readEnvironment } from '../linux/index.js';
 import { openJournals } from '../machine/index.js';
-import type { Environment } from '../schema/index.js';
+import type { Environment, Finding, FindingCode } from '../schema/index.js';
 import { missingTools, STUDY_TOOLS } from './requirements.js';
 
-/** What a study needs of a machine, and what would spoil its figures. */
+/** What a study needs of a machine, and sources of noise. */
 export interface MachineFacts {
   readonly root: boolean;
   readonly missing: ReturnType<typeof missingTools>;
   readonly environment: Environment;
-  /** Of the last minute, for each CPU: 1 is one program that always runs. */
-  readonly loadOfEachCpu: number;
+  /** Load average of the last minute divided by the CPUs: 1 is one busy program per CPU. */
+  readonly loadPerCpu: number;
   readonly openJournals: number;
-  /** Bridged packets go through the machine's firewall, as Docker has it. */
-  readonly bridgesFiltered: boolean;
+  /** Bridged packets pass the machine's firewall, as Docker configures it. */
+  readonly bridgeNetfilter: boolean;
 }
 
-/** `stop`: no study can run. `doubt`: one can, but its figures suffer. */
-export interface Finding {
-  readonly kind: 'stop' | 'doubt';
-  readonly what: string;
-  readonly remedy: string;
-}
+/** The load per CPU above which other programs disturb a study. */
+const MAX_LOAD_PER_CPU = 0.3;
 
-/** Looks at the machine; changes nothing and needs no rights. */
-export async function examine(): Promise<MachineFacts> {
+/** Findings that keep a study from running; the others are sources of noise. */
+const BLOCKING: readonly FindingCode[] = ['not-root', 'tools-missing', 'journals-open'];
+
+export const isBlocking = ({ code }: Finding): boolean => BLOCKING.includes(code);
+
+/** Reads the machine; changes nothing and needs no rights. */
+export async function readMachineFacts(): Promise<MachineFacts> {
   const environment = readEnvironment();
-  const cpus = Number(environment['cpus'] ?? 1);
+  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   return {
     root: process.getuid?.() === 0,
     missing: missingTools(STUDY_TOOLS),
     environment,
-    loadOfEachCpu: Number((await read('/proc/loadavg')).split(' ')[0]) / cpus,
+    loadPerCpu: Number((await read('/proc/loadavg')).split(' ')[0]) / Number(environment['cpus'] ?? 1),
     openJournals: (await openJournals()).length,
-    bridgesFiltered: (await read('/proc/sys/net/bridge/bridge-nf-call-iptables')).trim() === '1',
+    bridgeNetfilter: (await read('/proc/sys/net/bridge/bridge-nf-call-iptables')).trim() === '1',
   };
 }
 
-const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-
-/** What is wrong with a machine and what to do about each. Pure. */
-export function diagnose(facts: MachineFacts): readonly Finding[] {
-  const { environment: env, missing } = facts;
-  const stop = (holds: boolean, what: string, remedy: string): Finding[] =>
-    holds ? [{ kind: 'stop', what, remedy }] : [];
-  const doubt = (holds: boolean, what: string, remedy: string): Finding[] =>
-    holds ? [{ kind: 'doubt', what, remedy }] : [];
-  return [
-    ...stop(!facts.root, 'Not root: no namespace or link can be made.', 'Run with sudo.'),
-    ...stop(missing.tools.length > 0, `Not found: ${missing.tools.join(', ')}.`, missing.remedy),
-    ...stop(
-      facts.openJournals > 0,
-      `${facts.openJournals} journals are open: an earlier run did not end well.`,
-      'Run: barewire undo',
-    ),
-    ...doubt(
-      Number(env['cpus']) < 2,
-      'One CPU: generator and server slow each other down.',
-      'Use a machine with two CPUs or more.',
-    ),
-    ...doubt(
-      typeof env['governor'] === 'string' && env['governor'] !== 'performance',
-      `The CPU frequency governor is ${String(env['governor'])}: latencies at low rates include waking up.`,
-      'cpupower frequency-set -g performance',
-    ),
-    ...doubt(
-      env['turbo'] === true,
-      'Turbo is on: the clock depends on heat and on the neighbours.',
-      'Turn it off in intel_pstate/no_turbo or cpufreq/boost.',
-    ),
-    ...doubt(
-      env['smt'] === true,
-      'SMT is on: two threads share a core.',
-      'echo off > /sys/devices/system/cpu/smt/control',
-    ),
-    ...doubt(
-      env['virtualization'] !== null,
-      'A virtual machine: other guests can take its time (steal).',
-      'Trust ratios in one study more than milliseconds; use more restarts.',
-    ),
-    ...doubt(
-      facts.loadOfEachCpu > 0.3,
-      `Other programs are running (load ${facts.loadOfEachCpu.toFixed(2)} for each CPU).`,
-      'End them, or wait.',
-    ),
-    ...doubt(
-      facts.bridgesFiltered,
-      'bridge-nf-call-iptables is 1: bridged packets pass the firewall, where Docker drops what it does not know.',
-      'sysctl -w net.bridge.bridge-nf-call-iptables=0, where nothing else relies on it.',
-    ),
-  ];
+/** Pure. Blocking findings first. */
+export function diagnoseMachine(facts: MachineFacts): readonly Finding[] {
+  const { environment, missing } = facts;
+  const findings: Finding[] = [];
+  if (!facts.root) findings.push({ code: 'not-root' });
+  if (missing.tools.length > 0)
+    findings.push({ code: 'tools-missing', tools: missing.tools, packages: missing.packages });
+  if (facts.openJournals > 0) findings.push({ code: 'journals-open', journals: facts.openJournals });
+  if (Number(environment['cpus']) < 2) findings.push({ code: 'single-cpu' });
+  const { governor } = environment;
+  if (typeof governor === 'string' && governor !== 'performance')
+    findings.push({ code: 'governor', governor });
+  if (environment['turbo'] === true) findings.push({ code: 'turbo' });
+  if (environment['smt'] === true) findings.push({ code: 'smt' });
+  if (environment['virtualization'] !== null) findings.push({ code: 'virtual-machine' });
+  if (facts.loadPerCpu > MAX_LOAD_PER_CPU)
+    findings.push({ code: 'machine-busy', loadPerCpu: facts.loadPerCpu });
+  if (facts.bridgeNetfilter) findings.push({ code: 'bridge-netfilter' });
+  return findings;
 }

@@ -1,6 +1,6 @@
 import { findNetwork } from '../network/index.js';
 import { printAction, printObjective, type ResolvedStudy } from '../schema/index.js';
-import { asksMaximum, MOST_SLICES } from '../stats/index.js';
+import { wantsMaximum, MAX_SLICES } from '../stats/index.js';
 import { plannedHosts } from '../testbed/index.js';
 
 const RUN = 'dryrun';
@@ -25,11 +25,11 @@ export function dryRun(spec: ResolvedStudy): string {
 
 /** The slices after the restarts: how many, only they themselves will tell. */
 function searches(spec: ResolvedStudy): string[] {
-  if (!asksMaximum(spec)) return [];
+  if (!wantsMaximum(spec)) return [];
   const { objective, workloads, durationMs } = spec;
   const under = objective === undefined ? '' : ` under ${printObjective(objective)}`;
   return [
-    `# After the restarts: a search for the maximum of each network${under}, at most ${MOST_SLICES} slices of ${durationMs} ms each`,
+    `# After the restarts: a search for the maximum of each network${under}, at most ${MAX_SLICES} slices of ${durationMs} ms each`,
     ...spec.networks.flatMap((network) => workloads.map((workload) => `max-${workload}-${network}-01, …`)),
     '',
   ];

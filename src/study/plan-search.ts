@@ -1,5 +1,5 @@
 import type { PlannedSlice, StudyRecord } from '../schema/index.js';
-import { openSearches, type Evidence } from '../stats/index.js';
+import { openSearches, type RateEvidence } from '../stats/index.js';
 import { seeded, shuffled } from './plan.js';
 
 /**
@@ -8,7 +8,7 @@ import { seeded, shuffled } from './plan.js';
  * on after the restarts, and has a generator of its own as they have. Empty when all have ended. The evidence is the state: a
  * resume goes on where the search was.
  */
-export function planRound(study: StudyRecord, evidence: readonly Evidence[]): readonly PlannedSlice[] {
+export function planRound(study: StudyRecord, evidence: readonly RateEvidence[]): readonly PlannedSlice[] {
   const searched = evidence.filter((slice) => slice.searched);
   const before = (network: string, workload: string): number =>
     searched.filter((slice) => slice.network === network && slice.workload === workload).length;

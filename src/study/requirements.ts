@@ -39,11 +39,12 @@ export const COST_TOOLS: readonly string[] = ['ip', 'bridge', 'nginx', 'nsenter'
 /** What of `tools` is not installed, with the command that installs it on Debian or Ubuntu. */
 export function missingTools(tools: readonly string[]): {
   readonly tools: readonly string[];
+  readonly packages: readonly string[];
   readonly remedy: string;
 } {
   const missing = tools.filter((tool) => !isInstalled(tool));
   const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? COST_PACKAGES[tool] ?? tool))];
-  return { tools: missing, remedy: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}` };
+  return { tools: missing, packages, remedy: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}` };
 }
 
 /** Throws before anything is changed when this machine cannot: not root, or a tool is missing. */

@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rename, stat, truncate, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { describeFinding } from '../report/index.js';
 import type { z } from 'zod';
 import {
   type BarewireError,
@@ -8,19 +9,22 @@ import {
   sliceRecordSchema,
   type Cost,
   type LoadResult,
-  type Refusal,
+  type Finding,
   type StudyRecord,
   type SliceRecord,
   machineError,
   userError,
 } from '../schema/index.js';
 
-/** The lines of slices.jsonl: those that can be read, and the others by their place. */
+/** The version of the formats in a results directory. */
+const SCHEMA_VERSION = 2;
+
+/** The lines of slices.jsonl: valid records, and findings about the others. */
 export interface ReadRecords {
   readonly records: readonly SliceRecord[];
-  readonly refused: readonly Refusal[];
+  readonly refused: readonly Finding[];
   /** What a crash left of a last line that was being written; null where there is none. */
-  readonly torn: Refusal | null;
+  readonly torn: Finding | null;
 }
 
 /** `results/quick-20151204T093000Z`: the study's name and the UTC time. */
@@ -28,9 +32,10 @@ export const directoryName = (study: string, at: Date): string =>
   `${study}-${at.toISOString().replace(/[-:]|\.\d+/g, '')}`;
 
 /** Writes beside and renames, so that a reader finds the whole file or none of it. */
-export async function writeWhole(path: string, content: string): Promise<void> {
+export async function writeResultFile(path: string, content: string): Promise<void> {
   const beside = `${path}.${process.pid}.new`;
   await onDisk(path, async () => {
+    await mkdir(dirname(path), { recursive: true });
     const handle = await open(beside, 'w');
     await closing(handle, async () => {
       await handle.writeFile(content);
@@ -76,7 +81,7 @@ export class ResultsDirectory {
 
   async create(study: StudyRecord): Promise<void> {
     await onDisk(this.path, () => mkdir(this.at('histograms'), { recursive: true }));
-    await writeWhole(this.at('study.json'), `${JSON.stringify(study, null, 2)}\n`);
+    await writeResultFile(this.at('study.json'), `${JSON.stringify(study, null, 2)}\n`);
   }
 
   async exists(): Promise<boolean> {
@@ -90,7 +95,7 @@ export class ResultsDirectory {
     const input = parseJson(await this.readText('study.json'));
     const parsed = studyRecordSchema.safeParse(input);
     if (parsed.success) return parsed.data;
-    throw damaged(this.at('study.json'), whyNot(input, parsed.error), parsed.error);
+    throw damaged(explainInvalid(this.at('study.json'), input, parsed.error), parsed.error);
   }
 
   /** What `barewire cost --into` put beside the slices; null where it did not. */
@@ -99,7 +104,7 @@ export class ResultsDirectory {
     if (text === '') return null;
     const parsed = costSchema.safeParse(parseJson(text));
     if (parsed.success) return parsed.data;
-    throw damaged(this.at('cost.json'), whyNot(parseJson(text), parsed.error), parsed.error);
+    throw damaged(explainInvalid(this.at('cost.json'), parseJson(text), parsed.error), parsed.error);
   }
 
   /** Histograms first, so that a slice that is listed always has them; then one line, synced. */
@@ -108,8 +113,8 @@ export class ResultsDirectory {
     histograms: Pick<LoadResult, 'response' | 'service'> | null,
   ): Promise<void> {
     if (histograms !== null) {
-      await writeWhole(this.at('histograms', `${record.id}.response.hdr`), `${histograms.response}\n`);
-      await writeWhole(this.at('histograms', `${record.id}.service.hdr`), `${histograms.service}\n`);
+      await writeResultFile(this.at('histograms', `${record.id}.response.hdr`), `${histograms.response}\n`);
+      await writeResultFile(this.at('histograms', `${record.id}.service.hdr`), `${histograms.service}\n`);
     }
     const path = this.at('slices.jsonl');
     await onDisk(path, async () => {
@@ -125,7 +130,7 @@ export class ResultsDirectory {
   async readSlices(): Promise<readonly SliceRecord[]> {
     const { records, refused } = await this.readRecords();
     const [first] = refused;
-    if (first !== undefined) throw damaged(this.at(first.file), first.why);
+    if (first !== undefined) throw damaged(first);
     return records;
   }
 
@@ -135,15 +140,15 @@ export class ResultsDirectory {
     const torn = lines.pop() ?? '';
     const place = (at: number): string => `slices.jsonl, line ${at + 1}`;
     const records = new Map<string, SliceRecord>();
-    const refused: Refusal[] = [];
+    const refused: Finding[] = [];
     for (const [at, line] of lines.entries()) {
       const input = parseJson(line);
       const { data, error } = sliceRecordSchema.safeParse(input);
-      if (data === undefined) refused.push({ file: place(at), why: whyNot(input, error) });
-      else if (records.has(data.id)) refused.push({ file: place(at), why: `${data.id} is there already` });
+      if (data === undefined) refused.push(explainInvalid(place(at), input, error));
+      else if (records.has(data.id)) refused.push({ code: 'line-duplicate', file: place(at), id: data.id });
       else records.set(data.id, data);
     }
-    const cut = torn === '' ? null : { file: place(lines.length), why: 'it was cut off' };
+    const cut: Finding | null = torn === '' ? null : { code: 'line-incomplete', file: place(lines.length) };
     return { records: [...records.values()], refused, torn: cut };
   }
 
@@ -155,7 +160,7 @@ export class ResultsDirectory {
   }
 
   async writeReport(name: string, content: string): Promise<void> {
-    await writeWhole(this.at(name), content);
+    await writeResultFile(this.at(name), content);
   }
 
   /** @throws BarewireError `no-such-file` */
@@ -176,25 +181,23 @@ export class ResultsDirectory {
   }
 }
 
-const damaged = (place: string, why: string, cause?: unknown): BarewireError =>
+const damaged = (finding: Finding, cause?: unknown): BarewireError =>
   userError(
-    `${place} was refused: ${why}.`,
-    'Restore the file. A line of slices.jsonl can be taken out: --resume measures its slice again.',
+    `Refused ${describeFinding(finding)}.`,
+    'Restore the file. A line of slices.jsonl can be removed: --resume measures its slice again.',
     { code: 'results-damaged', cause },
   );
 
-/** Of another version, or where it is not what it should be. */
-function whyNot(input: unknown, error: z.ZodError | undefined): string {
-  if (input === undefined) return 'it is not JSON';
+/** Why a value is not one of this version's. */
+function explainInvalid(file: string, input: unknown, error: z.ZodError | undefined): Finding {
+  if (input === undefined) return { code: 'line-not-json', file };
   const version = versionOf(input);
-  if (version !== 1 && version !== undefined)
-    return `it is of version ${JSON.stringify(version)}, and this Barewire reads version 1`;
-  return error === undefined
-    ? 'it is damaged'
-    : `it is damaged, or of another version: ${placeOf(error.issues)}`;
+  if (version !== SCHEMA_VERSION && version !== undefined)
+    return { code: 'line-version', file, version: JSON.stringify(version), supported: SCHEMA_VERSION };
+  return { code: 'line-invalid', file, problem: error === undefined ? 'no value' : placeOf(error.issues) };
 }
 
-/** The first place that is not as it should be; of a union, in the part that came nearest. */
+/** The path and message of the first issue; for a union, of its nearest alternative. */
 function placeOf(issues: readonly z.core.$ZodIssue[], within = ''): string {
   const [issue] = issues;
   if (issue === undefined) return within;

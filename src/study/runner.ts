@@ -12,7 +12,8 @@ import {
   machineError,
 } from '../schema/index.js';
 import type { BarewireError } from '../schema/index.js';
-import { asksMaximum, Histogram } from '../stats/index.js';
+import { wantsMaximum, Histogram } from '../stats/index.js';
+import { describeFinding } from '../report/index.js';
 import { openTestbed, probeNetworks, type Testbed } from '../testbed/index.js';
 import { measurable } from './networks.js';
 import { planSlices, REFERENCE } from './plan.js';
@@ -120,7 +121,7 @@ async function begin(
     onEvent({ kind: 'maximum', workload, rps });
   }
   const study: StudyRecord = {
-    schema: 1,
+    schema: 2,
     version,
     startedAt,
     spec,
@@ -142,7 +143,7 @@ const generatorOf = async (
   generator === 'barewire' ? {} : { generator: await describeExternal(client.machine, generator) };
 
 const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
-  asksMaximum(spec) || (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
+  wantsMaximum(spec) || (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
 
 const maximumOf = (
   study: ResolvedStudy,
@@ -158,7 +159,7 @@ async function environments({ client, server }: Testbed): Promise<Record<string,
 const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
   machineError(
     'missing-kernel-feature',
-    `None of the networks can run here: ${networks.map(({ name, reason }) => `${name} (${reason ?? ''})`).join('; ')}.`,
+    `None of the networks can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
     '`barewire networks` says what each network needs.',
   );
 

@@ -1,5 +1,5 @@
 import type { PlannedSlice, StudyRecord } from '../schema/index.js';
-import { evidenceOf, Histogram, openSearches, type Evidence } from '../stats/index.js';
+import { toEvidence, Histogram, openSearches, type RateEvidence } from '../stats/index.js';
 import { planRound } from './plan-search.js';
 import type { OnStudyEvent } from './progress.js';
 import { readResults } from './reading.js';
@@ -30,12 +30,12 @@ export async function searchMaxima({ study, directory, onEvent, measure }: Maxim
 }
 
 /** All that a directory's slices say of the maxima. */
-export async function evidenceIn(directory: ResultsDirectory): Promise<Evidence[]> {
+export async function evidenceIn(directory: ResultsDirectory): Promise<RateEvidence[]> {
   const { study, slices } = await readResults(directory);
-  return slices.flatMap((slice) => evidenceOf(slice, study.spec.objective) ?? []);
+  return slices.flatMap((slice) => toEvidence(slice, study.spec.objective) ?? []);
 }
 
-function evidenceFrom({ record, histograms }: SliceOutcome, { spec }: StudyRecord): Evidence[] {
+function evidenceFrom({ record, histograms }: SliceOutcome, { spec }: StudyRecord): RateEvidence[] {
   const response = histograms === null ? null : Histogram.decode(histograms.response);
-  return [evidenceOf({ record, response, service: null }, spec.objective) ?? []].flat();
+  return [toEvidence({ record, response, service: null }, spec.objective) ?? []].flat();
 }

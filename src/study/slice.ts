@@ -42,7 +42,7 @@ export interface SliceContext {
 export async function runSlice(bench: SliceContext, planned: PlannedSlice): Promise<SliceOutcome> {
   const startedAt = new Date().toISOString();
   const start = performance.now();
-  const base = { schema: 1 as const, startedAt, ...planned };
+  const base = { schema: 2 as const, startedAt, ...planned };
   const wallMs = (): number => Math.round(performance.now() - start);
   try {
     const measured = await measure(bench, planned);
@@ -68,8 +68,7 @@ export async function runSlice(bench: SliceContext, planned: PlannedSlice): Prom
       measuredMs: 0,
       setup: null,
       status: 'failed',
-      code,
-      reason: message,
+      finding: { code: 'slice-failed', error: code, message },
     };
     return { record, histograms: null };
   }

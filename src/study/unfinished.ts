@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BarewireError, type StudyRecord, userError } from '../schema/index.js';
-import { asksMaximum, openSearches } from '../stats/index.js';
+import { wantsMaximum, openSearches } from '../stats/index.js';
 import { measurable } from './networks.js';
 import { planSlices } from './plan.js';
 import { ResultsDirectory } from './results.js';
@@ -37,5 +37,5 @@ async function isUnfinished(directory: ResultsDirectory, study: StudyRecord): Pr
   const done = new Set((await directory.readSlices()).map(({ id }) => id));
   const planned = planSlices(study.spec, measurable(study.networks), study.referenceMaxRps);
   if (planned.some(({ id }) => !done.has(id))) return true;
-  return asksMaximum(study.spec) && openSearches(study, await evidenceIn(directory)).length > 0;
+  return wantsMaximum(study.spec) && openSearches(study, await evidenceIn(directory)).length > 0;
 }

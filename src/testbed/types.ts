@@ -1,5 +1,6 @@
 import type { Machine } from '../machine/index.js';
 import type { HostPlan, IpVersion, NetworkHost } from '../network/index.js';
+import type { Finding } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -19,8 +20,8 @@ export interface Testbed extends AsyncDisposable {
   readonly run: string;
   readonly client: Host;
   readonly server: Host;
-  /** What figures from here cannot tell, one sentence each, for the report. */
-  readonly limitations: readonly string[];
+  /** What figures of this testbed do not show. */
+  readonly limitations: readonly Finding[];
   /** The hosts are emulated, and so are their times. */
   readonly emulated?: boolean;
   /** Asked before a network goes up; rejects where its plans would harm others on the hosts' segment. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { situations } from '../../src/report/cells.js';
 import { doubts, remedies } from '../../src/report/doubt.js';
 import { htmlReport, terminalReport } from '../../src/report/index.js';
-import { cellNotes } from '../../src/report/wording.js';
+import { cellNotes } from '../../src/report/study-wording.js';
 import type { Cell, Estimate, Summary } from '../../src/schema/index.js';
 import { fixtureSummary } from './fixture.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Gaps } from '../../src/report/gaps.js';
-import { inShort } from '../../src/report/wording.js';
+import { inShort } from '../../src/report/study-wording.js';
 import { fixtureSummary } from './fixture.js';
 
 const none = (why: string) => ({ value: null, why });

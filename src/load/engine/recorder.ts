@@ -2,7 +2,7 @@ import type { ErrorKind } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 import type { StallClock } from './stall-clock.js';
 import { ERROR_PLACES, type Tally } from './tally.js';
-import { LATE_SEND_US } from '../thresholds.js';
+import { SELF_CHECK_LIMITS } from '../thresholds.js';
 import type { Times } from './times.js';
 
 /** No turn that finds nothing takes this long by itself. */
@@ -70,7 +70,7 @@ export class Recorder {
     this.#lateness.recordFrom(this.#spans, 0);
     if (freedNs > intendedNs) this.#spans[0] = nowNs - freedNs;
     this.#schedulingDelay.recordFrom(this.#spans, 0);
-    if (freedNs - intendedNs > LATE_SEND_US * 1000) this.#tally.lateSends++;
+    if (freedNs - intendedNs > SELF_CHECK_LIMITS.lateSendUs.value * 1000) this.#tally.lateSends++;
   }
 
   /** As expected, now. */

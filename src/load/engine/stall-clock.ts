@@ -1,9 +1,9 @@
 import type { MonotonicClock } from '../../linux/index.js';
 import type { RecordedWindow } from './recorder.js';
 import type { Tally } from './tally.js';
-import { STALL_US } from '../thresholds.js';
+import { SELF_CHECK_LIMITS } from '../thresholds.js';
 
-const STALL_NS = STALL_US * 1000;
+const STALL_NS = SELF_CHECK_LIMITS.stallUs.value * 1000;
 /** A large stall is followed by small ones, as what it held up is caught up with. */
 const REMEMBERED = 16;
 

@@ -2,7 +2,7 @@ import type { Machine, RunningProcess } from '../../machine/index.js';
 import { type BarewireError, type Step, machineError } from '../../schema/index.js';
 import { interrupted } from '../errors.js';
 import type { PoolRunOptions } from '../pool/run.js';
-import type { Spent } from './result.js';
+import type { ToolCpu } from './result.js';
 import type { ExternalTool, ExternalOutput, ExternalRequest, ExternalRun } from './types.js';
 
 /** Beyond its plan: to connect, to stop its threads and to print. A tool that waits for a dead server waits for ever. */
@@ -10,7 +10,7 @@ const PATIENCE_MS = 15_000;
 
 export interface Driven {
   readonly output: ExternalOutput;
-  readonly spent: Spent;
+  readonly spent: ToolCpu;
 }
 
 /** Runs a tool to its end in a namespace, on the CPUs that the client has, and collects what it says. */
@@ -114,7 +114,7 @@ async function endedWell(tool: RunningProcess): Promise<void> {
  * CPU seconds of all processes that the agent has started and that have ended. While a tool runs the agent only reads files,
  * so that the difference is the tool's, to the tick, and is there when the tool is gone.
  */
-async function cpuOfEnded(machine: Machine): Promise<Omit<Spent, 'wallS'>> {
+async function cpuOfEnded(machine: Machine): Promise<Omit<ToolCpu, 'wallS'>> {
   const path = '/proc/self/stat';
   const text = (await machine.readFiles([path])).files[path] ?? '';
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -1,7 +1,14 @@
 import { histogramOf } from './counted.js';
 import { findNumbers, notItsOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
-import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+import {
+  externalLimits,
+  type ExternalFigures,
+  type ExternalJob,
+  type ExternalOutput,
+  type ExternalRun,
+  type ExternalTool,
+} from './types.js';
 
 /** The log has a line for each request: start (µs), status, µs. Many have the same status and latency. */
 const SUM_UP = '{ n[$2 " " $3]++ } END { for (each in n) print each, n[each] }';
@@ -15,12 +22,16 @@ export const H2LOAD: ExternalTool = {
   remedy: 'On Debian or Ubuntu: apt-get install nghttp2-client',
   loop: 'open',
   timedFrom: 'send',
-  cannotSay: [
-    'h2load counts a latency from its send. A request that waited behind a slow answer does not show that wait (coordinated omission): response and service time are the same here.',
-    'h2load holds a rate by timers of 10 ms or more: each connection sends what is due since the last in a row. A load in bursts queues at the server, as one at even distances does not.',
-    'h2load writes a line to its log for each request, which takes some of its CPU, and its time stamps are in steps of 1 µs.',
-    'h2load says nothing of how late it was, does not look at the length of answers, and waits for an answer for ever.',
-  ],
+  limits: externalLimits(
+    'h2load',
+    'times-from-send',
+    'timer-10ms',
+    'log-per-request',
+    'steps-1us',
+    'no-lateness',
+    'no-length-check',
+    'no-time-out',
+  ),
   run: ({ plan, rateRps, program, dir }: ExternalJob): ExternalRun => ({
     files: [],
     argv: [
@@ -59,7 +70,7 @@ function readH2load({ plan }: ExternalJob, { text, summed }: ExternalOutput): Ex
     },
     response: measured,
     service: measured,
-    doubts: [],
+    findings: [],
   };
 }
 

@@ -1,69 +1,80 @@
-import { ERROR_KINDS, type LoadPlan, type ExternalResult } from '../../schema/index.js';
-import { MAX_CPU_SHARE, MAX_UNOPENED_SHARE } from '../thresholds.js';
-import type { ExternalTool, ExternalFigures } from './types.js';
+import { ERROR_KINDS, type ExternalResult, type Finding, type LoadPlan } from '../../schema/index.js';
+import { SELF_CHECK_LIMITS } from '../thresholds.js';
+import type { ExternalFigures, ExternalTool } from './types.js';
 
-/** Below it the load was another one than was asked for. */
-const LEAST_OF_RATE = 0.99;
+/** An achieved rate further from the offered one than this share invalidates a slice. */
+const RATE_TOLERANCE = 0.01;
 
 /** CPU seconds of the tool from its start to its end. */
-export interface Spent {
+export interface ToolCpu {
   readonly user: number;
   readonly system: number;
   readonly wallS: number;
 }
 
-/** What a tool said, in the form of our own results, with what can be checked of it from outside. */
+/** An external generator's output in the form of our own results, with what can be checked from outside. */
 export function externalResult(
-  peer: ExternalTool,
+  tool: ExternalTool,
   plan: LoadPlan,
-  said: ExternalFigures,
-  spent: Spent,
+  figures: ExternalFigures,
+  cpu: ToolCpu,
 ): ExternalResult {
-  const errors = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, said.errors[kind] ?? 0]));
+  const errors = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, figures.errors[kind] ?? 0]));
   const failed = Object.values(errors).reduce((sum, count) => sum + count, 0);
-  const intended = said.requests + failed + (said.unanswered ?? 0);
-  const achievedRps = said.requests / said.durationS;
-  const reasons = [
-    ...said.doubts,
-    ...(plan.mode.kind === 'open'
-      ? [behind(peer, plan.mode.rateRps, achievedRps), busy(peer, plan, spent)]
-      : []),
-    unopened(peer, said, intended),
-    said.requests > 0 ? null : 'no request was answered as expected',
-  ].filter((reason) => reason !== null);
+  const intended = figures.requests + failed + (figures.unanswered ?? 0);
+  const achievedRps = figures.requests / figures.durationS;
+  const findings = [
+    ...figures.findings,
+    ...(plan.mode.kind === 'open' ? findRateFaults(tool, plan, plan.mode.rateRps, achievedRps, cpu) : []),
+  ];
+  const { value: limitShare } = SELF_CHECK_LIMITS.unopenedShare;
+  const unopened = figures.errors.connect ?? 0;
+  if (unopened > intended * limitShare)
+    findings.push({ code: 'connections-unopened', errno: null, failed: unopened, intended, limitShare });
+  if (figures.requests === 0) findings.push({ code: 'nothing-received' });
   return {
-    requests: said.requests,
+    requests: figures.requests,
     intended,
-    durationS: said.durationS,
+    durationS: figures.durationS,
     achievedRps,
     errors: errors as ExternalResult['errors'],
-    cpuSeconds: { user: spent.user, system: spent.system },
-    response: said.response.encode(),
-    service: said.service.encode(),
+    cpuSeconds: { user: cpu.user, system: cpu.system },
+    response: figures.response.encode(),
+    service: figures.service.encode(),
     selfCheck: {
-      valid: reasons.length === 0,
-      reasons,
+      valid: findings.length === 0,
+      findings,
       offeredRps: plan.mode.kind === 'open' ? plan.mode.rateRps : null,
       achievedRps,
     },
   };
 }
 
-/** Whether the tool or the server was too slow, nobody can say who has only latencies from the send. */
-function behind(peer: ExternalTool, rateRps: number, achievedRps: number): string | null {
-  if (peer.timedFrom === 'intended' || achievedRps >= rateRps * LEAST_OF_RATE) return null;
-  const achieved = Math.round(achievedRps);
-  return `${peer.name} made ${achieved} of ${Math.round(rateRps)} requests/s (limit 99 %)`;
-}
-
-function busy(peer: ExternalTool, { threads }: LoadPlan, { user, system, wallS }: Spent): string | null {
+/**
+ * A tool that times from the intended send shows a slow server in its latencies, so only a rate that is too high is its fault.
+ * With latencies from the send, a missed rate may be the tool's or the server's: it invalidates the slice either way.
+ */
+function findRateFaults(
+  tool: ExternalTool,
+  { threads }: LoadPlan,
+  offeredRps: number,
+  achievedRps: number,
+  { user, system, wallS }: ToolCpu,
+): Finding[] {
+  const findings: Finding[] = [];
+  const tooHigh = achievedRps > offeredRps * (1 + RATE_TOLERANCE);
+  const tooLow = tool.timedFrom === 'send' && achievedRps < offeredRps * (1 - RATE_TOLERANCE);
+  if (tooHigh || tooLow)
+    findings.push({
+      code: 'rate-missed',
+      generator: tool.name,
+      achievedRps: Math.round(achievedRps),
+      offeredRps: Math.round(offeredRps),
+      limitShare: 1 - RATE_TOLERANCE,
+    });
+  const { value: limitShare } = SELF_CHECK_LIMITS.cpuShare;
   const share = (user + system) / (wallS * threads);
-  if (share <= MAX_CPU_SHARE) return null;
-  return `${peer.name} used ${(share * 100).toFixed(1)} % of its CPU (limit ${MAX_CPU_SHARE * 100} %)`;
-}
-
-function unopened(peer: ExternalTool, { errors }: ExternalFigures, intended: number): string | null {
-  const failed = errors.connect ?? 0;
-  if (failed <= intended * MAX_UNOPENED_SHARE) return null;
-  return `${peer.name} could not open connections ${failed} times`;
+  if (share > limitShare)
+    findings.push({ code: 'generator-saturated', generator: tool.name, share, limitShare });
+  return findings;
 }

@@ -2,7 +2,14 @@ import { histogramOfSteps } from './counted.js';
 import { requestBytes } from '../engine/request.js';
 import { find, findNumbers, notItsOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
-import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+import {
+  externalLimits,
+  type ExternalFigures,
+  type ExternalJob,
+  type ExternalOutput,
+  type ExternalRun,
+  type ExternalTool,
+} from './types.js';
 
 type Plan = ExternalJob['plan'];
 
@@ -34,13 +41,14 @@ export const TCPKALI: ExternalTool = {
     'Debian has no package of tcpkali: build it from https://github.com/satori-com/tcpkali and put it on the PATH.',
   loop: 'open',
   timedFrom: 'send',
-  cannotSay: [
-    'tcpkali counts a latency from its write. A request that it wrote late does not show that (coordinated omission): response and service time are the same here.',
-    'tcpkali cuts latencies down to steps of 0.1 ms; the upper end of the step is given. Two networks less than that apart look alike.',
-    'tcpkali tells percentiles and no distribution: between two of those it was asked for, a latency counts as the upper one.',
-    'tcpkali writes the next request before the last is answered when it falls behind, and knows no errors, status or length: answers are the bytes received by the bytes of one answer.',
-    'tcpkali has no warm-up: its latencies are also those of the first requests.',
-  ],
+  limits: externalLimits(
+    'tcpkali',
+    'times-from-send',
+    'steps-100us',
+    'sparse-distribution',
+    'pipelines-when-late',
+    'no-warm-up',
+  ),
   run: ({ plan, rateRps, program, dir }: ExternalJob): ExternalRun => ({
     files: [{ path: `${dir}/request`, content: requestText(plan) }],
     argv: [
@@ -83,7 +91,7 @@ function readTcpkali({ plan, answerBytes }: ExternalJob, { text }: ExternalOutpu
     unanswered: sent - requests > plan.connections ? sent - requests : 0,
     response: measured,
     service: measured,
-    doubts: [],
+    findings: [],
   };
 }
 

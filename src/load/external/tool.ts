@@ -34,7 +34,7 @@ const versionIn = (text: string): string =>
 
 /** What study.json records of a tool, as it is installed on `machine`. */
 export async function describeExternal(machine: Machine, name: ExternalName): Promise<ExternalGenerator> {
-  const { loop, timedFrom, cannotSay, ...peer } = EXTERNAL_GENERATORS[name];
+  const { loop, timedFrom, limits } = EXTERNAL_GENERATORS[name];
   const { version } = await findTool(machine, EXTERNAL_GENERATORS[name]);
-  return { name: peer.name, version, loop, timedFrom, cannotSay: [...cannotSay] };
+  return { name, version, loop, timedFrom, limits: [...limits] };
 }

@@ -1,4 +1,11 @@
-import type { ErrorKind, GeneratorName, LoadPlan, ExternalGenerator } from '../../schema/index.js';
+import type {
+  ErrorKind,
+  EXTERNAL_LIMITS,
+  ExternalGenerator,
+  Finding,
+  GeneratorName,
+  LoadPlan,
+} from '../../schema/index.js';
 import type { Histogram } from '../../stats/index.js';
 
 export type ExternalName = Exclude<GeneratorName, 'barewire'>;
@@ -47,8 +54,8 @@ export interface ExternalFigures {
   readonly unanswered?: number;
   readonly response: Histogram;
   readonly service: Histogram;
-  /** Why these figures are not those of the load that was asked for. */
-  readonly doubts: readonly string[];
+  /** Why these are not the latencies of the requested load. */
+  readonly findings: readonly Finding[];
 }
 
 /** An installed load generator. Pure: what to run, and what its output says. */
@@ -75,3 +82,9 @@ export interface ExternalRequest {
   /** The CPUs that it may use. */
   readonly cpus: readonly number[];
 }
+
+/** The limits of an external generator as findings. */
+export const externalLimits = (
+  generator: ExternalName,
+  ...limits: (typeof EXTERNAL_LIMITS)[number][]
+): Finding[] => limits.map((limit) => ({ code: 'external-limit', generator, limit }));

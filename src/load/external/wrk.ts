@@ -1,7 +1,14 @@
 import { histogramOf } from './counted.js';
 import { findNumbers, notItsOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
-import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+import {
+  externalLimits,
+  type ExternalFigures,
+  type ExternalJob,
+  type ExternalOutput,
+  type ExternalRun,
+  type ExternalTool,
+} from './types.js';
 
 /**
  * Says when the threads start and when they have ended, and prints every latency (µs) with its count on one line. Lua
@@ -48,12 +55,15 @@ export const WRK: ExternalTool = {
   remedy: 'On Debian or Ubuntu: apt-get install wrk',
   loop: 'closed',
   timedFrom: 'send',
-  cannotSay: [
-    'wrk takes no rate: every slice is a closed loop, each connection asking again as it is answered. The rate in a heading is the reference’s maximum, not a rate that was held.',
-    'wrk counts a latency from its send. A slow answer holds back the requests behind it, and none of their waiting is in any figure (coordinated omission): response and service time are the same here.',
-    'wrk adds latencies that it did not measure, to make up for that. Barewire takes exactly those out again: every sample here is one that was measured.',
-    'wrk says nothing of how late it was itself, has no warm-up, and does not look at the length of answers.',
-  ],
+  limits: externalLimits(
+    'wrk',
+    'closed-loop',
+    'times-from-send',
+    'corrected-samples-removed',
+    'no-lateness',
+    'no-warm-up',
+    'no-length-check',
+  ),
   run: ({ plan, program, dir }: ExternalJob): ExternalRun => ({
     files: [{ path: `${dir}/wrk.lua`, content: SCRIPT }],
     argv: [
@@ -93,11 +103,11 @@ function readWrk({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigur
     errors: { connect, reset: read + write, timeout },
     response: measured,
     service: measured,
-    doubts: [
-      ...(status === 0 ? [] : [`wrk has ${status} answers with an error status among its latencies`]),
-      ...(dropped === 0
+    findings: [
+      ...(status === 0
         ? []
-        : [`wrk opened ${dropped} connections fewer than asked: it deals the same number to each thread`]),
+        : [{ code: 'error-statuses-timed' as const, generator: 'wrk', responses: status }]),
+      ...(dropped === 0 ? [] : [{ code: 'connections-fewer' as const, generator: 'wrk', missing: dropped }]),
     ],
   };
 }

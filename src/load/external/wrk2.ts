@@ -2,7 +2,14 @@ import { histogramOfSteps, type HistogramStep } from './counted.js';
 import { inUrl } from '../engine/request.js';
 import type { Histogram } from '../../stats/index.js';
 import { find, findNumbers, notItsOutput, numberOf } from './output.js';
-import type { ExternalTool, ExternalFigures, ExternalJob, ExternalOutput, ExternalRun } from './types.js';
+import {
+  externalLimits,
+  type ExternalFigures,
+  type ExternalJob,
+  type ExternalOutput,
+  type ExternalRun,
+  type ExternalTool,
+} from './types.js';
 
 type Plan = ExternalJob['plan'];
 
@@ -20,12 +27,7 @@ export const WRK2: ExternalTool = {
     'Debian has no package of wrk2: build it from https://github.com/giltene/wrk2 and put it on the PATH.',
   loop: 'open',
   timedFrom: 'intended',
-  cannotSay: [
-    'wrk2 wakes on timers of 1 ms: up to 1 ms and more of any response time is its own sleep. Differences between networks below that are not to be read from it.',
-    'wrk2 gives each connection a pace of its own, and all of them start 5 ms apart: requests leave in bursts.',
-    'wrk2 prints about a hundred points of its distribution: a latency between two of them counts as the upper one, and tails beyond the last are its greatest.',
-    'wrk2 calibrates for 10 s before it records, so that each slice takes that much longer; its errors are those of the whole run.',
-  ],
+  limits: externalLimits('wrk2', 'timer-1ms', 'connection-bursts', 'sparse-distribution', 'calibration-10s'),
   run: ({ plan, rateRps, program }: ExternalJob): ExternalRun => ({
     files: [],
     argv: [
@@ -66,7 +68,8 @@ function readWrk2({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigu
     errors: { connect, reset: read + write, timeout },
     response,
     service: spectrum(text, 'Uncorrected Latency'),
-    doubts: status === '0' ? [] : [`wrk2 has ${status} answers with an error status among its latencies`],
+    findings:
+      status === '0' ? [] : [{ code: 'error-statuses-timed', generator: 'wrk2', responses: Number(status) }],
   };
 }
 

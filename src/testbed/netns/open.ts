@@ -4,6 +4,7 @@ import { waitForCarrier } from '../carrier.js';
 import { allowedCpus, shareCpus, type CpuShares } from './cpus.js';
 import { hasIpv6 } from './ipv6.js';
 import { hostNetns, hostsOf, wireSteps } from './wire.js';
+import type { Finding } from '../../schema/index.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 const STATUS = '/proc/self/status';
@@ -48,7 +49,7 @@ async function withAgents({ run, hosts, machine, cpus }: Ground): Promise<Testbe
     run,
     client: host('client', client),
     server: host('server', server),
-    limitations: limitations(cpus),
+    limitations: findLimitations(cpus),
     // The hosts put themselves back while they still stand; then the ground goes, whatever they said.
     [Symbol.asyncDispose]: async () => {
       const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
@@ -73,14 +74,12 @@ function connect(run: string, role: HostRole): Promise<Machine> {
   return connectAgent({ run, host: role, netns }, { prefix });
 }
 
-function limitations({ client, server }: CpuShares): string[] {
+function findLimitations({ client, server }: CpuShares): Finding[] {
   const shared = client.some((cpu) => server.includes(cpu));
   return [
-    'Both hosts share one kernel: its locks, caches and softirq time are common to client and server.',
-    'The wire is a veth pair, not a NIC: no ring buffers, offload hardware, interrupts or cable are in the path.',
-    'Absolute latencies and rates are those of this machine alone; ratios between networks show direction and CPU cost.',
-    ...(shared
-      ? ['Client and server run on the same CPU and slow each other down.']
-      : ['Client and server have CPUs of their own, but share caches, memory and power budget.']),
+    { code: 'limitation', limitation: 'one-kernel' },
+    { code: 'limitation', limitation: 'veth-wire' },
+    { code: 'limitation', limitation: 'this-machine-only' },
+    { code: 'limitation', limitation: shared ? 'shared-cpus' : 'separate-cpus' },
   ];
 }

@@ -99,8 +99,8 @@ async function assemble({ run, ip, targets, far }: Reached, machines: Machines):
     client,
     server,
     limitations: [
-      'Whatever else runs on these machines, and on the network between them, is part of what was measured.',
-      'The clocks of the two machines are not compared: all latencies are taken on the client alone.',
+      { code: 'limitation', limitation: 'other-traffic' },
+      { code: 'limitation', limitation: 'client-clock' },
     ],
     checkPlans: async (plans) => {
       await assertFree([client, server], plans);

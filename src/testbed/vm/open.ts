@@ -11,6 +11,7 @@ import { makeKeys } from './keys.js';
 import { guestFolder, nicsOf } from './plan.js';
 import type { Accelerator } from '../../guest/qemu.js';
 import { MEMORY_MIB, requireGuests } from '../../guest/requirements.js';
+import type { Finding } from '../../schema/index.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 const STATUS = '/proc/self/status';
@@ -88,7 +89,7 @@ async function withGuests(ground: VmBase): Promise<Testbed> {
     run,
     client: host('client', client),
     server: host('server', server),
-    limitations: limitations(accelerator, shares),
+    limitations: findLimitations(accelerator, shares),
     emulated: accelerator === 'tcg',
     // The agents say whether they could put their guests back; then the ground goes, whatever they said.
     [Symbol.asyncDispose]: async () => {
@@ -131,14 +132,13 @@ function boot(ground: VmBase, role: HostRole, signal: AbortSignal): Promise<Mach
   return bootGuest(machine, { run, role, qemu, pinnedTo: shares.pinnedTo[role], signal });
 }
 
-function limitations(accelerator: Accelerator, { pinnedTo }: GuestCpus): string[] {
-  const emulated =
-    'The guests are emulated (QEMU without KVM): times are those of an emulator, and no ratio of them is offered; what is told is that each network works, what it sets up and which way its packets take.';
+function findLimitations(accelerator: Accelerator, { pinnedTo }: GuestCpus): Finding[] {
   return [
-    ...(accelerator === 'tcg' ? [emulated] : []),
-    'The wire is a bridge of this machine between virtio NICs: no cable, no hardware offload and no NIC of a vendor are in the path.',
-    ...(pinnedTo.client.length === 0
-      ? ['Both guests share the CPUs of this machine and slow each other down.']
-      : ['The guests have CPUs of their own, but share caches, memory and power budget.']),
+    ...(accelerator === 'tcg' ? [{ code: 'limitation', limitation: 'emulated-guests' } as const] : []),
+    { code: 'limitation', limitation: 'bridge-wire' },
+    {
+      code: 'limitation',
+      limitation: pinnedTo.client.length === 0 ? 'guests-share-cpus' : 'guests-own-cpus',
+    },
   ];
 }
