@@ -20,9 +20,7 @@ export function printDocument(
   { format, json }: FormatFlags,
 ): void {
   const { colour, width } = terminal;
-  terminal.print(
-    json === true ? JSON.stringify(data, null, 2) : render(document, format, { colour, width }),
-  );
+  terminal.print(json === true ? JSON.stringify(data, null, 2) : render(document, format, { colour, width }));
 }
 
 /** Writes a document in every format and its data as JSON into a folder. */

@@ -50,8 +50,6 @@ export function buildComparisonDocument(comparison: Comparison): Document {
     title: `Barewire compare ${runName(a)} with ${runName(b)}`,
     blocks: [
       { kind: 'list', items: [`base: ${describeRun(a)}`, `new: ${describeRun(b)}`] },
-      heading('In short'),
-      ...summarizeChanges(comparison),
       heading('What differs between the runs'),
       ...(changes.length === 0
         ? [paragraph('No recorded fact of the hosts and no setting of the studies.')]
@@ -68,6 +66,8 @@ export function buildComparisonDocument(comparison: Comparison): Document {
             } as const,
           ]),
       ...listFindings('warnings', groupFindings(comparison.warnings)),
+      heading('In short'),
+      ...summarizeChanges(comparison),
       ...[...rates.values()].flatMap(rateBlocks),
       ...maximumBlocks(maxima),
       ...unpairedBlocks('Only in the base', comparison.onlyA),

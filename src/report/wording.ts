@@ -1,12 +1,5 @@
-import type {
-  EXTERNAL_LIMITS,
-  LIMITATIONS} from '../schema/index.js';
-import {
-  groupFindings,
-  type Finding,
-  type FindingCode,
-  type FindingGroup
-} from '../schema/index.js';
+import type { EXTERNAL_LIMITS, LIMITATIONS } from '../schema/index.js';
+import { groupFindings, type Finding, type FindingCode, type FindingGroup } from '../schema/index.js';
 import { percent, three, whole } from './number.js';
 
 /** The least and the greatest of a number over the findings of a group. */

@@ -8,7 +8,7 @@ describe('a wrong request ends with status 2, says what and where, and changes n
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'barewire-cli-'));
-    await writeFile(join(folder, 'typo.yaml'), 'networks: [host]\nrates: [1000]\nblokcs: 2\n');
+    await writeFile(join(folder, 'typo.yaml'), 'networks: [host]\nrates: [1000]\nrestrats: 2\n');
     await writeFile(join(folder, 'torn.yaml'), 'networks: [host\n');
   });
   afterAll(() => rm(folder, { recursive: true }));
@@ -27,9 +27,9 @@ describe('a wrong request ends with status 2, says what and where, and changes n
     ],
     ['an objective without a unit', ['study', '--objective', 'p99<2'], /"p99<2".*\n.*"p99<2ms"/],
     ['an unreadable file', ['study', '/nowhere/spec.yaml'], /\/nowhere\/spec.yaml could not be read/],
-    ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"blokcs".*\n.*"restarts"/],
+    ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"restrats".*\n.*"restarts"/],
     ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],
-    ['an unknown option', ['study', '--blocs', '3'], /--blocs.*\n.*--restarts/],
+    ['an unknown option', ['study', '--restats', '3'], /--restats.*\n.*--restarts/],
     ['an unknown command', ['sutdy'], /study/],
     ['a load without a rate', ['load', 'http://127.0.0.1/'], /--rate N/],
     ['a load of what is no URL', ['load', 'localhost', '--rate', '5'], /"localhost"/],

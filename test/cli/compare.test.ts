@@ -4,6 +4,7 @@ import { appendFile, cp, mkdtemp, readFile, rm, truncate, unlink, writeFile } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeFinding } from '../../src/report/index.js';
 import type { Comparison, Summary } from '../../src/schema/index.js';
 import { histogramOf, study } from '../stats/synthetic.js';
 import { barewire } from './barewire.js';
@@ -32,7 +33,7 @@ const compared = async (...args: string[]): Promise<Comparison & { status: numbe
 describe('the exit status', () => {
   it('is 0 for two runs of the same', async () => {
     const { status, stdout, stderr } = await barewire(['compare', base, at('same')]);
-    expect(stdout).toContain('No regression: no figure is worse by more than 5 % beyond chance.');
+    expect(stdout).toContain('No regression: nothing is worse by more than 5 % and chance.');
     expect([status, stderr]).toEqual([0, '']);
   });
 
@@ -40,7 +41,7 @@ describe('the exit status', () => {
     const { status, stdout } = await barewire(['compare', base, at('slower')]);
     const words = stdout.replace(/\s+/g, ' ');
     expect(words).toMatch(
-      /Regression: flannel-vxlan, 350B at 1,000 requests\/s: p99 is 1\.2\d \(1\.\d+–1\.\d+\) times the base's, beyond 5 %\./,
+      /Regression: flannel-vxlan, 350B at 1,000 requests\/s: p99 is 1\.2\d \(1\.\d+–1\.\d+\) times the base's \(margin 5 %\)/,
     );
     expect(words).not.toMatch(/Regression: (macvlan|host)/);
     expect(status).toBe(1);
@@ -52,15 +53,15 @@ describe('the exit status', () => {
 
   it.each(['30%', '.3'])('is 0 for what lies within a margin of %s', async (margin) => {
     const { status, stdout } = await barewire(['compare', base, at('slower'), '--margin', margin]);
-    expect(stdout).toContain('worse by more than 30 % beyond chance');
+    expect(stdout).toContain('worse by more than 30 % and chance');
     expect(status).toBe(0);
   });
 
   it('is 0 for one restart, whose figures tell nothing from chance, and says so', async () => {
     await makeResults(at('single'), { seed: 4, factors: { ...FACTORS, macvlan: 3 }, restarts: 1 });
     const { status, stdout } = await barewire(['compare', base, at('single')]);
-    expect(stdout).toContain('The new run has one restart: nothing can be told from chance.');
-    expect(stdout).toContain('No regression is shown, and none is ruled out');
+    expect(stdout).toContain('new: Has 1 restart: nothing can be decided.');
+    expect(stdout).toContain('No regression is shown and none is excluded');
     expect(stdout).toMatch(/A ratio without an interval/);
     expect(status).toBe(0);
   });
@@ -128,7 +129,7 @@ describe('a wrong request', () => {
     await writeFile(at('later', 'study.json'), JSON.stringify({ ...study(), schema: 7 }));
     const { status, stderr } = await barewire(['compare', base, at('later')]);
     expect(stderr).toMatch(
-      /later\/study\.json was refused: it is of version 7, and this Barewire reads version 1/,
+      /Refused .*later\/study\.json: has schema version 7; this Barewire reads version 2/,
     );
     expect(status).toBe(2);
   });
@@ -144,7 +145,7 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
     [
       'a histogram that is missing',
       () => unlink(at('bad', 'histograms/r2-03.service.hdr')),
-      /histograms\/r2-03\.service\.hdr: it is missing/,
+      /histograms\/r2-03\.service\.hdr: is missing/,
     ],
     [
       'a histogram that is none',
@@ -154,27 +155,27 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
     [
       'a histogram of another slice',
       () => makeOther(),
-      /histograms\/r4-02\.response\.hdr: it holds 3 samples, and its slice has 1000 answers/,
+      /histograms\/r4-02\.response\.hdr: has 3 samples, but its slice has 1,000 responses/,
     ],
     [
       'a line of another version',
       () => appendFile(at('bad', 'slices.jsonl'), '{"schema":4}\n'),
-      /slices\.jsonl, line 25: it is of version 4, and this Barewire reads version 1/,
+      /slices\.jsonl, line 25: has schema version 4; this Barewire reads version 2/,
     ],
     [
       'a line that is no JSON',
       () => appendFile(at('bad', 'slices.jsonl'), 'garbage\n'),
-      /slices\.jsonl, line 26: it is not JSON/,
+      /slices\.jsonl, line 26: is not JSON/,
     ],
     [
       'a line that is there twice',
       async () => appendFile(at('bad', 'slices.jsonl'), await firstLine()),
-      /slices\.jsonl, line 27: r1-01 is there already/,
+      /slices\.jsonl, line 27: repeats the slice r1-01/,
     ],
     [
       'a line that was cut off',
-      () => appendFile(at('bad', 'slices.jsonl'), '{"schema":1,"id":"b7'),
-      /slices\.jsonl, line 28: it was cut off/,
+      () => appendFile(at('bad', 'slices.jsonl'), '{"schema":2,"id":"r7'),
+      /slices\.jsonl, line 28: is incomplete/,
     ],
   ];
   const makeOther = async (): Promise<void> => {
@@ -192,7 +193,7 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
 
   it.each(damage)('%s', (_, __, message) => {
     const { b, cells } = json;
-    expect(b.refused.map(({ file, why }) => `${file}: ${why}`).join('\n')).toMatch(message);
+    expect(b.refused.map(describeFinding).join('\n')).toMatch(message);
     expect(cells).toHaveLength(3);
   });
 
@@ -200,26 +201,43 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
     const { status, stdout } = await barewire(['compare', base, at('bad')]);
     const words = stdout.replace(/\s+/g, ' ');
     for (const [, , message] of damage)
-      expect(words).toMatch(new RegExp(message.source.replace(/^.*?: /, '')));
-    expect(words).toContain('Refused, and counted in nothing');
+      expect(words).toMatch(new RegExp(message.source.replace(/^.*?: (\.\*)?/, '')));
+    expect(words).toMatch(/Refused in \S*bad/);
     expect(status).toBe(0);
   });
 
   it('in the report, its summary and its cells', async () => {
     const { status, stdout } = await barewire(['report', at('bad')]);
     expect(status).toBe(0);
-    expect(stdout.replace(/\s+/g, ' ')).toContain('histograms/r2-03.service.hdr: it is missing');
+    expect(stdout.replace(/\s+/g, ' ')).toContain('histograms/r2-03.service.hdr: is missing');
     const summary = JSON.parse(await readFile(at('bad', 'summary.json'), 'utf8')) as Summary;
     expect(summary.refused).toHaveLength(damage.length);
     const vxlan = summary.networks.find(({ name }) => name === 'flannel-vxlan')!.cells[0]!;
     expect([vxlan.slices, vxlan.invalidSlices]).toEqual([5, 1]);
-    expect(vxlan.selfCheck.reasons.join()).toContain('histograms/r2-03.service.hdr was refused');
+    expect(vxlan.selfCheck.findings).toContainEqual(
+      expect.objectContaining({ files: ['histograms/r2-03.service.hdr'] }),
+    );
     for (const name of ['report.html', 'report.md'])
       expect((await readFile(at('bad', name), 'utf8')).replaceAll('\\', '')).toContain('r2-03.service.hdr');
   });
 });
 
-it('prints JSON that keeps to the published schema, and nothing else', async () => {
+it('writes every format with --out, and prints the one of --format', async () => {
+  const out = at('formats');
+  const { status, stdout } = await barewire([
+    ...['compare', base, at('slower'), '--format', 'junit', '--out', out],
+  ]);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/<failure message="base [^"]*ratio 1\.2\d[^"]*: regression"/);
+  expect(stdout).toBe(await readFile(join(out, 'junit.xml'), 'utf8'));
+  expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('Barewire compare');
+  expect(await readFile(join(out, 'report.md'), 'utf8')).toMatch(/^# Barewire compare/);
+  expect((await readFile(join(out, 'summary.csv'), 'utf8')).split('\r\n')[0]).toMatch(/^network,workload/);
+  const kept = JSON.parse(await readFile(join(out, 'comparison.json'), 'utf8')) as Comparison;
+  expect(kept.regression).toBe(true);
+});
+
+it('prints JSON that satisfies the published schema, and nothing else', async () => {
   const published = JSON.parse(readFileSync('schema/comparison.schema.json', 'utf8')) as object;
   const valid = new Ajv2020({ allowUnionTypes: true }).compile(published);
   const { status, stdout, stderr } = await barewire(['compare', '--json', base, at('slower')]);

@@ -40,7 +40,7 @@ function trialsOf({ seed, factors, restarts = 6, rateRps = 1000 }: MadeRun): Sli
   return Array.from({ length: restarts }, (_, at) => at + 1).flatMap((restart) =>
     roles.map(({ network, role, factor }, order) =>
       slice(
-        { id: `b${restart}-0${order + 1}`, restart, order, role, network, rateRps },
+        { id: `r${restart}-0${order + 1}`, restart, order, role, network, rateRps },
         settled(1e5 * factor),
       ),
     ),

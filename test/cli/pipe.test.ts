@@ -12,7 +12,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'barewire-pipe-'));
   const facts = Array.from({ length: 5_000 }, (_, at) => [`fact${at}`, 'x'.repeat(40)]);
   await new ResultsDirectory(folder).create({
-    schema: 1,
+    schema: 2,
     version: '0.1.0',
     startedAt: '2026-01-01T00:00:00.000Z',
     spec: resolveSpec(preset('quick'), 'test', {}, () => 1),
@@ -34,7 +34,7 @@ const report = (to: string) =>
 test('what is longer than a pipe holds comes whole to a reader that takes its time', () => {
   const { stdout } = report('| (sleep 1; cat)');
   expect(stdout.length).toBeGreaterThan(200_000);
-  expect(JSON.parse(stdout)).toMatchObject({ schema: 1 });
+  expect(JSON.parse(stdout)).toMatchObject({ schema: 2 });
 });
 
 test('a reader that goes early is no error', () => {

@@ -29,7 +29,7 @@ const macvlan: CostCell = {
 
 /** What a run of two networks and one that the kernel lacks finds. */
 export const sampleCost: Cost = {
-  schema: 1,
+  schema: 2,
   version: '0.1.0',
   startedAt: '2026-01-01T00:00:00.000Z',
   wallS: 61,
@@ -42,13 +42,13 @@ export const sampleCost: Cost = {
     {
       kernel: '6.1.0',
       networks: [
-        { name: 'host', what: 'none', status: 'measured', reason: null, cells: [host] },
-        { name: 'macvlan', what: 'macvlan', status: 'measured', reason: null, cells: [macvlan] },
+        { name: 'host', what: 'none', status: 'measured', finding: null, cells: [host] },
+        { name: 'macvlan', what: 'macvlan', status: 'measured', finding: null, cells: [macvlan] },
         {
           name: 'ipvlan',
           what: 'ipvlan',
           status: 'unsupported',
-          reason: "the guest's kernel has no ipvlan",
+          finding: { code: 'kernel-features-missing', names: ['ipvlan'] },
           cells: [],
         },
       ],

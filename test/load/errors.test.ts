@@ -72,7 +72,9 @@ describe('each kind of failure is counted, and ends no run', () => {
     expect(Object.keys(failures(result))).toEqual(['connect']);
     expect(result.errors.connect).toBeGreaterThan(result.intended / 2);
     expect(result.selfCheck.valid).toBe(false);
-    expect(result.selfCheck.reasons.join()).toContain('ECONNREFUSED');
+    expect(result.selfCheck.findings).toContainEqual(
+      expect.objectContaining({ code: 'connections-unopened', errno: 'ECONNREFUSED' }),
+    );
   });
 
   test.each(['poisson', 'closed'] as const)('connect: nothing listens, %s', async (kind) => {

@@ -34,7 +34,7 @@ const slices = (): SliceRecord[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as SliceRecord);
 
-describe('a study with a second opinion', () => {
+describe('a study with an external generator', () => {
   it('measures closed loops with wrk, and says in every report what they are', async () => {
     const ended = await study('--generator', 'wrk');
     expect(ended.stderr).toContain('Reference maximum');
@@ -48,11 +48,11 @@ describe('a study with a second opinion', () => {
     }
     for (const report of [ended.stdout, text('report.md'), text('report.html')]) {
       const plain = report.replaceAll('\\', '').replace(/\s+/g, ' ');
-      expect(plain).toMatch(/A second opinion: wrk \S+ made the load/);
+      expect(plain).toMatch(/A cross-check: wrk \S+ generated the load/);
       expect(plain).toContain('each slice is a closed loop');
-      expect(plain).toContain('What wrk cannot say');
-      expect(plain).toContain('Service times from the actual send');
-      expect(plain).not.toContain('Response times from');
+      expect(plain).toContain('Limits of wrk');
+      expect(plain).toContain('Latencies are service times, from the actual send');
+      expect(plain).not.toContain('response times, from');
     }
   });
 

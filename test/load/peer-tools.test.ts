@@ -135,14 +135,14 @@ describe('wrk', () => {
     expect(stalled.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThanOrEqual(99);
   });
 
-  test('says that answers with an error status are among its latencies', async () => {
+  test('reports responses with an error status among its latencies', async () => {
     await using server = await nastyServer(answerAll(okAnswer().replace('200 OK', '500 No')));
     await using generator = await peer('wrk');
     const plan = planFor(server.port, { ...closed, expect: { status: 500, bodyBytes: 100 } });
     await generator.check(plan.target, plan.expect);
     const { selfCheck } = await generator.run(plan);
     expect(selfCheck.valid).toBe(false);
-    expect(selfCheck.reasons.join()).toContain('error status among its latencies');
+    expect(selfCheck.findings.map(({ code }) => code)).toContain('error-statuses-timed');
   });
 });
 
@@ -157,7 +157,7 @@ describe('h2load', () => {
     expect(result.selfCheck.valid).toBe(false);
   });
 
-  test('is not vouched for where it falls behind its rate', async () => {
+  test('is invalid when it misses its rate', async () => {
     await using server = await nastyServer((socket) => {
       socket.on('data', () => setTimeout(() => socket.write(okAnswer()), 50));
     });
@@ -166,7 +166,9 @@ describe('h2load', () => {
     await generator.check(plan.target, plan.expect);
     const { selfCheck } = await generator.run(plan);
     expect(selfCheck.valid).toBe(false);
-    expect(selfCheck.reasons.join()).toMatch(/h2load made \d+ of 2000 requests\/s/);
+    expect(selfCheck.findings).toContainEqual(
+      expect.objectContaining({ code: 'rate-missed', generator: 'h2load', offeredRps: 2000 }),
+    );
   });
 });
 
@@ -205,10 +207,14 @@ describe('looking for a tool', () => {
     await expect(describeExternal(machine, 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
   });
 
-  test('tells its version and what it cannot say', async () => {
+  test('reports its version and limits', async () => {
     install('h2load', 'h2load nghttp2/1.52.0');
     const facts = await describeExternal(machine, 'h2load');
     expect(facts).toMatchObject({ version: '1.52.0', loop: 'open', timedFrom: 'send' });
-    expect(facts.cannotSay.join(' ')).toContain('coordinated omission');
+    expect(facts.limits).toContainEqual({
+      code: 'external-limit',
+      generator: 'h2load',
+      limit: 'times-from-send',
+    });
   });
 });

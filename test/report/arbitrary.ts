@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  groupFindings,
   LATENCY_KEYS,
   type Cell,
   type Estimate,
@@ -8,8 +9,9 @@ import {
   type NetworkSummary,
   type Summary,
 } from '../../src/schema/index.js';
+import { anyFinding } from '../schema/any-finding.js';
 
-/** Words that a report must not contain by accident are not put into one on purpose. */
+/** Texts without the words that a report must not contain by accident. */
 const text = fc
   .oneof(
     fc.string({ maxLength: 12 }),
@@ -17,7 +19,7 @@ const text = fc
     fc.lorem({ maxCount: 4 }),
   )
   .filter((words) => !/undefined|nan|null|infinity|\[object/i.test(words));
-const texts = fc.array(text, { maxLength: 3 });
+const findings = fc.array(anyFinding, { maxLength: 3 });
 /** Up to 10^±100, so that no ratio or sum of two leaves what a number can hold. */
 const number = fc
   .oneof(
@@ -31,7 +33,7 @@ const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of,
 
 const figure: fc.Arbitrary<Estimate> = fc.oneof(
   fc.record({ value: number, low: orNull(number), high: orNull(number) }),
-  fc.record({ value: fc.constant(null), why: text }),
+  fc.record({ value: fc.constant(null), finding: anyFinding }),
 );
 const figures: fc.Arbitrary<LatencyEstimates> = fc
   .array(figure, { minLength: LATENCY_KEYS.length, maxLength: LATENCY_KEYS.length })
@@ -65,8 +67,9 @@ const cell: fc.Arbitrary<Cell> = fc.record({
   ),
   cpuUsPerRequest: orNull(fc.record({ client: cost, server: cost })),
   cpuRatioToReference: figure,
-  tail: texts,
-  selfCheck: fc.record({ valid: fc.boolean(), reasons: texts }),
+  sustained: orNull(fc.boolean()),
+  tail: findings,
+  selfCheck: fc.record({ valid: fc.boolean(), findings: findings.map(groupFindings) }),
   curve: fc.array(fc.record({ quantile: fc.double({ min: 0, max: 1, noNaN: true }), ms: number }), {
     maxLength: 12,
   }),
@@ -76,7 +79,7 @@ const network: fc.Arbitrary<NetworkSummary> = fc.record({
   name: fc.oneof(fc.constantFrom('host', 'ipvlan', '<b>&"\'', '__proto__'), text),
   what: text,
   status: fc.constantFrom('measured' as const, 'unsupported' as const, 'failed' as const),
-  reason: orNull(text),
+  finding: orNull(anyFinding),
   setup: orNull(fc.record({ steps: count, ms: number, tearDownMs: number })),
   maxRps: orNull(figure),
   cells: fc.array(cell, { maxLength: 3 }),
@@ -84,9 +87,9 @@ const network: fc.Arbitrary<NetworkSummary> = fc.record({
 
 const scalar = fc.oneof(text, number, fc.boolean(), fc.constant(null));
 
-/** Anything that the schema allows, far beyond what a study would give. */
+/** Any summary that the schema allows. */
 export const anySummary: fc.Arbitrary<Summary> = fc.record({
-  schema: fc.constant(1 as const),
+  schema: fc.constant(2 as const),
   study: text,
   testbed: text,
   startedAt: text,
@@ -98,9 +101,9 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
   slices: count,
   wallS: number,
   measuringShare: number,
-  warnings: texts,
-  refused: fc.array(fc.record({ file: text, why: text }), { maxLength: 2 }),
-  limitations: texts,
+  warnings: findings,
+  refused: findings,
+  limitations: findings,
   networks: fc.array(network, { maxLength: 5 }),
   control: fc.record({ aa: some(figure), trusted: orNull(fc.boolean()) }),
   environment: fc.dictionary(text, fc.dictionary(text, scalar, { maxKeys: 3 }), { maxKeys: 2 }),

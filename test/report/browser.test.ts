@@ -3,23 +3,23 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { htmlReport } from '../../src/report/index.js';
 import type { Summary } from '../../src/schema/index.js';
 import { fixtureSummary } from './fixture.js';
+import { renderStudy } from './rendered.js';
 
 interface Layout {
   /** Without the scroll bar. */
   readonly width: number;
   readonly scrollWidth: number;
   readonly shownPlots: number;
-  readonly leastPlotText: number;
-  /** Texts of one plot that lie on each other. */
+  readonly minTextPx: number;
+  /** Texts of one plot that overlap. */
   readonly overlaps: readonly string[];
-  /** Texts that their plot cuts off. */
+  /** Texts outside their plot. */
   readonly outside: readonly string[];
 }
 
-/** Measures the page inside a frame of the width of a phone or a screen, which no window of a browser gets as narrow. */
+/** Measures the page inside a frame, because a browser window cannot be as narrow as a phone. */
 const WRAPPER = (page: string, width: number): string => `<!doctype html><title>wrapper</title>
 <iframe style="width:${width}px;height:900px;border:0"></iframe><pre></pre>
 <script>
@@ -45,7 +45,7 @@ frame.onload = () => {
     }).map((text) => text.textContent);
   });
   document.querySelector('pre').textContent = JSON.stringify({
-    width: page.documentElement.clientWidth, scrollWidth: page.documentElement.scrollWidth, shownPlots: plots.length, leastPlotText: Math.min(...heights), overlaps, outside,
+    width: page.documentElement.clientWidth, scrollWidth: page.documentElement.scrollWidth, shownPlots: plots.length, minTextPx: Math.min(...heights), overlaps, outside,
   });
 };
 frame.srcdoc = ${JSON.stringify(page).replaceAll('<', '\\u003c')};
@@ -62,7 +62,7 @@ describe('in a browser', () => {
 
   function layout(summary: Summary, width: number): Layout {
     const file = join(folder, `${width}.html`);
-    writeFileSync(file, WRAPPER(htmlReport(summary), width));
+    writeFileSync(file, WRAPPER(renderStudy(summary, 'html'), width));
     const flags =
       '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
       `--disable-component-update --disable-sync --virtual-time-budget=5000 --user-data-dir=${join(folder, 'profile')}`;
@@ -75,23 +75,23 @@ describe('in a browser', () => {
     return JSON.parse(/<pre>(\{.*?\})<\/pre>/.exec(dom)?.[1] ?? '{}') as Layout;
   }
 
-  test.each([360, 390, 768, 960, 1280])('the page reads at %i pixels without scrolling sideways', (width) => {
+  test.each([360, 390, 768, 960, 1280])('the page fits %i pixels without horizontal scrolling', (width) => {
     const {
       width: visible,
       scrollWidth,
       shownPlots,
-      leastPlotText,
+      minTextPx,
       overlaps,
       outside,
     } = layout(fixtureSummary(), width);
     expect(visible).toBeGreaterThan(width - 20);
     expect(scrollWidth).toBe(visible);
     expect(shownPlots).toBe(19);
-    expect(leastPlotText).toBeGreaterThan(10);
+    expect(minTextPx).toBeGreaterThan(10);
     expect([overlaps, outside]).toEqual([[], []]);
   });
 
-  test.each([360, 1280])('twelve networks with long names read at %i pixels', (width) => {
+  test.each([360, 1280])('a page of twelve networks with long names fits %i pixels', (width) => {
     const { width: visible, scrollWidth, overlaps, outside } = layout(crowded(), width);
     expect(scrollWidth).toBe(visible);
     expect([overlaps, outside]).toEqual([[], []]);

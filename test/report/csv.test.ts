@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { csvReport } from '../../src/report/index.js';
+import { describeFinding } from '../../src/report/index.js';
 import { LATENCY_KEYS, type Cell, type Summary } from '../../src/schema/index.js';
 import { fixtureSummary } from './fixture.js';
+import { renderStudy } from './rendered.js';
 
 /** RFC 4180, straight from its grammar. */
 function parseCsv(text: string): string[][] {
@@ -16,7 +17,7 @@ function parseCsv(text: string): string[][] {
 }
 
 function records(summary: Summary): Record<string, string>[] {
-  const [header = [], ...rows] = parseCsv(csvReport(summary));
+  const [header = [], ...rows] = parseCsv(renderStudy(summary, 'csv'));
   for (const row of rows) expect(row).toHaveLength(header.length);
   return rows.map((row) => Object.fromEntries(header.map((name, index) => [name, row[index] ?? ''])));
 }
@@ -33,7 +34,7 @@ test('has a row for each network and cell, and one for a network without cells',
   expect(found).toEqual(expected);
 });
 
-test('gives every figure at full precision, and an empty field with its reason for none', () => {
+test('has every estimate at full precision, and an empty field with a finding for a missing one', () => {
   const cells: Cell[] = summary.networks.flatMap((network) => network.cells);
   const rows = records(summary).filter((row) => row['workload'] !== '');
   for (const [index, cell] of cells.entries())
@@ -42,18 +43,23 @@ test('gives every figure at full precision, and an empty field with its reason f
       const name = `latency_${key}_ms`;
       const field = (end: string): string => rows[index]?.[name + end] ?? '';
       if (figure.value === null)
-        expect([field(''), field('_low'), field('_why')]).toEqual(['', '', figure.why]);
+        expect([field(''), field('_low'), field('_finding')]).toEqual([
+          '',
+          '',
+          describeFinding(figure.finding),
+        ]);
       else
         expect([
           Number(field('')),
           field('_low') === '' ? null : Number(field('_low')),
-          field('_why'),
+          field('_finding'),
         ]).toEqual([figure.value, figure.low, '']);
     }
 });
 
-test('gives back text with commas, quotes and line breaks as it was', () => {
-  const reason = 'ip said: "no, never",\r\nand then\nnothing';
-  const networks = summary.networks.map((network) => ({ ...network, reason }));
-  expect(records({ ...summary, networks })[0]?.['reason']).toBe(reason);
+test('preserves text with commas, quotes and line breaks', () => {
+  const message = 'ip: "no, never",\r\nand then\nnothing';
+  const finding = { code: 'slice-failed', error: 'step-failed', message } as const;
+  const networks = summary.networks.map((network) => ({ ...network, finding }));
+  expect(records({ ...summary, networks })[0]?.['finding']).toBe(message);
 });

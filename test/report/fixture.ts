@@ -1,8 +1,11 @@
 import {
+  groupFindings,
   LATENCY_KEYS,
+  missing,
   QUANTILES,
   type Cell,
   type Estimate,
+  type Finding,
   type LatencyEstimates,
   type LatencyKey,
   type NetworkSummary,
@@ -22,8 +25,16 @@ const NETWORKS = [
   { name: 'flannel-host-gw', what: 'host-gw × bridge', factor: 1.24, steps: 21 },
   { name: 'macvlan', what: 'flat × macvlan', factor: 1.02, steps: 9 },
 ] as const;
-export const UNSUPPORTED_REASON = 'this kernel has no link type "ipvlan" in mode L3S (EOPNOTSUPP)';
-export const FAILED_REASON = 'step-failed: ip route add 10.90.2.0/24 via 10.0.0.2: No route to host';
+export const UNSUPPORTED: Finding = {
+  code: 'link-type-missing',
+  type: 'ipvlan',
+  detail: 'mode L3S: EOPNOTSUPP',
+};
+export const FAILED: Finding = {
+  code: 'slice-failed',
+  error: 'step-failed',
+  message: 'ip route add 10.90.2.0/24 via 10.0.0.2: No route to host',
+};
 
 const SITUATIONS = [
   { workload: '350B', rateRps: 20_000, rateOfMax: 0.25, baseMs: 0.118 },
@@ -34,6 +45,13 @@ const SITUATIONS = [
   { workload: '4KB', rateRps: 32_000, rateOfMax: 0.8, baseMs: 0.402 },
 ] as const;
 type Where = (typeof SITUATIONS)[number];
+
+const SATURATED: Finding = {
+  code: 'generator-saturated',
+  generator: 'a generator thread',
+  share: 0.98,
+  limitShare: 0.97,
+};
 
 /** A wave instead of a random source, so that every run of the tests sees the same page. */
 const wobble = (seed: number): number => 1 + 0.03 * Math.sin(seed * 12.9898);
@@ -46,7 +64,7 @@ const shape = (quantile: number): number => {
 
 export function fixtureSummary({ restarts = 6 }: FixtureOptions = {}): Summary {
   return {
-    schema: 1,
+    schema: 2,
     study: 'quick',
     testbed: 'netns',
     startedAt: '2026-03-14T09:26:53Z',
@@ -59,27 +77,28 @@ export function fixtureSummary({ restarts = 6 }: FixtureOptions = {}): Summary {
     wallS: 1443,
     measuringShare: 0.712,
     warnings: [
-      'The CPU governor is "powersave" on both hosts: latencies at low rates include clock changes.',
-      ...(restarts === 1
-        ? ['One restart: no figure has an interval, and no difference can be told from noise.']
-        : []),
+      { code: 'governor', governor: 'powersave' },
+      ...(restarts === 1 ? [{ code: 'single-restart' } as const] : []),
     ],
     refused: [],
     limitations: [
-      'What a NIC does: interrupts, rings, offloads and the wire itself are not in a veth pair.',
-      'What two machines do: both hosts share these CPUs, so the generator and the server disturb each other.',
+      { code: 'limitation', limitation: 'veth-wire' },
+      { code: 'limitation', limitation: 'shared-cpus' },
     ],
     networks: [
       ...NETWORKS.map((network, index) => measured(network, index, restarts)),
-      notMeasured('ipvlan-l3s', 'host-gw × ipvlan-l3s', 'unsupported', UNSUPPORTED_REASON),
-      notMeasured('flannel-aws-vpc', 'aws-vpc × bridge', 'failed', FAILED_REASON),
+      notMeasured('ipvlan-l3s', 'host-gw × ipvlan-l3s', 'unsupported', UNSUPPORTED),
+      notMeasured('flannel-aws-vpc', 'aws-vpc × bridge', 'failed', FAILED),
     ],
     control: {
       aa: {
         p50: figure(1.002, 0.012, restarts),
         p99: figure(1.011, 0.045, restarts),
         'p99.99': figure(0.96, 0.21, restarts),
-        'p99.999': { value: null, why: 'needs 368887 samples, has 240000' },
+        'p99.999': {
+          value: null,
+          finding: { code: 'too-few-samples', needed: 368_887, has: 240_000 },
+        },
       },
       trusted: restarts === 1 ? null : true,
     },
@@ -114,8 +133,8 @@ const notMeasured = (
   name: string,
   what: string,
   status: 'unsupported' | 'failed',
-  reason: string,
-): NetworkSummary => ({ name, what, status, reason, setup: null, maxRps: null, cells: [] });
+  finding: Finding,
+): NetworkSummary => ({ name, what, status, finding, setup: null, maxRps: null, cells: [] });
 
 function measured(
   { name, what, factor, steps }: (typeof NETWORKS)[number],
@@ -126,7 +145,7 @@ function measured(
     name,
     what,
     status: 'measured',
-    reason: null,
+    finding: null,
     setup: { steps, ms: steps * 1.83, tearDownMs: steps * 0.71 },
     maxRps: name === 'host' ? { value: 80_240, low: null, high: null } : null,
     cells: SITUATIONS.map((where, place) => cell(where, name, factor, index * 10 + place, restarts)),
@@ -146,6 +165,7 @@ function cell(where: Where, network: string, factor: number, seed: number, resta
     slices: dead ? 0 : restarts - (invalid && restarts > 1 ? 1 : 0),
     invalidSlices: dead ? restarts : invalid ? 1 : 0,
     failedSlices: 0,
+    sustained: dead ? null : true,
     samples: dead ? 0 : samples,
     latencyMs: figures((key) => latency(key, scale, samples, dead, restarts)),
     serviceMs: figures((key) => latency(key, scale * 0.97, samples, dead, restarts)),
@@ -159,17 +179,17 @@ function cell(where: Where, network: string, factor: number, seed: number, resta
     ...(network === 'host' ? {} : { cpuRatioToReference: cpuRatio(factor, dead, restarts) }),
     tail:
       network === 'flannel-vxlan' && where.rateOfMax === 0.5
-        ? ['p99.999 near 202 ms: 14 retransmission time-outs (TcpExt.TCPTimeouts)']
+        ? [{ code: 'tail-retransmissions', resent: 20, timeouts: 14, lostAgain: 0 }]
         : [],
     selfCheck: invalid
-      ? { valid: !dead, reasons: ['a generator thread used 97 % of its CPU (1 slice)'] }
-      : { valid: true, reasons: [] },
+      ? { valid: !dead, findings: groupFindings([SATURATED]) }
+      : { valid: true, findings: [] },
     curve: dead ? [] : curve(scale, samples),
   };
 }
 
 const cpuRatio = (factor: number, dead: boolean, restarts: number): Estimate =>
-  dead ? { value: null, why: 'no valid slice' } : figure(factor ** 0.7, 0.02, restarts);
+  dead ? missing({ code: 'no-valid-slice' }) : figure(factor ** 0.7, 0.02, restarts);
 
 const figures = (of: (key: LatencyKey) => Estimate): LatencyEstimates =>
   Object.fromEntries(LATENCY_KEYS.map((key) => [key, of(key)])) as LatencyEstimates;
@@ -177,9 +197,9 @@ const figures = (of: (key: LatencyKey) => Estimate): LatencyEstimates =>
 const NEEDS: Partial<Record<LatencyKey, number>> = { 'p99.99': 36_887, 'p99.999': 368_887 };
 
 function latency(key: LatencyKey, scale: number, samples: number, dead: boolean, restarts: number): Estimate {
-  if (dead) return { value: null, why: 'no valid slice' };
+  if (dead) return missing({ code: 'no-valid-slice' });
   const needs = NEEDS[key] ?? 0;
-  if (samples < needs) return { value: null, why: `needs ${needs} samples, has ${samples}` };
+  if (samples < needs) return missing({ code: 'too-few-samples', needed: needs, has: samples });
   const quantile = key === 'max' ? 1 - 1 / samples : QUANTILES[key];
   return figure(scale * shape(quantile), 0.02 * -Math.log10(1 - quantile), key === 'max' ? 1 : restarts);
 }
@@ -191,7 +211,11 @@ function comparison(
   restarts: number,
 ): Pick<Cell, 'ratioToReference' | 'verdicts'> {
   if (network === 'host') return { ratioToReference: {}, verdicts: {} };
-  const none: Estimate = { value: null, why: dead ? 'no valid slice' : 'too few samples in a restart' };
+  const none = missing(
+    dead
+      ? { code: 'no-valid-slice' }
+      : { code: 'too-few-samples-in-slices', needed: 368_887, has: 40_000, slices: 6, ofSlices: 6 },
+  );
   const verdict =
     restarts === 1
       ? ({ verdict: 'undecided', restartsNeeded: null } as const)

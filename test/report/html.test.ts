@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { htmlReport } from '../../src/report/index.js';
-import type { Summary } from '../../src/schema/index.js';
+import { groupFindings, type Finding, type Summary } from '../../src/schema/index.js';
 import { fixtureSummary } from './fixture.js';
 import { unpairedTags } from './page-text.js';
+import { renderStudy } from './rendered.js';
 
 const summary = fixtureSummary();
-const page = htmlReport(summary);
+const page = renderStudy(summary, 'html');
 const HOSTILE = `</title><script>alert(1)</script><img src=x onerror='alert(2)'>"&\u0000\u001b[31m`;
+
+const HOSTILE_FINDING: Finding = { code: 'slice-failed', error: HOSTILE, message: HOSTILE };
 
 /** The fixture with the hostile text in every place that takes text. */
 function hostileSummary(): Summary {
@@ -14,12 +16,12 @@ function hostileSummary(): Summary {
     ...network,
     name: `${network.name}${HOSTILE}`,
     what: HOSTILE,
-    reason: network.reason === null ? null : HOSTILE,
+    finding: network.finding === null ? null : HOSTILE_FINDING,
     cells: network.cells.map((cell) => ({
       ...cell,
       workload: `${cell.workload}${HOSTILE}`,
-      tail: [HOSTILE],
-      selfCheck: { valid: true, reasons: [HOSTILE] },
+      tail: [HOSTILE_FINDING],
+      selfCheck: { valid: true, findings: groupFindings([HOSTILE_FINDING]) },
     })),
   }));
   return {
@@ -28,15 +30,15 @@ function hostileSummary(): Summary {
     testbed: HOSTILE,
     startedAt: HOSTILE,
     reference: `host${HOSTILE}`,
-    warnings: [HOSTILE],
-    limitations: [HOSTILE],
+    warnings: [HOSTILE_FINDING],
+    limitations: [HOSTILE_FINDING],
     networks,
     environment: { [HOSTILE]: { [HOSTILE]: HOSTILE } },
   };
 }
 
 describe('the page', () => {
-  test('asks for nothing from outside and runs nothing', () => {
+  test('requests nothing from outside and runs no script', () => {
     expect(page).not.toMatch(/\b(?:https?:)?\/\//);
     expect(page).not.toMatch(/<(?:script|link|img|iframe|object|embed)\b|@import|url\((?!#)|\son\w+=/i);
   });
@@ -45,7 +47,7 @@ describe('the page', () => {
     expect(unpairedTags(page)).toEqual([]);
   });
 
-  test('uses no id twice, and every link and label leads to one', () => {
+  test('has unique ids, and a target for every link and label', () => {
     const ids = [...page.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
     const targets = [...page.matchAll(/(?:href="#|url\(#)([^")]*)/g)].map(([, id]) => id);
@@ -53,23 +55,23 @@ describe('the page', () => {
     for (const id of [...targets, ...labels]) expect(ids).toContain(id);
   });
 
-  test('takes no text for markup', () => {
-    const hostile = htmlReport(hostileSummary());
+  test('escapes text', () => {
+    const hostile = renderStudy(hostileSummary(), 'html');
     expect(hostile).not.toMatch(/<script|<img/);
     expect(unpairedTags(hostile)).toEqual([]);
     expect(hostile.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
   });
 
-  test('gives each plot a title, a description and a size that scales', () => {
+  test('has a title, a description and a scalable size for each plot', () => {
     const plots = page.match(
-      /<svg viewBox="0 0 \d+ \d+" role="img"[^>]*><title [^>]*>[^<]+<\/title><desc [^>]*>[^<]+</g,
+      /<svg viewBox="0 0 \d+ \d+" role="img"[^>]*>\s*<title [^>]*>[^<]+<\/title>\s*<desc [^>]*>[^<]+</g,
     );
-    const situations = 6;
-    expect(plots).toHaveLength(2 * (3 * situations + 1));
+    const rateGroups = 6;
+    expect(plots).toHaveLength(2 * (3 * rateGroups + 1));
     expect(page).not.toMatch(/<svg[^>]* (?:width|height)=/);
   });
 
-  test('gives each table a caption and scopes', () => {
+  test('has a caption and scopes for each table', () => {
     const tables = page.split('<table').slice(1);
     expect(tables.length).toBeGreaterThan(20);
     for (const table of tables) {
@@ -79,8 +81,13 @@ describe('the page', () => {
     }
   });
 
-  test('colours a network the same whatever else is in the study', () => {
-    const alone = htmlReport({ ...summary, networks: summary.networks.slice(0, 3) });
+  test('has a style for dark mode and one for printing', () => {
+    expect(page).toContain('prefers-color-scheme:dark');
+    expect(page).toContain('@media print');
+  });
+
+  test('draws a network in the same colour in every study', () => {
+    const alone = renderStudy({ ...summary, networks: summary.networks.slice(0, 3) }, 'html');
     const colour = /fill="(var\(--n\d+\))"[^>]*>ipvlan</;
     expect(colour.exec(alone)?.[1]).toBe(colour.exec(page)?.[1]);
   });

@@ -1,37 +1,36 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { three } from '../../src/report/number.js';
-import { LABEL_HEIGHT, spreadLabels } from '../../src/report/plot/labels.js';
-import { logAxis, ratioAxis } from '../../src/report/plot/scale.js';
-import { networkStyles, styleAt } from '../../src/report/plot/style.js';
+import { logAxis, valueAxis } from '../../src/report/render/plot/axis.js';
+import { LABEL_HEIGHT, spreadLabels } from '../../src/report/render/plot/labels.js';
+import { COLOURS, networkStyles } from '../../src/report/render/plot/style.js';
 
 const positive = fc.array(fc.double({ min: 1e-6, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 8 });
 
 describe('axes', () => {
-  test('hold every value, with a few labels inside', () => {
+  test('contain every value and a few ticks', () => {
     fc.assert(
       fc.property(positive, (values) => {
-        for (const { min, max, ticks } of [logAxis(values, 9), ratioAxis(values, 7)]) {
-          for (const value of values)
-            expect([min <= Math.log10(value), Math.log10(value) <= max]).toEqual([true, true]);
-          for (const tick of ticks) expect([min <= tick, tick <= max]).toEqual([true, true]);
+        for (const { at, ticks } of [logAxis(values, [10, 400], 9), valueAxis(values, [10, 400], 7)]) {
+          for (const value of values) {
+            expect(at(value)).toBeGreaterThanOrEqual(10 - 1e-6);
+            expect(at(value)).toBeLessThanOrEqual(400 + 1e-6);
+          }
+          for (const tick of ticks) expect([at(tick) >= 9, at(tick) <= 401]).toEqual([true, true]);
           expect(ticks.length).toBeGreaterThanOrEqual(1);
-          expect(ticks.length).toBeLessThanOrEqual(9);
+          expect(ticks.length).toBeLessThanOrEqual(12);
         }
       }),
     );
   });
 
-  test('of ratios always label 1', () => {
-    fc.assert(
-      fc.property(positive, (values) => {
-        expect(ratioAxis(values, 7).ticks).toContain(0);
-      }),
-    );
+  test('are logarithmic where values span more than a decade, so that one outlier does not flatten the rest', () => {
+    const { at } = valueAxis([1, 2, 1000], [0, 300], 6);
+    expect(at(2) - at(1)).toBeGreaterThan(20);
   });
 });
 
-test('labels keep apart, inside, and in order, and stay where they want to be if they can', () => {
+test('labels do not overlap, stay inside and in order, and move only when needed', () => {
   const wanted = fc.array(fc.double({ min: 0, max: 300, noNaN: true }), { minLength: 1, maxLength: 12 });
   fc.assert(
     fc.property(wanted, (heights) => {
@@ -49,7 +48,7 @@ test('labels keep apart, inside, and in order, and stay where they want to be if
 });
 
 describe('styles', () => {
-  test('are one for each network, in whatever order they come', () => {
+  test('are distinct for each network and independent of their order', () => {
     const names = fc.uniqueArray(
       fc.constantFrom('host', 'ipvlan', 'flannel-vxlan', 'cilium', 'calico', 'weave', 'x'),
     );
@@ -62,9 +61,10 @@ describe('styles', () => {
     );
   });
 
-  test('tell networks of one colour apart by dash or marker', () => {
-    const looks = Array.from({ length: 12 }, (_, index) => styleAt(index));
-    expect(new Set(looks.map(({ dash, marker }) => `${dash.join()}${marker}`)).size).toBe(looks.length);
+  test('differ by dash or marker', () => {
+    const names = COLOURS.map((_, index) => `network-${index}`);
+    const looks = [...networkStyles(names).values()].map(({ dash, marker }) => `${dash.join()}${marker}`);
+    expect(new Set(looks).size).toBe(COLOURS.length);
   });
 });
 
@@ -79,6 +79,6 @@ test.each([
   [-0.5, '-0.500'],
   [0.0000123, '0.0000123'],
   [1e-9, '1.00e-9'],
-])('%d reads %s', (value, text) => {
+])('%d is printed as %s', (value, text) => {
   expect(three(value)).toBe(text);
 });

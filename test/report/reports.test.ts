@@ -1,56 +1,68 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { csvReport, htmlReport, markdownReport, terminalReport } from '../../src/report/index.js';
-import { summarySchema, type Summary } from '../../src/schema/index.js';
+import { describeFinding } from '../../src/report/index.js';
+import { summarySchema, type Cell, type Estimate, type Summary } from '../../src/schema/index.js';
 import { anySummary } from './arbitrary.js';
-import { FAILED_REASON, fixtureSummary, UNSUPPORTED_REASON } from './fixture.js';
+import { FAILED, fixtureSummary, UNSUPPORTED } from './fixture.js';
 import { pageText } from './page-text.js';
+import { renderStudy } from './rendered.js';
 
-/** Each report as the words that a reader sees, on one line: where lines break is not at stake here. */
+/** Each report as the words that a reader sees, on one line. */
 const REPORTS: Record<string, (summary: Summary) => string> = {
-  terminal: (summary) => terminalReport(summary, { colour: false, width: 100 }).replace(/\s+/g, ' '),
-  Markdown: (summary) => markdownReport(summary).replace(/\\(.)/g, '$1'),
-  CSV: (summary) => csvReport(summary).replaceAll('""', '"'),
-  HTML: (summary) => pageText(htmlReport(summary)),
+  terminal: (summary) => renderStudy(summary, 'terminal').replace(/\s+/g, ' '),
+  Markdown: (summary) => renderStudy(summary, 'markdown').replace(/\\(.)/g, '$1'),
+  CSV: (summary) => renderStudy(summary, 'csv').replaceAll('""', '"'),
+  HTML: (summary) => pageText(renderStudy(summary, 'html')).replace(/\s+/g, ' '),
 };
 const summary = fixtureSummary();
 
-test('the fixture is a summary as the schema has it', () => {
+/** The fixture with changed cells of one network, or of all. */
+function changeCells(change: (cell: Cell) => Partial<Cell>, name?: string, restarts = 6): Summary {
+  const base = fixtureSummary({ restarts });
+  const networks = base.networks.map((network) =>
+    name === undefined || network.name === name
+      ? { ...network, cells: network.cells.map((cell) => ({ ...cell, ...change(cell) })) }
+      : network,
+  );
+  return { ...base, networks };
+}
+
+test('the fixture satisfies the schema of a summary', () => {
   expect(summarySchema.parse(summary)).toEqual(summary);
 });
 
 describe.each(Object.entries(REPORTS))('the %s report', (kind, report) => {
   const text = report(summary);
 
-  test('names every network, also those that were not measured', () => {
+  test('names every network, measured or not', () => {
     for (const { name } of summary.networks) expect(text).toContain(name);
   });
 
-  test('says why a network was not measured', () => {
-    expect(text).toContain(UNSUPPORTED_REASON);
-    expect(text).toContain(FAILED_REASON);
+  test('explains why a network was not measured', () => {
+    expect(text).toContain(describeFinding(UNSUPPORTED));
+    expect(text).toContain(describeFinding(FAILED));
   });
 
-  test('says why a figure is missing', () => {
-    expect(text).toContain('needs 368887 samples, has 240000');
+  test('explains missing estimates', () => {
+    expect(text).toContain('needs 368,887 samples, has ');
     expect(text).toContain('no valid slice');
   });
 
-  test('says what the generator could not vouch for, and what made a tail', () => {
-    expect(text).toContain('a generator thread used 97 % of its CPU (1 slice)');
-    expect(text).toContain('14 retransmission time-outs');
+  test('shows self-check findings and the cause of a tail', () => {
+    expect(text).toContain('a generator thread used 98 % of a CPU (limit 97 %)');
+    expect(text).toContain('20 retransmitted, 14 timed out');
   });
 
   test('is the same for the same summary', () => {
     expect(report(summary)).toBe(text);
   });
 
-  test('never throws, and never shows what is not a figure, whatever the summary', () => {
+  test('renders any summary without a value that is no value', () => {
     fc.assert(
       fc.property(anySummary, (any) => {
         expect(report(any)).not.toMatch(/undefined|NaN|Infinity|\[object/);
       }),
-      { numRuns: kind === 'HTML' ? 60 : 300 },
+      { numRuns: kind === 'HTML' ? 60 : 200 },
     );
   });
 });
@@ -60,15 +72,97 @@ describe.each(Object.entries(REPORTS).filter(([kind]) => kind !== 'CSV'))(
   (_, report) => {
     const text = report(summary);
 
-    test('shows the warnings first and the limits of the testbed', () => {
-      for (const warning of summary.warnings)
-        expect(text.indexOf(warning)).toBeLessThan(text.indexOf('In short'));
-      for (const limit of summary.limitations) expect(text).toContain(limit);
+    test('shows warnings before the answer, and the limitations of the testbed', () => {
+      for (const warning of summary.warnings) {
+        expect(text).toContain(describeFinding(warning));
+        expect(text.indexOf(describeFinding(warning))).toBeLessThan(text.indexOf('In short'));
+      }
+      for (const limit of summary.limitations) expect(text).toContain(describeFinding(limit));
     });
 
-    test('says that a single restart gives no interval', () => {
-      expect(report(fixtureSummary({ restarts: 1 }))).toContain('an interval needs more than one restart');
-      expect(text).not.toContain('an interval needs more than one restart');
+    test('groups networks by their verdict, best first', () => {
+      const equivalent =
+        'p99 equivalent to host: macvlan (in 4 of 6; 1.00× to 1.05×), ipvlan (in 5 of 6; 1.03× to 1.05×)';
+      const worse =
+        'p99 worse than host: flannel-host-gw (in 6 of 6; 1.23× to 1.28×), flannel-vxlan (in 5 of 5; 1.43× to 1.49×)';
+      expect(text).toContain(equivalent);
+      expect(text.indexOf(worse)).toBeGreaterThan(text.indexOf(equivalent));
+    });
+
+    test('names no network as better where nothing was decided', () => {
+      const single = report(fixtureSummary({ restarts: 1 }));
+      expect(single).toContain('p99 undecided everywhere');
+      expect(single).not.toMatch(/p99 (better|worse) than/);
+    });
+
+    test('states that a single restart gives no intervals', () => {
+      const words = 'No intervals: they need more than one restart.';
+      expect(report(fixtureSummary({ restarts: 1 }))).toContain(words);
+      expect(text).not.toContain(words);
+    });
+
+    test('shows the known end of an open interval and why the other is unknown', () => {
+      const p99: Estimate = { value: 0.4, low: 0.32, high: null };
+      const open = report(changeCells((cell) => ({ latencyMs: { ...cell.latencyMs, p99 } }), 'macvlan'));
+      expect(open).toMatch(
+        /One end of the interval is unknown, because too few samples lie beyond it: [^.]*p99 \(macvlan ≥0\.320/,
+      );
+    });
+
+    test('names an estimate whose interval is missing', () => {
+      const p99: Estimate = { value: 0.4, low: null, high: null };
+      const bare = report(changeCells((cell) => ({ latencyMs: { ...cell.latencyMs, p99 } }), 'macvlan'));
+      expect(bare).toContain('No interval, because one restart has a valid slice: p99 (macvlan).');
+    });
+
+    test('gives the restarts that an undecided comparison needs', () => {
+      const undecided = (restartsNeeded: number) => (): Partial<Cell> => ({
+        verdicts: { p99: { verdict: 'undecided', restartsNeeded } },
+      });
+      expect(report(changeCells(undecided(14), 'ipvlan'))).toContain('Undecided: ipvlan (needs 14 restarts)');
+      const many = report(changeCells(undecided(3580), 'ipvlan'));
+      expect(many).toContain('ipvlan (needs over 100 restarts)');
+      expect(many).toMatch(
+        /over 100 restarts would be needed, longer slices \(--duration\) or a quieter machine/,
+      );
+      expect(many).not.toMatch(/needs 3,?580/);
+      const few = report(changeCells(undecided(3580), 'ipvlan', 3));
+      expect(few).toContain('ipvlan (too few restarts to estimate)');
+      expect(few).toMatch(/3 restarts: .* 4\.3 standard errors.*--restarts 6/);
+    });
+
+    test('prints findings that differ in numbers once, with their range', () => {
+      let count = 100;
+      const stalls = changeCells(() => ({
+        tail: [
+          {
+            code: 'tail-generator-stalls',
+            count: (count += 20),
+            maxMs: 5.5,
+            share: 0.002,
+            from: 'p99.9 and above',
+          },
+        ],
+      }));
+      expect(report(stalls)).toContain(
+        'all networks: tail: the generator stalled 120–600 times, up to 5.50 ms, during 0.2 % of the requests: enough to determine p99.9',
+      );
+    });
+
+    test('counts invalid slices per network', () => {
+      const invalid = changeCells((cell) => ({ invalidSlices: cell.slices }), 'macvlan');
+      expect(report(invalid)).toContain('macvlan: 6 of 12 slices invalid');
+    });
+
+    test('names the margin in its legends', () => {
+      const text8 = report({ ...summary, margin: 0.08 });
+      expect(text8).toContain('= equivalent (the interval lies within 8 %)');
+      expect(text8).toContain('by more than 8 % and chance');
+    });
+
+    test('shows CPU per request against the reference with its interval', () => {
+      expect(text).toMatch(/CPU, µs per request/);
+      expect(text).toMatch(/1\.\d\d \(1\.\d\d–1\.\d\d\)/);
     });
   },
 );

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { terminalReport } from '../../src/report/index.js';
+import { buildStudyDocument, render } from '../../src/report/index.js';
 import { fixtureSummary } from './fixture.js';
 
 const summary = fixtureSummary();
 const lines = (width: number, colour = false): readonly string[] =>
-  terminalReport(summary, { colour, width }).split('\n');
+  render(buildStudyDocument(summary), 'terminal', { colour, width }).split('\n');
 
 describe('the terminal report', () => {
   test.each([100, 80, 60, 50])('fits %i columns', (width) => {
@@ -17,24 +17,24 @@ describe('the terminal report', () => {
     );
   });
 
-  test('starts a table again with the names where it does not fit', () => {
+  test('repeats the names in each part of a table that does not fit', () => {
     const heads = lines(60).filter((line) => line.startsWith('latency, ms'));
     expect(heads.length).toBeGreaterThan(lines(100).filter((line) => line.startsWith('latency, ms')).length);
     expect(heads.join(' ')).toContain('p99.999');
   });
 
-  test('says the same with colour and without', () => {
+  test('prints the same text with and without colour', () => {
     const coloured = lines(100, true);
     expect(coloured.join('')).toContain('\u001b[');
     expect(coloured.map((line) => line.replace(/\p{Cc}\[\d+m/gu, '').trimEnd())).toEqual(lines(100));
   });
 
-  test('does not let a name drive the terminal', () => {
+  test('prints no control characters of a name', () => {
     const networks = summary.networks.map((network) => ({
       ...network,
       name: `${network.name}\u001b[2J\r\n\u202e`,
     }));
-    const text = terminalReport({ ...summary, networks, study: 'a\u0007b' }, { colour: false, width: 100 });
+    const text = render(buildStudyDocument({ ...summary, networks, study: 'a\u0007b' }), 'terminal');
     expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 

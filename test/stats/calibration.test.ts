@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { QuantileName } from '../../src/schema/index.js';
-import { Histogram, latencyFigures, summarize, type SliceData } from '../../src/stats/index.js';
-import { toEstimate, latencyEstimate, ratioEstimate } from '../../src/stats/estimate.js';
+import { Histogram, estimateLatencies, summarize, type SliceData } from '../../src/stats/index.js';
+import { toEstimate, estimateLogLatency, estimateLogRatio } from '../../src/stats/log-estimate.js';
 import { Samples } from '../../src/stats/samples.js';
-import type { Series } from '../../src/stats/series.js';
+import type { Series } from '../../src/stats/log-estimate.js';
 import { histogramOf, normal, seeded, study, slice } from './synthetic.js';
 
 type Draw = (random: () => number) => number;
@@ -36,7 +36,7 @@ describe('a 95 % interval within one run covers the truth in 93 to 97 of 100 run
     const random = seeded(11);
     const covered = shareOf(1000, () => {
       const histogram = histogramOf(Array.from({ length: 2000 }, () => draw(random)));
-      return covers(latencyFigures(histogram, 2000)[key], truthMs);
+      return covers(estimateLatencies(histogram, 2000)[key], truthMs);
     });
     expect(covered).toBeGreaterThanOrEqual(0.93);
     expect(covered).toBeLessThanOrEqual(0.97);
@@ -61,13 +61,13 @@ describe('with stalls, and with slices that settle at different levels', () => {
   const random = seeded(5);
   const everything = new Histogram();
   const logs = (above: Series, below: Series, key: QuantileName) => [
-    toEstimate(latencyEstimate(above, key), 1),
-    toEstimate(ratioEstimate(above, below, key), 1),
+    toEstimate(estimateLogLatency(above, key), 1),
+    toEstimate(estimateLogRatio(above, below, key), 1),
   ];
   const series = (): Series => {
     const restarts = Array.from({ length: count }, () => stallingSlice(random, n));
     for (const restart of restarts) everything.merge(restart);
-    return new Map(restarts.map((restart, at) => [at, [Samples.of(restart, n)]]));
+    return new Map(restarts.map((restart, at) => [at, [Samples.from(restart, n)]]));
   };
   // Only the intervals are kept: a histogram is large.
   const studies = Array.from({ length: repeats }, () => {
@@ -108,11 +108,11 @@ describe('verdicts of whole studies', { timeout: 300_000 }, () => {
       histogramOf(Array.from({ length: 200 }, () => level * Math.exp(0.3 * normal(random))));
     const settled = (medianNs: number) => latencies(medianNs * Math.exp(0.03 * normal(random)));
     return Array.from({ length: count }, (_, restart) => [
-      slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, settled(1e5)),
-      slice({ id: `b${restart}-2`, restart, role: 'control', network: 'host' }, settled(1e5)),
-      slice({ id: `b${restart}-3`, restart, role: 'contender', network: 'ipvlan' }, settled(1e5 * factor)),
+      slice({ id: `r${restart}-1`, restart, role: 'reference', network: 'host' }, settled(1e5)),
+      slice({ id: `r${restart}-2`, restart, role: 'control', network: 'host' }, settled(1e5)),
+      slice({ id: `r${restart}-3`, restart, role: 'contender', network: 'ipvlan' }, settled(1e5 * factor)),
       slice(
-        { id: `b${restart}-4`, restart, role: 'contender', network: 'flannel-vxlan' },
+        { id: `r${restart}-4`, restart, role: 'contender', network: 'flannel-vxlan' },
         settled(1e5 * factor),
       ),
     ]).flat();

@@ -20,9 +20,9 @@ function run(
     return histogramOf(Array.from({ length: 400 }, () => level * Math.exp(0.1 * normal(random))));
   };
   const slices = Array.from({ length: 6 }, (_, restart): SliceData[] => [
-    slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, settled(referenceNs)),
-    slice({ id: `b${restart}-2`, restart, role: 'control', network: 'host' }, settled(referenceNs)),
-    slice({ id: `b${restart}-3`, restart, role: 'contender' }, settled(referenceNs * factor)),
+    slice({ id: `r${restart}-1`, restart, role: 'reference', network: 'host' }, settled(referenceNs)),
+    slice({ id: `r${restart}-2`, restart, role: 'control', network: 'host' }, settled(referenceNs)),
+    slice({ id: `r${restart}-3`, restart, role: 'contender' }, settled(referenceNs * factor)),
   ]).flat();
   return { study: { ...study(), ...changes }, slices };
 }
@@ -97,7 +97,7 @@ describe('what differs is said before any figure', () => {
     const environment = { client: { kernel: '6.19', stealSinceBootS: 4 } };
     const comparison = compareStudies(before, run(random, machine, { environment }));
     expect(comparison.environment).toEqual([{ host: 'client', name: 'kernel', a: '6.18', b: '6.19' }]);
-    expect(comparison.warnings.join()).toContain('The hosts differ (kernel)');
+    expect(comparison.warnings).toContainEqual({ code: 'hosts-differ', names: ['kernel'] });
   });
 
   test('settings, but not the seed', () => {
@@ -118,7 +118,7 @@ describe('what differs is said before any figure', () => {
   test('nothing in common', () => {
     const comparison = compareStudies(before, { ...before, slices: [] });
     expect(comparison).toMatchObject({ cells: [], regression: false });
-    expect(comparison.warnings[0]).toContain('no network, workload and rate in common');
+    expect(comparison.warnings[0]).toEqual({ code: 'nothing-in-common' });
   });
 });
 
@@ -131,7 +131,7 @@ test('the same share of another maximum is the same cell at another load, and sa
   };
   const comparison = compareStudies(shared(1000), shared(1200));
   expect(comparison.cells[0]).toMatchObject({ rateOfMax: 0.5, rateRps: { a: 1000, b: 1200 } });
-  expect(comparison.warnings.join()).toContain('direct ratios are of different loads');
+  expect(comparison.warnings.map(({ code }) => code)).toContain('reference-maximum-differs');
 });
 
 test('CPU per request is compared like a latency', () => {
@@ -217,10 +217,10 @@ describe('a regression lies beyond the margin by more than chance', () => {
   });
 });
 
-test('what was refused is named with its run, and few restarts are said to be few', () => {
+test('refused lines and few restarts are reported for the run they belong to', () => {
   const random = seeded(54);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
-  const refused = [{ file: 'slices.jsonl, line 3', why: 'it is not JSON' }];
+  const refused = [{ code: 'line-not-json' as const, file: 'slices.jsonl, line 3' }];
   const three = {
     ...made,
     directory: 'today',
@@ -229,16 +229,16 @@ test('what was refused is named with its run, and few restarts are said to be fe
   };
   const { a, b, warnings } = compareStudies(made, three);
   expect([a.refused, b.refused, b.directory]).toEqual([[], refused, 'today']);
-  expect(warnings).toEqual([expect.stringContaining('The new run has 3 restarts, which is few')]);
+  expect(warnings).toEqual([{ code: 'few-restarts', restarts: 3, scope: 'new' }]);
 });
 
-test('slices that count in no figure are counted for each run', () => {
+test('slices that count in no estimate are counted for each run', () => {
   const random = seeded(55);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
   const doubted = made.slices.map((one, at): SliceData =>
     one.record.status === 'measured' && at < 4 ? { ...one, record: { ...one.record, valid: false } } : one,
   );
   expect(compareStudies(made, { ...made, slices: doubted }).warnings).toEqual([
-    expect.stringMatching(/^In the new run: 4 of 18 .* not vouched for/),
+    { code: 'slices-invalid', invalid: 4, slices: 18, scope: 'new' },
   ]);
 });

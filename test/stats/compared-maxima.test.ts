@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { terminalComparison } from '../../src/report/index.js';
+import { buildComparisonDocument, render } from '../../src/report/index.js';
 import { comparisonSchema, type StudyRecord } from '../../src/schema/index.js';
 import {
   compareStudies,
-  evidenceOf,
+  toEvidence,
   openSearches,
   type StudyData,
   type SliceData,
@@ -20,7 +20,7 @@ function searched(
   const record = study({ maximum: true, ...changes });
   const slices: SliceData[] = restarts(6, 1000, 1.3);
   for (let at = 0; at < 200; at++) {
-    const evidence = slices.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
+    const evidence = slices.flatMap((one) => toEvidence(one, record.spec.objective) ?? []);
     const [next] = openSearches(record, evidence);
     if (next === undefined) return { study: record, slices };
     const { network, rateRps } = next;
@@ -50,9 +50,9 @@ test('a maximum that fell is a regression, and lower is worse', () => {
   });
   expect(vxlan!.direct.ratio.value).toBeCloseTo(0.75, 1);
   expect(comparison.regression).toBe(true);
-  const text = terminalComparison(comparison, { colour: false, width: 100 });
+  const text = render(buildComparisonDocument(comparison), 'terminal');
   expect(text.replace(/\s+/g, ' ')).toMatch(
-    /Regression: flannel-vxlan, 350B: the maximum is 0\.7\d* \(0\.\d+–0\.\d+\) times the base's, beyond 5 %/,
+    /Regression: flannel-vxlan, 350B: the maximum is 0\.7\d* \(0\.\d+–0\.\d+\) times the base's \(margin 5 %\)/,
   );
   expect(text).toMatch(/flannel-vxlan 350B .*▼ regression/);
 });
@@ -78,5 +78,5 @@ test('maxima under different objectives are not compared', () => {
   const spec = { ...other.study.spec, objective };
   const comparison = compareStudies(before, { ...other, study: { ...other.study, spec } });
   expect(comparison.maxima).toEqual([]);
-  expect(comparison.warnings.join()).toContain('set differently (objective)');
+  expect(comparison.warnings).toContainEqual({ code: 'settings-differ', names: ['objective'] });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { evidenceOf, openSearches, summarize, type SliceData } from '../../src/stats/index.js';
+import { toEvidence, openSearches, summarize, type SliceData } from '../../src/stats/index.js';
+import type { Finding } from '../../src/schema/index.js';
 import type { StudyRecord } from '../../src/schema/index.js';
 import { restarts, failedSlice, logNormal, normal, seeded, study, slice } from './synthetic.js';
 
@@ -9,7 +10,7 @@ function slices(rates: readonly number[], capacityRps: number, network = 'flanne
   return rates.flatMap((rateRps, at) =>
     [0, 1, 2].map((restart) => {
       const made = slice(
-        { id: `b${restart}-${at}`, restart, network, rateRps },
+        { id: `r${restart}-${at}`, restart, network, rateRps },
         logNormal(restart, 400, 1e5),
       );
       if (made.record.status !== 'measured') throw new Error('not a measured slice');
@@ -69,7 +70,7 @@ function searched(
 function searchToItsEnd(record: StudyRecord, data: SliceData[], capacityRps: number): SliceData[] {
   const random = seeded(63);
   for (;;) {
-    const evidence = data.flatMap((one) => evidenceOf(one, record.spec.objective) ?? []);
+    const evidence = data.flatMap((one) => toEvidence(one, record.spec.objective) ?? []);
     const next = openSearches(record, evidence).find(({ network }) => network === 'flannel-vxlan');
     if (next === undefined) return data;
     const carried = capacityRps * Math.exp(0.01 * normal(random));
@@ -106,7 +107,11 @@ test('a network that cannot hold the objective at any rate says so', () => {
   const { maxRps } = vxlanOf(record, searchToItsEnd(record, restarts(1, 1000, 1), 40_000)) ?? {};
   expect(maxRps).toMatchObject({
     value: null,
-    why: expect.stringMatching(/^p50<0.001ms: no rate held, down to \d+ requests\/s$/) as string,
+    finding: {
+      code: 'no-rate-sustained',
+      objective: 'p50<0.001ms',
+      lowestRps: expect.any(Number) as number,
+    },
   });
 });
 
@@ -114,7 +119,7 @@ test('a quantile that no slice could carry is said before any is searched', () =
   const record = study({ maximum: true, objective: { latency: 'p99.999', limitMs: 1 }, durationMs: 2_000 });
   expect(vxlanOf(record, restarts(1, 1000, 1))?.maxRps).toEqual({
     value: null,
-    why: 'p99.999<1ms needs longer slices: --duration 8s or more',
+    finding: { code: 'slices-too-short', objective: 'p99.999<1ms', neededS: 8 },
   });
 });
 
@@ -122,27 +127,37 @@ test('a search that has not ended makes the study incomplete, and says how to go
   const record = study({ maximum: true });
   const { complete, warnings, networks } = summarize(record, restarts(5, 1000, 1));
   expect(complete).toBe(false);
-  expect(warnings.join()).toMatch(/search for the maximum has not ended for 2 .*--resume/);
+  expect(warnings).toContainEqual({ code: 'searches-incomplete', searches: 2 });
   expect(networks.map(({ maxRps }) => maxRps?.value)).toEqual([null, null]);
 });
+
+const MISSED: Finding = { code: 'sends-missed', missed: 100, intended: 1000, limitShare: 0.001 };
+const STALLED: Finding = {
+  code: 'generator-stalled',
+  count: 1,
+  maxMs: 9,
+  runDelayMs: 0,
+  share: 0.5,
+  limitShare: 0.05,
+};
 
 test('a slice with requests that were never sent is evidence that its rate is too high, and an invalid one is none', () => {
   const overloaded = searched(90_000, 40_000);
   const { record } = overloaded;
   if (record.status !== 'measured') throw new Error('not a measured slice');
-  const doubtful = (reasons: string[], missedSends: number): SliceData => {
-    const selfCheck = { ...record.load.selfCheck, valid: false, reasons, missedSends };
+  const doubtful = (...findings: Finding[]): SliceData => {
+    const selfCheck = { ...record.load.selfCheck, valid: false, findings };
     return { ...overloaded, record: { ...record, valid: false, load: { ...record.load, selfCheck } } };
   };
-  expect(evidenceOf(doubtful(['never sent'], 100), undefined)?.valid).toBe(true);
-  expect(evidenceOf(doubtful(['never sent', 'stood still'], 100), undefined)?.valid).toBe(false);
-  expect(evidenceOf(doubtful(['stood still'], 0), undefined)?.valid).toBe(false);
+  expect(toEvidence(doubtful(MISSED), undefined)?.valid).toBe(true);
+  expect(toEvidence(doubtful(MISSED, STALLED), undefined)?.valid).toBe(false);
+  expect(toEvidence(doubtful(STALLED), undefined)?.valid).toBe(false);
 });
 
 test('a search slice that failed is none, and is counted', () => {
   const failed = failedSlice({ role: 'search' }, 'no path');
-  expect(evidenceOf(failed, undefined)).toMatchObject({ valid: false, failed: true });
-  expect(evidenceOf(failedSlice({}, 'no path'), undefined)).toBeNull();
+  expect(toEvidence(failed, undefined)).toMatchObject({ valid: false, failed: true });
+  expect(toEvidence(failedSlice({}, 'no path'), undefined)).toBeNull();
 });
 
 test('one restart gives a searched maximum an interval, and no figure of a cell', () => {
@@ -150,7 +165,7 @@ test('one restart gives a searched maximum an interval, and no figure of a cell'
   const data = searchToItsEnd(record, restarts(1, 1000, 1.2), 40_000);
   const { warnings } = summarize(record, data);
   const vxlan = vxlanOf(record, data);
-  expect(warnings.join()).toContain('One restart');
+  expect(warnings).toContainEqual({ code: 'single-restart' });
   expect(vxlan?.cells[0]?.latencyMs.p50).toMatchObject({ low: null, high: null });
   expect(vxlan?.cells[0]?.verdicts.p50?.verdict).toBe('undecided');
   expect((vxlan?.maxRps as { high: number }).high).toBeGreaterThan(40_000);

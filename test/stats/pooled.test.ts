@@ -1,50 +1,50 @@
 import { describe, expect, test } from 'vitest';
-import { pooledFigure } from '../../src/stats/pooled.js';
+import { estimatePooled } from '../../src/stats/pooled.js';
 import { Samples } from '../../src/stats/samples.js';
 import { histogramOf, logNormal } from './synthetic.js';
 
 const N = 2000;
 const series = (restarts: number, restart: (at: number) => Samples) =>
   new Map(Array.from({ length: restarts }, (_, at) => [at, [restart(at)]]));
-const alike = (at: number) => Samples.of(logNormal(at, N, 1e5), N);
+const alike = (at: number) => Samples.from(logNormal(at, N, 1e5), N);
 /** `late` requests of 50 ms in one restart. */
 const withOneRough = (late: number) => (at: number) => {
   if (at > 0) return alike(at);
   const histogram = logNormal(at, N - late, 1e5);
   histogram.merge(histogramOf(Array.from({ length: late }, () => 5e7)));
-  return Samples.of(histogram, N);
+  return Samples.from(histogram, N);
 };
 
 describe('a quantile that only all restarts together carry', () => {
   test('is that of all their samples', () => {
     const pool = Samples.pool([...series(10, alike).values()].flat());
-    expect(pooledFigure(series(10, alike), 'p99.9').value).toBe(pool.atRank(19_980)!.highNs * 1e-6);
+    expect(estimatePooled(series(10, alike), 'p99.9').value).toBe(pool.atRank(19_980)!.highNs * 1e-6);
   });
 
   test('has both ends where ten restarts agree', () => {
-    const { value, low, high } = pooledFigure(series(10, alike), 'p99.9') as Record<string, number>;
+    const { value, low, high } = estimatePooled(series(10, alike), 'p99.9') as Record<string, number>;
     expect(low).toBeLessThan(value!);
     expect(high).toBeGreaterThan(value!);
   });
 
   test('has no upper end where three restarts have six samples beyond it', () => {
-    expect(pooledFigure(series(3, alike), 'p99.9')).toMatchObject({
+    expect(estimatePooled(series(3, alike), 'p99.9')).toMatchObject({
       low: expect.any(Number) as number,
       high: null,
     });
   });
 
   test('has no upper end where a single restart makes the tail', () => {
-    expect(pooledFigure(series(10, withOneRough(30)), 'p99.9')).toMatchObject({ high: null });
+    expect(estimatePooled(series(10, withOneRough(30)), 'p99.9')).toMatchObject({ high: null });
   });
 
   test('has a lower end below what a single restart makes', () => {
-    const { value, low } = pooledFigure(series(10, withOneRough(30)), 'p99.9') as Record<string, number>;
+    const { value, low } = estimatePooled(series(10, withOneRough(30)), 'p99.9') as Record<string, number>;
     expect(value).toBeGreaterThan(49);
     expect(low).toBeLessThan(1);
   });
 
   test('has no interval from one restart', () => {
-    expect(pooledFigure(series(1, alike), 'p99.5')).toMatchObject({ low: null, high: null });
+    expect(estimatePooled(series(1, alike), 'p99.5')).toMatchObject({ low: null, high: null });
   });
 });

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { nextRate, type RateSearch, type RateAttempt } from '../../src/stats/index.js';
 import { normal, seeded } from './synthetic.js';
 
+const none = (lowestRps: number) => ({ code: 'no-rate-sustained', objective: null, lowestRps });
+
 type Server = (offeredRps: number) => Partial<RateAttempt>;
 
 /** Runs a search against a server to its end. */
@@ -82,7 +84,7 @@ test('where no rate holds the search ends soon, and says down to which it looked
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
   });
-  expect(step).toEqual({ kind: 'none', why: 'no rate held, down to 2500 requests/s' });
+  expect(step).toEqual({ kind: 'none', finding: none(2500) });
   expect(slices).toBeLessThanOrEqual(6);
 });
 
@@ -90,9 +92,9 @@ test('no rate below the least one is tried', () => {
   const { step } = search(() => ({ latencyMs: 9 }), {
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
-    leastRps: 20_000,
+    minRps: 20_000,
   });
-  expect(step).toEqual({ kind: 'none', why: 'no rate held, down to 20000 requests/s' });
+  expect(step).toEqual({ kind: 'none', finding: none(20_000) });
 });
 
 test('a rate that holds far below the closed-loop maximum is found though the first slices fail', () => {
@@ -115,12 +117,12 @@ test('where the generator is the limit there is no upper end', () => {
   expect(slices).toBeLessThanOrEqual(16);
 });
 
-test('a generator that vouches for nothing ends the search, and says so', () => {
+test('a generator whose self-check always fails ends the search with a finding', () => {
   const { step } = search(() => ({ valid: false }), { closedLoopRps: 50_000 });
-  expect(step).toEqual({ kind: 'none', why: 'the load generator vouches for none of 16 slices' });
+  expect(step).toEqual({ kind: 'none', finding: { code: 'search-slices-invalid', slices: 16 } });
 });
 
-test('a generator that vouches for no low rate does not keep the search there', () => {
+test('a self-check that fails at low rates does not keep the search there', () => {
   const server: Server = (rate) => ({ valid: rate > 20_000, latencyMs: rate > 40_000 ? 9 : 0.5 });
   const { step } = search(server, { closedLoopRps: 100_000, latencyLimitMs: 1 });
   expect(step.kind === 'found' && Math.abs(step.max.value / 40_000 - 1)).toBeLessThan(0.15);

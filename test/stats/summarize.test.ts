@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LATENCY_KEYS, QUANTILE_NAMES, summarySchema, type Estimate } from '../../src/schema/index.js';
-import { latencyFigures, summarize, type SliceData } from '../../src/stats/index.js';
+import { estimateLatencies, summarize, type SliceData } from '../../src/stats/index.js';
 import { restarts, failedSlice, histogramOf, logNormal, study, slice } from './synthetic.js';
 
 const cellOf = (slices: readonly SliceData[], network = 'flannel-vxlan') =>
@@ -37,9 +37,12 @@ test('quantiles do not fall as they go deeper, and lie in their intervals, whate
   fc.assert(
     fc.property(fc.array(latencies, { minLength: 1, maxLength: 4 }), (all) => {
       const slices = all.map((values, restart) =>
-        slice({ id: `b${restart}-1`, restart }, histogramOf(values)),
+        slice({ id: `r${restart}-1`, restart }, histogramOf(values)),
       );
-      for (const figures of [cellOf(slices).latencyMs, latencyFigures(histogramOf(all[0]!), all[0]!.length)])
+      for (const figures of [
+        cellOf(slices).latencyMs,
+        estimateLatencies(histogramOf(all[0]!), all[0]!.length),
+      ])
         expectSound(QUANTILE_NAMES.map((key) => figures[key]));
     }),
     { numRuns: 50 },
@@ -58,9 +61,9 @@ function expectSound(figures: readonly Estimate[]): void {
 
 describe('quantiles that samples cannot carry', () => {
   test('are null with how many samples they need', () => {
-    expect(latencyFigures(logNormal(1, 240_000, 1e5), 240_000)['p99.999']).toEqual({
+    expect(estimateLatencies(logNormal(1, 240_000, 1e5), 240_000)['p99.999']).toEqual({
       value: null,
-      why: 'needs 368887 samples, has 240000',
+      finding: { code: 'too-few-samples', needed: 368_887, has: 240_000 },
     });
   });
 
@@ -68,23 +71,26 @@ describe('quantiles that samples cannot carry', () => {
     const cell = cellOf(restarts(3, 2000, 1));
     expect(cell.latencyMs['p99.9'].value).toBeGreaterThan(cell.latencyMs['p99.5'].value!);
     expect(cell.ratioToReference['p99.9']!.value).not.toBeNull();
-    expect(cell.latencyMs['p99.99']).toEqual({ value: null, why: 'needs 36887 samples, has 6000' });
+    expect(cell.latencyMs['p99.99']).toEqual({
+      value: null,
+      finding: { code: 'too-few-samples', needed: 36_887, has: 6000 },
+    });
     expect(cell.verdicts['p99.99']).toBeUndefined();
   });
 
   test('are null where they, or their upper end, lie among requests without an answer', () => {
-    const figures = latencyFigures(logNormal(1, 9990, 1e5), 10_000);
+    const figures = estimateLatencies(logNormal(1, 9990, 1e5), 10_000);
     expect(figures.p99.value).not.toBeNull();
     expect(figures['p99.9']).toEqual({
       value: null,
-      why: 'lies among 10 of 10000 requests that got no answer',
+      finding: { code: 'unanswered', unanswered: 10, intended: 10_000 },
     });
     expect(figures.max.value).toBeNull();
   });
 
   test('are null in a cell with the number of slices that are to blame', () => {
     const slices = [0, 1, 2].map((restart) =>
-      slice({ id: `b${restart}-1`, restart }, logNormal(restart, 900, 1e5), {
+      slice({ id: `r${restart}-1`, restart }, logNormal(restart, 900, 1e5), {
         intended: restart === 1 ? 1000 : 900,
       }),
     );
@@ -92,7 +98,13 @@ describe('quantiles that samples cannot carry', () => {
     expect(latencyMs.p50.value).not.toBeNull();
     expect(latencyMs.p99).toEqual({
       value: null,
-      why: 'in 1 of 3 slices: lies among 100 of 1000 requests that got no answer',
+      finding: {
+        code: 'unanswered-in-slices',
+        unanswered: 100,
+        intended: 1000,
+        slices: 1,
+        ofSlices: 3,
+      },
     });
   });
 });
@@ -105,7 +117,7 @@ describe('one restart', () => {
     expect(latencyMs.p99).toMatchObject({ low: null, high: null });
     expect(ratioToReference.p99).toMatchObject({ low: null, high: null });
     expect(verdicts.p99).toEqual({ verdict: 'undecided', restartsNeeded: null });
-    expect(summary.warnings.join()).toContain('One restart');
+    expect(summary.warnings).toContainEqual({ code: 'single-restart' });
   });
 
   test('cannot tell whether to trust the study', () => {
@@ -130,18 +142,21 @@ describe('the control', () => {
   test('does not trust a study whose two runs of the reference differ', () => {
     const slices = Array.from({ length: 5 }, (_, restart) => [
       slice(
-        { id: `b${restart}-1`, restart, role: 'reference', network: 'host' },
+        { id: `r${restart}-1`, restart, role: 'reference', network: 'host' },
         logNormal(restart, 2000, 1e5),
       ),
       slice(
-        { id: `b${restart}-2`, restart, role: 'control', network: 'host' },
+        { id: `r${restart}-2`, restart, role: 'control', network: 'host' },
         logNormal(restart + 9, 2000, 1.38e5),
       ),
     ]).flat();
     const { control, warnings } = summarize(study({ networks: ['host'] }), slices);
     expect(control.trusted).toBe(false);
     expect(control.aa.p50!.value).toBeCloseTo(1.38, 1);
-    expect(warnings[0]).toMatch(/Two runs of the reference differ \(p50 1\.\d\d times/);
+    expect(warnings[0]).toMatchObject({
+      code: 'control-failed',
+      ratios: expect.arrayContaining([expect.objectContaining({ key: 'p50' })]) as object,
+    });
   });
 
   test('is null where the network host was not measured, and nothing stands in for it', () => {
@@ -149,9 +164,12 @@ describe('the control', () => {
     const summary = summarize(study({ networks: ['flannel-vxlan', 'ipvlan'] }), slices);
     expect(summary.control).toEqual({ aa: {}, trusted: null });
     expect(summary.networks[0]!.cells[0]!.ratioToReference).toEqual({});
-    expect(summary.warnings.join()).toContain('host is not in this study');
+    expect(summary.warnings).toContainEqual({ code: 'no-reference' });
   });
 });
+
+const LATE = { code: 'generator-late', p99Us: 2000, limitUs: 1000 } as const;
+const NO_IPVLAN = { code: 'link-type-missing', type: 'ipvlan', detail: 'EOPNOTSUPP' } as const;
 
 describe('slices that do not count', () => {
   test('are counted, named, and averaged into nothing', () => {
@@ -161,43 +179,49 @@ describe('slices that do not count', () => {
     const { selfCheck } = doubtful.record.load;
     const load = {
       ...doubtful.record.load,
-      selfCheck: { ...selfCheck, valid: false, reasons: ['it was late'] },
+      selfCheck: { ...selfCheck, valid: false, findings: [LATE] },
     };
     const invalid: SliceData = { ...doubtful, record: { ...doubtful.record, load } };
     const cell = cellOf([...good, invalid, failedSlice({ id: 'r8-3', restart: 8 }, 'no path')]);
     expect(cell).toMatchObject({ slices: 3, invalidSlices: 1, failedSlices: 1 });
     expect(cell.latencyMs).toEqual(cellOf(good).latencyMs);
-    expect(cell.selfCheck.reasons).toEqual(['it was late (1 of 5 slices)', 'no path (1 of 5 slices)']);
+    const failure = { code: 'slice-failed', error: 'path-check-failed', message: 'no path' };
+    expect(cell.selfCheck.findings).toEqual([
+      { count: 1, low: LATE, high: LATE },
+      { count: 1, low: failure, high: failure },
+    ]);
   });
 
   test('leave a cell without figures when there are no others', () => {
     const cell = cellOf([slice({}, logNormal(1, 500, 1e5), { valid: false })]);
     expect(cell).toMatchObject({ slices: 0, invalidSlices: 1, cpuUsPerRequest: null, curve: [] });
     for (const key of LATENCY_KEYS)
-      expect(cell.latencyMs[key]).toEqual({ value: null, why: 'no valid slice' });
+      expect(cell.latencyMs[key]).toEqual({ value: null, finding: { code: 'no-valid-slice' } });
     expect(cell.selfCheck.valid).toBe(false);
   });
 
   test('make the network failed when all of them failed, with the commonest reason', () => {
     const reasons = ['no path', 'no path', 'it broke'];
-    const slices = reasons.map((reason, restart) => failedSlice({ id: `b${restart}-3`, restart }, reason));
+    const slices = reasons.map((reason, restart) => failedSlice({ id: `r${restart}-3`, restart }, reason));
     const { networks } = summarize(study(), slices);
-    expect(networks[1]).toMatchObject({ status: 'failed', reason: 'no path', setup: null });
+    expect(networks[1]).toMatchObject({
+      status: 'failed',
+      finding: { code: 'slice-failed', message: 'no path' },
+      setup: null,
+    });
   });
 });
 
 test('a network that the testbed cannot run is listed with its reason', () => {
   const base = study({ networks: ['host', 'flannel-vxlan', 'ipvlan'] });
   const networks = base.networks.map((network) =>
-    network.name === 'ipvlan'
-      ? { ...network, support: 'no' as const, reason: 'no ipvlan in this kernel' }
-      : network,
+    network.name === 'ipvlan' ? { ...network, support: 'no' as const, finding: NO_IPVLAN } : network,
   );
   const summary = summarize({ ...base, networks }, restarts(5, 300, 1));
   expect(summary.networks[2]).toMatchObject({
     name: 'ipvlan',
     status: 'unsupported',
-    reason: 'no ipvlan in this kernel',
+    finding: NO_IPVLAN,
     cells: [],
   });
   expect(summary).toMatchObject({ plannedSlices: 15, complete: true });
@@ -205,7 +229,7 @@ test('a network that the testbed cannot run is listed with its reason', () => {
 
 test('CPU per request is weighted by requests, and setup costs are medians', () => {
   const costing = (user: number, n: number, restart: number): SliceData => {
-    const made = slice({ id: `b${restart}`, restart }, logNormal(restart, n, 1e5), {
+    const made = slice({ id: `r${restart}`, restart }, logNormal(restart, n, 1e5), {
       setup: { steps: 10 + restart, setUpMs: [40, 90, 50][restart]!, tearDownMs: 20 },
     });
     if (made.record.status !== 'measured') throw new Error('not a measured slice');
@@ -219,7 +243,7 @@ test('CPU per request is weighted by requests, and setup costs are medians', () 
 
 test('warm-up counts as no measuring, and a pause before a resume as no time of the study', () => {
   const at = (startedAt: string, restart: number): SliceData =>
-    slice({ id: `b${restart}`, restart }, logNormal(restart, 100, 1e5), {
+    slice({ id: `r${restart}`, restart }, logNormal(restart, 100, 1e5), {
       startedAt,
       wallMs: 2000,
       measuredMs: 1000,

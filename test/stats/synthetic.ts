@@ -43,7 +43,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     ...changes,
   };
   return {
-    schema: 1,
+    schema: 2,
     version: '0.1.0',
     startedAt: '2026-01-01T00:00:00.000Z',
     spec,
@@ -51,11 +51,10 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
       name,
       what: `${name} of a test`,
       support: 'yes',
-      reason: null,
-      remedy: null,
+      finding: null,
     })),
     referenceMaxRps: { '350B': 50_000 },
-    limitations: ['what a NIC would do'],
+    limitations: [{ code: 'limitation', limitation: 'veth-wire' }],
     environment: { client: { kernel: '6.18' } },
   };
 };
@@ -89,7 +88,7 @@ export function slice(
   const requests = histogram.count;
   const { intended = requests, ...rest } = changes;
   const record: MeasuredSlice = {
-    schema: 1,
+    schema: 2,
     startedAt: '2026-01-01T00:00:10.000Z',
     wallMs: 1500,
     measuredMs: 1000,
@@ -115,7 +114,7 @@ export function slice(
       cpuSeconds: { user: 0.1, system: 0.4 },
       selfCheck: {
         valid: true,
-        reasons: [],
+        findings: [],
         offeredRps: 1000,
         achievedRps: requests,
         sendLatenessUs: { p50: 1, p99: 5, max: 9 },
@@ -133,11 +132,12 @@ export function slice(
 }
 
 /** A slice that did not come to be measured. */
-export function failedSlice(plan: Partial<PlannedSlice>, reason: string): SliceData {
+export function failedSlice(plan: Partial<PlannedSlice>, message: string): SliceData {
   const record = {
-    ...{ schema: 1 as const, startedAt: '2026-01-01T00:00:10.000Z', wallMs: 500, measuredMs: 0, setup: null },
+    ...{ schema: 2 as const, startedAt: '2026-01-01T00:00:10.000Z', wallMs: 500, measuredMs: 0, setup: null },
     ...{ ...planned, ...plan },
-    ...{ status: 'failed' as const, code: 'path-check-failed', reason },
+    status: 'failed' as const,
+    finding: { code: 'slice-failed' as const, error: 'path-check-failed', message },
   };
   return { record, response: null, service: null };
 }
@@ -151,10 +151,10 @@ export const logNormal = (seed: number, n: number, medianNs: number): Histogram 
 /** Both runs of the reference and one of the contender, in each restart. */
 export const restarts = (count: number, n: number, factor: number): SliceData[] =>
   Array.from({ length: count }, (_, restart) => [
-    slice({ id: `b${restart}-1`, restart, role: 'reference', network: 'host' }, logNormal(restart, n, 1e5)),
+    slice({ id: `r${restart}-1`, restart, role: 'reference', network: 'host' }, logNormal(restart, n, 1e5)),
     slice(
-      { id: `b${restart}-2`, restart, role: 'control', network: 'host' },
+      { id: `r${restart}-2`, restart, role: 'control', network: 'host' },
       logNormal(restart + 100, n, 1e5),
     ),
-    slice({ id: `b${restart}-3`, restart, role: 'contender' }, logNormal(restart + 200, n, 1e5 * factor)),
+    slice({ id: `r${restart}-3`, restart, role: 'contender' }, logNormal(restart + 200, n, 1e5 * factor)),
   ]).flat();

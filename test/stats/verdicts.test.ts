@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { meanLogEstimate } from '../../src/stats/estimate.js';
-import { verdicts } from '../../src/stats/verdicts.js';
+import { averageLogs } from '../../src/stats/log-estimate.js';
+import { decideVerdicts } from '../../src/stats/verdicts.js';
 
 const MARGIN = 0.05;
 /** Ratios of one restart each. */
-const of = (...ratios: number[]) => meanLogEstimate(ratios.map(Math.log), ratios.length);
-const verdictOf = (...ratios: number[]) => verdicts([of(...ratios)], MARGIN)[0]!;
+const of = (...ratios: number[]) => averageLogs(ratios.map(Math.log), ratios.length);
+const verdictOf = (...ratios: number[]) => decideVerdicts([of(...ratios)], MARGIN)[0]!;
 
 test.each([
   ['worse', [1.3, 1.32, 1.28, 1.31, 1.29]],
@@ -30,20 +30,20 @@ describe('many comparisons', () => {
   const nothing = Array.from({ length: 30 }, () => of(0.9, 1.2, 0.85, 1.1));
 
   test('a slight difference alone is called worse', () => {
-    expect(verdicts([slight], MARGIN)[0]!.verdict).toBe('worse');
+    expect(decideVerdicts([slight], MARGIN)[0]!.verdict).toBe('worse');
   });
 
   test('among thirty that do not differ it is undecided: chance has had thirty tries', () => {
-    expect(verdicts([slight, ...nothing], MARGIN)[0]!.verdict).toBe('undecided');
+    expect(decideVerdicts([slight, ...nothing], MARGIN)[0]!.verdict).toBe('undecided');
   });
 
   test('among thirty alike it is called worse, with all of them', () => {
     const alike = Array.from({ length: 30 }, () => slight);
-    expect(verdicts(alike, MARGIN).every(({ verdict }) => verdict === 'worse')).toBe(true);
+    expect(decideVerdicts(alike, MARGIN).every(({ verdict }) => verdict === 'worse')).toBe(true);
   });
 
   test('none is fine', () => {
-    expect(verdicts([], MARGIN)).toEqual([]);
+    expect(decideVerdicts([], MARGIN)).toEqual([]);
   });
 });
 
@@ -53,11 +53,11 @@ test('the other way round, better is worse', () => {
   const other = { better: 'worse', worse: 'better', equivalent: 'equivalent', undecided: 'undecided' };
   fc.assert(
     fc.property(fc.array(comparison, { minLength: 1, maxLength: 8 }), (all) => {
-      const forward = verdicts(
+      const forward = decideVerdicts(
         all.map((ratios) => of(...ratios)),
         MARGIN,
       );
-      const backward = verdicts(
+      const backward = decideVerdicts(
         all.map((ratios) => of(...ratios.map((r) => 1 / r))),
         MARGIN,
       );
@@ -68,5 +68,5 @@ test('the other way round, better is worse', () => {
 });
 
 test('histograms cannot tell 0.1 % apart, so equal restarts do not make such a difference sure', () => {
-  expect(verdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
+  expect(decideVerdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
 });

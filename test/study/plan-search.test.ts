@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { StudyRecord } from '../../src/schema/index.js';
-import type { Evidence } from '../../src/stats/index.js';
+import type { RateEvidence } from '../../src/stats/index.js';
 import { planRound } from '../../src/study/plan-search.js';
 import { preset, resolveSpec } from '../../src/study/index.js';
 
 const CAPACITY: Readonly<Record<string, number>> = { host: 100_000, macvlan: 70_000 };
 
 const study = (asked: Readonly<Record<string, unknown>>): StudyRecord => ({
-  schema: 1,
+  schema: 2,
   version: '0.1.0',
   startedAt: '2026-01-01T00:00:00.000Z',
   spec: resolveSpec({ ...preset('quick'), ...asked }, 'test', {}, () => 7),
@@ -17,7 +17,7 @@ const study = (asked: Readonly<Record<string, unknown>>): StudyRecord => ({
   environment: {},
 });
 
-const slice = (network: string, offeredRps: number, workload = '350B'): Evidence => ({
+const slice = (network: string, offeredRps: number, workload = '350B'): RateEvidence => ({
   network,
   workload,
   offeredRps,
@@ -27,14 +27,14 @@ const slice = (network: string, offeredRps: number, workload = '350B'): Evidence
   failed: false,
   searched: true,
 });
-const ofRestarts = (network: string, workload?: string): Evidence => ({
+const ofRestarts = (network: string, workload?: string): RateEvidence => ({
   ...slice(network, 1_000, workload),
   searched: false,
 });
 const known = ['host', 'macvlan'].map((network) => ofRestarts(network));
 
 /** All ids of a search to its end, round by round. */
-function searchAll(record: StudyRecord, evidence: Evidence[], stopAfter = Infinity): string[][] {
+function searchAll(record: StudyRecord, evidence: RateEvidence[], stopAfter = Infinity): string[][] {
   const rounds: string[][] = [];
   for (let slices = 0; ;) {
     const round = planRound(record, evidence);

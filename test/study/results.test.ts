@@ -6,7 +6,7 @@ import type { StudyRecord, SliceRecord } from '../../src/schema/index.js';
 import { directoryName, preset, resolveSpec, ResultsDirectory } from '../../src/study/index.js';
 
 const study: StudyRecord = {
-  schema: 1,
+  schema: 2,
   version: '0.1.0',
   startedAt: '2026-01-01T00:00:00.000Z',
   spec: resolveSpec(preset('quick'), 'test', {}, () => 1),
@@ -17,7 +17,7 @@ const study: StudyRecord = {
 };
 
 const failed = (id: string): SliceRecord => ({
-  schema: 1,
+  schema: 2,
   startedAt: '2026-01-01T00:00:00.000Z',
   id,
   restart: 1,
@@ -32,8 +32,7 @@ const failed = (id: string): SliceRecord => ({
   measuredMs: 0,
   setup: null,
   status: 'failed',
-  code: 'path-check-failed',
-  reason: 'no path',
+  finding: { code: 'slice-failed', error: 'path-check-failed', message: 'no path' },
 });
 
 describe('a results directory', () => {
@@ -78,19 +77,20 @@ describe('a results directory', () => {
     await appendFile(path, '{"schema":9}\nno JSON\n');
     await appendFile(path, `${JSON.stringify({ ...failed('r1-02'), restart: 'first' })}\n`);
     await directory.append(failed('r1-01'), null);
-    await appendFile(path, '{"schema":1');
+    await appendFile(path, '{"schema":2');
     const { records, refused, torn } = await directory.readRecords();
     expect(records.map(({ id }) => id)).toEqual(['r1-01']);
     expect(refused).toEqual([
-      { file: 'slices.jsonl, line 2', why: 'it is of version 9, and this Barewire reads version 1' },
-      { file: 'slices.jsonl, line 3', why: 'it is not JSON' },
+      { code: 'line-version', file: 'slices.jsonl, line 2', version: '9', supported: 2 },
+      { code: 'line-not-json', file: 'slices.jsonl, line 3' },
       {
+        code: 'line-invalid',
         file: 'slices.jsonl, line 4',
-        why: expect.stringMatching(/^it is damaged, or of another version: restart: .*number/) as string,
+        problem: expect.stringMatching(/^restart: .*number/) as string,
       },
-      { file: 'slices.jsonl, line 5', why: 'r1-01 is there already' },
+      { code: 'line-duplicate', file: 'slices.jsonl, line 5', id: 'r1-01' },
     ]);
-    expect(torn).toEqual({ file: 'slices.jsonl, line 6', why: 'it was cut off' });
+    expect(torn).toEqual({ code: 'line-incomplete', file: 'slices.jsonl, line 6' });
   });
 
   it('says which file is missing', async () => {

@@ -66,6 +66,7 @@ describe('a study', () => {
     expect((await readdir(out)).sort()).toEqual(
       [
         'histograms',
+        'junit.xml',
         'report.html',
         'report.md',
         'study.json',
@@ -93,7 +94,8 @@ describe('a study', () => {
     expect(of('host')?.status).toBe('measured');
     expect(of('flannel-vxlan')?.status).toBe('measured');
     const ipvlan = of('ipvlan');
-    if (ipvlan?.status === 'unsupported') expect(ipvlan.reason).toMatch(/ipvlan/);
+    if (ipvlan?.status === 'unsupported')
+      expect(ipvlan.finding).toMatchObject({ code: 'link-type-missing', type: 'ipvlan' });
     else expect(ipvlan?.status).toBe('measured');
   });
 
@@ -134,7 +136,7 @@ describe('an interrupted study', () => {
     const whole = readFileSync(join(out, 'slices.jsonl'), 'utf8').split('\n').slice(0, -1);
     const measured = whole.filter((line) => !('attempt' in (JSON.parse(line) as object))).length;
     const resumed = await barewire(['study', spec, '--out', out, '--resume']);
-    expect(resumed.stderr).toContain(`${measured} of them measured already`);
+    expect(resumed.stderr).toContain(`${measured} of them already measured`);
     expect(resumed.status).toBe(await expectedStatus(out));
     const ids = lines(out).map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -169,7 +171,7 @@ describe('an interrupted study', () => {
     run.signalGroup('SIGKILL');
     await run.ended;
     const next = await barewire(['study', spec, '--out', out, '--resume']);
-    expect(next.stderr).toMatch(/without clean-up: undid \d+ steps/);
+    expect(next.stderr).toMatch(/without cleanup: undid \d+ steps/);
     expect(next.status).toBe(await expectedStatus(out));
   });
 
@@ -226,7 +228,9 @@ describe('a study in which something dies', () => {
     const { status } = await run.ended;
     const failed = lines(out).filter((slice) => slice.status === 'failed');
     expect(failed).toHaveLength(1);
-    expect(failed[0]).toMatchObject({ reason: expect.stringMatching(/nginx|generator/i) as string });
+    expect(failed[0]).toMatchObject({
+      finding: { code: 'slice-failed', message: expect.stringMatching(/nginx|generator/i) as string },
+    });
     expect(lines(out).length).toBeGreaterThan(3);
     expect(status).toBe(1);
   });

@@ -20,13 +20,16 @@ describe('a study over IPv6', () => {
     await study('--rates', '500', '--out', folder);
     const { ip, networks } = JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as Summary;
     expect(ip).toBe(6);
-    const told = networks.map(({ name, status, reason }) => [name, status === 'unsupported' ? reason : null]);
+    const told = networks.map(({ name, status, finding }) => [
+      name,
+      status === 'unsupported' ? finding?.code : null,
+    ]);
     expect(Object.fromEntries(told)).toEqual({
       host: null,
       'flannel-host-gw': null,
       'flannel-vxlan': null,
       macvlan: null,
-      'flannel-ipip': "flannel's ipip backend makes IPv4 tunnels alone",
+      'flannel-ipip': 'ipv6-unsupported',
     });
     const failures = networks.flatMap(({ cells }) => cells).map(({ failedSlices }) => failedSlices);
     expect(failures).toEqual([0, 0, 0, 0]);

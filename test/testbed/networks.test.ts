@@ -45,7 +45,7 @@ describe.each(networkNames())('%s', (name) => {
     async (ip, context) => {
       const bed = ip === 4 ? testbed : testbed6;
       const [status] = await probeNetworks(bed, [name]);
-      context.skip(status?.support === 'no', `not supported: ${status?.reason ?? ''}`);
+      context.skip(status?.support === 'no', `not supported: ${JSON.stringify(status?.finding)}`);
       const before = dumpHosts(bed);
       await carriesBothWays(name, bed);
       expect(dumpHosts(bed)).toBe(before);

@@ -33,8 +33,7 @@ describe('probing the catalog', () => {
     const [status] = await probeNetworks(machine, [name]);
     expect(status?.support).toBe(kernelMakes(type, ...args) ? 'yes' : 'no');
     if (status?.support !== 'no') return;
-    expect(status.reason).toContain(type);
-    expect(status.remedy).toContain(`modprobe ${type}`);
+    expect(status.finding).toMatchObject({ code: 'link-type-missing', type });
   });
 
   test('answers for every network, in order, and always yes for the reference', async () => {
@@ -42,14 +41,16 @@ describe('probing the catalog', () => {
     const statuses = await probeNetworks(machine, networkNames());
     expect(statuses.map(({ name }) => name)).toEqual(networkNames());
     expect(statuses[0]).toMatchObject({ name: 'host', support: 'yes' });
-    for (const { support, reason } of statuses) expect(reason === null).toBe(support === 'yes');
+    for (const { support, finding } of statuses) expect(finding === null).toBe(support === 'yes');
   });
 
   test('says where a network of a cloud would run', async () => {
     await using machine = await here();
     const [status] = await probeNetworks(machine, ['flannel-aws-vpc']);
-    expect(status).toMatchObject({ support: 'no', remedy: 'Use hosts that stand in an AWS VPC.' });
-    expect(status?.reason).toContain('do not stand in an AWS VPC');
+    expect(status).toMatchObject({
+      support: 'no',
+      finding: { code: 'platform-missing', platform: 'an AWS VPC' },
+    });
   });
 
   test('refuses a name that is not in the catalog', async () => {

@@ -33,7 +33,7 @@ describe.each(networkNames())('between namespaces %s', (name) => {
     const testbed = testbeds.get(version);
     if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
     const [status] = await probeNetworks(testbed, [name]);
-    context.skip(status?.support === 'no', `not supported: ${status?.reason ?? ''}`);
+    context.skip(status?.support === 'no', `not supported: ${JSON.stringify(status?.finding)}`);
     await using raised = await setUpNetwork(testbed, findNetwork(name), 2);
     const reach = await probePathMtus(testbed, raised);
     const found = PATH_KINDS.map((kind) => reach[kind]?.toLocaleString('en') ?? 'no');

@@ -7,7 +7,6 @@ import {
   type LoadPlan,
   type LoadResult,
   type Step,
-  bug,
   machineError,
 } from '../../schema/index.js';
 import { received, type SentError } from '../errors.js';
@@ -133,12 +132,19 @@ async function ask(running: RunningProcess, message: unknown, options: PoolRunOp
   }
 }
 
+const SAME_VERSION = 'Install the same Barewire version on both sides.';
+
 async function nextReply(running: RunningProcess, signal: AbortSignal | undefined): Promise<Reply> {
   const line = await running.readLine(signal);
   if (line === null) throw await ended(running);
   const parsed = replySchema.safeParse(parseJson(line));
   if (parsed.success) return parsed.data;
-  throw bug(`The generator said what is no reply: ${line.slice(0, 200)}`, parsed.error);
+  throw machineError(
+    'agent-protocol',
+    `Invalid message from the generator: ${line.slice(0, 200)}`,
+    SAME_VERSION,
+    parsed.error,
+  );
 }
 
 function parseJson(line: string): unknown {
@@ -159,4 +165,8 @@ async function ended(running: RunningProcess): Promise<BarewireError> {
 }
 
 const unexpected = (reply: Reply): BarewireError =>
-  bug(`The generator replied to something else: ${Object.keys(reply).join()}`);
+  machineError(
+    'agent-protocol',
+    `Unexpected message from the generator: ${Object.keys(reply).join()}`,
+    SAME_VERSION,
+  );

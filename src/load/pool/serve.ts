@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { loadPlanSchema, type LoadPlan, type LoadReading, bug } from '../../schema/index.js';
+import { loadPlanSchema, type LoadPlan, type LoadReading, machineError } from '../../schema/index.js';
 import { WorkerPool } from './crew.js';
 import { sendable } from '../errors.js';
 import type { Reply } from './generator.js';
@@ -75,7 +75,12 @@ function requestOf(line: string): z.infer<typeof requestSchema> {
   try {
     return requestSchema.parse(JSON.parse(line));
   } catch (cause) {
-    throw bug(`The generator was asked what it does not know: ${line.slice(0, 200)}`, cause);
+    throw machineError(
+      'agent-protocol',
+      `Invalid request to the generator: ${line.slice(0, 200)}`,
+      'Install the same Barewire version on both sides.',
+      cause,
+    );
   }
 }
 
