@@ -12,6 +12,7 @@ const ROOMS = [
   'cost',
   'study',
   'testbed',
+  'guest',
   'network',
   'load',
   'server',
@@ -20,6 +21,7 @@ const ROOMS = [
   'stats',
   'report',
   'machine',
+  'rpc',
   'linux',
   'schema',
 ];

@@ -1,5 +1,5 @@
 import type { CostCell, WorkloadName } from '../schema/index.js';
-import type { SingleGuest } from '../testbed/index.js';
+import type { SingleGuest } from '../guest/index.js';
 import type { SymbolReader } from './symbol-reader.js';
 import { partsOf, SENDS_A_REQUEST } from './parts.js';
 import type { ShellScript } from './shell-script.js';

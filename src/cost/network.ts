@@ -1,6 +1,6 @@
 import { findNetwork } from '../network/index.js';
 import { BarewireError, type Finding } from '../schema/index.js';
-import type { SingleGuest } from '../testbed/index.js';
+import type { SingleGuest } from '../guest/index.js';
 import { minimumRequests, measureCell, type CellPlan } from './cell.js';
 import type { BareNetwork } from './difference.js';
 import { readSymbols, type SymbolReader } from './symbol-reader.js';

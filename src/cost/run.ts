@@ -8,7 +8,7 @@ import {
 } from '../machine/index.js';
 import { REFERENCE } from '../network/index.js';
 import type { Cost, KernelCost } from '../schema/index.js';
-import { bootSingleGuest } from '../testbed/index.js';
+import { bootSingleGuest } from '../guest/index.js';
 import type { CellPlan } from './cell.js';
 import { openSymbolReader } from './symbol-reader.js';
 import { measureNetwork } from './network.js';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineError } from '../schema/index.js';
-import { GUEST_SHARE, type SingleGuest } from '../testbed/index.js';
+import { GUEST_SHARE, type SingleGuest } from '../guest/index.js';
 import { SEND } from './parts.js';
 import { Symbols } from './symbols.js';
 import { TraceReader } from './trace.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineError } from '../schema/index.js';
-import type { SingleGuest } from '../testbed/index.js';
+import type { SingleGuest } from '../guest/index.js';
 import type { Traced, TraceReader } from './trace.js';
 
 const LOOK_MS = 10;

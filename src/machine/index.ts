@@ -6,5 +6,6 @@ export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath } from './bundle-path.js';
 export { freshRunId } from './run-id.js';
+export { version } from './version.js';
 export { lockMachine } from './lock.js';
 export { openJournals, undoAll, type OpenJournal, type UndoneJournal } from './recovery.js';

@@ -1,45 +1,47 @@
 import type { Environment, Step } from '../schema/index.js';
-import { Connection } from './connection.js';
+import { AgentConnection } from './agent-connection.js';
 import { LineQueue } from './line-queue.js';
-import { RESULTS } from './protocol.js';
 import { undoJournalOf } from './recovery.js';
 import type {
   AgentTransport,
-  ProbeResult,
+  Applied,
   Exit,
   Feature,
   FilesRead,
   Machine,
   MachineIdentity,
+  ProbeResult,
   RunningProcess,
   RunOptions,
   RunResult,
-  Applied,
   Undone,
 } from './types.js';
 
 /**
- * Starts an agent in the host, and gives the host as a machine. Throws `agent-lost` when it does not come up,
- * `agent-protocol` when it is of another version.
+ * Starts an agent on the host and returns the host as a machine. Throws `agent-lost` when the agent does not start,
+ * `agent-protocol` when it has another version.
  */
-export async function connectAgent(identity: MachineIdentity, reach?: AgentTransport): Promise<Machine> {
-  const way = reach ?? { prefix: enter(identity.netns) };
-  return new RemoteMachine(identity, await Connection.open(identity, way), way);
+export async function connectAgent(identity: MachineIdentity, transport?: AgentTransport): Promise<Machine> {
+  const { netns } = identity;
+  const prefix = netns === null ? [] : ['nsenter', `--net=/run/netns/${netns}`, '--'];
+  const chosen = transport ?? { prefix };
+  return new RemoteMachine(identity, await AgentConnection.open(identity, chosen), chosen);
 }
 
-const enter = (netns: string | null): string[] =>
-  netns === null ? [] : ['nsenter', `--net=/run/netns/${netns}`, '--'];
-
-/** A machine at the far end of an agent's connection. */
+/** A machine driven through an agent. */
 class RemoteMachine implements Machine {
   readonly name: string;
-  readonly #identity: MachineIdentity;
-  readonly #connection: Connection;
   readonly bundle?: readonly string[];
+  readonly #identity: MachineIdentity;
+  readonly #connection: AgentConnection;
   readonly #facts: Environment;
   #disposed: Promise<void> | null = null;
 
-  constructor(identity: MachineIdentity, connection: Connection, { bundle, facts = {} }: AgentTransport) {
+  constructor(
+    identity: MachineIdentity,
+    connection: AgentConnection,
+    { bundle, facts = {} }: AgentTransport,
+  ) {
     this.name = identity.host;
     if (bundle !== undefined) this.bundle = bundle;
     this.#facts = facts;
@@ -47,57 +49,58 @@ class RemoteMachine implements Machine {
     this.#connection = connection;
   }
 
+  get #client() {
+    return this.#connection.client;
+  }
+
   apply(steps: readonly Step[]): Promise<Applied> {
-    return this.#connection.request({ id: this.#id(), op: 'take', steps: [...steps] }, RESULTS.take);
+    return this.#client.request('apply', { steps: [...steps] });
   }
 
   undo(mark = 0): Promise<Undone> {
-    return this.#connection.request({ id: this.#id(), op: 'undo', mark }, RESULTS.undo);
+    return this.#client.request('undo', { mark });
   }
 
   async start(step: Step): Promise<RunningProcess> {
     const lines = new LineQueue();
-    const exit = deferred<Exit>();
-    const id = this.#connection.newId({
+    let resolveExit: (exit: Exit) => void = () => undefined;
+    const exited = new Promise<Exit>((resolve) => (resolveExit = resolve));
+    const id = this.#connection.addProcess({
       line: (line) => (line === null ? lines.end() : lines.push(line)),
-      exit: exit.resolve,
+      exit: resolveExit,
     });
-    const { pid } = await this.#connection.request({ id, op: 'start', step }, RESULTS.start);
+    const { pid } = await this.#client.request('start', { process: id, step });
     return {
       name: step.do.kind === 'process' ? step.do.name : '',
       pid,
-      exited: exit.promise,
+      exited,
       readLine: (signal) => lines.read(signal),
       writeLine: async (line) => {
-        await this.#connection.request({ id: this.#id(), op: 'write', process: id, line }, RESULTS.nothing);
+        await this.#client.request('write', { process: id, line });
       },
       [Symbol.asyncDispose]: async () => {
-        await this.#connection.request({ id: this.#id(), op: 'end', process: id }, RESULTS.nothing);
+        await this.#client.request('stop', { process: id });
       },
     };
   }
 
   run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return this.#connection.request({ id: this.#id(), op: 'run', argv: [...argv], options }, RESULTS.run);
+    return this.#client.request('run', { argv: [...argv], options });
   }
 
   readFiles(paths: readonly string[]): Promise<FilesRead> {
-    return this.#connection.request(
-      { id: this.#id(), op: 'readFiles', paths: [...paths] },
-      RESULTS.readFiles,
-    );
+    return this.#client.request('readFiles', { paths: [...paths] });
   }
 
   probe(features: readonly Feature[]): Promise<readonly ProbeResult[]> {
-    return this.#connection.request({ id: this.#id(), op: 'probe', features: [...features] }, RESULTS.probe);
+    return this.#client.request('probe', { features: [...features] });
   }
 
   async environment(): Promise<Environment> {
-    const told = await this.#connection.request({ id: this.#id(), op: 'environment' }, RESULTS.environment);
-    return { ...told, ...this.#facts };
+    return { ...(await this.#client.request('environment', {})), ...this.#facts };
   }
 
-  /** Throws `undo-failed` with what is still there. */
+  /** Throws `undo-failed` with what could not be undone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed ??= this.#dispose();
     await this.#disposed;
@@ -105,22 +108,7 @@ class RemoteMachine implements Machine {
 
   async #dispose(): Promise<void> {
     const lost = await this.#connection.close();
-    // The agent undoes its steps before it ends. One that was killed could not: its journal is here, and so are its steps.
+    // The agent undoes its steps before it exits. One that was killed did not: its journal and its steps are here.
     if (lost !== null) await undoJournalOf(this.#identity);
   }
-
-  #id(): number {
-    return this.#connection.newId();
-  }
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => (resolve = settle));
-  return { promise, resolve };
 }

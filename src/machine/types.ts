@@ -1,20 +1,24 @@
+import type * as z from 'zod';
 import type { Environment, Step } from '../schema/index.js';
+import type {
+  appliedSchema,
+  exitSchema,
+  featureSchema,
+  filesReadSchema,
+  probeResultSchema,
+  runOptionsSchema,
+  runResultSchema,
+  undoneSchema,
+} from './agent-protocol.js';
 
-/** What a program that was run to its end left. `code` is null when a signal ended it. */
-export interface RunResult {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly ms: number;
-}
-
-export interface RunOptions {
-  /** The namespace to run in by name; null (the default) is the host's own. */
-  readonly netns?: string | null | undefined;
-  readonly input?: string | undefined;
-  readonly timeoutMs?: number | undefined;
-}
+export type RunResult = z.infer<typeof runResultSchema>;
+export type RunOptions = z.infer<typeof runOptionsSchema>;
+export type Exit = z.infer<typeof exitSchema>;
+export type Applied = z.infer<typeof appliedSchema>;
+export type Undone = z.infer<typeof undoneSchema>;
+export type FilesRead = z.infer<typeof filesReadSchema>;
+export type Feature = z.infer<typeof featureSchema>;
+export type ProbeResult = z.infer<typeof probeResultSchema>;
 
 /** A process that a step started. Disposing ends it with its whole session and waits until it is gone. */
 export interface RunningProcess extends AsyncDisposable {
@@ -27,38 +31,6 @@ export interface RunningProcess extends AsyncDisposable {
   /** Resolves when it has ended, whoever ended it, with the last lines of its standard error. */
   readonly exited: Promise<Exit>;
 }
-
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stderrTail: string;
-}
-
-/** Steps that were taken; `mark` is the place in the journal before them. */
-export interface Applied {
-  readonly mark: number;
-  readonly steps: number;
-  readonly ms: number;
-}
-
-export interface Undone {
-  readonly steps: number;
-  readonly ms: number;
-}
-
-/** Files read at one moment; null where there is no such file. `atNs` is the host's monotonic clock. */
-export interface FilesRead {
-  readonly atNs: number;
-  readonly files: Readonly<Record<string, string | null>>;
-}
-
-/** Something that a kernel or a machine may or may not have. */
-export type Feature =
-  { readonly kind: 'link-type'; readonly type: string } | { readonly kind: 'tool'; readonly name: string };
-
-/** Three answers: a probe that could not tell must not pass for a no. */
-export type ProbeResult =
-  { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
 
 /**
  * One host, here or at the far end of an agent's connection. Every change goes through `take` or `start`, is journaled

@@ -90,6 +90,7 @@ export {
   type Verdict,
 } from './summary.js';
 export {
+  environmentSchema,
   rateSchema,
   resolvedStudySchema,
   studyRecordSchema,

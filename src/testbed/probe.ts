@@ -18,7 +18,7 @@ export async function probeNetworks(
   const ip = 'probe' in where ? 4 : versionOf(where.client.net.address);
   const answers = await Promise.all(machines.map((machine) => machine.probe(features)));
   const answerTo = (requirement: Requirement): ProbeResult => {
-    if (!isFeature(requirement)) return notThere(requirement.name);
+    if (requirement.kind === 'platform') return notThere(requirement.name);
     const at = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
     return worst(answers.map((ofMachine) => ofMachine[at]));
   };

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { GeneratorProcess } from '../../src/load/index.js';
-import { bundlePath, freshRunId, openMachine } from '../../src/machine/index.js';
+import { bundlePath, freshRunId, openMachine, version } from '../../src/machine/index.js';
 import type { LoadResult } from '../../src/schema/index.js';
 import { freePort, planFor, startNginx, type Nginx } from './servers.js';
 
@@ -21,36 +21,48 @@ function startGenerator() {
   const child = spawn(process.execPath, [bundlePath(), 'generator'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = once(child, 'exit');
+  let requests = 0;
+  const write = (message: object): void => void child.stdin.write(`${JSON.stringify(message)}\n`);
+  write({ hello: { protocol: 'generator', protocolVersion: 2, version: version() } });
+  const greeted = lines.next();
   return {
     child,
     exited,
-    say: (message: unknown) => child.stdin.write(`${JSON.stringify(message)}\n`),
-    hear: async (): Promise<unknown> => JSON.parse(String((await lines.next()).value)),
+    request: (method: string, params: object): void => {
+      write({ id: ++requests, method, params: { netns: null, ...params } });
+    },
+    /** The next message: an event, a result or an error. */
+    receive: async (): Promise<unknown> => {
+      await greeted;
+      return JSON.parse(String((await lines.next()).value));
+    },
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL');
       await exited;
     },
   };
 }
+const OPEN = { event: 'window', data: 'open' };
+const CLOSE = { event: 'window', data: 'close' };
 
 describe('the generator process', () => {
-  test('checks and runs, a line each, and ends with its input', async () => {
+  test('checks and runs, and exits when its input ends', async () => {
     await using generator = startGenerator();
     const plan = planFor(nginx.port);
-    generator.say({ check: { target: plan.target, expect: plan.expect } });
-    expect(await generator.hear()).toMatchObject({ checked: { status: 200, bodyBytes: 100 } });
-    generator.say({ run: plan });
-    expect(await generator.hear()).toEqual({ window: 'open' });
-    expect(await generator.hear()).toEqual({ window: 'close' });
-    expect(await generator.hear()).toMatchObject({ result: { selfCheck: { offeredRps: 1000 } } });
+    generator.request('check', { target: plan.target, expect: plan.expect });
+    expect(await generator.receive()).toMatchObject({ result: { status: 200, bodyBytes: 100 } });
+    generator.request('run', { plan });
+    expect(await generator.receive()).toEqual(OPEN);
+    expect(await generator.receive()).toEqual(CLOSE);
+    expect(await generator.receive()).toMatchObject({ result: { selfCheck: { offeredRps: 1000 } } });
     generator.child.stdin.end();
     expect(await generator.exited).toEqual([0, null]);
   });
 
-  test('has its CPU for short turns, where the kernel grants them', async () => {
+  test('has short time slices where the kernel supports them', async () => {
     await using generator = startGenerator();
-    generator.say({ walk: 1 });
-    await generator.hear();
+    generator.request('walk', {});
+    await generator.receive();
     const threads = `/proc/${generator.child.pid}/task`;
     const turns = readdirSync(threads).map((thread) =>
       /^se\.slice\s*:\s*(\d+)/m.exec(readFileSync(`${threads}/${thread}/sched`, 'utf8')),
@@ -61,29 +73,29 @@ describe('the generator process', () => {
     for (const turn of turns) expect(turn?.[1]).toBe('100000');
   });
 
-  test('answers an error with its code and hint, and serves on', async () => {
+  test('returns an error with its code and hint, and continues', async () => {
     await using generator = startGenerator();
     const { target, expect: expected } = planFor(await freePort());
-    generator.say({ check: { target, expect: expected } });
-    expect(await generator.hear()).toMatchObject({
+    generator.request('check', { target, expect: expected });
+    expect(await generator.receive()).toMatchObject({
       error: { code: 'load-failed', hint: expect.stringContaining('No server listens') as string },
     });
-    generator.say({ walk: 1 });
-    expect(await generator.hear()).toMatchObject({ error: { code: 'agent-protocol' } });
-    generator.say({ run: planFor(nginx.port, { durationMs: 100 }) });
-    expect(await generator.hear()).toEqual({ window: 'open' });
+    generator.request('walk', {});
+    expect(await generator.receive()).toMatchObject({ error: { code: 'agent-protocol' } });
+    generator.request('run', { plan: planFor(nginx.port, { durationMs: 100 }) });
+    expect(await generator.receive()).toEqual(OPEN);
   });
 
   test('reports its own stalls and the share of requests they affected', async () => {
     await using generator = startGenerator();
-    generator.say({ run: planFor(nginx.port, { durationMs: 1000 }) });
-    expect(await generator.hear()).toEqual({ window: 'open' });
+    generator.request('run', { plan: planFor(nginx.port, { durationMs: 1000 }) });
+    expect(await generator.receive()).toEqual(OPEN);
     await sleep(200);
     generator.child.kill('SIGSTOP');
     await sleep(200);
     generator.child.kill('SIGCONT');
-    expect(await generator.hear()).toEqual({ window: 'close' });
-    const { result } = (await generator.hear()) as { result: LoadResult };
+    expect(await generator.receive()).toEqual(CLOSE);
+    const { result } = (await generator.receive()) as { result: LoadResult };
     const { stalls, valid, findings } = result.selfCheck;
     expect(stalls!.maxMs).toBeGreaterThan(150);
     expect(stalls!.maxMs).toBeLessThan(stalls!.totalMs + 1);
@@ -93,39 +105,41 @@ describe('the generator process', () => {
     expect(findings.map(({ code }) => code)).toContain('generator-stalled');
   });
 
-  test('refuses no run of an emulated host for that', async () => {
+  test('keeps a run on an emulated host valid', async () => {
     await using generator = startGenerator();
-    generator.say({ run: planFor(nginx.port, { durationMs: 1000, emulated: true }) });
-    expect(await generator.hear()).toEqual({ window: 'open' });
+    generator.request('run', { plan: planFor(nginx.port, { durationMs: 1000, emulated: true }) });
+    expect(await generator.receive()).toEqual(OPEN);
     await sleep(200);
     generator.child.kill('SIGSTOP');
     await sleep(200);
     generator.child.kill('SIGCONT');
-    expect(await generator.hear()).toEqual({ window: 'close' });
-    const { result } = (await generator.hear()) as { result: LoadResult };
+    expect(await generator.receive()).toEqual(CLOSE);
+    const { result } = (await generator.receive()) as { result: LoadResult };
     expect(result.selfCheck.stalls!.maxMs).toBeGreaterThan(150);
     expect(result.selfCheck).toMatchObject({ valid: true, findings: [] });
   });
 
   test('does not charge requests with a stall before they were due', { retry: 3 }, async () => {
     await using generator = startGenerator();
-    generator.say({ run: planFor(nginx.port, { warmupMs: 800, durationMs: 800, connections: 2000 }) });
+    generator.request('run', {
+      plan: planFor(nginx.port, { warmupMs: 800, durationMs: 800, connections: 2000 }),
+    });
     // While the connections open.
     await sleep(400);
     generator.child.kill('SIGSTOP');
     await sleep(300);
     generator.child.kill('SIGCONT');
-    expect(await generator.hear()).toEqual({ window: 'open' });
-    expect(await generator.hear()).toEqual({ window: 'close' });
-    const { result } = (await generator.hear()) as { result: LoadResult };
+    expect(await generator.receive()).toEqual(OPEN);
+    expect(await generator.receive()).toEqual(CLOSE);
+    const { result } = (await generator.receive()) as { result: LoadResult };
     const { totalMs, requestShare } = result.selfCheck.stalls!;
     expect(requestShare).toBeLessThan(0.1 + totalMs / 100);
   });
 
   test('stops in mid-run when its input ends', async () => {
     await using generator = startGenerator();
-    generator.say({ run: planFor(nginx.port, { durationMs: 60_000 }) });
-    expect(await generator.hear()).toEqual({ window: 'open' });
+    generator.request('run', { plan: planFor(nginx.port, { durationMs: 60_000 }) });
+    expect(await generator.receive()).toEqual(OPEN);
     const start = performance.now();
     generator.child.stdin.end();
     await generator.exited;
@@ -134,8 +148,8 @@ describe('the generator process', () => {
 
   test('stops in mid-run when nobody reads it any more', async () => {
     await using generator = startGenerator();
-    generator.say({ run: planFor(nginx.port, { durationMs: 1000, warmupMs: 500 }) });
-    generator.say({ run: planFor(nginx.port, { durationMs: 60_000 }) });
+    generator.request('run', { plan: planFor(nginx.port, { durationMs: 1000, warmupMs: 500 }) });
+    generator.request('run', { plan: planFor(nginx.port, { durationMs: 60_000 }) });
     generator.child.stdout.destroy();
     const start = performance.now();
     await generator.exited;

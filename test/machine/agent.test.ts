@@ -122,28 +122,29 @@ describe('another version', () => {
     const fake = join(scene.folder, 'fake.mjs');
     writeFileSync(
       fake,
-      `console.log(JSON.stringify({ hello: { protocol: 99, version: '9.9.9', pid: 1 } })); process.stdin.resume();`,
+      `console.log(JSON.stringify({ hello: { protocol: 'agent', protocolVersion: 99, version: '9.9.9' } })); process.stdin.resume();`,
     );
     const error = await rejection(
       connectAgent({ run: scene.run, host: 'server', netns: null }, { prefix: [process.execPath, fake] }),
     );
     expect(error).toMatchObject({ code: 'agent-protocol' });
-    expect(error.message).toContain('9.9.9 with protocol 99');
+    expect(error.message).toContain('9.9.9 with protocol agent 99');
   });
 
   test('of the caller is refused by the agent, which does nothing and ends', async () => {
     const agent = spawn(process.execPath, [bundlePath(), 'agent'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const errors: string[] = [];
     createInterface({ input: agent.stderr }).on('line', (line) => errors.push(line));
-    const take = {
-      id: 1,
-      op: 'take',
-      steps: [command(null, 'ip link add mt-never type bridge', link('mt-never'))],
-    };
-    const hello = { protocol: 0, version: '0.0.0', run: scene.run, host: 'server', netns: null };
-    agent.stdin.write(`${JSON.stringify({ hello })}\n${JSON.stringify(take)}\n`);
+    const open = { run: scene.run, host: 'server', netns: null, standalone: false };
+    const steps = [command(null, 'ip link add mt-never type bridge', link('mt-never'))];
+    const messages = [
+      { hello: { protocol: 'agent', protocolVersion: 0, version: '0.0.0' } },
+      { id: 1, method: 'open', params: open },
+      { id: 2, method: 'apply', params: { steps } },
+    ];
+    agent.stdin.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(''));
     expect(await once(agent, 'close')).toEqual([1, null]);
-    expect(errors.join()).toContain('0.0.0 with protocol 0');
+    expect(errors.join()).toContain('0.0.0 with protocol agent 0');
     expect(sh('ip', 'link')).not.toContain('mt-never');
   });
 

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { bundlePath } from '../../machine/index.js';
-import { loadFailed, received } from '../errors.js';
+import { loadFailed } from '../errors.js';
+import { decodeError } from '../../rpc/index.js';
 import type { Tally } from '../engine/tally.js';
 import type { CheckedTarget } from '../engine/target.js';
 import type { CheckJob, LoadJob, ThreadMessage } from './thread.js';
@@ -67,7 +68,7 @@ class Member {
     return new Promise<Message<Kind>>((resolve, reject) => {
       const heard = (message: ThreadMessage): void => {
         if (message.kind === kind) settle(() => resolve(message as Message<Kind>));
-        else if (message.kind === 'failed') settle(() => reject(received(message.error)));
+        else if (message.kind === 'failed') settle(() => reject(decodeError(message.error)));
       };
       const broke = (error: Error): void => settle(() => reject(error));
       const ended = (code: number): void =>

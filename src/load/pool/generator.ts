@@ -1,27 +1,34 @@
-import * as z from 'zod';
-import { bundlePath, type Machine, type RunningProcess } from '../../machine/index.js';
+import { bundlePath, version, type Machine, type RunningProcess } from '../../machine/index.js';
+import { RpcClient } from '../../rpc/index.js';
 import {
   BarewireError,
-  loadReadingSchema,
-  loadResultSchema,
+  bug,
+  machineError,
   type LoadPlan,
+  type LoadReading,
   type LoadResult,
   type Step,
-  machineError,
 } from '../../schema/index.js';
-import { received, type SentError } from '../errors.js';
-import type { PoolRunOptions } from './run.js';
 import type { CheckedTarget } from '../engine/target.js';
+import { GENERATOR_PROTOCOL } from './generator-protocol.js';
+import type { PoolRunOptions } from './run.js';
+
+/** Where a load is sent from. Disposing during a load stops the process. */
+export interface Generator extends AsyncDisposable {
+  readonly pid: number;
+  /** One request before any load; throws `load-failed` without the expected response. */
+  check(target: LoadPlan['target'], expect: LoadPlan['expect']): Promise<CheckedTarget>;
+  run(plan: LoadPlan, options?: Omit<PoolRunOptions, 'netns'>): Promise<LoadResult>;
+}
 
 /**
  * The generator of a host: one process for all slices of a restart, because its code is only fast once V8 has compiled it, and
- * another one for the next restart, because each start settles at another speed. Disposing ends it, in mid-run too.
+ * another one for the next restart, because each process settles at a different speed. Disposing stops it, also during a run.
  */
 export class GeneratorProcess implements AsyncDisposable {
   readonly #machine: Machine;
   readonly #cpus: readonly number[];
-  #running: RunningProcess | null = null;
-  #hasEnded = false;
+  #running: StartedGenerator | null = null;
   #restart = 0;
 
   /** `cpus` are those that the process may use; its threads are pinned by the plan of each run. */
@@ -30,30 +37,41 @@ export class GeneratorProcess implements AsyncDisposable {
     this.#cpus = cpus;
   }
 
-  /** Starts it when it does not run for that restart, and lets it rehearse. Before the steps of a slice, which it outlives. */
+  /** Starts the process and warms it up, unless it runs for that restart. Call it before the steps of a slice. */
   async ready(restart: number): Promise<void> {
-    if (this.#running !== null && !this.#hasEnded && this.#restart === restart) return;
+    if (this.#running !== null && !this.#running.hasExited && this.#restart === restart) return;
     await this.end();
     this.#restart = restart;
-    this.#running = await this.#machine.start(generatorStep(this.#machine, this.#cpus));
-    this.#hasEnded = false;
-    void this.#running.exited.then(() => (this.#hasEnded = true));
-    const reply = await ask(this.#running, { rehearse: { threads: Math.max(1, this.#cpus.length) } }, {});
-    if ('error' in reply) throw received(reply.error);
+    this.#running = new StartedGenerator(await this.#machine.start(generatorStep(this.#machine, this.#cpus)));
+    await this.#running.client.shakeHands();
+    await this.#running.client.request('warmUp', { threads: Math.max(1, this.#cpus.length) });
   }
 
-  /** The generator in a namespace of the host, by name; null is the host's own. Only when it is ready. */
+  /** The generator in a namespace of the host, by name; null is the host's own. Requires `ready`. */
   from(netns: string | null): Generator {
-    if (this.#running === null) throw new RangeError('the generator was not started');
-    return generatorIn(this.#running, netns, () => this.end());
+    const running = this.#running;
+    if (running === null) throw bug('the generator was not started');
+    let isBusy = false;
+    const whileBusy = async <T>(work: Promise<T>): Promise<T> => {
+      isBusy = true;
+      const result = await work;
+      isBusy = false;
+      return result;
+    };
+    return {
+      pid: running.process.pid,
+      check: (target, expect) => whileBusy(running.client.request('check', { target, expect, netns })),
+      run: (plan, options = {}) => whileBusy(running.run(plan, netns, options)),
+      [Symbol.asyncDispose]: () => (isBusy ? this.end() : Promise.resolve()),
+    };
   }
 
-  /** An agent that is lost has ended its processes by itself. */
+  /** An agent that is lost has stopped its processes. */
   async end(): Promise<void> {
     const running = this.#running;
     this.#running = null;
     try {
-      await running?.[Symbol.asyncDispose]();
+      await running?.process[Symbol.asyncDispose]();
     } catch (error) {
       if (!(error instanceof BarewireError) || error.code !== 'agent-lost') throw error;
     }
@@ -64,54 +82,61 @@ export class GeneratorProcess implements AsyncDisposable {
   }
 }
 
-/** Where a load is made from. Disposing while a load is under way ends the process. */
-export interface Generator extends AsyncDisposable {
-  readonly pid: number;
-  /** One request before any load; throws `load-failed` when it is not answered as expected. */
-  check(target: LoadPlan['target'], expect: LoadPlan['expect']): Promise<CheckedTarget>;
-  run(plan: LoadPlan, options?: Omit<PoolRunOptions, 'netns'>): Promise<LoadResult>;
-}
+/** A running generator process and the RPC client over its standard input and output. */
+class StartedGenerator {
+  readonly process: RunningProcess;
+  readonly client: RpcClient<typeof GENERATOR_PROTOCOL>;
+  hasExited = false;
+  #onWindow: PoolRunOptions['onWindow'];
+  #onReading: ((reading: LoadReading) => void) | undefined;
 
-/** One line of the generator's standard output. */
-const replySchema = z.union([
-  z.object({ rehearsed: z.literal(true) }),
-  z.object({ window: z.enum(['open', 'close']) }),
-  z.object({ reading: loadReadingSchema }),
-  z.object({
-    checked: z.object({ status: z.number(), headerBytes: z.number(), bodyBytes: z.number() }),
-  }),
-  z.object({ result: loadResultSchema }),
-  z.object({ error: z.custom<SentError>((value) => typeof value === 'object' && value !== null) }),
-]);
-export type Reply = z.infer<typeof replySchema>;
+  constructor(running: RunningProcess) {
+    this.process = running;
+    this.client = new RpcClient(GENERATOR_PROTOCOL, {
+      peer: 'generator',
+      version: version(),
+      write: (line) => running.writeLine(line),
+      onEvent: {
+        window: (edge) => this.#onWindow?.(edge),
+        reading: (reading) => this.#onReading?.(reading),
+      },
+    });
+    void this.#receive();
+  }
 
-function generatorIn(running: RunningProcess, netns: string | null, end: () => Promise<void>): Generator {
-  let isBusy = false;
-  const askFor = async (message: object, options: PoolRunOptions): Promise<Reply> => {
-    isBusy = true;
-    const reply = await ask(running, { ...message, netns }, options);
-    isBusy = false;
-    if ('error' in reply) throw received(reply.error);
-    return reply;
-  };
-  return {
-    pid: running.pid,
-    check: async (target, expect) => {
-      const reply = await askFor({ check: { target, expect } }, {});
-      if ('checked' in reply) return reply.checked;
-      throw unexpected(reply);
-    },
-    run: async (plan, options = {}) => {
-      const reply = await askFor({ run: plan }, options);
-      if ('result' in reply) return reply.result;
-      throw unexpected(reply);
-    },
-    [Symbol.asyncDispose]: () => (isBusy ? end() : Promise.resolve()),
-  };
+  async run(
+    plan: LoadPlan,
+    netns: string | null,
+    { signal, onWindow, onReading }: PoolRunOptions,
+  ): Promise<LoadResult> {
+    this.#onWindow = onWindow;
+    this.#onReading = onReading;
+    const interrupted = new Promise<never>((_, reject) => {
+      const abort = (): void => reject(signal?.reason as Error);
+      if (signal?.aborted === true) abort();
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+    interrupted.catch(() => undefined);
+    return Promise.race([this.client.request('run', { plan, netns }), interrupted]);
+  }
+
+  async #receive(): Promise<void> {
+    for (let line = await this.process.readLine(); line !== null; line = await this.process.readLine())
+      this.client.receive(line);
+    this.hasExited = true;
+    const { code, signal, stderrTail } = await this.process.exited;
+    this.client.end(
+      machineError(
+        'process-failed',
+        `The generator (pid ${this.process.pid}) exited: ${signal ?? `status ${String(code)}`}: ${stderrTail}`,
+        'See the last lines of its standard error above.',
+      ),
+    );
+  }
 }
 
 const generatorStep = ({ bundle }: Machine, cpus: readonly number[]): Step => ({
-  why: 'The load generator',
+  why: 'Start the load generator.',
   do: {
     kind: 'process',
     name: 'generator',
@@ -121,52 +146,3 @@ const generatorStep = ({ bundle }: Machine, cpus: readonly number[]): Step => ({
   },
   undo: { kind: 'process', name: 'generator' },
 });
-
-async function ask(running: RunningProcess, message: unknown, options: PoolRunOptions): Promise<Reply> {
-  await running.writeLine(JSON.stringify(message));
-  for (;;) {
-    const reply = await nextReply(running, options.signal);
-    if ('window' in reply) options.onWindow?.(reply.window);
-    else if ('reading' in reply) options.onReading?.(reply.reading);
-    else return reply;
-  }
-}
-
-const SAME_VERSION = 'Install the same Barewire version on both sides.';
-
-async function nextReply(running: RunningProcess, signal: AbortSignal | undefined): Promise<Reply> {
-  const line = await running.readLine(signal);
-  if (line === null) throw await ended(running);
-  const parsed = replySchema.safeParse(parseJson(line));
-  if (parsed.success) return parsed.data;
-  throw machineError(
-    'agent-protocol',
-    `Invalid message from the generator: ${line.slice(0, 200)}`,
-    SAME_VERSION,
-    parsed.error,
-  );
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
-}
-
-async function ended(running: RunningProcess): Promise<BarewireError> {
-  const { code, signal, stderrTail } = await running.exited;
-  return machineError(
-    'process-failed',
-    `The generator (pid ${running.pid}) ended by ${signal ?? `exit status ${code}`}: ${stderrTail}`,
-    'Its last words above say why.',
-  );
-}
-
-const unexpected = (reply: Reply): BarewireError =>
-  machineError(
-    'agent-protocol',
-    `Unexpected message from the generator: ${Object.keys(reply).join()}`,
-    SAME_VERSION,
-  );

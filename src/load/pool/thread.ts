@@ -11,7 +11,7 @@ import {
   unshareFiles,
 } from '../../linux/index.js';
 import { type LoadPlan, userError } from '../../schema/index.js';
-import { sendable, type SentError } from '../errors.js';
+import { encodeError, type WireError } from '../../rpc/index.js';
 import { LoadLoop, type ThreadJob } from '../engine/loop.js';
 import type { SharedCounts } from './readings.js';
 import type { Tally } from '../engine/tally.js';
@@ -39,7 +39,7 @@ export type ThreadMessage =
   | { readonly kind: 'ready'; readonly counts?: SharedCounts }
   | { readonly kind: 'done'; readonly tally: Tally }
   | { readonly kind: 'checked'; readonly checked: CheckedTarget }
-  | { readonly kind: 'failed'; readonly error: SentError };
+  | { readonly kind: 'failed'; readonly error: WireError };
 
 const WAIT = 0;
 const GO = 1;
@@ -107,7 +107,7 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     const startNs = control.waitForStart();
     post({ kind: 'done', tally: loop.run(startNs) });
   } catch (error) {
-    post({ kind: 'failed', error: sendable(error) });
+    post({ kind: 'failed', error: encodeError(error) });
   }
 }
 
@@ -130,7 +130,7 @@ async function check(
     using _there = enterNetns(netns);
     post({ kind: 'checked', checked: await checkTarget(target, expect) });
   } catch (error) {
-    post({ kind: 'failed', error: sendable(error) });
+    post({ kind: 'failed', error: encodeError(error) });
   }
 }
 

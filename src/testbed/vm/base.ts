@@ -3,8 +3,7 @@ import type { NetworkHost } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
 import type { HostRole, Wire } from '../types.js';
 import { ipv6Settings, wireAddresses } from '../netns/wire.js';
-import { sshdConfig, startScript } from '../../guest/init.js';
-import type { Kernel } from '../../guest/kernel.js';
+import { type Kernel, sshdConfig, startScript } from '../../guest/index.js';
 import {
   dataTap,
   baseFolder,

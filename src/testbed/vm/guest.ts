@@ -2,11 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAgent, type AgentTransport, type Exit, type Machine } from '../../machine/index.js';
 import { type BarewireError, type Step, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
-import { Console } from '../../guest/console.js';
-import { READY_WORD, ROOTED_WORD, STARTED_WORD } from '../../guest/init.js';
+import {
+  Console,
+  qemuArgv,
+  type QemuPlan,
+  READY_WORD,
+  ROOTED_WORD,
+  STARTED_WORD,
+} from '../../guest/index.js';
 import { enterGuest } from './keys.js';
 import { baseNetns } from './plan.js';
-import { qemuArgv, type QemuPlan } from '../../guest/qemu.js';
 
 export interface GuestStart {
   readonly run: string;

@@ -2,15 +2,19 @@ import { freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import { allowedCpus, shareCpus, type CpuShares } from '../netns/cpus.js';
 import { hostsOf } from '../netns/wire.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
-import { findAccelerator } from '../../guest/accelerator.js';
+import {
+  type Accelerator,
+  findAccelerator,
+  findKernel,
+  initramfsFor,
+  type Kernel,
+  MEMORY_MIB,
+  requireGuests,
+} from '../../guest/index.js';
 import { baseSteps } from './base.js';
 import { bootGuest } from './guest.js';
-import { initramfsFor } from '../../guest/initramfs.js';
-import { findKernel, type Kernel } from '../../guest/kernel.js';
 import { makeKeys } from './keys.js';
 import { guestFolder, nicsOf } from './plan.js';
-import type { Accelerator } from '../../guest/qemu.js';
-import { MEMORY_MIB, requireGuests } from '../../guest/requirements.js';
 import type { Finding } from '../../schema/index.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';

@@ -1,6 +1,6 @@
 import { localMac, type NetworkHost } from '../../network/index.js';
 import type { HostRole, Wire } from '../types.js';
-import type { NicPlan } from '../../guest/qemu.js';
+import type { NicPlan } from '../../guest/index.js';
 
 export const ROLES = ['client', 'server'] as const satisfies HostRole[];
 

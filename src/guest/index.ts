@@ -1,0 +1,9 @@
+/** QEMU guests: kernel, initramfs, boot, console and monitor. */
+export { findAccelerator } from './accelerator.js';
+export { Console } from './console.js';
+export { READY_WORD, ROOTED_WORD, sshdConfig, STARTED_WORD, startScript } from './init.js';
+export { initramfsFor } from './initramfs.js';
+export { findKernel, type Kernel } from './kernel.js';
+export { qemuArgv, type Accelerator, type NicPlan, type QemuPlan } from './qemu.js';
+export { MEMORY_MIB, requireGuests } from './requirements.js';
+export { bootSingleGuest, GUEST_SHARE, type SingleGuest } from './single-guest.js';

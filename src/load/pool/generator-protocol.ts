@@ -1,0 +1,26 @@
+import * as z from 'zod';
+import type { Protocol } from '../../rpc/index.js';
+import { loadPlanSchema, loadReadingSchema, loadResultSchema } from '../../schema/index.js';
+
+/** The namespace to load from, by name; null is the process's own. */
+const netns = z.string().nullable();
+
+/** The protocol of a generator process, over its standard input and output. Requests are handled one after another. */
+export const GENERATOR_PROTOCOL = {
+  name: 'generator',
+  version: 2,
+  methods: {
+    warmUp: { params: z.object({ threads: z.number().int().positive() }), result: z.null() },
+    check: {
+      params: z.object({ ...loadPlanSchema.pick({ target: true, expect: true }).shape, netns }),
+      result: z.object({ status: z.number(), headerBytes: z.number(), bodyBytes: z.number() }),
+    },
+    run: { params: z.object({ plan: loadPlanSchema, netns }), result: loadResultSchema },
+  },
+  events: {
+    /** The recorded window of a run opens or closes. */
+    window: z.enum(['open', 'close']),
+    /** An interim report of a run. */
+    reading: loadReadingSchema,
+  },
+} as const satisfies Protocol;

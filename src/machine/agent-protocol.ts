@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import type { Protocol } from '../rpc/index.js';
+import { environmentSchema, stepSchema } from '../schema/index.js';
+
+const netns = z.string().nullable();
+const processId = z.number();
+
+export const appliedSchema = z.object({
+  /** The position in the journal before the steps. */
+  mark: z.number(),
+  steps: z.number(),
+  ms: z.number(),
+});
+export const undoneSchema = z.object({ steps: z.number(), ms: z.number() });
+/** `code` is null when a signal ended the program. */
+export const runResultSchema = z.object({
+  code: z.number().nullable(),
+  signal: z.string().nullable(),
+  stdout: z.string(),
+  stderr: z.string(),
+  ms: z.number(),
+});
+export const runOptionsSchema = z.object({
+  /** The name of the namespace to run in; null (the default) is the host's own. */
+  netns: netns.optional(),
+  input: z.string().optional(),
+  timeoutMs: z.number().optional(),
+});
+export const exitSchema = z.object({
+  code: z.number().nullable(),
+  signal: z.string().nullable(),
+  stderrTail: z.string(),
+});
+/** Files read at one time; null for a missing file. `atNs` is the host's monotonic clock. */
+export const filesReadSchema = z.object({
+  atNs: z.number(),
+  files: z.record(z.string(), z.string().nullable()),
+});
+/** Something that a kernel or a machine may have. */
+export const featureSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('link-type'), type: z.string() }),
+  z.object({ kind: z.literal('tool'), name: z.string() }),
+]);
+/** Three results: an inconclusive probe must not count as a no. */
+export const probeResultSchema = z.union([
+  z.object({ answer: z.literal('yes') }),
+  z.object({ answer: z.enum(['no', 'unknown']), reason: z.string() }),
+]);
+
+/** The protocol of an agent. Its first request is `open`. */
+export const AGENT_PROTOCOL = {
+  name: 'agent',
+  version: 2,
+  methods: {
+    open: {
+      params: z.object({ run: z.string(), host: z.string(), netns, standalone: z.boolean() }),
+      result: z.object({ pid: z.number() }),
+    },
+    apply: { params: z.object({ steps: z.array(stepSchema) }), result: appliedSchema },
+    undo: { params: z.object({ mark: z.number() }), result: undoneSchema },
+    /** The caller chooses the number that identifies the process from then on. */
+    start: {
+      params: z.object({ process: processId, step: stepSchema }),
+      result: z.object({ pid: z.number() }),
+    },
+    write: { params: z.object({ process: processId, line: z.string() }), result: z.null() },
+    stop: { params: z.object({ process: processId }), result: z.null() },
+    run: {
+      params: z.object({ argv: z.array(z.string()), options: runOptionsSchema }),
+      result: runResultSchema,
+    },
+    readFiles: { params: z.object({ paths: z.array(z.string()) }), result: filesReadSchema },
+    probe: { params: z.object({ features: z.array(featureSchema) }), result: z.array(probeResultSchema) },
+    environment: { params: z.object({}), result: environmentSchema },
+  },
+  events: {
+    /** A line of a process's standard output; null at its end. */
+    line: z.object({ process: processId, line: z.string().nullable() }),
+    exit: z.object({ process: processId, exit: exitSchema }),
+  },
+} as const satisfies Protocol;
