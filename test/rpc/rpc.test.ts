@@ -53,7 +53,9 @@ describe('requests', () => {
     await client.shakeHands();
     await fc.assert(
       fc.asyncProperty(fc.jsonValue(), async (value) => {
-        expect(await client.request('echo', { value })).toEqual({ value: JSON.parse(JSON.stringify(value)) as unknown });
+        expect(await client.request('echo', { value })).toEqual({
+          value: JSON.parse(JSON.stringify(value)) as unknown,
+        });
       }),
     );
   });
