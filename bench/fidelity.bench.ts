@@ -30,7 +30,7 @@ interface Lab {
 
 /** Rates one after the other in every round, so that noise falls on all of them alike. */
 export async function bench(): Promise<string> {
-  await using testbed = await openTestbed('netns', { wire: { mtu: 1500, rateMbps: null } });
+  await using testbed = await openTestbed({ kind: 'netns' }, { wire: { mtu: 1500, rateMbps: null } });
   await using raised = await setUpNetwork(testbed, findNetwork('host'));
   const { run, client, server } = testbed;
   const { address, netns } = raised.server;

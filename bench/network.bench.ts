@@ -15,8 +15,8 @@ interface Times {
 
 /** One after the other in every round, so that noise falls on all of them alike. */
 export async function bench(): Promise<string> {
-  await using testbed = await openTestbed('netns', { wire: { mtu: 1500, rateMbps: null } });
-  const statuses = await probeNetworks(testbed, networkNames());
+  await using testbed = await openTestbed({ kind: 'netns' }, { wire: { mtu: 1500, rateMbps: null } });
+  const statuses = await probeNetworks(testbed, networkNames().map(findNetwork));
   const names = statuses.filter(({ support }) => support === 'yes').map(({ name }) => name);
   const times = new Map<string, Times>(
     names.map((name) => [name, { steps: 0, up: [], check: [], down: [] }]),

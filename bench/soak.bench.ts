@@ -29,7 +29,7 @@ interface Row {
 }
 
 export async function bench(): Promise<string> {
-  await using testbed = await openTestbed('netns', { ip: 4, wire: { mtu: 1500, rateMbps: null } });
+  await using testbed = await openTestbed({ kind: 'netns' }, { ip: 4, wire: { mtu: 1500, rateMbps: null } });
   const { client, server } = testbed;
   await using host = new GeneratorProcess(client.machine, client.cpus);
   await host.ready(1);

@@ -1,34 +1,42 @@
 import { Command, Option } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
-import { networkNames } from '../network/index.js';
-import { openTestbed, probeNetworks } from '../testbed/index.js';
+import {
+  findOfferedNetwork,
+  findTestbedKind,
+  offeredNetworks,
+  openTestbed,
+  probeNetworks,
+  requireTestbed,
+  testbedUsage,
+} from '../testbed/index.js';
 import { describeFinding } from '../report/index.js';
-import { userError } from '../schema/index.js';
-import { parseTestbed, requireMachine, type TestbedLocation } from '../study/index.js';
+import { requireMachine } from '../study/index.js';
 import type { Context } from './context.js';
 
 export const networksCommand = (context: Context): Command =>
   new Command('networks')
-    .summary('the catalog, and what can run here')
+    .summary('the catalog: what each network is, and what can run here')
     .description(
-      'What each network is, what it needs, and whether this testbed can run it, with the reason if not.',
+      'Prints what each network is and whether a testbed can run it, with the reason and a remedy if not.',
     )
-    .option('--testbed <place>', 'netns (the default), vm, vm:KERNEL or ssh:CLIENT,SERVER', 'netns')
-    .addOption(new Option('--ip <version>', 'over which version of IP').choices(['4', '6']).default('4'))
+    .option('--testbed <testbed>', testbedUsage(), 'netns')
+    .addOption(
+      new Option('--ip <version>', 'version of IP between the containers').choices(['4', '6']).default('4'),
+    )
     .option('--json', 'print a list of objects')
     .action(async (flags: { testbed: string; ip: '4' | '6'; json?: true }) => {
-      const { testbed: kind, ...place } = placeNamed(flags.testbed);
-      if (kind !== 'ssh') requireMachine(['ip', 'nsenter']);
-      await using _lock = kind === 'ssh' ? null : await lockMachine('networks');
-      const ip = flags.ip === '6' ? 6 : 4;
-      const options = {
+      const choice = requireTestbed(flags.testbed);
+      const { madeHere } = findTestbedKind(choice);
+      if (madeHere) requireMachine(['ip', 'nsenter']);
+      await using _lock = madeHere ? await lockMachine('networks') : null;
+      await using testbed = await openTestbed(choice, {
         run: freshRunId(),
-        ip,
+        ip: flags.ip === '6' ? 6 : 4,
         wire: { mtu: 1500, rateMbps: null },
         signal: context.signal,
-      } as const;
-      await using testbed = await openTestbed(kind, { ...options, ...place });
-      const statuses = await probeNetworks(testbed, networkNames());
+      });
+      const networks = offeredNetworks(choice).map((name) => findOfferedNetwork(choice, name));
+      const statuses = await probeNetworks(testbed, networks);
       if (flags.json === true) {
         context.terminal.print(JSON.stringify(statuses, null, 2));
         return;
@@ -38,9 +46,3 @@ export const networksCommand = (context: Context): Command =>
         if (finding !== null) context.terminal.print(`${' '.repeat(31)}${describeFinding(finding)}`);
       }
     });
-
-function placeNamed(text: string): TestbedLocation {
-  const place = parseTestbed(text);
-  if (place !== null) return place;
-  throw userError(`There is no testbed "${text}".`, 'Write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER.');
-}

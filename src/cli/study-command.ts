@@ -15,6 +15,8 @@ import {
   STUDY_TOOLS,
   type SpecOverrides,
 } from '../study/index.js';
+import { findTestbedKind, parseTestbed, testbedKinds } from '../testbed/index.js';
+import { confirm } from './confirm.js';
 import type { Context } from './context.js';
 import { showProgress } from './study-progress.js';
 
@@ -35,6 +37,7 @@ interface StudyFlags {
   readonly out?: string;
   readonly resume?: true;
   readonly dryRun?: true;
+  readonly yes?: true;
   readonly json?: true;
 }
 
@@ -47,8 +50,10 @@ export const studyCommand = (context: Context): Command =>
     )
     .argument('[preset|file]', 'what to study (default: quick)')
     .option(
-      '--testbed <place>',
-      'where: netns (namespaces of this machine), vm (two guests), vm:KERNEL, ssh:CLIENT,SERVER (machines of yours)',
+      '--testbed <testbed>',
+      `where: ${testbedKinds()
+        .map(({ usage, description }) => `${usage.join(' or ')} (${description})`)
+        .join(', ')}`,
     )
     .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
     .option('--ip <version>', '4 (the default) or 6: what everything between the containers is sent by')
@@ -68,7 +73,8 @@ export const studyCommand = (context: Context): Command =>
     .option('--out <dir>', 'the results directory (default: results/NAME-TIME)')
     .option('--resume', 'go on with --out, or with the newest unfinished study; measures no slice twice')
     .option('--dry-run', 'print every step that would be taken, and take none')
-    .option('--json', 'print summary.json on standard output')
+    .option('--yes', 'do not ask before loading machines of yours (required without a terminal)')
+    .option('--json', 'print summary.json')
     .addHelpText(
       'after',
       `
@@ -95,8 +101,9 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     terminal.print(dryRun(spec));
     return;
   }
-  // Machines over ssh are asked by themselves, and this one only needs ssh.
-  if (spec.testbed !== 'ssh') requireMachine(STUDY_TOOLS);
+  const { madeHere, usersMachines } = findTestbedKind(spec.testbed);
+  if (madeHere) requireMachine(STUDY_TOOLS);
+  if (usersMachines && flags.yes !== true) await confirm(terminal, spec);
   const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
     if (await directory.exists())
@@ -178,7 +185,7 @@ const number = (text: string | undefined): string | number | undefined =>
   text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 
 const overrides = (flags: StudyFlags): SpecOverrides => ({
-  testbed: placeOf(flags),
+  testbed: testbedText(flags),
   ip: number(flags.ip),
   networks: list(flags.networks),
   workloads: list(flags.workloads),
@@ -192,13 +199,14 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   seed: number(flags.seed),
 });
 
-/** `--kernel` says what may also be written after `vm:`. */
-function placeOf({ testbed, kernel }: StudyFlags): string | undefined {
+/** `--testbed vm --kernel PATH` means `--testbed vm:PATH`. */
+function testbedText({ testbed, kernel }: StudyFlags): string | undefined {
   if (kernel === undefined) return testbed;
-  if (testbed === 'vm') return `vm:${kernel}`;
+  const text = `${testbed ?? 'netns'}:${kernel}`;
+  if (testbed !== undefined && parseTestbed(text) !== null) return text;
   throw bad(
     `--kernel ${kernel} is for guests, and --testbed is ${testbed ?? 'netns'}.`,
-    'Add --testbed vm, or leave --kernel away.',
+    'Add --testbed vm, or omit --kernel.',
   );
 }
 

@@ -5,7 +5,7 @@ import { ipvlanL2, ipvlanL3, ipvlanL3s } from './attachment/ipvlan.js';
 import { macvlan } from './attachment/macvlan.js';
 import { ptp } from './attachment/ptp.js';
 import { plannedNetwork } from './planned-network.js';
-import type { Network } from './types.js';
+import type { PlannedNetwork } from './types.js';
 import { awsVpc } from './backend/aws-vpc.js';
 import { flat } from './backend/flat.js';
 import { hostGw } from './backend/host-gw.js';
@@ -17,8 +17,8 @@ import { wireguard } from './backend/wireguard.js';
 /** The reference: every ratio is against it. */
 export const REFERENCE = 'host';
 
-/** All contenders, the reference first. */
-export const CATALOG: readonly Network[] = [
+/** All planned networks, the reference first. */
+export const CATALOG: readonly PlannedNetwork[] = [
   plannedNetwork(REFERENCE, none, host),
   plannedNetwork('flannel-host-gw', hostGw, bridge),
   plannedNetwork('flannel-vxlan', vxlan, bridge),
@@ -35,7 +35,7 @@ export const CATALOG: readonly Network[] = [
 export const networkNames = (): string[] => CATALOG.map(({ name }) => name);
 
 /** @throws BarewireError `bad-input`, with the nearest name that there is. */
-export function findNetwork(name: string): Network {
+export function findNetwork(name: string): PlannedNetwork {
   const found = CATALOG.find((network) => network.name === name);
   if (found !== undefined) return found;
   const names = networkNames();

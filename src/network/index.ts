@@ -1,6 +1,8 @@
-/** The contenders: how packets get from host to host, how containers join their hosts, as steps. Pure. */
+/** Backends, attachments and the catalog that combines them: hosts and peers → steps. Pure. */
 export type {
   BlockedPaths,
+  GivenNetwork,
+  PlannedNetwork,
   Container,
   HostPlan,
   NetworkHost,

@@ -1,14 +1,18 @@
 import type { ProbeResult } from '../machine/index.js';
 import type { Finding, NetworkStatus } from '../schema/index.js';
 import type { IpVersion } from './ip-version.js';
-import type { Network, Requirement } from './types.js';
+import type { PlannedNetwork, Requirement } from './types.js';
 
 /**
  * Whether a machine can run a network over a version of IP.
  *
  * @param results in the order of `network.requires`; one "no" decides, an "unknown" without a "no" is worth trying
  */
-export function support(network: Network, results: readonly ProbeResult[], ip: IpVersion = 4): NetworkStatus {
+export function support(
+  network: PlannedNetwork,
+  results: readonly ProbeResult[],
+  ip: IpVersion = 4,
+): NetworkStatus {
   const problems: { support: 'no' | 'unknown'; finding: Finding }[] = [];
   if (ip === 6 && network.noIpv6 !== undefined)
     problems.push({ support: 'no', finding: { code: 'ipv6-unsupported', detail: network.noIpv6 } });

@@ -74,18 +74,29 @@ export const PATH_KINDS = ['across', 'sameHost', 'ownHost'] as const;
 export type PathKind = (typeof PATH_KINDS)[number];
 export type BlockedPaths = Readonly<Partial<Record<PathKind, string>>>;
 
-/** A contender: an underlay × an attachment under its catalog name. */
-export interface Network {
+interface NetworkFacts {
   readonly name: string;
   /** One line for tables and `barewire networks`. */
   readonly what: string;
+}
+
+/** A network that Barewire builds: a backend and an attachment under a catalog name. */
+export interface PlannedNetwork extends NetworkFacts {
+  readonly kind: 'planned';
   readonly requires: readonly Requirement[];
-  /** Why it carries IPv4 alone; absent where it carries IPv6 too. */
+  /** Why it carries only IPv4; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
-  /** Paths that do not work, by design, and why. */
+  /** Paths that do not work by design, with the reason. */
   readonly blocked: BlockedPaths;
   plan(request: NetworkRequest): readonly HostPlan[];
 }
+
+/** A network that the testbed's hosts already have: nothing is built, and the testbed places the containers. */
+export interface GivenNetwork extends NetworkFacts {
+  readonly kind: 'given';
+}
+
+export type Network = PlannedNetwork | GivenNetwork;
 
 /** One host's view of a request. */
 export interface HostView {

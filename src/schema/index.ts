@@ -99,6 +99,7 @@ export {
   type NetworkStatus,
   type Rate,
   type ResolvedStudy,
+  type TestbedChoice,
   type StudyRecord,
   type WorkloadName,
 } from './study.js';

@@ -13,14 +13,14 @@ export type Rate = z.infer<typeof rateSchema>;
 export const WORKLOADS = ['350B', '4KB'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
+/** A kind of testbed with its options; `testbed/registry.ts` has the kinds and the schemas of their options. */
+export const testbedChoiceSchema = z.object({ kind: z.string(), options: z.unknown().optional() });
+export type TestbedChoice = z.infer<typeof testbedChoiceSchema>;
+
 /** A spec after parsing: every default filled in, every unit resolved. */
 export const resolvedStudySchema = z.object({
   name: z.string(),
-  testbed: z.enum(['netns', 'vm', 'ssh']),
-  /** ssh: the machines, each as ssh knows it, with `/DEV` where the data interface was named. */
-  hosts: z.object({ client: z.string(), server: z.string() }).optional(),
-  /** vm: the guests' kernel, a bzImage; without it the testbed finds one. */
-  kernel: z.string().optional(),
+  testbed: testbedChoiceSchema,
   /** The version of IP that everything between the containers is sent by. */
   ip: z.union([z.literal(4), z.literal(6)]).default(4),
   networks: z.array(z.string()).readonly(),

@@ -81,7 +81,7 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
 const describeRun = ({ study, slices, directory, refused = [] }: StudyData): ComparedRun => ({
   ...(directory === undefined ? {} : { directory }),
   study: study.spec.name,
-  testbed: study.spec.testbed,
+  testbed: study.spec.testbed.kind,
   startedAt: study.startedAt,
   version: study.version,
   restarts: countRestarts(slices),

@@ -38,7 +38,7 @@ export function summarize(
   return {
     schema: 2,
     study: spec.name,
-    testbed: spec.testbed,
+    testbed: spec.testbed.kind,
     ...(spec.ip === 6 ? { ip: spec.ip } : {}),
     startedAt: study.startedAt,
     reference: REFERENCE,

@@ -1,7 +1,6 @@
-import { findNetwork } from '../network/index.js';
 import { printAction, printObjective, type ResolvedStudy } from '../schema/index.js';
 import { wantsMaximum, MAX_SLICES } from '../stats/index.js';
-import { plannedHosts } from '../testbed/index.js';
+import { findOfferedNetwork, plannedHosts } from '../testbed/index.js';
 
 const RUN = 'dryrun';
 
@@ -9,8 +8,8 @@ const RUN = 'dryrun';
 export function dryRun(spec: ResolvedStudy): string {
   const hosts = plannedHosts(spec);
   const networks = spec.networks.flatMap((name) => {
-    const network = findNetwork(name);
-    const plans = network.plan({ run: RUN, hosts });
+    const network = findOfferedNetwork(spec.testbed, name);
+    const plans = network.kind === 'planned' ? network.plan({ run: RUN, hosts }) : [];
     return [
       `# ${name}: ${network.what}`,
       ...plans.flatMap(({ host, steps }) => [

@@ -3,7 +3,6 @@ export { dryRun } from './dry-run.js';
 export type { OnStudyEvent, StudyEvent } from './progress.js';
 export { preset, resolveSpec, type SpecOverrides } from './spec.js';
 export { planSlices, REFERENCE } from './plan.js';
-export { parseTestbed, type TestbedLocation } from './place.js';
 export { parseDurationMs, parseRate } from './quantity.js';
 export { analyse, writeReports } from './reports.js';
 export { readResults } from './reading.js';

@@ -1,6 +1,5 @@
 import { GeneratorProcess, describeExternal } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
-import { findNetwork } from '../network/index.js';
 import {
   type Environment,
   type NetworkStatus,
@@ -14,7 +13,13 @@ import {
 import type { BarewireError } from '../schema/index.js';
 import { wantsMaximum, Histogram } from '../stats/index.js';
 import { describeFinding } from '../report/index.js';
-import { openTestbed, probeNetworks, type Testbed } from '../testbed/index.js';
+import {
+  findOfferedNetwork,
+  findTestbedKind,
+  openTestbed,
+  probeNetworks,
+  type Testbed,
+} from '../testbed/index.js';
 import { measurable } from './networks.js';
 import { planSlices, REFERENCE } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
@@ -39,8 +44,8 @@ export interface StudyRequest {
  * interrupt too. The machine is put back before this returns or throws.
  */
 export async function runStudy(request: StudyRequest): Promise<Summary> {
-  // Machines over ssh are locked and put back by their own agents; this one is not changed, and needs no root.
-  await using _lock = request.spec.testbed === 'ssh' ? null : await takeMachine(request);
+  // Hosts that are not made here are locked and restored by their own agents; this machine is not changed.
+  await using _lock = findTestbedKind(request.spec.testbed).madeHere ? await takeMachine(request) : null;
   try {
     await measureAll(request);
   } catch (error) {
@@ -81,13 +86,11 @@ type Ground = Pick<SliceContext, 'testbed' | 'generator'>;
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
-  const { wire, hosts, kernel, ip } = spec;
+  const { wire, ip } = spec;
   await using testbed = await openTestbed(spec.testbed, {
     run: freshRunId(),
     wire,
     ip,
-    hosts,
-    kernel,
     signal,
   });
   await using generator = new GeneratorProcess(testbed.client.machine, testbed.client.cpus);
@@ -111,7 +114,10 @@ async function begin(
 ): Promise<StudyRecord> {
   const { testbed } = ground;
   const generator = await generatorOf(spec, testbed);
-  const networks = await probeNetworks(testbed, spec.networks);
+  const networks = await probeNetworks(
+    testbed,
+    spec.networks.map((name) => findOfferedNetwork(spec.testbed, name)),
+  );
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0) throw nothingToMeasure(networks);
   const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
@@ -150,7 +156,8 @@ const maximumOf = (
   ground: Ground,
   workload: WorkloadName,
   signal: AbortSignal,
-): Promise<number> => findMaximum({ ...ground, network: findNetwork(REFERENCE), study, signal }, workload);
+): Promise<number> =>
+  findMaximum({ ...ground, network: findOfferedNetwork(study.testbed, REFERENCE), study, signal }, workload);
 
 async function environments({ client, server }: Testbed): Promise<Record<string, Environment>> {
   return { client: await client.machine.environment(), server: await server.machine.environment() };
@@ -172,7 +179,12 @@ async function measureSlice(
   planned: PlannedSlice,
 ): Promise<SliceOutcome> {
   signal.throwIfAborted();
-  const bench = { ...ground, network: findNetwork(planned.network), study: spec, signal };
+  const bench = {
+    ...ground,
+    network: findOfferedNetwork(spec.testbed, planned.network),
+    study: spec,
+    signal,
+  };
   const outcome = await runSlice(bench, planned);
   await directory.append(outcome.record, outcome.histograms);
   onEvent({ kind: 'slice-ended', record: outcome.record, p99Ms: p99Ms(outcome) });

@@ -13,10 +13,9 @@ import {
   type WorkloadName,
   userError,
 } from '../schema/index.js';
-import { findNetwork } from '../network/index.js';
+import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
 import { PRESETS, type SpecInput } from './presets.js';
-import { parseTestbed } from './place.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
@@ -34,14 +33,14 @@ const duration = (leastMs: number, mostMs: number) =>
     return ms ?? 0;
   });
 
-const place = z.string().refine((text) => parseTestbed(text) !== null, {
-  error: 'write netns, vm, vm:KERNEL or ssh:CLIENT,SERVER',
+const testbed = z.string().refine((text) => parseTestbed(text) !== null, {
+  error: () => `use one of: ${testbedUsage()}`,
 });
 
 /** The keys that a spec may have. Refusals name the nearest of them. */
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
-  testbed: place.default('netns'),
+  testbed: testbed.default('netns'),
   ip: z.union([z.literal(4), z.literal(6)], 'write 4 or 6').default(4),
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
@@ -105,10 +104,11 @@ export function resolveSpec(
     ...rest
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
+  const choice = requireTestbed(rest.testbed);
   return resolvedStudySchema.parse({
     ...rest,
-    ...parseTestbed(rest.testbed),
-    networks: [...new Set(rest.networks.map((name) => findNetwork(name).name))],
+    testbed: choice,
+    networks: [...new Set(rest.networks.map((name) => findOfferedNetwork(choice, name).name))],
     workloads,
     rates: ratesFor({
       ...rest,

@@ -1,6 +1,17 @@
 /** Where a study runs: two hosts and a wire, networks set up on them, and the proof of the path. */
-export type { Host, HostRole, Testbed, TestbedOptions, Wire } from './types.js';
-export { openTestbed } from './open.js';
+export type { Host, HostRole, Testbed, TestbedKind, TestbedOptions, Wire } from './types.js';
+export type { Pair } from './pair.js';
+export {
+  findOfferedNetwork,
+  findTestbedKind,
+  offeredNetworks,
+  openTestbed,
+  parseTestbed,
+  registerTestbed,
+  requireTestbed,
+  testbedKinds,
+  testbedUsage,
+} from './registry.js';
 export { hostNetns, hostsOf, plannedHosts, wireSteps } from './netns/wire.js';
 export { setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';

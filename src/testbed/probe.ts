@@ -1,44 +1,41 @@
 import type { ProbeResult, Feature, Machine } from '../machine/index.js';
-import { findNetwork, support, versionOf, type Requirement } from '../network/index.js';
+import { support, versionOf, type Network, type Requirement } from '../network/index.js';
 import type { NetworkStatus } from '../schema/index.js';
 import type { Testbed } from './types.js';
 
 /**
- * Asks what the named networks need, in one go, and says for each whether it can run: on both hosts of a testbed over its version
- * of IP, or on the one machine.
- * @throws BarewireError `bad-input` for a name that is not in the catalog.
+ * Probes the requirements of planned networks at once, on both hosts of a testbed over its version of IP, or on one machine.
+ * A given network is supported: the testbed has it.
  */
 export async function probeNetworks(
   where: Testbed | Pick<Machine, 'probe'>,
-  names: readonly string[],
+  networks: readonly Network[],
 ): Promise<NetworkStatus[]> {
-  const networks = names.map(findNetwork);
-  const features = unique(networks.flatMap(({ requires }) => requires).filter(isFeature));
+  const requirements = networks.flatMap((network) => (network.kind === 'planned' ? network.requires : []));
+  const features = unique(requirements.filter(isFeature));
   const machines = 'probe' in where ? [where] : [where.client.machine, where.server.machine];
   const ip = 'probe' in where ? 4 : versionOf(where.client.net.address);
-  const answers = await Promise.all(machines.map((machine) => machine.probe(features)));
-  const answerTo = (requirement: Requirement): ProbeResult => {
-    if (requirement.kind === 'platform') return notThere(requirement.name);
-    const at = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
-    return worst(answers.map((ofMachine) => ofMachine[at]));
+  const results = await Promise.all(machines.map((machine) => machine.probe(features)));
+  const resultOf = (requirement: Requirement): ProbeResult => {
+    if (requirement.kind === 'platform') return { answer: 'no', reason: `not in ${requirement.name}` };
+    const index = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
+    return worst(results.map((ofMachine) => ofMachine[index]));
   };
-  return networks.map((network) => support(network, network.requires.map(answerTo), ip));
+  return networks.map((network): NetworkStatus =>
+    network.kind === 'given'
+      ? { name: network.name, what: network.what, support: 'yes', finding: null }
+      : support(network, network.requires.map(resultOf), ip),
+  );
 }
 
-/** A network stands on every host or on none. */
+/** A network needs its requirements on every host. */
 function worst(answers: readonly (ProbeResult | undefined)[]): ProbeResult {
   const given = answers.map(
-    (answer): ProbeResult => answer ?? { answer: 'unknown', reason: 'the host did not say' },
+    (answer): ProbeResult => answer ?? { answer: 'unknown', reason: 'the host did not report it' },
   );
   const of = (kind: ProbeResult['answer']) => given.find(({ answer }) => answer === kind);
   return of('no') ?? of('unknown') ?? { answer: 'yes' };
 }
-
-/** A host cannot tell by itself where it stands, and no testbed has hosts in such a place. */
-const notThere = (place: string): ProbeResult => ({
-  answer: 'no',
-  reason: `the hosts of this testbed do not stand in ${place}`,
-});
 
 const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'platform';
 const keyOf = (feature: Feature): string =>

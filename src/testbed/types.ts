@@ -1,5 +1,6 @@
+import type * as z from 'zod';
 import type { Machine } from '../machine/index.js';
-import type { HostPlan, IpVersion, NetworkHost } from '../network/index.js';
+import type { GivenNetwork, HostPlan, IpVersion, NetworkHost } from '../network/index.js';
 import type { Finding } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
@@ -13,9 +14,9 @@ export interface Host {
   readonly cpus: readonly number[];
 }
 
-/** Where a study runs. Disposing takes the hosts away. */
+/** Two hosts for a study. Disposing removes what was made for them. */
 export interface Testbed extends AsyncDisposable {
-  readonly kind: 'netns' | 'vm' | 'ssh';
+  readonly kind: string;
   /** The run's id. */
   readonly run: string;
   readonly client: Host;
@@ -24,8 +25,10 @@ export interface Testbed extends AsyncDisposable {
   readonly limitations: readonly Finding[];
   /** The hosts are emulated, and so are their times. */
   readonly emulated?: boolean;
-  /** Asked before a network goes up; rejects where its plans would harm others on the hosts' segment. */
+  /** Checks a network's plans before it is set up; rejects plans that would harm others on the hosts' segment. */
   checkPlans?(plans: readonly HostPlan[]): Promise<void>;
+  /** Places a container of a given network on each host: nothing is built, so the plans have no steps. */
+  placeContainers?(network: GivenNetwork): Promise<Readonly<Record<HostRole, HostPlan>>>;
 }
 
 export interface Wire {
@@ -35,24 +38,33 @@ export interface Wire {
   readonly rateMbps: number | null;
 }
 
-/** `HOST`, `USER@HOST` or a name of ~/.ssh/config, each with `/DEV` after it where the data interface is to be that one. */
-export interface SshHosts {
-  readonly client: string;
-  readonly server: string;
-  /** A configuration for ssh in the place of the user's. */
-  readonly config?: string;
-}
-
+/** What every kind of testbed takes. */
 export interface TestbedOptions {
   /** The run's id; a fresh one by default. */
   readonly run?: string;
   readonly wire: Wire;
   /** The version of IP of the hosts' addresses, and so of the containers'; 4 by default. */
   readonly ip?: IpVersion | undefined;
-  /** vm: the guests' kernel, a bzImage; by default this machine's own where it will do, else Debian's. */
-  readonly kernel?: string | undefined;
-  /** ssh: the two machines. */
-  readonly hosts?: SshHosts | undefined;
-  /** Checked between the parts of opening; what was made by then is taken away again. */
+  /** Checked between the parts of opening; an abort rolls back. */
   readonly signal?: AbortSignal;
+}
+
+/** One kind of testbed. Help, errors, locking and requirements derive from its entry. */
+export interface TestbedKind<Options> {
+  readonly name: string;
+  /** What follows `--testbed`: `ssh:CLIENT,SERVER`. */
+  readonly usage: readonly string[];
+  readonly description: string;
+  readonly optionsSchema: z.ZodType<Options>;
+  /** Options from the text after `NAME:`, or null for the name alone; null when the text has another form. */
+  parse(text: string | null): Options | null;
+  /** Its hosts are made on this machine, which needs root, the study's tools and the machine's lock. */
+  readonly madeHere: boolean;
+  /** Its hosts are the user's own machines: a study asks before it loads them. */
+  readonly usersMachines: boolean;
+  /** Networks that its hosts already have; those of the catalog are built on any testbed with `plansNetworks`. */
+  readonly givenNetworks: readonly GivenNetwork[];
+  readonly plansNetworks: boolean;
+  /** Rolls back when a part fails. @throws BarewireError of that part; the signal's reason when it was aborted */
+  open(options: Options, common: TestbedOptions): Promise<Testbed>;
 }

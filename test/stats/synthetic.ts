@@ -24,7 +24,7 @@ export function histogramOf(samplesNs: Iterable<number>): Histogram {
 export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord => {
   const spec: StudyRecord['spec'] = {
     name: 'quick',
-    testbed: 'netns',
+    testbed: { kind: 'netns', options: {} },
     networks: ['host', 'flannel-vxlan'],
     workloads: ['350B'],
     rates: { '350B': [{ kind: 'absolute', rps: 1000 }] },

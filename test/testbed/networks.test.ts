@@ -13,8 +13,8 @@ const wire = { mtu: 1500, rateMbps: null };
 let testbed: Testbed;
 let testbed6: Testbed;
 beforeAll(async () => {
-  testbed = await openTestbed('netns', { wire });
-  testbed6 = await openTestbed('netns', { wire, ip: 6 });
+  testbed = await openTestbed({ kind: 'netns' }, { wire });
+  testbed6 = await openTestbed({ kind: 'netns' }, { wire, ip: 6 });
   await Promise.all([settle(testbed), settle(testbed6)]);
 });
 afterAll(async () => {
@@ -44,7 +44,7 @@ describe.each(networkNames())('%s', (name) => {
     'carries IPv%i both ways, twice, and leaves both hosts as they were',
     async (ip, context) => {
       const bed = ip === 4 ? testbed : testbed6;
-      const [status] = await probeNetworks(bed, [name]);
+      const [status] = await probeNetworks(bed, [findNetwork(name)]);
       context.skip(status?.support === 'no', `not supported: ${JSON.stringify(status?.finding)}`);
       const before = dumpHosts(bed);
       await carriesBothWays(name, bed);

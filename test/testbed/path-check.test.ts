@@ -28,7 +28,10 @@ function sabotage(testbed: Testbed, lines: readonly string[]): void {
 
 /** On a testbed of its own, since sabotage stays. */
 async function check(name: string, lines: readonly string[], request = pingOnce): Promise<PathReport> {
-  await using testbed = await openTestbed('netns', { run: RUN, wire: { mtu: 1500, rateMbps: null } });
+  await using testbed = await openTestbed(
+    { kind: 'netns' },
+    { run: RUN, wire: { mtu: 1500, rateMbps: null } },
+  );
   await using raised = await setUpNetwork(testbed, findNetwork(name));
   sabotage(testbed, lines);
   return await checkPath(testbed, raised, () => request(testbed, raised));

@@ -1,5 +1,5 @@
 import { format } from 'prettier';
-import { CATALOG, PATH_KINDS, type Network } from '../../src/network/index.js';
+import { CATALOG, PATH_KINDS, type PlannedNetwork } from '../../src/network/index.js';
 import type { PathMtus } from '../../src/testbed/index.js';
 
 /** What was found of each network, by `NAME/VERSION`. */
@@ -36,11 +36,11 @@ export const page = (found: Found): Promise<string> => {
   return format(text.join('\n'), { parser: 'markdown', printWidth: 140 });
 };
 
-const row = (network: Network, found: Found, note: (text: string) => string): string =>
+const row = (network: PlannedNetwork, found: Found, note: (text: string) => string): string =>
   `| ${[network.name, ...VERSIONS.flatMap((version) => cells(network, found.get(`${network.name}/${version}`), version, note))].join(' | ')} |`;
 
 function cells(
-  network: Network,
+  network: PlannedNetwork,
   reach: PathMtus | undefined,
   version: 4 | 6,
   note: (text: string) => string,
@@ -55,7 +55,7 @@ function cells(
   return PATH_KINDS.map(() => note(reason));
 }
 
-function placeOf({ requires }: Network): string | undefined {
+function placeOf({ requires }: PlannedNetwork): string | undefined {
   const place = requires.find(({ kind }) => kind === 'platform');
   return place?.kind === 'platform' ? `it needs hosts in ${place.name}, and was not tried` : undefined;
 }

@@ -13,7 +13,7 @@ import { VERSIONS } from './reach-table.js';
 const wire = { mtu: 1500, rateMbps: null };
 const testbeds = new Map<number, Testbed>();
 beforeAll(async () => {
-  for (const ip of VERSIONS) testbeds.set(ip, await openTestbed('netns', { wire, ip }));
+  for (const ip of VERSIONS) testbeds.set(ip, await openTestbed({ kind: 'netns' }, { wire, ip }));
 });
 afterAll(async () => {
   for (const testbed of testbeds.values()) await testbed[Symbol.asyncDispose]();
@@ -32,7 +32,7 @@ describe.each(networkNames())('between namespaces %s', (name) => {
   test.for(VERSIONS)('reaches over IPv%i as far as the page about paths says', async (version, context) => {
     const testbed = testbeds.get(version);
     if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
-    const [status] = await probeNetworks(testbed, [name]);
+    const [status] = await probeNetworks(testbed, [findNetwork(name)]);
     context.skip(status?.support === 'no', `not supported: ${JSON.stringify(status?.finding)}`);
     await using raised = await setUpNetwork(testbed, findNetwork(name), 2);
     const reach = await probePathMtus(testbed, raised);

@@ -42,11 +42,13 @@ HostKeyAlias barewire-${run}-${role}
       return path;
     };
     const open = async (lines = '', ip: 4 | 6 = 4): Promise<Testbed> =>
-      openTestbed('ssh', {
-        wire: WIRE,
-        ip,
-        hosts: { client: 'client', server: 'server', config: await configWith(lines) },
-      });
+      openTestbed(
+        {
+          kind: 'ssh',
+          options: { client: 'client', server: 'server', config: await configWith(lines) },
+        },
+        { wire: WIRE, ip },
+      );
     const onClient = async (script: string): Promise<string> => {
       const { code, stdout, stderr } = await guests().client.machine.run(['sh', '-c', script]);
       if (code !== 0) throw new Error(`${script}: ${stderr}`);
@@ -152,10 +154,10 @@ HostKeyAlias barewire-${run}-${role}
         const config = await configWith();
         const text = (await readFile(config, 'utf8')).replace('User root', 'User tester');
         await writeFile(config, text);
-        await using testbed = await openTestbed('ssh', {
-          wire: WIRE,
-          hosts: { client: 'client/eth0', server: 'server', config },
-        });
+        await using testbed = await openTestbed(
+          { kind: 'ssh', options: { client: 'client/eth0', server: 'server', config } },
+          { wire: WIRE },
+        );
         const who = await testbed.client.machine.run(['id', '-un']);
         expect(who.stdout).toBe('root\n');
         expect(testbed.client.machine.bundle?.[1]).toContain('/home/tester/.cache/barewire/');
@@ -163,8 +165,8 @@ HostKeyAlias barewire-${run}-${role}
     });
 
     test('refuses a named interface that does not lead to the peer', async () => {
-      const hosts = { client: 'client/mgmt0', server: 'server', config: await configWith() };
-      await expect(openTestbed('ssh', { wire: WIRE, hosts })).rejects.toMatchObject({
+      const options = { client: 'client/mgmt0', server: 'server', config: await configWith() };
+      await expect(openTestbed({ kind: 'ssh', options }, { wire: WIRE })).rejects.toMatchObject({
         code: 'host-unsupported',
         message: expect.stringContaining('mgmt0') as string,
       });

@@ -34,7 +34,7 @@ test('the bundle has the agent, its library, and a hash that tells one content f
 });
 
 test('a testbed of machines needs two of them', async () => {
-  await expect(openTestbed('ssh', { wire: WIRE })).rejects.toMatchObject({ code: 'bad-input' });
+  await expect(openTestbed({ kind: 'ssh' }, { wire: WIRE })).rejects.toMatchObject({ code: 'bad-input' });
 });
 
 test('a machine where nothing listens is said to be unreachable, with what ssh said', async () => {
@@ -48,7 +48,7 @@ test('a machine where nothing listens is said to be unreachable, with what ssh s
   await writeFile(config, `Host nobody\nHostName 127.0.0.1\nPort ${port}\n`);
   try {
     await expect(
-      openTestbed('ssh', { wire: WIRE, hosts: { client: 'nobody', server: 'nobody', config } }),
+      openTestbed({ kind: 'ssh', options: { client: 'nobody', server: 'nobody', config } }, { wire: WIRE }),
     ).rejects.toMatchObject({
       code: 'host-unreachable',
       message: expect.stringMatching(/nobody: .*refused/) as string,

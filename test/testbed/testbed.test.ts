@@ -24,7 +24,7 @@ describe('a netns testbed', () => {
   test('stands beside the machine and is gone without a trace', async () => {
     const run = freshRunId();
     const before = machineLinks();
-    const testbed = await openTestbed('netns', { run, wire });
+    const testbed = await openTestbed({ kind: 'netns' }, { run, wire });
     expect(namespaces(run).toSorted()).toEqual([`bw-${run}-client`, `bw-${run}-server`]);
     expect(machineLinks()).toBe(before);
     await testbed[Symbol.asyncDispose]();
@@ -34,7 +34,7 @@ describe('a netns testbed', () => {
   test('is closed with a network still standing on it', async () => {
     const run = freshRunId();
     {
-      await using testbed = await openTestbed('netns', { run, wire });
+      await using testbed = await openTestbed({ kind: 'netns' }, { run, wire });
       await setUpNetwork(testbed, findNetwork('flannel-vxlan'));
       expect(namespaces(run)).toHaveLength(4);
     }
@@ -42,15 +42,15 @@ describe('a netns testbed', () => {
   });
 
   test('does not meet another that stands at the same time', async () => {
-    await using one = await openTestbed('netns', { wire });
-    await using other = await openTestbed('netns', { wire });
+    await using one = await openTestbed({ kind: 'netns' }, { wire });
+    await using other = await openTestbed({ kind: 'netns' }, { wire });
     expect(one.run).not.toBe(other.run);
     await Promise.all([one, other].map((testbed) => pathIsRight(testbed, 'flannel-vxlan')));
     await Promise.all([one, other].map((testbed) => pathIsRight(testbed, 'macvlan')));
   });
 
   test('gives the wire its MTU and both directions their rate', async () => {
-    await using testbed = await openTestbed('netns', { wire: { mtu: 4000, rateMbps: 800 } });
+    await using testbed = await openTestbed({ kind: 'netns' }, { wire: { mtu: 4000, rateMbps: 800 } });
     for (const role of ['client', 'server'] as const) {
       expect(onHost(testbed, role, 'ip link show eth0')).toContain('mtu 4000');
       expect(onHost(testbed, role, 'tc qdisc show dev eth0')).toContain('tbf');
@@ -60,12 +60,12 @@ describe('a netns testbed', () => {
   });
 
   test('keeps IPv6 silent on the wire', async () => {
-    await using testbed = await openTestbed('netns', { wire });
+    await using testbed = await openTestbed({ kind: 'netns' }, { wire });
     expect(onHost(testbed, 'client', 'ip -6 addr show dev eth0')).toBe('');
   });
 
   test('lists its limitations', async () => {
-    await using testbed = await openTestbed('netns', { wire });
+    await using testbed = await openTestbed({ kind: 'netns' }, { wire });
     const limitations = testbed.limitations.map((finding) => 'limitation' in finding && finding.limitation);
     expect(limitations).toEqual(expect.arrayContaining(['veth-wire', 'one-kernel']));
   });
@@ -73,14 +73,14 @@ describe('a netns testbed', () => {
   test('is not opened for a study that was interrupted', async () => {
     const run = freshRunId();
     const options = { run, wire, signal: AbortSignal.abort(new RangeError('interrupted')) };
-    await expect(openTestbed('netns', options)).rejects.toThrow('interrupted');
+    await expect(openTestbed({ kind: 'netns' }, options)).rejects.toThrow('interrupted');
     expect(namespaces(run)).toEqual([]);
   });
 
   test('takes away what it made when a study is interrupted while it opens', async () => {
     const run = freshRunId();
     const controller = new AbortController();
-    const opening = openTestbed('netns', { run, wire, signal: controller.signal });
+    const opening = openTestbed({ kind: 'netns' }, { run, wire, signal: controller.signal });
     controller.abort(new RangeError('interrupted'));
     await expect(opening).rejects.toThrow('interrupted');
     expect(namespaces(run)).toEqual([]);
@@ -90,7 +90,9 @@ describe('a netns testbed', () => {
     const run = freshRunId();
     execFileSync('ip', ['netns', 'add', `bw-${run}-server`]);
     try {
-      await expect(openTestbed('netns', { run, wire })).rejects.toMatchObject({ code: 'step-failed' });
+      await expect(openTestbed({ kind: 'netns' }, { run, wire })).rejects.toMatchObject({
+        code: 'step-failed',
+      });
       expect(namespaces(run)).toEqual([`bw-${run}-server`]);
     } finally {
       execFileSync('ip', ['netns', 'del', `bw-${run}-server`]);

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 const open = (kernel?: string) =>
-  openTestbed('vm', { run, wire: WIRE, ...(kernel !== undefined && { kernel }) });
+  openTestbed({ kind: 'vm', options: { ...(kernel !== undefined && { kernel }) } }, { run, wire: WIRE });
 
 describe('a machine that cannot run guests', () => {
   test('without QEMU: says which packages to install', async () => {

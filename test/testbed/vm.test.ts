@@ -23,7 +23,7 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: BOOT_MS });
 let testbed: Testbed;
 let timesLost = 0;
 async function boot(): Promise<void> {
-  testbed = await openTestbed('vm', { wire: WIRE, ip: 6 });
+  testbed = await openTestbed({ kind: 'vm' }, { wire: WIRE, ip: 6 });
   // They have IPv6, and are to be measured over IPv4 too.
   for (const role of ROLES) {
     const { address, prefix } = hostsOf('', { wire: WIRE })[role];
@@ -99,7 +99,7 @@ const names = networkNames().filter((name) => name !== 'flannel-aws-vpc');
 const found = new Map<string, PathMtus>();
 
 test('the kernel carries every network of the catalog', async () => {
-  const statuses = await probeNetworks(speaking(4), names);
+  const statuses = await probeNetworks(speaking(4), names.map(findNetwork));
   expect(statuses.filter(({ support }) => support !== 'yes')).toEqual([]);
 });
 

@@ -1,6 +1,7 @@
 import { connectAgent, freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
 import { waitForCarrier } from '../carrier.js';
+import { disposeBoth, openBoth } from '../pair.js';
 import { allowedCpus, shareCpus, type CpuShares } from './cpus.js';
 import { hasIpv6 } from './ipv6.js';
 import { hostNetns, hostsOf, wireSteps } from './wire.js';
@@ -9,7 +10,7 @@ import type { Finding } from '../../schema/index.js';
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 const STATUS = '/proc/self/status';
 
-/** Two hosts and a wire of this machine: namespaces, a veth pair between them, and an agent in each. */
+/** Two namespaces of this machine, a veth pair between them, and an agent in each. */
 export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed> {
   const { run = freshRunId(), wire, signal } = options;
   signal?.throwIfAborted();
@@ -29,43 +30,36 @@ export async function openNetnsTestbed(options: TestbedOptions): Promise<Testbed
   }
 }
 
-interface Ground {
+interface NetnsBase {
   readonly run: string;
   readonly hosts: ReturnType<typeof hostsOf>;
   readonly machine: Machine;
   readonly cpus: CpuShares;
 }
 
-async function withAgents({ run, hosts, machine, cpus }: Ground): Promise<Testbed> {
-  const [client, server] = await connectBoth(run);
-  const host = (role: HostRole, agent: Machine): Host => ({
+async function withAgents({ run, hosts, machine, cpus }: NetnsBase): Promise<Testbed> {
+  const agents = await openBoth((role) => connect(run, role));
+  const host = (role: HostRole): Host => ({
     role,
-    machine: agent,
+    machine: agents[role],
     net: hosts[role],
     cpus: cpus[role],
   });
   return {
     kind: 'netns',
     run,
-    client: host('client', client),
-    server: host('server', server),
+    client: host('client'),
+    server: host('server'),
     limitations: findLimitations(cpus),
-    // The hosts put themselves back while they still stand; then the ground goes, whatever they said.
+    // The agents undo their steps while their namespaces exist; then the namespaces go, whatever the agents report.
     [Symbol.asyncDispose]: async () => {
-      const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
-      await machine[Symbol.asyncDispose]();
-      for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
+      try {
+        await disposeBoth(agents);
+      } finally {
+        await machine[Symbol.asyncDispose]();
+      }
     },
   };
-}
-
-async function connectBoth(run: string): Promise<[Machine, Machine]> {
-  const [client, server] = await Promise.allSettled([connect(run, 'client'), connect(run, 'server')]);
-  if (client.status === 'fulfilled' && server.status === 'fulfilled') return [client.value, server.value];
-  for (const agent of [client, server]) {
-    if (agent.status === 'fulfilled') await agent.value[Symbol.asyncDispose]();
-  }
-  throw [client, server].find((agent) => agent.status === 'rejected')?.reason;
 }
 
 function connect(run: string, role: HostRole): Promise<Machine> {

@@ -1,7 +1,8 @@
 import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
 import type { IpVersion, NetworkHost } from '../../network/index.js';
-import { type BarewireError, machineError, userError } from '../../schema/index.js';
+import { machineError } from '../../schema/index.js';
 import { allowedCpus } from '../netns/cpus.js';
+import { both, disposeBoth, openBoth, type Pair } from '../pair.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
 import { assertKeepsRoutes } from './advertised-routes.js';
 import { assertFree } from './addresses.js';
@@ -23,47 +24,33 @@ const TOOLS: Readonly<Record<string, string>> = {
   ping: 'iputils-ping',
 };
 
-/** Two machines of the user's, each with an agent over the system's ssh. Nothing of this machine is changed. */
-export async function openSshTestbed(options: TestbedOptions): Promise<Testbed> {
+/** Two machines as ssh knows them. */
+export interface SshHosts {
+  readonly client: string;
+  readonly server: string;
+  readonly config?: string | undefined;
+}
+
+/** Two of the user's machines, each with an agent over the system's ssh. This machine is not changed. */
+export async function openSshTestbed(
+  options: TestbedOptions & { readonly hosts: SshHosts },
+): Promise<Testbed> {
   const { run = freshRunId(), hosts, signal } = options;
-  if (hosts === undefined) throw noHosts();
   const targets = { client: parseTarget(hosts.client), server: parseTarget(hosts.server) };
   signal?.throwIfAborted();
   const bundle = await readBundle();
   const config = hosts.config ?? null;
   const prepare = (role: HostRole): Promise<RemoteHost> =>
     prepareRemoteHost(here, { destination: targets[role].destination, config }, bundle);
-  const [client, server] = await both(prepare('client'), prepare('server'));
+  const remote = await both(prepare);
   signal?.throwIfAborted();
-  const machines = await connectBoth(run, { client, server });
+  const machines = await openBoth((role) => connect(run, role, remote[role]));
   try {
-    return await assemble({ run, ip: options.ip ?? 4, targets, far: { client, server } }, machines);
+    return await assemble({ run, ip: options.ip ?? 4, targets, remote }, machines);
   } catch (error) {
-    await Promise.allSettled(Object.values(machines).map((machine) => machine[Symbol.asyncDispose]()));
+    await disposeBoth(machines).catch(() => undefined);
     throw error;
   }
-}
-
-type Machines = Readonly<Record<HostRole, Machine>>;
-
-async function connectBoth(run: string, far: Readonly<Record<HostRole, RemoteHost>>): Promise<Machines> {
-  const connecting = [connect(run, 'client', far.client), connect(run, 'server', far.server)] as const;
-  try {
-    const [client, server] = await both(...connecting);
-    return { client, server };
-  } catch (error) {
-    for (const outcome of await Promise.allSettled(connecting))
-      if (outcome.status === 'fulfilled') await outcome.value[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-/** Both to their end; then the first failure is thrown, the client's before the server's. */
-async function both<T>(...work: readonly [Promise<T>, Promise<T>]): Promise<[T, T]> {
-  const [client, server] = await Promise.allSettled(work);
-  if (client.status === 'rejected') throw client.reason;
-  if (server.status === 'rejected') throw server.reason;
-  return [client.value, server.value];
 }
 
 const here: SshRunOptions = (argv, options) => runCommand(argv, { netns: null, ...options });
@@ -76,18 +63,18 @@ function connect(run: string, role: HostRole, { reach, sudo, bundle }: RemoteHos
   );
 }
 
-interface Reached {
+interface SshBase {
   readonly run: string;
   readonly ip: IpVersion;
-  readonly targets: Readonly<Record<HostRole, SshTarget>>;
-  readonly far: Readonly<Record<HostRole, RemoteHost>>;
+  readonly targets: Pair<SshTarget>;
+  readonly remote: Pair<RemoteHost>;
 }
 
-async function assemble({ run, ip, targets, far }: Reached, machines: Machines): Promise<Testbed> {
+async function assemble({ run, ip, targets, remote }: SshBase, machines: Pair<Machine>): Promise<Testbed> {
   const end = (role: HostRole) => ({
     machine: machines[role],
     dev: targets[role].dev,
-    address: far[role].address,
+    address: remote[role].address,
   });
   await Promise.all([requireTools(machines.client), requireTools(machines.server)]);
   const links = await findDataLinks(ip, end('client'), end('server'));
@@ -106,12 +93,7 @@ async function assemble({ run, ip, targets, far }: Reached, machines: Machines):
       await assertFree([client, server], plans);
       await assertKeepsRoutes([client, server], plans);
     },
-    [Symbol.asyncDispose]: async () => {
-      const closed = await Promise.allSettled(
-        [client, server].map(({ machine }) => machine[Symbol.asyncDispose]()),
-      );
-      for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
-    },
+    [Symbol.asyncDispose]: () => disposeBoth(machines),
   };
 }
 
@@ -132,9 +114,3 @@ async function requireTools(machine: Machine): Promise<void> {
     `There, on Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${packages.join(' ')}`,
   );
 }
-
-const noHosts = (): BarewireError =>
-  userError(
-    'The ssh testbed needs two machines.',
-    'Write --testbed ssh:CLIENT,SERVER with names that ssh knows.',
-  );

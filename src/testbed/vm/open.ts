@@ -1,6 +1,7 @@
 import { freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import { allowedCpus, shareCpus, type CpuShares } from '../netns/cpus.js';
 import { hostsOf } from '../netns/wire.js';
+import { disposeBoth, openBoth } from '../pair.js';
 import type { Host, HostRole, Testbed, TestbedOptions } from '../types.js';
 import {
   type Accelerator,
@@ -20,8 +21,12 @@ import type { Finding } from '../../schema/index.js';
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 const STATUS = '/proc/self/status';
 
-/** Two guests, each with a kernel of its own, and a wire of taps and a bridge between them. */
-export async function openVmTestbed(options: TestbedOptions): Promise<Testbed> {
+export interface VmTestbedOptions extends TestbedOptions {
+  readonly kernel?: string | undefined;
+}
+
+/** Two guests, each with its own kernel, and a wire of taps and a bridge between them. */
+export async function openVmTestbed(options: VmTestbedOptions): Promise<Testbed> {
   const { run = freshRunId(), signal } = options;
   signal?.throwIfAborted();
   const machine = await openMachine({ run, host: 'testbed', netns: null });
@@ -38,7 +43,7 @@ export async function openVmTestbed(options: TestbedOptions): Promise<Testbed> {
 interface VmBase {
   readonly machine: Machine;
   readonly run: string;
-  readonly options: TestbedOptions;
+  readonly options: VmTestbedOptions;
   readonly kernel: Kernel;
   readonly initramfs: string;
   readonly accelerator: Accelerator;
@@ -46,7 +51,7 @@ interface VmBase {
 }
 
 /** Everything but the guests themselves. */
-async function prepare(machine: Machine, run: string, options: TestbedOptions): Promise<VmBase> {
+async function prepare(machine: Machine, run: string, options: VmTestbedOptions): Promise<VmBase> {
   const { signal } = options;
   const busybox = await requireGuests(machine);
   const kernel = await findKernel(machine, { image: options.kernel ?? null, ...(signal && { signal }) });
@@ -95,11 +100,13 @@ async function withGuests(ground: VmBase): Promise<Testbed> {
     server: host('server', server),
     limitations: findLimitations(accelerator, shares),
     emulated: accelerator === 'tcg',
-    // The agents say whether they could put their guests back; then the ground goes, whatever they said.
+    // The agents undo their steps first; then the guests go, whatever the agents report.
     [Symbol.asyncDispose]: async () => {
-      const closed = await Promise.allSettled([client, server].map((agent) => agent[Symbol.asyncDispose]()));
-      await machine[Symbol.asyncDispose]();
-      for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
+      try {
+        await disposeBoth({ client, server });
+      } finally {
+        await machine[Symbol.asyncDispose]();
+      }
     },
   };
 }
@@ -114,11 +121,10 @@ async function bootBoth(ground: VmBase): Promise<[Machine, Machine]> {
       failed.abort(error);
       throw error;
     });
-  const [client, server] = await Promise.allSettled([start('client'), start('server')]);
-  if (client.status === 'fulfilled' && server.status === 'fulfilled') return [client.value, server.value];
-  for (const agent of [client, server])
-    if (agent.status === 'fulfilled') await agent.value[Symbol.asyncDispose]();
-  throw failed.signal.reason;
+  const { client, server } = await openBoth(start).catch(() => {
+    throw failed.signal.reason;
+  });
+  return [client, server];
 }
 
 function boot(ground: VmBase, role: HostRole, signal: AbortSignal): Promise<Machine> {

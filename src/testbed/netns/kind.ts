@@ -1,0 +1,19 @@
+import * as z from 'zod';
+import type { TestbedKind } from '../types.js';
+import { openNetnsTestbed } from './open.js';
+
+const optionsSchema = z.strictObject({});
+
+/** Two network namespaces of this machine and a veth pair: the default. */
+export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
+  name: 'netns',
+  usage: ['netns'],
+  description: 'namespaces of this machine',
+  optionsSchema,
+  parse: (text) => (text === null ? {} : null),
+  madeHere: true,
+  usersMachines: false,
+  givenNetworks: [],
+  plansNetworks: true,
+  open: (_, common) => openNetnsTestbed(common),
+};
