@@ -9,7 +9,7 @@ const prctl: (option: number, value: number, third: number, fourth: number, fift
   libc.func('int prctl(int option, ulong value, ulong third, ulong fourth, ulong fifth)');
 
 /**
- * Keeps the calling thread, and no other of its process, on one CPU.
+ * Pins the calling thread, and no other, to one CPU.
  *
  * @throws SyscallError EINVAL when there is no such CPU, or this process may not use it
  */
@@ -22,7 +22,7 @@ export function pinThread(cpu: number): void {
 
 const EINVAL = 22;
 
-/** The kernel may wake the calling thread this much late to save wake-ups: 50 µs unless told otherwise. */
+/** Sets how much later than requested the kernel may wake the calling thread: 50 µs by default. */
 export function setTimerSlack(ns: number): void {
   if (prctl(PR_SET_TIMERSLACK, ns, 0, 0, 0) !== 0) throw new SyscallError('prctl', lastErrno());
 }

@@ -12,11 +12,12 @@ const getrusage: (who: number, address: number) => number = libc.func(
 );
 
 /**
- * CLOCK_MONOTONIC, the same in all threads, in nanoseconds since an epoch of the caller's: relative, so that the
- * numbers stay exact in a double however long the machine is up. A reading costs about 45 ns and allocates nothing.
+ * CLOCK_MONOTONIC in nanoseconds since an epoch of the caller's, equal in all threads. The epoch keeps the
+ * numbers exact in a double however long the machine is up. A reading costs about 45 ns and allocates
+ * nothing.
  */
 export class MonotonicClock implements Disposable {
-  // The last reading and the one before. Not in fields: a fraction in a field of an object may be boxed each time.
+  // The last two readings. Not fields: a fraction in a field of an object may be boxed at every write.
   readonly #readings = new Float64Array(2);
   readonly #memory = mapMemory(256);
   readonly #words = new Int32Array(this.#memory.buffer);
@@ -34,7 +35,7 @@ export class MonotonicClock implements Disposable {
     return this.#readings[0]!;
   }
 
-  /** Between the last two readings. */
+  /** The time between the last two readings. */
   get gapNs(): number {
     return this.#readings[0]! - this.#readings[1]!;
   }
@@ -45,7 +46,7 @@ export class MonotonicClock implements Disposable {
     this.#readings[0] = (this.#words[0]! - this.#epochS) * 1e9 + this.#words[2]! - this.#zeroNs;
   }
 
-  /** From now on readings count from what is `ns` now. */
+  /** Makes `ns` the new zero. */
   zeroAt(ns: number): void {
     this.#zeroNs += ns;
     this.#readings[0]! -= ns;
@@ -58,8 +59,8 @@ export class MonotonicClock implements Disposable {
 }
 
 /**
- * An epoch for clocks that are to agree: some time ago, so that no reading is so small that V8 takes it for a short
- * integer and has to compile the caller again when it grows.
+ * An epoch for clocks that share a time base. It lies in the past, so that no reading is small enough for V8
+ * to treat it as a small integer and recompile the caller when it grows.
  */
 export function monotonicEpochS(): number {
   using clock = new MonotonicClock(0);
@@ -69,11 +70,14 @@ export function monotonicEpochS(): number {
 export interface CpuTime {
   readonly userS: number;
   readonly systemS: number;
-  /** How long it was ready to run and another task had its CPU; 0 where the kernel does not say. */
+  /**
+   * Time for which the thread was runnable while another task had its CPU; 0 when the kernel does not report
+   * it.
+   */
   readonly runDelayS: number;
 }
 
-/** What the calling thread has used since it began. */
+/** CPU time of the calling thread since it started. */
 export function threadCpuTime(): CpuTime {
   using memory = mapMemory(256);
   getrusage(RUSAGE_THREAD, memory.address);

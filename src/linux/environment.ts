@@ -1,7 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
 
-/** What decides figures on this machine, by name; null where the machine does not tell. Nothing in it names the machine. */
+/**
+ * Facts of this machine that affect measurements, by name; null when unavailable. None identifies the
+ * machine.
+ */
 export const readEnvironment = (): Record<string, string | number | boolean | null> => ({
   kernel: release(),
   architecture: arch(),
@@ -24,7 +27,7 @@ export const readEnvironment = (): Record<string, string | number | boolean | nu
   node: process.version,
 });
 
-/** The hypervisor's name where it tells it, `yes` where only the CPU does, null on a machine of one's own. */
+/** The hypervisor's name if it is reported, `yes` if only the CPU reports one, null on bare metal. */
 function virtualization(): string | null {
   const hypervisor = line('/sys/hypervisor/type') ?? line('/sys/class/dmi/id/sys_vendor');
   const guest = firstMatch('/proc/cpuinfo', /^flags\s*:.*\b(hypervisor)\b/m) !== null;
@@ -42,7 +45,7 @@ function line(path: string): string | null {
     const text = readFileSync(path, 'utf8').trim();
     return text === '' ? null : text;
   } catch {
-    // Which of these files there are depends on kernel, driver and hypervisor.
+    // Which of these files exist depends on kernel, driver and hypervisor.
     return null;
   }
 }

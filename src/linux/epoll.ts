@@ -6,11 +6,11 @@ const EPOLL_CTL_ADD = 1;
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLLET = 1 << 31;
 const EPOLLRDHUP = 0x2000;
-/** What an event says: data or the end of the stream to read, room to write, and the socket's end. */
+/** Event bits: data or the end of the stream, room to write, and the socket's end. */
 export const EPOLLIN = 1;
 export const EPOLLOUT = 4;
 
-// The structure is packed on x86-64 alone.
+// The structure is packed on x86-64 only.
 const EVENT_WORDS = process.arch === 'x64' ? 3 : 4;
 const DATA_WORD = process.arch === 'x64' ? 1 : 2;
 const MAX_EVENTS = 256;
@@ -33,21 +33,21 @@ const pwait2: (
   'long syscall(long number, long epoll, intptr_t events, long max, intptr_t time, intptr_t mask, size_t maskBytes)',
 );
 
-/*
- * Why not io_uring (multishot receive into a ring of buffers, sends batched into one call, registered files, deferred task
- * running): measured against this on two cores over a veth pair to nginx, 64 connections, interleaved, both spinning. At
- * 50,000 requests/s a median of 27 µs for either; in a closed loop 187,000 requests/s for either, with 5.3 µs of CPU a
- * request instead of 5.7. Those 7 % are not worth a second backend, stamps that are taken a batch at a time, and a system
- * call that many container hosts forbid.
+/**
+ * Why not io_uring (multishot receive into a ring of buffers, batched sends, registered files, deferred task
+ * running): measured against this on two cores over a veth pair to nginx, 64 connections, interleaved, both
+ * busy polling. At 50,000 requests/s the median was 27 µs with either; in a closed loop 187,000 requests/s
+ * with either, at 5.3 µs of CPU per request instead of 5.7. Those 7 % do not justify a second backend, time
+ * stamps taken per batch, and a system call that many container hosts forbid.
  */
 
-/** Which of many sockets have something to do, with time-outs in nanoseconds. Edge-triggered. */
+/** Reports which of many sockets are ready, with time-outs in nanoseconds. Edge-triggered. */
 export class Epoll implements Disposable {
   readonly #fd: number;
   readonly #memory = mapMemory(MAX_EVENTS * EVENT_WORDS * 4 + 64);
   readonly #words = new Int32Array(this.#memory.buffer);
   readonly #events = this.#memory.address;
-  // One event to register with, and the time-out, behind the events.
+  // Behind the events: one event for registration, and the time-out.
   readonly #oneWord = MAX_EVENTS * EVENT_WORDS;
   readonly #one = this.#memory.address + this.#oneWord * 4;
   readonly #timeWord = this.#oneWord + 8;
@@ -60,7 +60,7 @@ export class Epoll implements Disposable {
     this.wait(0);
   }
 
-  /** Registers a socket once for all that can happen to it; closing it takes it out. `tag` comes back with its events. */
+  /** Registers a socket once for all events; closing the socket removes it. Its events carry `tag`. */
   add(fd: number, tag: number): void {
     this.#words[this.#oneWord] = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     this.#words[this.#oneWord + DATA_WORD] = tag;
@@ -68,7 +68,7 @@ export class Epoll implements Disposable {
       throw new SyscallError('epoll_ctl', lastErrno());
   }
 
-  /** Waits up to `timeoutNs` (under 1 s) and returns how many events there are. Allocates nothing. */
+  /** Waits up to `timeoutNs` (under 1 s) and returns the number of events. Allocates nothing. */
   wait(timeoutNs: number): number {
     this.#words[this.#timeWord + 2] = timeoutNs;
     const count = pwait2(NR_EPOLL_PWAIT2, this.#fd, this.#events, MAX_EVENTS, this.#time, 0, 0);

@@ -4,7 +4,7 @@ const flock: (fd: number, operation: number) => number = libc.func('int flock(in
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** Locks an open file until it is closed or its process ends, however it ends. False when another holds it. */
+/** Locks an open file until it is closed or its process ends. False when another process holds the lock. */
 export function tryFlock(fd: number): boolean {
   if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
   const error = new SyscallError('flock', lastErrno());

@@ -1,4 +1,4 @@
-/** The only room that touches the kernel: direct system calls, procfs and sysfs readers, feature probes. */
+/** The only module with kernel constants: direct system calls, procfs and sysfs readers, feature probes. */
 export { SyscallError } from './libc.js';
 export {
   parseNetDev,

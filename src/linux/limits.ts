@@ -9,9 +9,9 @@ const CLONE_FILES = 0x400;
 const unshare: (flags: number) => number = libc.func('int unshare(int flags)');
 
 /**
- * Gives the calling thread descriptors of its own, a copy of the process's: the limit of open files holds for each such
- * thread by itself. For a thread that opens no files but its own and ends soon: what the process closes from now on stays
- * open here until then, and what it opens is not seen.
+ * Gives the calling thread its own descriptor table, a copy of the process's: the limit of open files then
+ * applies to each such thread separately. For a thread that opens only its own files and ends soon: files
+ * that the process closes later stay open here until then, and files that it opens are not visible.
  *
  * @throws SyscallError
  */
@@ -20,8 +20,8 @@ export function unshareFiles(): void {
 }
 
 /**
- * Lets this process have `count` files open, as far as the kernel allows it (root may go up to fs.nr_open), and returns
- * how many it may have now. Ends with the process.
+ * Raises this process's limit of open files to `count` as far as the kernel allows (root may go up to
+ * fs.nr_open), and returns the limit. Lasts until the process ends.
  */
 export function allowOpenFiles(count: number): number {
   const [soft, hard] = openFileLimits();

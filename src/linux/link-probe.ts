@@ -10,13 +10,13 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const NETLINK_ROUTE = 0;
 
-/** Three answers: a probe that could not tell must not pass for a no. */
+/** Three results: an inconclusive probe must not count as a no. */
 export type LinkTypeAnswer =
   { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
 
 /**
- * Asks the kernel for a link of each type, in a namespace of its own that is gone afterwards. The kernel may load the
- * type's module for it, as it would for `ip link add`. Needs root, or every answer is `unknown`.
+ * Requests a link of each type from the kernel, in a temporary namespace. The kernel may load the type's
+ * module, as it would for `ip link add`. Without root every result is `unknown`.
  */
 export function probeLinkTypes(types: readonly string[]): readonly LinkTypeAnswer[] {
   try {
@@ -42,7 +42,7 @@ function probeHere(type: string): LinkTypeAnswer {
 }
 
 const { EOPNOTSUPP, EINVAL, ENODEV, EEXIST, ERANGE, EADDRNOTAVAIL } = constants.errno;
-/** What a type's own code says of the attributes that the probe leaves out: so there is such code. */
+/** Errors that a type's own code returns for the attributes that the probe omits: the type exists. */
 const KNOWN = new Set([0, EINVAL, ENODEV, EEXIST, ERANGE, EADDRNOTAVAIL]);
 
 function judge(type: string, errno: number): LinkTypeAnswer {

@@ -7,8 +7,8 @@ const ifNameToIndex: (name: string) => number = libc.func('uint if_nametoindex(c
 export const linkExists = (name: string): boolean => ifNameToIndex(name) !== 0;
 
 /**
- * True when this thread's namespace has a route to exactly that destination (`a.b.c.d/p`, `x::/p` or `default`, which is
- * IPv4's) in its main table.
+ * True when this thread's namespace has a route to exactly that destination (`a.b.c.d/p`, `x::/p`, or
+ * `default` for IPv4) in its main table.
  */
 export const routeExists = (destination: string): boolean =>
   destination.includes(':') ? route6Exists(destination) : route4Exists(destination);
@@ -29,7 +29,9 @@ function route4Exists(destination: string): boolean {
 const maskBytes = (prefix: number): number[] =>
   [0, 8, 16, 24].map((bit) => 256 - 2 ** (8 - Math.min(8, Math.max(0, prefix - bit))));
 
-/** As /proc/net/route prints it: the four bytes in network order, read as one word by a little-endian machine. */
+/**
+ * As /proc/net/route prints it: the four bytes in network order, read as one word by a little-endian machine.
+ */
 const wordHex = (bytes: readonly number[]): string => hex([...bytes].reverse()).toUpperCase();
 
 function route6Exists(destination: string): boolean {
@@ -39,15 +41,15 @@ function route6Exists(destination: string): boolean {
   return rows.some((row) => row.startsWith(wanted) && !isKernels(row.split(/ +/)));
 }
 
-/** RTF_LOCAL: an address of this host, of the table `local`, which the file has too. */
+/** RTF_LOCAL: an address of this host, from the table `local`, which the file also contains. */
 const LOCAL = 0x80000000;
-/** Of the entry that stands for "no route". */
+/** The metric of the entry that means "no route". */
 const LAST_METRIC = 'ffffffff';
 
 const isKernels = (columns: readonly string[]): boolean =>
   columns[5] === LAST_METRIC || (parseInt(columns[8] ?? '', 16) & LOCAL) !== 0;
 
-/** Thirty-two digits of an IPv6 address, its `::` filled in. */
+/** The thirty-two digits of an IPv6 address. */
 function addressHex(address: string): string {
   const [head = '', tail] = address.split('::');
   const words = (part: string): string[] => part.split(':').filter(Boolean);

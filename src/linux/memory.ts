@@ -3,7 +3,8 @@ import { lastErrno, libc, SyscallError } from './libc.js';
 
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
-// Below 2 GiB an address is a small integer to V8; above, passing it to a call would box it: 16 bytes of garbage a time.
+// Below 2 GiB an address is a small integer to V8; above, passing it to a call would box it: 16 bytes of
+// garbage per call.
 const MAP_32BIT = process.arch === 'x64' ? 0x40 : 0;
 
 const mmap: (
@@ -20,10 +21,10 @@ const munmap: (address: number, bytes: number) => number = libc.func(
   'int munmap(intptr_t addr, size_t bytes)',
 );
 
-/** Memory that the kernel is given by address: it does not move, and no collector looks at it. */
+/** Memory that the kernel accesses by address: it does not move and is not garbage-collected. */
 export interface NativeMemory extends Disposable {
   readonly address: number;
-  /** Not to be touched after disposing: the pages are gone. */
+  /** Invalid after disposing: the pages are unmapped. */
   readonly buffer: ArrayBuffer;
 }
 

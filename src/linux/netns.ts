@@ -9,7 +9,7 @@ const umount2: (path: string, flags: number) => number = libc.func(
 const CLONE_NEWNET = 0x40000000;
 const MNT_DETACH = 2;
 
-/** Where `ip netns` keeps the names of namespaces. */
+/** The path of a namespace's name, where `ip netns` keeps it. */
 export const netnsPath = (name: string): string => `/run/netns/${name}`;
 
 /** True when a namespace of that name exists. */
@@ -17,8 +17,8 @@ export const netnsExists = (name: string): boolean =>
   statSync(netnsPath(name), { throwIfNoEntry: false }) !== undefined;
 
 /**
- * Does `work` with this thread in the namespace, and comes back. The work must be synchronous: a callback or an
- * `await` would run back home. A process that is spawned in it stays there, because fork copies the calling thread.
+ * Runs `work` with this thread in the namespace. The work must be synchronous: a callback or an `await` would
+ * run in the original namespace. A process spawned in it stays there, because fork copies the calling thread.
  * Throws `SyscallError`, or Node's own error when there is no such namespace.
  */
 export function inNetns<T>(name: string | null, work: () => T): T {
@@ -26,7 +26,7 @@ export function inNetns<T>(name: string | null, work: () => T): T {
   return inNetnsOf(() => enter(netnsPath(name)), work);
 }
 
-/** Does `work` with this thread in a new, empty namespace that nobody else sees and that is gone afterwards. */
+/** Runs `work` with this thread in a new, empty, private namespace that is removed afterwards. */
 export function inScratchNetns<T>(work: () => T): T {
   return inNetnsOf(() => {
     if (unshare(CLONE_NEWNET) !== 0) throw new SyscallError('unshare', lastErrno());
@@ -34,8 +34,8 @@ export function inScratchNetns<T>(work: () => T): T {
 }
 
 /**
- * Takes this thread into the namespace until it is disposed of. For a worker thread that does one thing at a time: whatever
- * runs in it meanwhile, asynchronous work too, runs there. Null is to stay.
+ * Moves this thread into the namespace until disposed. For a worker thread that does one thing at a time:
+ * asynchronous work also runs there. Null stays.
  */
 export function enterNetns(name: string | null): Disposable {
   return name === null ? { [Symbol.dispose]: () => undefined } : leave(() => enter(netnsPath(name)));
@@ -46,7 +46,7 @@ function inNetnsOf<T>(go: () => void, work: () => T): T {
   return work();
 }
 
-/** Goes, and comes back when it is disposed of. */
+/** Moves the thread, and moves it back when disposed. */
 function leave(go: () => void): Disposable {
   // The thread's own entry: in a worker thread, /proc/self is the main thread's.
   const home = openSync('/proc/thread-self/ns/net', 'r');
@@ -81,9 +81,9 @@ function setNamespace(fd: number): void {
   if (setns(fd, CLONE_NEWNET) !== 0) throw new SyscallError('setns', lastErrno());
 }
 
-/** Takes the mount off a namespace's name; the caller removes the file. False when nothing was mounted there. */
+/** Unmounts a namespace's name; the caller removes the file. False when nothing was mounted there. */
 export function unmountNetns(name: string): boolean {
-  // The kernel tears the namespace down in its own time once nobody is in it.
+  // The kernel tears the namespace down asynchronously after the last process left it.
   if (umount2(netnsPath(name), MNT_DETACH) === 0) return true;
   const error = new SyscallError('umount2', lastErrno());
   if (error.errnoName === 'EINVAL') return false;

@@ -9,28 +9,28 @@ const setpriority: (which: number, who: number, nice: number) => number = libc.f
 );
 
 /**
- * Puts the calling thread first among those that share its CPU. It is not made a real-time one: that would be cut off for
- * 50 ms each second where anything else waits for its CPU.
+ * Raises the calling thread's priority over others on its CPU. Not to real time: a real-time thread is
+ * stopped for 50 ms each second when others wait for its CPU.
  *
- * @throws SyscallError EACCES without the right to
+ * @throws SyscallError EACCES without permission
  */
 export function raiseThreadPriority(): void {
   if (setpriority(PRIO_PROCESS, 0, FIRST) !== 0) throw new SyscallError('setpriority', lastErrno());
 }
 
 /**
- * The same for a whole session, by its leader: the kernel weighs it as one where it groups tasks by session
- * (CONFIG_SCHED_AUTOGROUP), and a thread's priority counts only within.
+ * Raises a whole session, by its leader: with CONFIG_SCHED_AUTOGROUP the kernel weighs a session as one, and
+ * a thread's priority counts only within.
  */
 export function raiseSessionPriority(leader: number): void {
   try {
     writeFileSync(`/proc/${leader}/autogroup`, String(FIRST));
   } catch {
-    // No such grouping, no right to, or ended already.
+    // No such grouping, no permission, or the process has exited.
   }
 }
 
-/** The same for the session of this process, when it leads one. */
+/** Raises the session of this process, when it is the leader. */
 export function raiseOwnSessionPriority(): void {
   const session = Number(readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)?.split(' ')[3]);
   if (session === process.pid) raiseSessionPriority(session);
@@ -39,13 +39,13 @@ export function raiseOwnSessionPriority(): void {
 const NR_SCHED_SETATTR = process.arch === 'x64' ? 314 : 274;
 const setAttributes: (number: number, thread: number, attributes: Uint8Array, flags: number) => number =
   libc.func('long syscall(long number, long thread, uint8_t *attributes, long flags)');
-/** The shortest that the kernel grants (struct sched_attr in sched_setattr(2); honoured from 6.12 on). */
+/** The shortest slice that the kernel grants (struct sched_attr in sched_setattr(2); used since 6.12). */
 const SHORT_TURN_NS = 100_000n;
 
 /**
- * Lets this process have its CPU for 0.1 ms at a time, in all threads that it has now, and those that they start. Otherwise
- * a thread that is put first waits for up to 3 ms each time that one of these has its turn. An older kernel leaves all as
- * it is.
+ * Requests a time slice of 0.1 ms for all current threads of this process and those that they start.
+ * Otherwise a thread of higher priority waits for up to 3 ms each time that one of these runs. Older kernels
+ * ignore it.
  */
 export function setShortTimeSlice(): void {
   for (const entry of readdirSync('/proc/self/task')) {

@@ -1,6 +1,6 @@
-/** Readers of procfs text. Pure: the text comes from whoever read the file, on whichever host. */
+/** Parsers of procfs text. Pure: the text may come from any host. */
 
-/** CPU time in seconds since boot, by what it went to. `user` includes nice, `idle` includes iowait. */
+/** CPU time in seconds since boot, by kind. `user` includes nice, `idle` includes iowait. */
 export interface CpuTimes {
   readonly user: number;
   readonly system: number;
@@ -10,7 +10,7 @@ export interface CpuTimes {
   readonly steal: number;
 }
 
-/** The kernel counts in USER_HZ, which is 100 on every architecture that Linux still supports but alpha. */
+/** The kernel counts in USER_HZ, which is 100 on every supported architecture except alpha. */
 const TICK_S = 0.01;
 
 /** /proc/stat → times by CPU number (Documentation/filesystems/proc.rst, 1.7). */
@@ -59,7 +59,7 @@ export function parseNetDev(text: string): ReadonlyMap<string, number> {
   return counters;
 }
 
-/** /proc/net/softnet_stat (hexadecimal, a line a CPU) → packets, drops and squeezes of all CPUs together. */
+/** /proc/net/softnet_stat (hexadecimal, one line per CPU) → packets, drops and squeezes of all CPUs. */
 export function parseSoftnet(text: string): ReadonlyMap<string, number> {
   const rows = text
     .trim()

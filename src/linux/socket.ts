@@ -11,7 +11,7 @@ const SO_ERROR = 4;
 const SO_LINGER = 13;
 const MSG_NOSIGNAL = 0x4000;
 
-/** Numbers of errno that a caller decides by. */
+/** Error numbers that callers handle. */
 export const EAGAIN = 11;
 export const EINPROGRESS = 115;
 
@@ -39,11 +39,13 @@ const sendTo: (fd: number, address: number, bytes: number, flags: number) => num
   'long send(int fd, intptr_t address, size_t bytes, int flags)',
 );
 
-/** Bytes read, 0 at the end of the stream, -1 with `lastErrno()` saying why. Allocates nothing. */
+/** Bytes read, 0 at the end of the stream, -1 on error (see `lastErrno()`). Allocates nothing. */
 export const receive = (fd: number, address: number, bytes: number): number =>
   recvFrom(fd, address, bytes, 0);
 
-/** Bytes taken by the kernel, -1 with `lastErrno()` saying why. Allocates nothing, and raises no SIGPIPE. */
+/**
+ * Bytes that the kernel accepted, -1 on error (see `lastErrno()`). Allocates nothing, and raises no SIGPIPE.
+ */
 export const send = (fd: number, address: number, bytes: number): number =>
   sendTo(fd, address, bytes, MSG_NOSIGNAL);
 
@@ -59,7 +61,7 @@ const bind: (fd: number, address: Uint8Array, bytes: number) => number = libc.fu
 );
 
 /**
- * A TCP socket that does not block and sends at once.
+ * A non-blocking TCP socket without Nagle's delay.
  *
  * @throws SyscallError EMFILE, ENFILE, …
  */
@@ -70,34 +72,35 @@ export function tcpSocket(family: number): number {
   return fd;
 }
 
-/** Closes by a reset, so that the port is free again at once and not after a minute of TIME_WAIT. */
+/** Makes closing send a reset, so that the port is free at once instead of after a minute of TIME_WAIT. */
 export const closeByReset = (fd: number): void => void setsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_ZERO, 8);
 
-/** Leaves the port of a source to the connect, which finds one that is free towards that peer alone. */
+/** Defers the choice of the source port to connect, which finds one that is free towards that peer. */
 export const chooseSourceLate = (fd: number): void =>
   void setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, ON, 4);
 
 /**
- * Lets a socket leave from `source`.
+ * Binds a socket to a source address.
  *
- * @throws SyscallError EADDRNOTAVAIL when this host does not have the address, EADDRINUSE when the port is taken
+ * @throws SyscallError EADDRNOTAVAIL when this host does not have the address, EADDRINUSE when the port is
+ * taken
  */
 export function bindSource(fd: number, source: SocketAddress): void {
   if (bind(fd, source.bytes, source.bytes.length) !== 0) throw new SyscallError('bind', lastErrno());
 }
 
-/** 0 when connected, else errno: EINPROGRESS when it goes on (and epoll will tell), or why it cannot. */
+/** 0 when connected, else errno: EINPROGRESS while it continues (epoll reports its end), or the error. */
 export const connectTo = (fd: number, address: SocketAddress): number =>
   connect(fd, address.bytes, address.bytes.length) === 0 ? 0 : lastErrno();
 
-/** How a connect that went on has ended: 0 or errno. */
+/** The result of a connect that was in progress: 0 or errno. */
 export function socketError(fd: number): number {
   const value = new Int32Array(1);
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, value, Int32Array.of(4)) !== 0) return lastErrno();
   return value[0]!;
 }
 
-/** What the kernel calls a sockaddr. */
+/** A sockaddr. */
 export interface SocketAddress {
   readonly family: number;
   readonly bytes: Uint8Array;

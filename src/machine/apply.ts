@@ -17,13 +17,13 @@ export interface ApplyOptions {
   start(entry: Entry): Promise<unknown>;
 }
 
-/** Why taking stopped, and the steps that were certainly not taken. */
+/** Why applying stopped, and the steps that were certainly not applied. */
 export interface ApplyFailure {
   readonly error: BarewireError;
   readonly untaken: readonly Entry[];
 }
 
-/** Takes journaled steps in order, up to the first that fails; null when all were taken. */
+/** Applies journaled steps in order, up to the first that fails; null when all were applied. */
 export async function applyEntries(
   entries: readonly Entry[],
   how: ApplyOptions,
@@ -40,13 +40,13 @@ export async function applyEntries(
   return null;
 }
 
-/** `tried` is how many of the steps that went together may have changed something. */
+/** `tried` is the number of batched steps that may have changed something. */
 interface Failure {
   readonly error: BarewireError;
   readonly tried: number;
 }
 
-/** How many of the first steps go through one process. */
+/** The number of leading steps that one process can apply. */
 function batchSize(entries: readonly Entry[]): number {
   const differs = entries.findIndex((entry, index) => {
     const previous = entries[index - 1]?.step.do;
@@ -65,7 +65,7 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
     await act(action, first, how);
     return null;
   } catch (cause) {
-    // A name that exists by now is somebody's who was quicker: theirs, and nothing of ours.
+    // Another program created the name in the meantime: it is not ours to undo.
     const tried = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 0 : 1;
     const said = cause instanceof Error ? cause.message : String(cause);
     return { error: stepFailed(first.step, how.host, said, cause), tried };
@@ -92,14 +92,14 @@ async function takeCommands(
     return { error: oneOfFailed(entries, how.host, `ended by ${signal}`), tried: entries.length };
   const line = single ? 0 : failedLine(stderr);
   const failed = line === null ? undefined : entries[line];
-  // A word that `ip` does not know ends it without the line.
+  // `ip` exits without naming the line when it does not know a word in it.
   if (line === null || failed === undefined) {
     return { error: oneOfFailed(entries, how.host, stderr), tried: entries.length };
   }
   return { error: stepFailed(failed.step, how.host, stderr), tried: line + 1 };
 }
 
-/** Marks the commands of a host's steps: what its owner's end may have overtaken. */
+/** Marks the commands of a host's steps, which may still run after their owner was killed. */
 export const applyTag = ({ run, host }: { readonly run: string; readonly host: string }): string =>
   `${run}-${host}`;
 
@@ -111,7 +111,7 @@ async function act(action: Exclude<Action, Command>, entry: Entry, how: ApplyOpt
       inNetns(action.netns, () => writeSysctl(action.key, action.value));
       break;
     case 'file':
-      // Exclusive: what came into being since it was looked for is not ours to overwrite.
+      // Exclusive: a file created since the check must not be overwritten.
       writeFileSync(action.path, action.content, { flag: 'wx' });
       break;
     case 'key':
@@ -148,7 +148,7 @@ const oneOfFailed = (entries: readonly Entry[], host: string, said: string): Bar
     'Take them by hand, in order, to see which.',
   );
 
-/** What the tool said, without iproute2's own line about its line. */
+/** The tool's message without iproute2's line about its line. */
 const oneLine = (said: string): string =>
   said
     .split('\n')

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Seen from dist/barewire.mjs, from a bundle in a folder below it, and from this file in a checkout. */
+/** Relative to dist/barewire.mjs, to a bundle in a folder below it, and to this file in a checkout. */
 const PLACES = ['./agent.mjs', '../agent.mjs', '../../dist/agent.mjs'];
 
 /** The absolute path of dist/agent.mjs, the bundle that runs on every host. */

@@ -6,33 +6,33 @@ import { inNetns, netnsExists } from '../linux/index.js';
 import { type BarewireError, machineError, bug } from '../schema/index.js';
 import type { RunResult } from './types.js';
 
-/** Root's tools are here even where a login gave a PATH without them. */
+/** Includes the folders of root's tools, which a login's PATH may lack. */
 export const toolPath = (): string => `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`;
 
-/** The variable by which what a step started is known when its owner is gone. */
+/** The environment variable that identifies what a step started after its owner was killed. */
 export const TAG = 'BAREWIRE_STEP';
 
 export interface CommandOptions {
   readonly netns: string | null;
   readonly input?: string | undefined;
   readonly timeoutMs?: number | undefined;
-  /** In a session of its own, where the terminal's Ctrl-C does not reach it. */
+  /** Runs in its own session, which the terminal's Ctrl-C does not reach. */
   readonly shielded?: boolean;
   /** The value of TAG in its environment. */
   readonly tag?: string;
 }
 
 /**
- * Runs a program to its end in a namespace. A non-zero exit is a result. Throws `missing-tool` when there is no such
- * program, `timed-out` when it took longer than `timeoutMs` and was killed.
+ * Runs a program to its end in a namespace. A non-zero exit is a result. Throws `missing-tool` when there is
+ * no such program, `timed-out` when it ran longer than `timeoutMs` and was killed.
  */
 export async function runCommand(argv: readonly string[], options: CommandOptions): Promise<RunResult> {
   const started = performance.now();
   const child = spawnIn(argv, options);
-  // A program that does not read its input may end before it is written.
+  // A program that does not read its input may exit before it is written.
   child.stdin.on('error', () => undefined).end(options.input ?? '');
   const output = Promise.all([text(child.stdout), text(child.stderr)]);
-  // Nobody waits for it where there is no program, or it takes too long.
+  // Not awaited when the program is missing or times out.
   output.catch(() => undefined);
   const { code, signal } = await exitOf(child, argv[0] ?? '');
   if (signal === 'SIGKILL' && performance.now() - started >= (options.timeoutMs ?? Infinity)) {
@@ -51,7 +51,7 @@ async function exitOf(child: ChildProcess, file: string): Promise<Pick<RunResult
   }
 }
 
-/** Plain, because a network is dozens of these: a library around it cost a third more for each. */
+/** No library: a network takes dozens of these, and a wrapper made each a third slower. */
 function spawnIn(
   [file = '', ...args]: readonly string[],
   { netns, timeoutMs, shielded = false, tag }: CommandOptions,
@@ -60,7 +60,7 @@ function spawnIn(
   return inNetns(netns, () =>
     spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      // What tools say is read by programs.
+      // Programs parse the output of tools.
       env: { ...process.env, PATH: toolPath(), LC_ALL: 'C', ...(tag === undefined ? {} : { [TAG]: tag }) },
       detached: shielded,
       killSignal: 'SIGKILL',

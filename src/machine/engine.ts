@@ -26,15 +26,15 @@ import type {
 } from './types.js';
 
 /**
- * Opens the machine that this process runs on; it must be in the host's namespace already.
- * Throws `not-root` without root.
+ * Opens the machine that this process runs on; the process must already be in the host's namespace. Throws
+ * `not-root`.
  */
 export function openMachine(identity: MachineIdentity): Promise<Machine> {
   if (process.getuid?.() !== 0) return Promise.reject(notRoot());
   return Promise.resolve(new Engine(newHeader(identity)));
 }
 
-/** The engine: journals each step, takes it, and undoes it. */
+/** Journals, applies and undoes steps. */
 class Engine implements Machine {
   readonly name: string;
   readonly #header: JournalHeader;

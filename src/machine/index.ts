@@ -1,4 +1,6 @@
-/** The only room that changes a machine: steps, the journal, undo, processes, and the agent that serves them afar. */
+/**
+ * The only module that changes a machine: steps, journal, undo, processes, and the agent that drives a host.
+ */
 export type * from './types.js';
 export { openMachine } from './engine.js';
 export { runCommand } from './command.js';

@@ -6,13 +6,13 @@ import { isPresent } from './presence.js';
 
 export type Removable = Extract<Undo, { kind: 'link' | 'route' }>;
 
-/** What is still there, and what `ip` said of it. */
+/** What could not be removed, with the message of `ip`. */
 export interface Leftover {
   readonly undo: Removable;
   readonly reason: string;
 }
 
-/** Takes links and routes away with one process a namespace, and looks whether they went. */
+/** Removes links and routes with one process per namespace, and checks the result. */
 export async function removeByIp(
   undos: readonly Removable[],
   home: string | null,
@@ -30,8 +30,8 @@ export async function removeByIp(
 }
 
 /**
- * The kernel waits for all its readers each time that a link is removed, 15 to 35 ms on two CPUs; links that share a group go
- * in one transaction (a bridge, a veth pair and a vxlan in 48 ms instead of 81).
+ * The kernel waits for all its readers each time that a link is removed, 15 to 35 ms on two CPUs; links of
+ * one group are removed in one transaction (a bridge, a veth pair and a vxlan in 48 ms instead of 81).
  */
 function removals(undos: readonly Removable[]): string[][] {
   const links = undos.filter((undo) => undo.kind === 'link');
@@ -44,7 +44,7 @@ function removals(undos: readonly Removable[]): string[][] {
   ];
 }
 
-/** Groups that nobody chooses by hand, and two runs do not choose alike. */
+/** Group numbers that are unlikely to be in use and that differ between runs. */
 const GROUPS = { from: 2 ** 30, to: 2 ** 31 - 1 };
 
 const removal = (undo: Removable): string[] =>
@@ -52,7 +52,7 @@ const removal = (undo: Removable): string[] =>
 
 async function runIp(netns: string | null, lines: readonly string[][]): Promise<{ readonly stderr: string }> {
   if (lines.length === 0) return { stderr: '' };
-  // One that is gone by now is no reason to leave the others.
+  // `-force`: one link that has gone does not stop the others.
   return runCommand(['ip', '-force', '-batch', '-'], {
     netns,
     shielded: true,

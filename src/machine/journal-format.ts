@@ -3,30 +3,30 @@ import { stepSchema } from '../schema/index.js';
 
 const netns = z.string().nullable();
 
-/** What takes a step back, resolved from the state that was found before it was taken. */
+/** The undo of a step, resolved from the state found before the step was applied. */
 export const undoSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('netns'), name: z.string() }),
   z.object({ kind: z.literal('link'), netns, name: z.string() }),
   z.object({ kind: z.literal('route'), netns, destination: z.string() }),
   z.object({ kind: z.literal('qdisc'), netns, link: z.string() }),
-  /** The values that were found: of the key itself, and of those that the kernel changes along with it. */
+  /** The previous values: of the key itself and of those that the kernel changes with it. */
   z.object({
     kind: z.literal('sysctl'),
     netns,
     values: z.array(z.object({ key: z.string(), value: z.string() })).readonly(),
   }),
   z.object({ kind: z.literal('file'), path: z.string() }),
-  /** `parents` are the folders above it that were missing too, outermost first. */
+  /** `parents` are the missing folders above it, outermost first. */
   z.object({ kind: z.literal('directory'), path: z.string(), parents: z.array(z.string()).readonly() }),
   z.object({ kind: z.literal('process'), name: z.string(), program: z.string(), tag: z.string() }),
 ]);
 export type Undo = z.infer<typeof undoSchema>;
 
-/** A process by what cannot be taken over by a later one with the same pid. */
+/** Identifies a process; a later one with the same pid differs in its start time. */
 const ownerSchema = z.object({ pid: z.number(), startTime: z.number() });
 export type ProcessIdentity = z.infer<typeof ownerSchema>;
 
-/** The first line of a journal: whose it is. */
+/** The first line of a journal: its owner. */
 export const headerSchema = z.object({
   journal: z.literal(1),
   version: z.string(),
@@ -40,11 +40,11 @@ export const headerSchema = z.object({
 });
 export type JournalHeader = z.infer<typeof headerSchema>;
 
-/** A step that is about to be taken. */
+/** A step that is about to be applied. */
 export const entrySchema = z.object({ id: z.number(), step: stepSchema, undo: undoSchema.nullable() });
 export type Entry = z.infer<typeof entrySchema>;
 
-/** The lines after the first: steps, the processes that they became, and what was undone. */
+/** The lines after the first: steps, processes that they started, and undone steps. */
 export const recordSchema = z.union([
   entrySchema,
   z.object({ started: z.number(), process: ownerSchema }),
@@ -52,7 +52,7 @@ export const recordSchema = z.union([
 ]);
 export type JournalRecord = z.infer<typeof recordSchema>;
 
-/** What an undo takes away, in words. */
+/** Describes what an undo removes or restores. */
 export function describeUndo(undo: Undo): string {
   const within = 'netns' in undo && undo.netns !== null ? ` in namespace ${undo.netns}` : '';
   switch (undo.kind) {

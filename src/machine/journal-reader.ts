@@ -12,10 +12,10 @@ import {
 import type { JournalContents } from './journal.js';
 import { journalDirectory } from './state-directory.js';
 
-/** A journal as it was found on disk. */
+/** A journal found on disk. */
 export interface FoundJournal {
   readonly path: string;
-  /** Null when not even the first line was written: then no step was taken. */
+  /** Null when not even the first line was written: then no step was applied. */
   readonly header: JournalHeader | null;
   readonly contents: JournalContents;
   /** Why it cannot be read; then the rest is empty. */
@@ -31,8 +31,8 @@ export async function findJournals(): Promise<readonly FoundJournal[]> {
 }
 
 /**
- * Reads a journal; null when there is none. Its owner may have been killed in the middle of a line: that line is cut off,
- * because what it tells of was not done yet.
+ * Reads a journal; null when there is none. When its owner was killed while writing a line, that line is
+ * dropped: its step was not applied yet.
  */
 export async function readJournal(path: string): Promise<FoundJournal | null> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
@@ -57,7 +57,7 @@ function parseJournal(path: string, text: string): FoundJournal {
   }
 }
 
-/** Takes the cut-off line away, so that the journal can be written on. */
+/** Removes an incomplete last line, so that the journal can be appended to. */
 export async function repairJournal(path: string): Promise<void> {
   const bytes = await readFile(path);
   await truncate(path, bytes.lastIndexOf('\n') + 1);

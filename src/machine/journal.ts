@@ -10,7 +10,10 @@ export interface ResolvedStep {
   readonly undo: Undo | null;
 }
 
-/** The steps taken on one host, on disk before each is taken. The file comes with the first step and goes with the last undo. */
+/**
+ * The steps of one host, each on disk before it is applied. The file is created with the first step and
+ * removed after the last undo.
+ */
 export class Journal {
   readonly path: string;
   readonly #header: JournalHeader;
@@ -20,7 +23,7 @@ export class Journal {
   #onDisk: boolean;
   #file: FileHandle | null = null;
 
-  /** A new journal, or one that was found on disk. */
+  /** A new journal, or one found on disk. */
   constructor(header: JournalHeader, found?: JournalContents) {
     this.path = journalPath(header);
     this.#header = header;
@@ -30,12 +33,12 @@ export class Journal {
     this.#onDisk = found !== undefined;
   }
 
-  /** The id that the next step gets: what is taken from now on has it or a greater one. */
+  /** The id of the next step: later steps have it or a greater one. */
   get mark(): number {
     return this.#nextId;
   }
 
-  /** What is not undone, newest first. */
+  /** Steps that are not undone, newest first. */
   live(mark = 0): readonly Entry[] {
     return this.#live.filter((entry) => entry.id >= mark).reverse();
   }
@@ -44,7 +47,7 @@ export class Journal {
     return this.#processes.get(id) ?? null;
   }
 
-  /** Writes the steps down and syncs them to the disk: only then may they be taken. */
+  /** Writes the steps and syncs them to disk; only then may they be applied. */
   async add(steps: readonly ResolvedStep[]): Promise<readonly Entry[]> {
     const entries = steps.map((step, offset) => ({ id: this.#nextId + offset, ...step }));
     if (entries.length === 0) return entries;
@@ -56,19 +59,19 @@ export class Journal {
   }
 
   async started(id: number, process: ProcessIdentity): Promise<void> {
-    // Not synced: a process does not survive what this record would not survive.
+    // Not synced: the process does not survive what this record would not survive.
     await this.#append([{ started: id, process }]);
     this.#processes.set(id, process);
   }
 
   async undone(ids: ReadonlySet<number>): Promise<void> {
-    // Not synced: if the machine goes down now, the undo is only done once more, for files alone.
+    // Not synced: after a power loss the undo is repeated, for files only.
     this.#live = this.#live.filter((entry) => !ids.has(entry.id));
     for (const id of ids) this.#processes.delete(id);
     if (ids.size > 0) await this.#append([{ undone: [...ids] }]);
   }
 
-  /** Closes the file, and removes it when nothing in it is left to undo. */
+  /** Closes the file, and removes it when it holds nothing to undo. */
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = null;
@@ -97,7 +100,7 @@ export class Journal {
     try {
       await file.appendFile(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
     } catch (error) {
-      // Half a line, on a full disk, would spoil the next.
+      // An incomplete line, on a full disk, would damage the next one.
       await file.truncate(size);
       throw error;
     }
@@ -106,7 +109,7 @@ export class Journal {
   async #open(): Promise<FileHandle> {
     if (this.#onDisk) return open(this.path, 'a');
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    // Exclusive: what another of the same name wrote must not be mixed with ours.
+    // Exclusive: a journal of the same name must not be mixed with this one.
     const file = await open(this.path, 'ax', 0o600);
     try {
       await this.#write(file, [this.#header]);
@@ -121,7 +124,7 @@ export class Journal {
   }
 }
 
-/** What a journal on disk holds. */
+/** The contents of a journal on disk. */
 export interface JournalContents {
   /** Oldest first. */
   readonly live: readonly Entry[];
@@ -129,11 +132,11 @@ export interface JournalContents {
   readonly nextId: number;
 }
 
-/** The file of one host of one run. */
+/** The journal of one host of one run. */
 export const journalPath = ({ run, host }: { run: string; host: string }): string =>
   join(journalDirectory(), `${run}-${host}.jsonl`);
 
-/** A file's name is on disk only when its folder is. */
+/** A file's name is on disk only after its folder was synced. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   try {

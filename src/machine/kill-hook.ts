@@ -1,11 +1,11 @@
 /**
- * For tests of the journal: BAREWIRE_KILL_AT_STEP=N kills this process with its whole group, by SIGKILL, right before the
- * N-th action that it takes (counted from 1); N.5 kills right after it.
+ * For tests of the journal: BAREWIRE_KILL_AT_STEP=N sends SIGKILL to this process's group right before the
+ * N-th action (counted from 1); N.5 right after it.
  */
 const killAt = Number(process.env['BAREWIRE_KILL_AT_STEP'] ?? 'NaN');
 let taken = 0;
 
-/** How many of the next actions may be taken in one go, so that the kill falls between two of them. */
+/** How many actions may be batched so that the kill falls between two of them. */
 export const actionsUntilKill = (): number =>
   Number.isNaN(killAt) ? Infinity : Math.max(1, Math.ceil(killAt) - 1 - taken);
 

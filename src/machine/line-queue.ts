@@ -1,4 +1,4 @@
-/** Lines that came and were not read yet, and readers that wait for one. */
+/** Lines that were received but not read, and readers that wait for one. */
 export class LineQueue {
   readonly #lines: string[] = [];
   readonly #readers: ((line: string | null) => void)[] = [];

@@ -9,8 +9,8 @@ import { lockPath } from './state-directory.js';
 const holderSchema = z.object({ pid: z.number(), since: z.string(), purpose: z.string() });
 
 /**
- * Takes the machine for one run; disposing gives it back, and so does the end of this process, however it ends.
- * Throws `locked`, with who holds it and since when.
+ * Locks the machine for one run; released by disposing and by the end of this process. Throws `locked` with
+ * the holder and its start time.
  */
 export async function lockMachine(purpose: string): Promise<AsyncDisposable> {
   const path = lockPath();
@@ -21,7 +21,7 @@ export async function lockMachine(purpose: string): Promise<AsyncDisposable> {
       await file.close();
       throw lockedBy(path);
     }
-    // The holder before us may have removed the file between our open and our lock.
+    // The previous holder may have removed the file between our open and our lock.
     if (isAt(path, await file.stat())) return hold(file, path, purpose);
     await file.close();
   }
@@ -58,7 +58,7 @@ function readHolder(path: string): z.infer<typeof holderSchema> | null {
   try {
     return holderSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
-    // Between its lock and its first line: it is held all the same.
+    // The holder has locked the file but not written it yet.
     return null;
   }
 }

@@ -4,13 +4,13 @@ import { inNetns, linkExists, netnsExists, routeExists } from '../linux/index.js
 import { runCommand } from './command.js';
 import type { Undo } from './journal-format.js';
 
-/** Looks from inside a namespace; `absent` when that is gone, and all that was in it. */
+/** Reads state inside a namespace; `absent` when the namespace is gone. */
 export function look<T>(netns: string | null, absent: T, work: () => T): T {
   if (netns !== null && !netnsExists(netns)) return absent;
   return inNetns(netns, work);
 }
 
-/** Whether what an undo takes away is there; `home` is the name of the host's own namespace as seen from here. */
+/** Whether the object of an undo exists; `home` is the name of the host's own namespace as seen from here. */
 export function isPresent(undo: Undo, home: string | null): boolean {
   switch (undo.kind) {
     case 'netns':
@@ -20,11 +20,11 @@ export function isPresent(undo: Undo, home: string | null): boolean {
     case 'route':
       return look(undo.netns ?? home, false, () => routeExists(undo.destination));
     case 'qdisc':
-      // Asking which one it is takes a netlink dump or a process: a link is enough to try.
+      // Identifying the route would take a netlink dump or a process; an existing link is enough to try.
       return look(undo.netns ?? home, false, () => linkExists(undo.link));
     case 'file':
     case 'directory':
-      // Not `exists`: a dangling symbolic link takes the name too.
+      // Not `exists`: a dangling symbolic link occupies the name too.
       return lstatSync(undo.path, { throwIfNoEntry: false }) !== undefined;
     case 'sysctl':
     case 'process':
@@ -34,10 +34,10 @@ export function isPresent(undo: Undo, home: string | null): boolean {
 
 const qdiscsSchema = z.array(z.object({ handle: z.string(), root: z.boolean().optional() }));
 
-/** True when somebody chose the root qdisc of a link: it has a handle, where the kernel's own has 0. */
+/** True when the root qdisc of a link was configured: it has a handle, and the kernel's default has 0. */
 export async function hasOwnQdisc(netns: string | null, link: string): Promise<boolean> {
   const shown = await runCommand(['tc', '-json', 'qdisc', 'show', 'dev', link], { netns });
-  // No such link, or no such namespace any more.
+  // The link or its namespace is gone.
   if (shown.code !== 0) return false;
   return qdiscsSchema
     .parse(JSON.parse(shown.stdout))

@@ -4,10 +4,10 @@ import { probeLinkTypes } from '../linux/index.js';
 import { toolPath } from './command.js';
 import type { ProbeResult, Feature } from './types.js';
 
-/** Asks kernel and file system, in the order of the questions. */
+/** Probes kernel and file system; results in the order of the features. */
 export function probeFeatures(features: readonly Feature[]): readonly ProbeResult[] {
   const types = features.filter((feature) => feature.kind === 'link-type').map(({ type }) => type);
-  // All types in one namespace: making one costs more than asking.
+  // All link types in one namespace: creating one costs more than probing.
   const links = types.length === 0 ? [] : probeLinkTypes(types);
   const answers = new Map(types.map((type, index) => [type, links[index] ?? UNASKED]));
   return features.map((feature) =>

@@ -10,7 +10,7 @@ import { isAlive } from './session.js';
 import { applyTag } from './apply.js';
 import { undoEntries, undoFailed } from './undo.js';
 
-/** A journal that an ended run left with something in it to undo. `since` is UTC, ISO 8601. */
+/** A journal of an ended run with steps to undo. `since` is UTC, ISO 8601. */
 export interface OpenJournal {
   readonly run: string;
   readonly host: string;
@@ -19,14 +19,14 @@ export interface OpenJournal {
 }
 export type UndoneJournal = OpenJournal;
 
-/** How long a command may be at work on a step after its owner was killed. */
+/** How long a command may still run after its owner was killed. */
 const STRAGGLERS_MS = 5000;
-/** How long agents whose study was killed may take to undo their steps by themselves. */
+/** How long agents may take to undo their steps after their study was killed. */
 const ORPHANS_MS = 5000;
 
 /**
- * The journals that ended runs left, the newest first; those whose owner lives are its own business. Throws
- * `results-damaged` for one that cannot be read.
+ * Journals of ended runs, newest first; those with a running owner are left out. Throws `results-damaged` for
+ * an unreadable one.
  */
 export async function openJournals(): Promise<readonly OpenJournal[]> {
   const ended = (await findJournals()).filter((journal) => !isOwned(journal));
@@ -35,9 +35,9 @@ export async function openJournals(): Promise<readonly OpenJournal[]> {
 }
 
 /**
- * Puts the machine back to where it was before the runs that left journals, the newest first. The caller holds the lock
- * of `lockMachine`. Throws `locked`, after undoing the others, for a journal whose owner lives, and `undo-failed`, after
- * undoing all that can be, for what is still there.
+ * Restores the machine from the journals of ended runs, newest first. The caller holds the lock of
+ * `lockMachine`. Throws, after undoing everything else, `locked` for a journal whose owner runs and
+ * `undo-failed` for what could not be undone.
  */
 export async function undoAll(): Promise<readonly UndoneJournal[]> {
   await untilOrphansEnd();
@@ -60,13 +60,13 @@ export async function undoAll(): Promise<readonly UndoneJournal[]> {
   return undone;
 }
 
-/** Undoes what one host's agent left when it was killed; nothing to do when it left nothing. */
+/** Undoes the steps that one host's agent left when it was killed, if any. */
 export async function undoJournalOf(owner: { readonly run: string; readonly host: string }): Promise<void> {
   const journal = await readJournal(journalPath(owner));
   if (journal !== null) await undoJournal(journal);
 }
 
-/** Undoes what the journal has, from outside of its host, and removes it. */
+/** Undoes a journal from outside its host, and removes it. */
 async function undoJournal({ path, header, contents, damage }: FoundJournal): Promise<void> {
   if (damage !== null) throw damage;
   if (header === null) return rm(path, { force: true });
@@ -88,20 +88,23 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
   }
 }
 
-/** A command that its owner's end overtook may still be at work on its step. */
+/** A command may still be applying its step after its owner was killed. */
 async function untilStragglersEnd(header: JournalHeader): Promise<void> {
   const deadline = performance.now() + STRAGGLERS_MS;
   while (performance.now() < deadline && pidsWithVariable(TAG, applyTag(header)).length > 0) await sleep(5);
 }
 
-/** After a reboot only files are left: namespaces, links and settings went, and pids mean others. */
+/**
+ * After a reboot only files remain: namespaces, links and settings are gone, and pids identify other
+ * processes.
+ */
 function outlives({ undo }: Entry, header: JournalHeader): boolean {
   return header.boot === readBootId() || undo?.kind === 'file' || undo?.kind === 'directory';
 }
 
 /**
- * With the lock held nobody is at work, but agents outlive a study that was killed by the moment that they need to undo
- * their steps, and a process that was killed takes a moment to go.
+ * With the lock held no study runs, but agents of a killed study still undo their steps, and a killed process
+ * takes a moment to exit.
  */
 async function untilOrphansEnd(): Promise<void> {
   const deadline = performance.now() + ORPHANS_MS;

@@ -13,17 +13,17 @@ import { describeUndo, type Undo } from './journal-format.js';
 import { hasOwnQdisc, isPresent, look } from './presence.js';
 import { readSysctl, sysctlsChangedBy } from './sysctl.js';
 
-/** What resolving needs to know of the host. */
+/** What resolving needs from the host. */
 export interface Resolving {
   readonly run: string;
   readonly host: string;
-  /** The id that the first step will get. */
+  /** The id of the first step. */
   readonly mark: number;
 }
 
 /**
- * Resolves every step's undo from the state that the machine is in, before any is taken. Throws `step-failed` for a step
- * that would make what is there already: its undo would take away what is not ours.
+ * Resolves every step's undo from the machine's state, before any is applied. Throws `step-failed` for a step
+ * that would create something that exists: its undo would remove what is not ours.
  */
 export async function resolveSteps(steps: readonly Step[], at: Resolving): Promise<readonly ResolvedStep[]> {
   const resolved: ResolvedStep[] = [];
@@ -53,7 +53,10 @@ function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): U
   }
 }
 
-/** Null where there is no such key yet: then it belongs to a namespace or a link that an earlier step makes, and goes with it. */
+/**
+ * Null when the key does not exist yet: it belongs to a namespace or link that an earlier step creates, and
+ * is removed with it.
+ */
 function resolveSysctl(netns: string | null, key: string): Undo | null {
   return look<Undo | null>(netns, null, () => {
     if (readSysctl(key) === null) return null;

@@ -1,8 +1,8 @@
-/** Work that must not overlap, in the order in which it was asked for. */
+/** Runs work one at a time, in the order of the calls. */
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Does the work when all before it is done, failed or not. */
+  /** Runs the work when all earlier work has ended, successfully or not. */
   run<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work, work);
     this.#last = turn.catch(() => undefined);

@@ -20,7 +20,7 @@ export function identify(pid: number): ProcessIdentity | null {
   return entry === null ? null : { pid, startTime: entry.startTime };
 }
 
-/** Ends all of a session: asks by SIGTERM, and kills what is left after a second. Throws when something stays. */
+/** Ends all processes of a session: SIGTERM, and SIGKILL after a second. Throws when some remain. */
 export async function endSession(leader: ProcessIdentity, undo: ProcessUndo): Promise<void> {
   if (await signalUntilGone(leader, undo, 'SIGTERM', GRACE_MS)) return;
   if (await signalUntilGone(leader, undo, 'SIGKILL', KILL_MS)) return;
@@ -40,7 +40,7 @@ async function signalUntilGone(
     const members = ours(leader, undo);
     if (members.length === 0) return true;
     if (performance.now() > deadline) return false;
-    // Looked for again each time: they may have had children since.
+    // Listed again each time: they may have started children.
     for (const { pid } of members.filter((member) => !signalled.has(member.pid))) send(pid, signal);
     for (const { pid } of members) signalled.add(pid);
     await sleep(pauseMs);
@@ -48,9 +48,9 @@ async function signalUntilGone(
 }
 
 /**
- * The members of the leader's session. The kernel gives a pid to nobody else while a session bears it, so that survivors of
- * a dead leader are ours; only when the whole session ended can the number have come to somebody else's, and then
- * the leader's start time, or the members' tag and title, tell.
+ * The members of the leader's session. The kernel does not reuse a pid while a session has it as its id, so
+ * survivors of a dead leader are ours. Only when the whole session ended can the number belong to others; the
+ * leader's start time, or the members' tag and title, then differ.
  */
 function ours(leader: ProcessIdentity, undo: ProcessUndo): readonly ProcessEntry[] {
   const holder = readProcess(leader.pid);

@@ -12,18 +12,20 @@ import { identify } from './session.js';
 import type { Exit } from './types.js';
 
 const TAIL_LINES = 20;
-/** How long the last words may take after the end: a child of it may hold the pipe open for ever. */
+/** How long the last output may take after the exit: a child may keep the pipe open. */
 const LAST_WORDS_MS = 50;
 
 /**
- * Waits for a line on descriptor 3, and then becomes the program. The pid is journaled in between: if the journal's owner
- * dies before that, the descriptor closes, and the program never starts.
+ * Waits for a line on descriptor 3 and then executes the program. The pid is journaled in between: if the
+ * journal's owner dies before that, the descriptor closes and the program never starts.
  */
 const GATE = 'read -r go <&3 && exec 3<&- && exec "$@"';
 
 type ProcessAction = Extract<Action, { kind: 'process' }>;
 
-/** A process of a step, in a session of its own, with pipes to it. The program does not run before it is released. */
+/**
+ * A process of a step, in its own session, with pipes to it. The program does not run before it is released.
+ */
 export class StartedProcess {
   readonly name: string;
   readonly pid: number;
@@ -45,7 +47,7 @@ export class StartedProcess {
     if (action.first === true) raiseSessionPriority(this.pid);
     this.#stdin = stdin;
     this.#gate = gate;
-    // A process that ended does not read any more: its end is told by `exited`.
+    // A process that has exited does not read; `exited` reports its end.
     stdin.on('error', () => undefined);
     gate.on('error', () => undefined);
     this.exited = this.#follow(child, stdout, stderr);
@@ -55,12 +57,12 @@ export class StartedProcess {
     this.#gate.end('go\n');
   }
 
-  /** It ends without having become the program. */
+  /** Lets it exit without executing the program. */
   abandon(): void {
     this.#gate.end();
   }
 
-  /** Throws `process-failed` when it does not read any more. */
+  /** Throws `process-failed` when the process no longer reads. */
   writeLine(line: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#stdin.write(`${line}\n`, (error) => {
@@ -101,12 +103,12 @@ function spawnGated(action: ProcessAction, tag: string): ChildProcess {
   const child = inNetns(action.netns, () =>
     spawn('sh', args, {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-      // A session of its own: its members are found by it, and the terminal's Ctrl-C does not reach them.
+      // Its own session: it identifies the members, and the terminal's Ctrl-C does not reach them.
       detached: true,
       env: { ...process.env, PATH: toolPath(), [TAG]: tag },
     }),
   );
-  // What did not start has no pid: that tells it.
+  // A process that did not start has no pid.
   child.on('error', () => undefined);
   return child;
 }

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { bug } from '../schema/index.js';
 
 /**
- * The file of a key as sysctl(8) reads it: with a dot as the first separator, dots part the folders and a slash stands for
- * a dot inside a name (`net.ipv4.conf.flannel/1.rp_filter`); with a slash first, it is the path as it is.
+ * The file of a key as sysctl(8) maps it: when a dot is the first separator, dots separate folders and a
+ * slash stands for a dot inside a name (`net.ipv4.conf.flannel/1.rp_filter`); when a slash is first, the key
+ * is the path.
  */
 export function sysctlPath(key: string): string {
   const dotted = /^[^/]*\./.test(key);
@@ -24,16 +25,17 @@ export function readSysctl(key: string): string | null {
   }
 }
 
-/** Only a value that differs: the kernel acts on some keys (`ip_forward`) each time that they are written. */
+/** Writes only a different value: the kernel acts on some keys (`ip_forward`) at every write. */
 export function writeSysctl(key: string, value: string): void {
   if (readSysctl(key) !== value) writeFileSync(sysctlPath(key), value);
 }
 
-/** The key itself, and after it the keys that the kernel changes when this one is written. */
+/** The key itself, then the keys that the kernel changes when it is written. */
 export function sysctlsChangedBy(key: string): readonly string[] {
   const path = sysctlPath(key);
   if (path === '/proc/sys/net/ipv4/ip_forward' || path === '/proc/sys/net/ipv4/conf/all/forwarding') {
-    // net/ipv4/devinet.c, inet_forward_change(): every link's own switch follows, and redirects turn round.
+    // net/ipv4/devinet.c, inet_forward_change(): every link's own setting follows, and redirects are
+    // inverted.
     return [key, ...eachLink('ipv4', 'forwarding'), 'net/ipv4/conf/all/accept_redirects'];
   }
   const all = /^\/proc\/sys\/net\/ipv6\/conf\/all\/(?<leaf>[^/]+)$/.exec(path)?.groups?.['leaf'];

@@ -20,7 +20,7 @@ export type FilesRead = z.infer<typeof filesReadSchema>;
 export type Feature = z.infer<typeof featureSchema>;
 export type ProbeResult = z.infer<typeof probeResultSchema>;
 
-/** A process that a step started. Disposing ends it with its whole session and waits until it is gone. */
+/** A process that a step started. Disposing stops its whole session and waits until it has exited. */
 export interface RunningProcess extends AsyncDisposable {
   readonly name: string;
   readonly pid: number;
@@ -28,54 +28,63 @@ export interface RunningProcess extends AsyncDisposable {
   writeLine(line: string): Promise<void>;
   /** The next line of its standard output; null at the end. */
   readLine(signal?: AbortSignal): Promise<string | null>;
-  /** Resolves when it has ended, whoever ended it, with the last lines of its standard error. */
+  /** Resolves when the process has exited, with the last lines of its standard error. */
   readonly exited: Promise<Exit>;
 }
 
 /**
- * One host, here or at the far end of an agent's connection. Every change goes through `take` or `start`, is journaled
- * and synced first, and is undone by `undo`; disposing undoes all that is left.
+ * One host, local or driven by an agent. Every change goes through `apply` or `start`, is journaled and
+ * synced first, and is undone by `undo`; disposing undoes everything that is left.
  */
 export interface Machine extends AsyncDisposable {
   readonly name: string;
-  /** What starts the bundle there, `[node, agent.mjs]`; undefined where it is this process's own. */
+  /** The command that starts the bundle there, `[node, agent.mjs]`; undefined for this process's own. */
   readonly bundle?: readonly string[];
-  /** Takes steps in order. Stops at the first that fails with a `step-failed` that names it; what was taken stays journaled. */
+  /**
+   * Applies steps in order. Stops at the first that fails with `step-failed`, which names it; the applied
+   * ones stay journaled.
+   */
   apply(steps: readonly Step[]): Promise<Applied>;
-  /** Undoes, newest first, what was taken since `mark` (all of it by default). */
+  /** Undoes the steps since `mark` (all by default), newest first. */
   undo(mark?: number): Promise<Undone>;
-  /** Takes a step whose action is a process, and holds on to it. */
+  /** Applies a step whose action is a process, and returns it. */
   start(step: Step): Promise<RunningProcess>;
-  /** Runs a program that changes nothing (a probe, a ping) to its end. A non-zero exit is a result, not an error. */
+  /**
+   * Runs a program that changes nothing (a probe, a ping) to its end. A non-zero exit is a result, not an
+   * error.
+   */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   readFiles(paths: readonly string[]): Promise<FilesRead>;
   probe(features: readonly Feature[]): Promise<readonly ProbeResult[]>;
   environment(): Promise<Environment>;
 }
 
-/** Who makes the changes: the run's id (also the prefix of every name it gives) and the host. */
+/** Identifies who changes a host: the run's id, which prefixes every name that it creates, and the host. */
 export interface MachineIdentity {
   /** Lower-case letters and digits, at most 6. */
   readonly run: string;
   readonly host: string;
-  /** The namespace that is this host, by name; null for the machine itself. */
+  /** The name of the namespace that is this host; null for the machine itself. */
   readonly netns: string | null;
 }
 
-/** How the agent is reached. */
+/** How the agent is started and reached. */
 export interface AgentTransport {
-  /** What is put before the agent's command: what enters the host. */
+  /** The command that enters the host, before the agent's command. */
   readonly prefix: readonly string[];
-  /** The prefix ends in a shell, as ssh's does: the words after it are quoted for one. */
+  /** The prefix ends in a shell, as with ssh: the words after it are quoted. */
   readonly throughShell?: boolean;
-  /** What starts the bundle in the host, where it is not this node and this bundle: `[node, agent.mjs]`. */
+  /**
+   * The command that starts the bundle on the host, if it is not this node and this bundle: `[node,
+   * agent.mjs]`.
+   */
   readonly bundle?: readonly string[];
-  /** The host is a machine of its own: the agent locks it, and first undoes what runs that ended have left on it. */
+  /** The host is a machine of its own: the agent locks it and first restores it from ended runs. */
   readonly standalone?: boolean;
-  /** What is known of the host from outside; its environment tells it too. */
+  /** Facts about the host that are known from outside; its environment includes them. */
   readonly facts?: Environment;
-  /** What the host said last on a way of its own (a console), for the error when it is lost. */
+  /** The last output of the host by another channel (a console), for the error when it is lost. */
   readonly lastWords?: () => string;
-  /** Cuts the connection when it is aborted, for a host that answers no more; the agent at its end then undoes its steps. */
+  /** Closes the connection when aborted; the agent then undoes its steps. */
   readonly signal?: AbortSignal;
 }

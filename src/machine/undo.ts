@@ -13,19 +13,19 @@ export interface Undoing {
   processOf(id: number): ProcessIdentity | null;
 }
 
-/** What could not be undone, and why. */
+/** A step that could not be undone, and why. */
 export interface UndoFailure {
   readonly entry: Entry;
   readonly reason: string;
 }
 
 /**
- * By kind, and newest first within a kind: processes let go of what they use, then the kernel's state goes in few
- * transactions (each that removes links waits for the kernel's readers), then namespaces, then files.
+ * By kind, and newest first within a kind: processes release what they use, then kernel state is removed in
+ * few transactions (each that removes links waits for the kernel's readers), then namespaces, then files.
  */
 const ORDER = ['process', 'qdisc', 'route', 'link', 'sysctl', 'netns', 'file', 'directory'] as const;
 
-/** Undoes entries, going on past failures. What is gone already is fine. */
+/** Undoes entries, continuing after failures. An object that is gone already counts as undone. */
 export async function undoEntries(
   newestFirst: readonly Entry[],
   how: Undoing,
@@ -38,7 +38,7 @@ export async function undoEntries(
   return failures;
 }
 
-/** Names everything that is still there. */
+/** Lists everything that could not be undone. */
 export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
   machineError(
     'undo-failed',
@@ -71,7 +71,7 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
   if (!isPresent(undo, how.home)) return;
   switch (undo.kind) {
     case 'process':
-      // Without a pid in the journal its gate never opened.
+      // Without a pid in the journal the program was never started.
       if (process !== null) await endSession(process, undo);
       break;
     case 'qdisc':
@@ -92,14 +92,14 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
       break;
     case 'link':
     case 'route':
-      // Together, by `ip`.
+      // Links and routes are removed together by `ip`.
       break;
   }
 }
 
 function restoreSysctls(values: readonly { key: string; value: string }[]): void {
   for (const { key, value } of values) {
-    // Gone with its link.
+    // The key is removed with its link.
     if (readSysctl(key) !== null) writeSysctl(key, value);
   }
 }
@@ -111,13 +111,13 @@ async function removeQdisc(netns: string | null, link: string): Promise<void> {
 }
 
 function removeDirectory(path: string, parents: readonly string[]): void {
-  // All that is in it came after it was made, by what runs in it.
+  // The contents were created later, by what runs in it.
   rmSync(path, { recursive: true, force: true });
   for (const parent of parents.toReversed()) {
     try {
       rmdirSync(parent);
     } catch {
-      // Another host's steps still use it, and the last of them takes it away.
+      // Another host's steps still use it; the last of them removes it.
       return;
     }
   }

@@ -4,7 +4,7 @@ import { bundlePath } from './bundle-path.js';
 
 declare const BAREWIRE_VERSION: string | undefined;
 
-/** The version of this build; where no build has set it (in source), that of the checkout. */
+/** The version of this build; without a build (in source) that of the checkout. */
 export function version(): string {
   if (typeof BAREWIRE_VERSION === 'string') return BAREWIRE_VERSION;
   const text = readFileSync(join(dirname(bundlePath()), '..', 'package.json'), 'utf8');

@@ -4,8 +4,8 @@ import { besideHost } from './segment.js';
 import type { ContainerPlan, NetworkHost, HostView, Backend } from './types.js';
 
 /**
- * Subnets of hosts, in the upper half of the ranges that are kept for benchmarks (RFC 2544 for IPv4, RFC 5180 for IPv6):
- * 198.19.INDEX.0/24 and 2001:2:0:19INDEX::/64. The lower half is left to the wires of testbeds.
+ * Subnets of hosts, in the upper half of the ranges reserved for benchmarks (RFC 2544 for IPv4, RFC 5180 for
+ * IPv6): 198.19.INDEX.0/24 and 2001:2:0:19INDEX::/64. Wires of testbeds use the lower half.
  */
 const subnet = {
   4: { all: '198.19.0.0/16', first: ({ index }: NetworkHost) => `198.19.${index}.`, prefix: 24 },
@@ -19,10 +19,10 @@ const subnet = {
 const hex2 = (value: number): string => value.toString(16).padStart(2, '0');
 const ofVersion = (host: NetworkHost) => subnet[versionOf(host.address)];
 
-/** All hosts' subnets together. */
+/** The range that contains all hosts' subnets. */
 export const wholeNetwork = (host: NetworkHost): string => ofVersion(host).all;
 export const subnetOf = (host: NetworkHost): string => `${tunnelAddress(host)}/${ofVersion(host).prefix}`;
-/** The address of the host's tunnel device: flannel gives it the subnet's first. */
+/** The address of the host's tunnel device: as with flannel, the first of the subnet. */
 export const tunnelAddress = (host: NetworkHost): string => inSubnet(host, 0);
 
 /** Address `number` of the host's subnet. */
@@ -32,7 +32,7 @@ function inSubnet(host: NetworkHost, number: number): string {
   return number === 0 ? first : `${first}${number.toString(16)}`;
 }
 
-/** Where container `number` (1, 2, …) of the site's host goes. */
+/** Chooses names and address of container `number` (1, 2, …) of a host. */
 export function placeContainer(site: HostView, number: number, underlay: Backend): ContainerPlan {
   const { run, host } = site;
   return {
@@ -43,7 +43,10 @@ export function placeContainer(site: HostView, number: number, underlay: Backend
   };
 }
 
-/** Of the host's packets to its containers and back. Throws `bad-input` where the underlay leaves too little of the wire's. */
+/**
+ * The MTU between a host and its containers. Throws `bad-input` when the backend's overhead leaves too
+ * little.
+ */
 export function mtuLeft(host: NetworkHost, { name, overheadBytes }: Backend): number {
   const version = versionOf(host.address);
   const mtu = host.mtu - overheadBytes[version];

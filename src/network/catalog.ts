@@ -34,7 +34,7 @@ export const CATALOG: readonly PlannedNetwork[] = [
 
 export const networkNames = (): string[] => CATALOG.map(({ name }) => name);
 
-/** @throws BarewireError `bad-input`, with the nearest name that there is. */
+/** @throws BarewireError `bad-input` with the nearest name */
 export function findNetwork(name: string): PlannedNetwork {
   const found = CATALOG.find((network) => network.name === name);
   if (found !== undefined) return found;

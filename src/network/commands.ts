@@ -5,8 +5,8 @@ import type { HostView } from './types.js';
 type Tool = Extract<Action, { kind: 'command' }>['tool'];
 
 /**
- * A step that is one command. The line is cut at its spaces, and no shell sees it: names of links and namespaces
- * cannot contain one (dev_valid_name in net/core/dev.c refuses it, and ours are letters, digits and dashes).
+ * A step that is one command. The line is split at spaces and no shell is involved: names of links and
+ * namespaces contain no spaces (dev_valid_name in net/core/dev.c; ours are letters, digits and dashes).
  */
 const command =
   (tool: Tool) =>
@@ -20,20 +20,20 @@ export const ip = command('ip');
 export const bridge = command('bridge');
 export const wg = command('wg');
 
-/** Needed where packets pass from the host's interface to another one of its own. */
+/** Required when packets pass from the host's interface to another of its interfaces. */
 export function forwarding({ host }: HostView): Step {
   const key = versionOf(host.address) === 6 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
   const where = { kind: 'sysctl', netns: null, key } as const;
   return { why: 'Let the host forward packets of others.', do: { ...where, value: '1' }, undo: where };
 }
 
-/** An address that is used at once: its IPv6 neighbours are not asked first whether one of them has it. */
+/** An address without duplicate address detection, so that it is usable at once. */
 export const giveAddress = (netns: string | null, why: string, address: string, dev: string): Step =>
   ip(netns, why, `addr add ${address} dev ${dev}${versionOf(address) === 6 ? ' nodad' : ''}`);
 
 /**
- * An IPv6 router asks for its neighbours from an address of the link alone (ndisc_solicit in net/ipv6/ndisc.c), which a link
- * gets by itself only where that is not switched off, and then a second late.
+ * An IPv6 router resolves neighbours from a link-local address (ndisc_solicit in net/ipv6/ndisc.c), which a
+ * link gets automatically only when that is not switched off, and then a second late.
  */
 export const linkLocal = ({ host }: HostView, dev: string): Step[] =>
   versionOf(host.address) === 4

@@ -1,4 +1,4 @@
-/** A locally administered unicast MAC that the same words always give (FNV-1a of them, after a first byte of 02). */
+/** A locally administered unicast MAC derived from words (FNV-1a, after a first byte of 02). */
 export function localMac(...words: readonly string[]): string {
   const bytes = [0, 1, 2, 3, 4].map((salt) => fnv1a(`${salt}/${words.join('/')}`) & 0xff);
   return [2, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');

@@ -22,7 +22,10 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
 const sitesOf = ({ run, hosts }: NetworkRequest): HostView[] =>
   hosts.map((host) => ({ run, host, peers: hosts.filter((peer) => peer !== host) }));
 
-/** What the host has once, then its containers, from outside to inside: few changes of tool and place, which cost a process each. */
+/**
+ * The host's own steps, then those of its containers, from outside to inside: few changes of tool and
+ * namespace, each of which costs a process.
+ */
 function hostPlan(site: HostView, backend: Backend, attachment: Attachment, containers: number): HostPlan {
   const first = placeContainer(site, 1, backend);
   const joint = attachment.join(site, first);

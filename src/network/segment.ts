@@ -2,10 +2,13 @@ import { type BarewireError, userError } from '../schema/index.js';
 import { versionOf, type IpVersion } from './ip-version.js';
 import type { NetworkHost, HostView } from './types.js';
 
-/** Containers of a host on its own segment: 31 addresses each, host 1 from .33, host 2 from .65, and so on to host 6 of a /24. */
+/**
+ * Addresses of containers on the hosts' segment: 31 per host, host 1 from .33, host 2 from .65, and so on to
+ * host 6 of a /24.
+ */
 const SLOTS = 32n;
 
-/** The address of container `number` beside its host. Throws `bad-input` where the segment has none for it. */
+/** The address of container `number` beside its host. Throws `bad-input` when the segment is too small. */
 export function besideHost({ host, peers }: HostView, number: number): string {
   const version = versionOf(host.address);
   const offset = BigInt(host.index) * SLOTS + BigInt(number);
@@ -16,7 +19,7 @@ export function besideHost({ host, peers }: HostView, number: number): string {
   throw refused(`A container of ${host.name} finds no address: its segment ${printSegment(host)} ${why}.`);
 }
 
-/** Some networks reach their peers on layer 2 only. Throws `bad-input` where a router stands between the hosts. */
+/** Some networks reach their peers on layer 2 only. Throws `bad-input` when a router separates the hosts. */
 export function requireOneSegment({ host, peers }: HostView, network: string): void {
   const far = peers.find((peer) => firstOf(peer) !== firstOf(host) || peer.prefix !== host.prefix);
   if (far === undefined) return;
@@ -49,7 +52,7 @@ const toNumber = (address: string): bigint =>
 const joined = (parts: readonly number[], bits: bigint): bigint =>
   parts.reduce((sum, part) => (sum << bits) + BigInt(part), 0n);
 
-/** All eight, the `::` filled in. */
+/** All eight groups of an IPv6 address. */
 function groupsOf(address: string): string[] {
   const [head = '', tail] = address.split('::');
   const words = (part = ''): string[] => part.split(':').filter(Boolean);
@@ -62,7 +65,7 @@ const toAddress = (value: bigint, version: IpVersion): string =>
     ? [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.')
     : shortened([112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => (value >> shift) & 0xffffn));
 
-/** RFC 5952: the longest run of zeros, of two at least, becomes `::`. */
+/** RFC 5952: the longest run of at least two zero groups becomes `::`. */
 function shortened(groups: readonly bigint[]): string {
   const text = groups.map((group) => group.toString(16)).join(':');
   const runs = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)].map(([run]) => run);

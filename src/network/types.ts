@@ -1,10 +1,10 @@
 import type { Step } from '../schema/index.js';
 import type { IpVersion } from './ip-version.js';
 
-/** A host as a network sees it: the data interface that packets leave by. */
+/** A host as a network sees it: its data interface. */
 export interface NetworkHost {
   readonly name: string;
-  /** 1, 2, …: numbers the host's addresses and subnet. */
+  /** 1, 2, …: determines the host's addresses and subnet. */
   readonly index: number;
   readonly dev: string;
   /** IPv4 or IPv6, without prefix: containers get addresses of the same version. */
@@ -12,22 +12,22 @@ export interface NetworkHost {
   readonly prefix: number;
   readonly mac: string;
   readonly mtu: number;
-  /** What the host said of itself when it was introduced to its peers; absent before. */
+  /** The host's public key after the key exchange; absent before. */
   readonly publicKey?: string;
-  /** False where the kernel has no IPv6, or has it switched off: then nothing can be told to keep it silent. */
+  /** False when the kernel has no IPv6 or has it disabled: then no IPv6 setting can be written. */
   readonly ipv6?: boolean;
 }
 
-/** What a network is asked for: the same steps come back for the same data on any machine. */
+/** The input of a plan: the same request gives the same steps on any machine. */
 export interface NetworkRequest {
   /** The run's id: prefixes the names of namespaces. */
   readonly run: string;
   readonly hosts: readonly NetworkHost[];
-  /** On each host; 1 by default. */
+  /** Containers on each host; 1 by default. */
   readonly containers?: number;
 }
 
-/** A container of one host: where a server or a generator is to run, and the address it is reached at. */
+/** A container of one host, where a server or a generator runs, and its address. */
 export interface Container {
   /** Null when the container shares its host's namespace (`--net=host`). */
   readonly netns: string | null;
@@ -37,7 +37,7 @@ export interface Container {
   readonly mtu: number;
 }
 
-/** A device whose counters tell which way packets went. */
+/** A device whose counters prove the path of packets. */
 export interface PathDevice {
   readonly netns: string | null;
   readonly link: string;
@@ -47,29 +47,29 @@ export interface HostPlan {
   readonly host: string;
   readonly steps: readonly Step[];
   readonly container: Container;
-  /** Those after the first. */
+  /** Containers after the first. */
   readonly extraContainers: readonly Container[];
   readonly keyExchange?: KeyExchange;
   /** Devices that must carry every packet between the containers, in order from the wire to the container. */
   readonly path: readonly PathDevice[];
-  /** Devices that must carry none of it. */
+  /** Devices that must carry no packet between the containers. */
   readonly bypass: readonly PathDevice[];
 }
 
-/** The first `steps` of a plan make what peers must know of the host before they can take the rest of theirs. */
+/** The first `steps` of a plan create what peers must know of the host before they can apply theirs. */
 export interface KeyExchange {
   readonly steps: number;
-  /** The program that then prints it, for `publicKey`. */
+  /** The program that prints it, for `publicKey`. */
   readonly query: readonly string[];
 }
 
-/** What a kernel or a machine must have for it; a `place` is where the hosts must stand. */
+/** A requirement of a network: a link type, a tool, or a platform that the hosts must run on. */
 export type Requirement =
   | { readonly kind: 'link-type'; readonly type: string }
   | { readonly kind: 'tool'; readonly name: string }
   | { readonly kind: 'platform'; readonly name: string };
 
-/** From a container: to one of another host, to one of its own host, and to that host itself. */
+/** From a container: to one on another host, to one on its own host, and to that host itself. */
 export const PATH_KINDS = ['across', 'sameHost', 'ownHost'] as const;
 export type PathKind = (typeof PATH_KINDS)[number];
 export type BlockedPaths = Readonly<Partial<Record<PathKind, string>>>;
@@ -98,14 +98,14 @@ export interface GivenNetwork extends NetworkFacts {
 
 export type Network = PlannedNetwork | GivenNetwork;
 
-/** One host's view of a request. */
+/** One host and its peers. */
 export interface HostView {
   readonly run: string;
   readonly host: NetworkHost;
   readonly peers: readonly NetworkHost[];
 }
 
-/** What all containers of a host have in common. */
+/** What all containers of a host share. */
 export interface Segment {
   readonly prefix: number;
   /** The host's own address among its containers. */
@@ -113,32 +113,35 @@ export interface Segment {
   readonly mtu: number;
 }
 
-/** Where a container is put: its names and its address, before an attachment makes it. */
+/** Names and address of a container, before an attachment creates it. */
 export interface ContainerPlan extends Segment {
   readonly netns: string;
-  /** What the host calls the container's link. */
+  /** The host's name for the container's link. */
   readonly hostLink: string;
   readonly address: string;
 }
 
-/** How a packet gets from host to host. */
+/** How packets get from host to host. */
 export interface Backend {
   readonly name: string;
   /** Empty when there is nothing to say. */
   readonly what: string;
   readonly requires: readonly Requirement[];
-  /** Why it carries IPv4 alone; absent where it carries IPv6 too. */
+  /** Why it carries only IPv4; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
-  /** Bytes that it takes from each packet for its own headers, by the version of the outer one. */
+  /** Bytes of headers that it adds to each packet, by the version of the outer IP. */
   readonly overheadBytes: Readonly<Record<IpVersion, number>>;
-  /** `host`: the host's own. `segment`: containers take some beside their hosts'. `subnet`: each host has a subnet of its own. */
+  /**
+   * `host`: the host's own. `segment`: containers use addresses beside their hosts'. `subnet`: each host has
+   * a subnet.
+   */
   readonly addresses: 'host' | 'segment' | 'subnet';
   /** True when peers must be one hop away on layer 2. */
   readonly oneSegment: boolean;
-  /** Taken before all else on both hosts; then `ask` prints the host's public key. */
+  /** Applied first on both hosts; then `query` prints the host's public key. */
   exchangeKeys?(site: HostView): { readonly steps: readonly Step[]; readonly ask: readonly string[] };
   steps(site: HostView): readonly Step[];
-  /** The devices of the host that packets to its peers pass. */
+  /** The devices of the host that packets to its peers cross. */
   path(site: HostView): readonly PathDevice[];
 }
 
@@ -147,17 +150,17 @@ export interface Attachment {
   readonly name: string;
   readonly what: string;
   readonly requires: readonly Requirement[];
-  /** Paths that do not work, by design, and why. */
+  /** Paths that do not work by design, with the reason. */
   readonly blocked?: BlockedPaths;
-  /** Once on a host, before its first container. */
+  /** Once per host, before its first container. */
   prepare(site: HostView, segment: Segment): readonly Step[];
   join(site: HostView, plan: ContainerPlan): AttachedContainer;
 }
 
-/** A container with what makes it: changes on the host, then inside. */
+/** A container and the steps that create it: on the host, then inside. */
 export interface AttachedContainer {
   readonly steps: readonly Step[];
   readonly container: Container;
-  /** The devices between the underlay's and the container, the container's own included. */
+  /** The devices between the backend's and the container, including the container's own. */
   readonly path: readonly PathDevice[];
 }

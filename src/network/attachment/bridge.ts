@@ -5,7 +5,7 @@ import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up }
 
 const BRIDGE = 'cni0';
 
-/** A bridge that holds the subnet's first address, and a veth pair for each container. */
+/** A bridge with the subnet's first address, and a veth pair for each container. */
 export const bridge: Attachment = {
   name: 'bridge',
   what: 'a bridge and a veth pair',
@@ -25,7 +25,7 @@ export const bridge: Attachment = {
   }),
 };
 
-/** The bridge takes the least MTU of its ports, and so needs none of its own. */
+/** The bridge uses the lowest MTU of its ports. */
 const device = (site: HostView, { gateway, prefix }: Segment): Step[] => [
   ip(
     null,

@@ -1,6 +1,6 @@
 import type { Attachment } from '../types.js';
 
-/** docker's `--net=host`: no container network at all. */
+/** docker's `--net=host`: no container network. */
 export const host: Attachment = {
   name: 'host',
   what: "no container network: the host's own stack and address",

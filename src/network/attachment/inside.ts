@@ -3,10 +3,10 @@ import { giveAddress, ip } from '../commands.js';
 import { defaultRoute, versionOf } from '../ip-version.js';
 import type { BlockedPaths, Container, ContainerPlan, HostView } from '../types.js';
 
-/** What a container calls its interface, whatever it is made of. */
+/** The name of a container's interface in every attachment. */
 export const INSIDE = 'eth0';
 
-/** Of links that sit on the host's own interface (macvlan, IPvlan): it sends past them. */
+/** Links on the host's own interface (macvlan, IPvlan) cannot reach the host itself. */
 export const NOT_ITS_HOST: BlockedPaths = {
   ownHost: 'the host cannot answer: what it sends leaves by its interface, past the links that sit on it',
 };
@@ -27,13 +27,16 @@ export const namespace = (site: HostView, plan: ContainerPlan): Step =>
 export const loopback = (plan: ContainerPlan): Step =>
   ip(plan.netns, 'Switch the loopback interface on.', 'link set lo up');
 
-/** No link-local address, and so no duplicate address detection and no router solicitations among the counted packets. */
+/**
+ * No link-local address, hence no duplicate address detection and no router solicitations among the counted
+ * packets.
+ */
 export const quiet = ({ host }: HostView, plan: ContainerPlan): Step[] =>
   host.ipv6 === false
     ? []
     : [ip(plan.netns, 'Keep IPv6 silent in the container.', `link set ${INSIDE} addrgenmode none`)];
 
-/** A link that was made under the host's name for it. */
+/** Renames a link that was created under the host's name for it. */
 export const rename = (plan: ContainerPlan): Step =>
   ip(plan.netns, 'Name it as containers do.', `link set ${plan.hostLink} name ${INSIDE}`);
 

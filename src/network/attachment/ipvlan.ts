@@ -17,7 +17,7 @@ import {
 
 type Mode = 'l2' | 'l3' | 'l3s';
 
-/** A slave of the host's interface that shares its MAC: `configure` gives it address and routes. */
+/** A slave of the host's interface that shares its MAC; `configure` returns its address and routes. */
 const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => Step[]): Attachment => ({
   name: `ipvlan-${mode}`,
   what,
@@ -31,7 +31,7 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
   }),
 });
 
-/** Taken away by name, not only with its namespace: a namespace ends later, and until then the address is still taken. */
+/** Undone by name: a namespace is removed later, and the address is in use until then. */
 const slave = (site: HostView, plan: ContainerPlan, mode: Mode): Step[] => [
   namespace(site, plan),
   ip(
@@ -47,7 +47,7 @@ const slave = (site: HostView, plan: ContainerPlan, mode: Mode): Step[] => [
 
 const asNeighbour = (plan: ContainerPlan): Step[] => [address(plan, plan.prefix), up(plan)];
 
-/** There is no ARP on layer 3: all goes to the link, and the host routes it. */
+/** Layer 3 has no ARP: all packets go to the link, and the host routes them. */
 const asRouted = (plan: ContainerPlan): Step[] => [
   address(plan, singleOf(versionOf(plan.address))),
   up(plan),
@@ -61,7 +61,7 @@ export const ipvlanL2 = ipvlan(
   asNeighbour,
 );
 
-/** Routed in the host's namespace, past its netfilter. */
+/** Routed in the host's namespace, bypassing its netfilter. */
 export const ipvlanL3 = ipvlan('l3', 'an IPvlan L3 link: routed by the host, past its netfilter', asRouted);
 
 /** Routed in the host's namespace, through its netfilter and connection tracking. */

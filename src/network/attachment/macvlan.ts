@@ -12,7 +12,10 @@ import {
   up,
 } from './inside.js';
 
-/** A second MAC on the host's interface, in bridge mode: containers of one host reach each other, not their host. */
+/**
+ * A second MAC on the host's interface, in bridge mode: containers of one host reach each other, not their
+ * host.
+ */
 export const macvlan: Attachment = {
   name: 'macvlan',
   what: "a MACVLAN link: a MAC of its own on the host's interface",
@@ -22,7 +25,8 @@ export const macvlan: Attachment = {
   join: (site, plan) => ({
     steps: [
       namespace(site, plan),
-      // Made under the host's name for it: kernels before 6.14 look for a link of the same name here, not in the container.
+      // Created under the host's name for it: kernels before 6.14 check for a link of the same name here, not
+      // in the container.
       ip(
         null,
         'Make a macvlan link into the container.',

@@ -4,7 +4,7 @@ import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, HostView } from '../types.js';
 import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
 
-/** A veth pair and a route to each container, without a bridge: CNI's `ptp`. */
+/** A veth pair and a route for each container, without a bridge: CNI's `ptp`. */
 export const ptp: Attachment = {
   name: 'ptp',
   what: 'a routed veth pair',

@@ -1,9 +1,9 @@
 import type { Backend } from '../types.js';
 
 /**
- * The VPC's own route table sends each subnet to its instance, so that a host needs no step for its peers. The table is
- * changed by AWS's API, not by a step on a host: its routes, and the instances' source/destination check turned off, must
- * be there before.
+ * The VPC's route table sends each subnet to its instance, so a host needs no step for its peers. AWS's API
+ * changes the table, not a step on a host: the routes must exist, and the instances' source/destination check
+ * must be off.
  */
 export const awsVpc: Backend = {
   name: 'aws-vpc',

@@ -1,6 +1,6 @@
 import type { Backend } from '../types.js';
 
-/** Containers sit on the hosts' own layer-2 segment: nothing to set up between hosts. */
+/** Containers are on the hosts' own layer-2 segment: nothing to set up between hosts. */
 export const flat: Backend = {
   name: 'flat',
   what: "addresses of the hosts' own segment",

@@ -2,7 +2,7 @@ import { subnetOf } from '../addressing.js';
 import { ip } from '../commands.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
-/** Each host is the gateway to its containers: a route for every peer's subnet, one hop away on layer 2. */
+/** Each host is the gateway to its containers: one route per peer's subnet, one hop away on layer 2. */
 export const hostGw: Backend = {
   name: 'host-gw',
   what: "routes to each host's subnet",

@@ -7,7 +7,7 @@ const DEVICE = 'flannel.ipip';
 /** The outer IPv4 header. */
 const OVERHEAD_BYTES = 20;
 
-/** flannel's IPIP backend: one tunnel device for all peers, told by a route's gateway which of them is meant. */
+/** flannel's IPIP backend: one tunnel device for all peers; a route's gateway selects the peer. */
 export const ipip: Backend = {
   name: 'ipip',
   what: 'IP-in-IP tunnels between the hosts',

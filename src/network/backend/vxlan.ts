@@ -5,19 +5,22 @@ import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../mac.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
-/** flannel has a device for each version of IP. */
+/** flannel has one device per version of IP. */
 const DEVICES = { 4: 'flannel.1', 6: 'flannel-v6.1' } as const;
 const deviceOf = ({ address }: NetworkHost): string => DEVICES[versionOf(address)];
-/** flannel's: VNI 1, and the port that Linux used before IANA gave 4789. */
+/** flannel's values: VNI 1, and the port that Linux used before IANA assigned 4789. */
 const VNI = 1;
 const PORT = 8472;
 /**
- * The outer IP header 20 or 40, UDP 8, VXLAN 8, the inner Ethernet header 14. flannel itself takes 50 for IPv6 too, and its
- * largest packets then travel in two fragments.
+ * The outer IP header 20 or 40, UDP 8, VXLAN 8, the inner Ethernet header 14. flannel itself subtracts 50 for
+ * IPv6 too, and its largest packets then travel in two fragments.
  */
 const OVERHEAD_BYTES = { 4: 50, 6: 70 } as const;
 
-/** flannel's VXLAN backend: a tunnel device without learning; neighbour, forwarding entry and route for every peer. */
+/**
+ * flannel's VXLAN backend: a tunnel device without learning; neighbour, forwarding entry and route for every
+ * peer.
+ */
 export const vxlan: Backend = {
   name: 'vxlan',
   what: 'VXLAN tunnels between the hosts',
@@ -32,7 +35,7 @@ export const vxlan: Backend = {
     ...device(site),
     ...site.peers.map((peer) => neighbour(site, peer)),
     ...site.peers.map((peer) => forwarding(site, peer)),
-    // The route comes last, so that no packet finds a tunnel that knows no peer.
+    // The route comes last, so that no packet meets a tunnel without its peer.
     ...site.peers.map((peer) => route(peer)),
   ],
   path: ({ host }) => [
@@ -44,7 +47,7 @@ export const vxlan: Backend = {
 const vtepMac = (run: string, host: NetworkHost): string => localMac('vtep', run, host.name);
 
 const device = ({ run, host }: HostView): Step[] => [
-  // The MAC is given as the device is made: one that is set later can be rewritten by a udev rule in between.
+  // The MAC is set at creation: a udev rule could overwrite one that is set later.
   ip(
     null,
     `Make ${host.name}'s end of the tunnels.`,

@@ -4,15 +4,15 @@ import { giveAddress, ip, wg } from '../commands.js';
 import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
-/** flannel's, a device for each version of IP. */
+/** flannel has one device per version of IP. */
 const DEVICES: Readonly<Record<IpVersion, { readonly name: string; readonly port: number }>> = {
   4: { name: 'flannel-wg', port: 51820 },
   6: { name: 'flannel-wg-v6', port: 51821 },
 };
-/** The outer IPv6 header 40, UDP 8, WireGuard's own 32; flannel takes as much for IPv4. */
+/** The outer IPv6 header 40, UDP 8, WireGuard 32; flannel subtracts the same for IPv4. */
 const OVERHEAD_BYTES = 80;
 
-/** flannel's WireGuard backend: one device for all peers, told by the addresses that each is allowed which of them is meant. */
+/** flannel's WireGuard backend: one device for all peers; the allowed addresses select the peer. */
 export const wireguard: Backend = {
   name: 'wireguard',
   what: 'WireGuard tunnels between the hosts, encrypted',
@@ -38,7 +38,7 @@ const deviceOf = ({ address }: NetworkHost) => DEVICES[versionOf(address)];
 const keyFolder = ({ run, host }: HostView): string => `/run/barewire/${run}-${host.name}-wg`;
 const keyPath = (site: HostView): string => `${keyFolder(site)}/key`;
 
-/** Made where it is used, and known to no other host. */
+/** Generated where it is used; it never leaves the host. */
 const key = (site: HostView): Step[] => {
   const folder = { kind: 'directory', path: keyFolder(site) } as const;
   return [
@@ -80,7 +80,7 @@ function allow({ host }: HostView, peer: NetworkHost): Step {
   );
 }
 
-/** One route for all hosts, as flannel has it; the host's own subnet has a longer one. */
+/** One route for all hosts, as in flannel; the host's own subnet has a longer prefix. */
 function route({ host }: HostView): Step[] {
   const { name } = deviceOf(host);
   const own = `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`;
