@@ -3,10 +3,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bundlePath } from '../src/machine/index.js';
-import type { LoadPlan, LoadResult } from '../src/schema/index.js';
+import type { LoadPlan } from '../src/schema/index.js';
+import { startGenerator } from '../test/load/generator-process.js';
 
 export const title =
   'Generator: closed loop against wrk and h2load, then at half the rate against h2load; one thread on one CPU, 64 connections, 350-byte answers over a veth pair';
@@ -15,7 +14,6 @@ const ROUNDS = 7;
 const SECONDS = 2;
 const CLIENT = { netns: 'bwgen-client', address: '10.213.7.1', cpu: '1' };
 const SERVER = { netns: 'bwgen-server', address: '10.213.7.2', cpu: '0' };
-const BUNDLE = bundlePath();
 
 interface Measured {
   readonly rps: number;
@@ -129,20 +127,12 @@ const PLAN: Omit<LoadPlan, 'mode'> = {
 };
 
 async function runBarewire(mode: LoadPlan['mode']): Promise<Measured> {
-  const [program, args] = inside(CLIENT, [process.execPath, BUNDLE, 'generator']);
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.write(`${JSON.stringify({ run: { ...PLAN, mode } })}\n`);
-  for await (const line of createInterface({ input: child.stdout })) {
-    const reply = JSON.parse(line) as { result?: LoadResult; error?: { message: string } };
-    if (reply.error !== undefined) throw new Error(reply.error.message);
-    if (reply.result === undefined) continue;
-    child.stdin.end();
-    const { achievedRps, requests, cpuSeconds, busyPolledSeconds } = reply.result;
-    const spunS = (busyPolledSeconds?.user ?? 0) + (busyPolledSeconds?.system ?? 0);
-    const cpuS = cpuSeconds.user + cpuSeconds.system - spunS;
-    return { rps: achievedRps, cpuUs: (cpuS / requests) * 1e6 };
-  }
-  throw new Error('the generator ended without a result');
+  const [program, args] = inside(CLIENT, []);
+  await using generator = startGenerator([program, ...args]);
+  const { achievedRps, requests, cpuSeconds, busyPolledSeconds } = await generator.run({ ...PLAN, mode });
+  const busyPolledS = (busyPolledSeconds?.user ?? 0) + (busyPolledSeconds?.system ?? 0);
+  const cpuS = cpuSeconds.user + cpuSeconds.system - busyPolledS;
+  return { rps: achievedRps, cpuUs: (cpuS / requests) * 1e6 };
 }
 
 async function startServer(): Promise<AsyncDisposable & { readonly url: string }> {

@@ -26,8 +26,14 @@ export const GLOSSARY = [
   [/\binstructions? (of )?a request\b/i, 'instructions per request'],
   [/\bpath lengths?\b/i, 'instructions per request'],
   [/\braises? (a|the|each|every) network/i, 'set up'],
-  [/\b(AnswerParser|RepeatedAnswer|Underlay|LoneGuest|FarHost|RaisedNetwork|TrialRecord|PlannedTrial)\b/, 'the new name'],
-  [/\b(ownLateness\w*|spunSeconds|cannotTell|cannotSay|takeEntries|mendJournal|asOne|withoutFigures)\b/, 'the new name'],
+  [
+    /\b(AnswerParser|RepeatedAnswer|Underlay|LoneGuest|FarHost|RaisedNetwork|TrialRecord|PlannedTrial)\b/,
+    'the new name',
+  ],
+  [
+    /\b(ownLateness\w*|spunSeconds|cannotTell|cannotSay|takeEntries|mendJournal|asOne|withoutFigures)\b/,
+    'the new name',
+  ],
 ];
 
 /** Files whose text is checked: sources, tests, scripts and documents of this repository. */

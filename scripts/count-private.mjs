@@ -58,7 +58,9 @@ for (const path of sources(root)) {
 }
 const row = (name, { files, lines, functions, once }) =>
   `${name.padEnd(10)}${[files, lines, functions, once].map((value) => String(value).padStart(10)).join('')}`;
-console.log(`module    ${['files', 'lines', 'functions', 'used once'].map((title) => title.padStart(10)).join('')}`);
+console.log(
+  `module    ${['files', 'lines', 'functions', 'used once'].map((title) => title.padStart(10)).join('')}`,
+);
 const all = { files: 0, lines: 0, functions: 0, once: 0 };
 for (const [module, sum] of [...totals].sort()) {
   console.log(row(module, sum));

@@ -1,14 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { GeneratorProcess } from '../../src/load/index.js';
-import { bundlePath, freshRunId, openMachine, version } from '../../src/machine/index.js';
+import { freshRunId, openMachine } from '../../src/machine/index.js';
 import type { LoadResult } from '../../src/schema/index.js';
+import { startGenerator } from './generator-process.js';
 import { freePort, planFor, startNginx, type Nginx } from './servers.js';
 
 let nginx: Nginx;
@@ -17,31 +15,6 @@ beforeAll(async () => {
 });
 afterAll(() => nginx[Symbol.asyncDispose]());
 
-function startGenerator() {
-  const child = spawn(process.execPath, [bundlePath(), 'generator'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const exited = once(child, 'exit');
-  let requests = 0;
-  const write = (message: object): void => void child.stdin.write(`${JSON.stringify(message)}\n`);
-  write({ hello: { protocol: 'generator', protocolVersion: 2, version: version() } });
-  const greeted = lines.next();
-  return {
-    child,
-    exited,
-    request: (method: string, params: object): void => {
-      write({ id: ++requests, method, params: { netns: null, ...params } });
-    },
-    /** The next message: an event, a result or an error. */
-    receive: async (): Promise<unknown> => {
-      await greeted;
-      return JSON.parse(String((await lines.next()).value));
-    },
-    [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL');
-      await exited;
-    },
-  };
-}
 const OPEN = { event: 'window', data: 'open' };
 const CLOSE = { event: 'window', data: 'close' };
 

@@ -1,31 +1,16 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import { runStandalone } from '../../src/load/index.js';
-import { bundlePath } from '../../src/machine/index.js';
-import type { LoadResult } from '../../src/schema/index.js';
+import type { LoadPlan, LoadResult } from '../../src/schema/index.js';
+import { startGenerator } from './generator-process.js';
 import { answerAll, freePort, nastyServer, okAnswer, planFor, startNginx } from './servers.js';
 
-/** Runs one plan in a process of its own, and returns the most memory that it ever had. */
-async function runApart(plan: unknown): Promise<{ result: LoadResult; peakMb: number }> {
-  const child = spawn(process.execPath, [bundlePath(), 'generator'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  child.stdin.write(`${JSON.stringify({ run: plan })}\n`);
-  try {
-    for await (const line of createInterface({ input: child.stdout })) {
-      const reply = JSON.parse(line) as { result?: LoadResult; error?: { message: string } };
-      if (reply.error !== undefined) throw new Error(reply.error.message);
-      if (reply.result === undefined) continue;
-      const status = readFileSync(`/proc/${child.pid}/status`, 'ascii');
-      return { result: reply.result, peakMb: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024 };
-    }
-    throw new Error('no result');
-  } finally {
-    child.stdin.end();
-    await exited;
-  }
+/** Runs one plan in its own process; `peakMb` is the most memory that the process ever had. */
+async function runApart(plan: LoadPlan): Promise<{ result: LoadResult; peakMb: number }> {
+  await using generator = startGenerator();
+  const result = await generator.run(plan);
+  const status = readFileSync(`/proc/${generator.child.pid}/status`, 'ascii');
+  return { result, peakMb: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024 };
 }
 
 describe('many connections', () => {
