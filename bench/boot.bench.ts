@@ -3,7 +3,7 @@ import { freshRunId, openMachine, type Machine } from '../src/machine/index.js';
 import { hostsOf } from '../src/testbed/index.js';
 import { findAccelerator } from '../src/guest/accelerator.js';
 import { baseSteps } from '../src/testbed/vm/base.js';
-import { BOOT_PHASES, bootGuest, type BootPhase } from '../src/testbed/vm/guest.js';
+import { BOOT_PHASES, bootGuest, qemuStep, type BootPhase } from '../src/testbed/vm/guest.js';
 import { initramfsFor } from '../src/guest/initramfs.js';
 import { findKernel, type Kernel } from '../src/guest/kernel.js';
 import { makeKeys } from '../src/testbed/vm/keys.js';
@@ -91,7 +91,7 @@ function boot(
   const nics = nicsOf(run, host, role, WIRE, CPUS);
   const own = guestFolder(run, role);
   const qemu = { accelerator, cpus: CPUS, memoryMiB: MEMORY_MIB, kernel, initramfs, own, nics };
-  return bootGuest(machine, { run, role, pinnedTo: [], qemu, onPhase });
+  return bootGuest(machine, { run, role, step: qemuStep(run, role, qemu, []), accelerator, onPhase });
 }
 
 /** User and system time of processes, fields 14 and 15 of /proc/PID/stat; the second field may hold spaces. */

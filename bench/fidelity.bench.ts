@@ -4,7 +4,7 @@ import { GeneratorProcess, type Generator } from '../src/load/index.js';
 import type { Machine, RunningProcess } from '../src/machine/index.js';
 import { findNetwork } from '../src/network/index.js';
 import type { LoadPlan, LoadResult, Step } from '../src/schema/index.js';
-import { SERVER_PORT, startServer, workload } from '../src/server/index.js';
+import { SERVER_PORT, serverSteps, startServer, workload } from '../src/server/index.js';
 import { Histogram } from '../src/stats/index.js';
 import { openTestbed, setUpNetwork, type Host } from '../src/testbed/index.js';
 
@@ -35,7 +35,7 @@ export async function bench(): Promise<string> {
   const { run, client, server } = testbed;
   const { address, netns } = raised.server;
   const place = { dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus: server.cpus };
-  await using nginx = await startServer(server.machine, place);
+  await using nginx = await startServer(server.machine, serverSteps(place));
   await using running = new GeneratorProcess(client.machine, client.cpus);
   await running.ready(1);
   const generator = running.from(raised.client.netns);

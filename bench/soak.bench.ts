@@ -3,7 +3,7 @@ import { GeneratorProcess, type Generator } from '../src/load/index.js';
 import { childrenOf } from '../src/metrics/index.js';
 import { findNetwork } from '../src/network/index.js';
 import type { LoadPlan, LoadReading, LoadResult } from '../src/schema/index.js';
-import { SERVER_PORT, startServer, workload } from '../src/server/index.js';
+import { SERVER_PORT, serverSteps, startServer, workload } from '../src/server/index.js';
 import { Histogram } from '../src/stats/index.js';
 import { openTestbed, setUpNetwork } from '../src/testbed/index.js';
 
@@ -34,13 +34,16 @@ export async function bench(): Promise<string> {
   await using host = new GeneratorProcess(client.machine, client.cpus);
   await host.ready(1);
   await using raised = await setUpNetwork(testbed, findNetwork('host'));
-  await using nginx = await startServer(server.machine, {
-    dir: `/run/barewire/${testbed.run}-nginx`,
-    netns: raised.server.netns,
-    address: raised.server.address,
-    port: SERVER_PORT,
-    cpus: server.cpus,
-  });
+  await using nginx = await startServer(
+    server.machine,
+    serverSteps({
+      dir: `/run/barewire/${testbed.run}-nginx`,
+      netns: raised.server.netns,
+      address: raised.server.address,
+      port: SERVER_PORT,
+      cpus: server.cpus,
+    }),
+  );
   await using generator = host.from(raised.client.netns);
   const plan = planFor(raised.server.address, client.cpus);
   await nginx.ready(async () => {

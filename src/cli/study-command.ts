@@ -5,8 +5,9 @@ import { buildStudyDocument, render } from '../report/index.js';
 import { type BarewireError, type ResolvedStudy, userError } from '../schema/index.js';
 import {
   directoryName,
-  dryRun,
   newestUnfinished,
+  planStudyOnHosts,
+  printPlan,
   preset,
   requireMachine,
   resolveSpec,
@@ -72,9 +73,9 @@ export const studyCommand = (context: Context): Command =>
     .option('--seed <n>', 'of the random order; recorded, so that a study can be run again')
     .option('--out <dir>', 'the results directory (default: results/NAME-TIME)')
     .option('--resume', 'go on with --out, or with the newest unfinished study; measures no slice twice')
-    .option('--dry-run', 'print every step that would be taken, and take none')
+    .option('--dry-run', 'print the plan: hosts, every step, every slice; change nothing')
     .option('--yes', 'do not ask before loading machines of yours (required without a terminal)')
-    .option('--json', 'print summary.json')
+    .option('--json', 'print summary.json; with --dry-run, the plan')
     .addHelpText(
       'after',
       `
@@ -98,7 +99,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   const startedAt = new Date().toISOString();
   const { spec, directory } = flags.resume === true ? await resumed(what, flags) : await fresh(what, flags);
   if (flags.dryRun === true) {
-    terminal.print(dryRun(spec));
+    const plan = await planStudyOnHosts(spec);
+    terminal.print(flags.json === true ? JSON.stringify(plan, null, 2) : printPlan(plan));
     return;
   }
   const { madeHere, usersMachines } = findTestbedKind(spec.testbed);

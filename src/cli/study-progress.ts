@@ -47,8 +47,8 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
 const line = (event: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
   `[${place(event)}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describe(event.planned)}`;
 
-const place = ({ place, of }: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
-  of === null ? `search ${place}` : `${place}/${of}`;
+const place = ({ position, of }: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
+  of === null ? `search ${position}` : `${position}/${of}`;
 
 function ended(
   { record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>,

@@ -4,7 +4,7 @@ import type { Machine } from '../machine/index.js';
 import { Console } from './console.js';
 import { PROBE_WORD } from './init.js';
 import type { Kernel } from './kernel.js';
-import { qemuArgv, type Accelerator } from './qemu.js';
+import { qemuArgv } from './qemu.js';
 
 /** KVM boots to the probe's word in about one second; a guest on a KVM that does not work says nothing, for ever. */
 const PROBE_MS = 4_000;
@@ -17,7 +17,7 @@ export async function findAccelerator(
   machine: Machine,
   kernel: Kernel,
   initramfs: string,
-): Promise<Accelerator> {
+): Promise<'kvm' | 'tcg'> {
   if (!mayUseKvm()) return 'tcg';
   const argv = qemuArgv({
     accelerator: 'kvm',

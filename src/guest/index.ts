@@ -4,6 +4,13 @@ export { Console } from './console.js';
 export { READY_WORD, ROOTED_WORD, sshdConfig, STARTED_WORD, startScript } from './init.js';
 export { initramfsFor } from './initramfs.js';
 export { findKernel, type Kernel } from './kernel.js';
-export { qemuArgv, type Accelerator, type NicPlan, type QemuPlan } from './qemu.js';
+export {
+  guestBindings,
+  qemuArgv,
+  SYMBOLIC_GUEST,
+  type Accelerator,
+  type NicPlan,
+  type QemuPlan,
+} from './qemu.js';
 export { MEMORY_MIB, requireGuests } from './requirements.js';
 export { bootSingleGuest, GUEST_SHARE, type SingleGuest } from './single-guest.js';

@@ -13,7 +13,7 @@ export interface NicPlan {
 }
 
 export interface QemuPlan {
-  readonly accelerator: Accelerator;
+  readonly accelerator: Accelerator | 'symbol';
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly kernel: Kernel;
@@ -54,13 +54,46 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
   ...plan.nics.flatMap(nic),
 ];
 
-const kernelOf = ({ kernel, accelerator }: QemuPlan): string =>
+const kernelOf = ({ kernel, accelerator }: Pick<QemuPlan, 'kernel' | 'accelerator'>): string =>
   accelerator === 'kvm' ? kernel.image : (kernel.unpacked ?? kernel.image);
 
 /** For translated code; QEMU would take up to 1 GiB. */
 export const TRANSLATION_MIB = 256;
 
-const ACCELERATORS: Readonly<Record<Accelerator, readonly string[]>> = {
+/** For a plan that is made before the kernel and the accelerator are known. */
+export const SYMBOLIC_GUEST = {
+  accelerator: 'symbol',
+  initramfs: '<initramfs>',
+  kernel: {
+    version: '<kernel-version>',
+    image: '<kernel-image>',
+    unpacked: null,
+    root: '<kernel-root>',
+    bootModules: [],
+  },
+} as const satisfies Pick<QemuPlan, 'accelerator' | 'initramfs' | 'kernel'>;
+
+/** What the symbols of `SYMBOLIC_GUEST` stand for. */
+export function guestBindings(found: {
+  readonly accelerator: 'kvm' | 'tcg';
+  readonly kernel: Kernel;
+  readonly initramfs: string;
+}): Readonly<Record<string, string>> {
+  const { accelerator, kernel, initramfs } = found;
+  const [, accel = '', , cpu = ''] = ACCELERATORS[accelerator];
+  return {
+    '<accelerator>': accel,
+    '<cpu>': cpu,
+    '<emulation-options>': OPTIONS[accelerator],
+    '<initramfs>': initramfs,
+    '<kernel-version>': kernel.version,
+    '<kernel-image>': kernelOf(found),
+    '<kernel-root>': kernel.root,
+  };
+}
+
+const ACCELERATORS: Readonly<Record<QemuPlan['accelerator'], readonly string[]>> = {
+  symbol: ['-accel', '<accelerator>', '-cpu', '<cpu>'],
   kvm: ['-accel', 'kvm', '-cpu', 'host'],
   tcg: ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'],
   counting: [
@@ -79,7 +112,8 @@ const ACCELERATORS: Readonly<Record<Accelerator, readonly string[]>> = {
  */
 const EMULATED = ' mitigations=off no_timer_check';
 
-const OPTIONS: Readonly<Record<Accelerator, string>> = {
+const OPTIONS: Readonly<Record<QemuPlan['accelerator'], string>> = {
+  symbol: '<emulation-options>',
   kvm: '',
   tcg: EMULATED,
   // Everything at the same address in every run, no page of 2 MiB now and then, which takes millions of instructions to clear, and

@@ -1,5 +1,5 @@
 /** The generator: requests at a rate, from one thread or many, with both times of each and a selfCheck of its own. */
-export { GeneratorProcess, type Generator } from './pool/generator.js';
+export { GeneratorProcess, planGenerator, type Generator } from './pool/generator.js';
 export { runStandalone, type StandaloneOptions } from './pool/standalone.js';
 export { serveGenerator } from './pool/serve.js';
 export { checkTarget, type CheckedTarget } from './engine/target.js';

@@ -19,11 +19,20 @@ export interface Server extends AsyncDisposable {
   assertRunning(): void;
 }
 
-/** Everything that a server leaves on a machine. The last step is the process. */
-export function serverSteps(request: ServerRequest): {
+/** Everything that a server leaves on a machine: its files, then its process. */
+export interface ServerPlan {
   readonly files: readonly Step[];
   readonly nginx: Step;
-} {
+}
+
+/** The server of a study in a container of its host. */
+export const planServer = (
+  run: string,
+  cpus: readonly number[],
+  { netns, address }: Pick<ServerRequest, 'netns' | 'address'>,
+): ServerPlan => serverSteps({ dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus });
+
+export function serverSteps(request: ServerRequest): ServerPlan {
   const { dir, netns } = request;
   const write = (path: string, content: string, why: string): Step => ({
     why,
@@ -33,18 +42,22 @@ export function serverSteps(request: ServerRequest): {
   return {
     files: [
       {
-        why: 'A place for the server',
+        why: 'Create the directory of the server.',
         do: { kind: 'directory', path: dir },
         undo: { kind: 'directory', path: dir },
       },
-      { why: 'A place for its answers', do: { kind: 'directory', path: `${dir}/www` }, undo: null },
+      {
+        why: 'Create the directory of its files.',
+        do: { kind: 'directory', path: `${dir}/www` },
+        undo: null,
+      },
       ...allWorkloads().map(({ name, path, bodyBytes }) =>
-        write(`${dir}/www${path}`, 'x'.repeat(bodyBytes), `The answer of ${name}`),
+        write(`${dir}/www${path}`, 'x'.repeat(bodyBytes), `Write the body of ${name}.`),
       ),
-      write(`${dir}/nginx.conf`, nginxConfig(request), 'The configuration of the server'),
+      write(`${dir}/nginx.conf`, nginxConfig(request), 'Write the configuration of nginx.'),
     ],
     nginx: {
-      why: 'The server',
+      why: 'Start nginx.',
       do: {
         kind: 'process',
         name: 'nginx',
@@ -62,8 +75,7 @@ const READY_LIMIT_MS = 5_000;
 const RETRY_MS = 5;
 
 /** Starts nginx; call `ready` before any load. */
-export async function startServer(machine: Machine, request: ServerRequest): Promise<Server> {
-  const { files, nginx } = serverSteps(request);
+export async function startServer(machine: Machine, { files, nginx }: ServerPlan): Promise<Server> {
   const { mark } = await machine.apply(files);
   try {
     const running = await machine.start(nginx);

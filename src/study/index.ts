@@ -1,8 +1,10 @@
 /** A spec goes in, a results directory comes out. */
-export { dryRun } from './dry-run.js';
+export { planStudyOnHosts } from './runner.js';
+export { printPlan } from './plan-text.js';
+export type { StudyPlan } from './plan.js';
 export type { OnStudyEvent, StudyEvent } from './progress.js';
 export { preset, resolveSpec, type SpecOverrides } from './spec.js';
-export { planSlices, REFERENCE } from './plan.js';
+export { planSlices, REFERENCE } from './plan-slices.js';
 export { parseDurationMs, parseRate } from './quantity.js';
 export { analyse, writeReports } from './reports.js';
 export { readResults } from './reading.js';

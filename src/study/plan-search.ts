@@ -1,6 +1,6 @@
 import type { PlannedSlice, StudyRecord } from '../schema/index.js';
 import { openSearches, type RateEvidence } from '../stats/index.js';
-import { seeded, shuffled } from './plan.js';
+import { seeded, shuffled } from './plan-slices.js';
 
 /**
  * One round of the search for the maxima: for each network and workload whose search has not ended, the slice that says most

@@ -1,84 +1,206 @@
-import { type PlannedSlice, type Rate, type ResolvedStudy, type WorkloadName, bug } from '../schema/index.js';
-
-/** The network that every ratio is against. */
-export const REFERENCE = 'host';
-
-/** The reference's maximum by workload, requests per second. */
-export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | null>>>;
-
-type Candidate = Omit<PlannedSlice, 'id' | 'restart' | 'round' | 'order'>;
+import { EXTERNAL_GENERATORS, planGenerator } from '../load/index.js';
+import { RUN_SYMBOL, type HostPlan, type Network } from '../network/index.js';
+import {
+  BarewireError,
+  bug,
+  type LoadPlan,
+  type PlannedSlice,
+  type Rate,
+  type ResolvedStudy,
+  type Step,
+  type WorkloadName,
+} from '../schema/index.js';
+import { planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
+import { MAX_SLICES, wantsMaximum } from '../stats/index.js';
+import { planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
+import { drawSlices, REFERENCE, type DrawnSlice } from './plan-slices.js';
 
 /**
- * All slices of a study in the order to run them: each restart is one pass over network × workload × rate in an order of
- * its own, drawn from the seed, with the reference twice. The same arguments give the same plan, so that a resume
- * finds its place.
+ * Everything that a study does, as data. `study --dry-run` prints it and the runner executes it, with its symbols bound: the
+ * run's id, keys that are exchanged, and the reference's maximum, which rates that are shares of it need.
  */
-export function planSlices(
+export interface StudyPlan {
+  readonly study: ResolvedStudy;
+  /** The hosts, and the steps on this machine that make them. */
+  readonly testbed: TestbedPlan;
+  readonly networks: readonly NetworkPlan[];
+  /** The generator's process on the client: one in each restart, for all of its slices. */
+  readonly generator: Step;
+  /** Before the first restart: the reference's maximum of each workload that needs it. */
+  readonly maxima: readonly MaximumPlan[];
+  readonly restarts: readonly RestartPlan[];
+  readonly retries: RetryLimits;
+  /** After the restarts: the search for each network's maximum, one slice after another; null where the study has none. */
+  readonly search: SearchPlan | null;
+}
+
+/** Set up before each slice of the network, in this order, and torn down after it, newest step first. */
+export type NetworkPlan = { readonly name: string; readonly what: string } & (
+  | { readonly kind: 'planned'; readonly hosts: Pair<HostPlan>; readonly server: ServerPlan }
+  /** The testbed has it: it places the containers, and the server's address is known then. */
+  | { readonly kind: 'given' }
+  | { readonly kind: 'impossible'; readonly error: BarewireError }
+);
+
+/** A load whose rate may be a share of a maximum that is not known yet. */
+export type LoadTemplate = Omit<LoadPlan, 'mode'> & {
+  readonly mode:
+    | { readonly kind: 'closed' }
+    | { readonly kind: 'open'; readonly rate: Rate; readonly arrival: ResolvedStudy['arrival'] };
+};
+
+export interface SlicePlan extends DrawnSlice {
+  readonly load: LoadTemplate;
+}
+export interface RestartPlan {
+  readonly restart: number;
+  readonly slices: readonly SlicePlan[];
+}
+
+export interface MaximumPlan {
+  readonly workload: WorkloadName;
+  readonly network: string;
+  /** One after another over the same network; the maximum is the median of their rates. */
+  readonly loads: readonly LoadTemplate[];
+}
+
+/** A slice that is invalid by the self-check is kept and measured again. */
+export interface RetryLimits {
+  readonly perSlice: number;
+  readonly inAll: number;
+}
+
+export interface SearchPlan {
+  readonly networks: readonly string[];
+  readonly workloads: readonly WorkloadName[];
+  /** For each network and workload. */
+  readonly mostSlices: number;
+}
+
+const PROBES = 3;
+const PROBE_MS = 800;
+const PROBE_WARMUP_MS = 200;
+
+const PER_SLICE = 2;
+/** On a machine that spoils more of the slices than that, measuring again does not help. */
+const RETRIED_SHARE = 0.2;
+
+/** Plans a study on hosts that are known. Pure. */
+export function planStudy(
   study: ResolvedStudy,
-  networks: readonly string[],
-  maxima: ReferenceMaxima,
-): readonly PlannedSlice[] {
-  const candidates = study.workloads.flatMap((workload) =>
-    (study.rates[workload] ?? []).flatMap((rate) => ofRate(networks, workload, rate, maxima)),
-  );
-  const random = seeded(study.seed);
-  return Array.from({ length: study.restarts }, (_, at) => ofRestart(candidates, at + 1, random)).flat();
+  testbed: TestbedPlan,
+  networks: readonly Network[],
+): StudyPlan {
+  const plans = networks.map((network) => planNetwork(network, testbed));
+  const addresses = new Map(plans.map((plan) => [plan.name, serverAddress(plan)]));
+  const load = (
+    slice: Pick<DrawnSlice, 'network' | 'workload' | 'restart' | 'order' | 'rate'>,
+  ): LoadTemplate => planLoad({ study, testbed }, slice, addresses.get(slice.network) ?? '');
+  const slices = drawSlices(study).map((slice): SlicePlan => ({ ...slice, load: load(slice) }));
+  const { client } = testbed.hosts;
+  return {
+    study,
+    testbed,
+    networks: plans,
+    generator: planGenerator(client.bundle, client.cpus),
+    maxima: study.workloads
+      .filter((name) => needsMaximum(study, name))
+      .map((name) => planMaximum({ study, testbed }, name, addresses.get(REFERENCE) ?? '')),
+    restarts: Array.from({ length: study.restarts }, (_, index) => ({
+      restart: index + 1,
+      slices: slices.filter(({ restart }) => restart === index + 1),
+    })),
+    retries: { perSlice: PER_SLICE, inAll: Math.ceil(slices.length * RETRIED_SHARE) },
+    search: wantsMaximum(study)
+      ? { networks: study.networks, workloads: study.workloads, mostSlices: MAX_SLICES }
+      : null,
+  };
 }
 
-function ofRate(
-  networks: readonly string[],
-  workload: WorkloadName,
-  rate: Rate,
-  maxima: ReferenceMaxima,
-): Candidate[] {
-  const rateRps = resolveRate(rate, maxima[workload] ?? null);
-  const rateOfMax = rate.kind === 'share' ? rate.ofMax : null;
-  const of = (network: string, role: Candidate['role']): Candidate => ({
-    role,
-    network,
-    workload,
-    rateRps,
-    rateOfMax,
-  });
-  return networks.flatMap((network) =>
-    network === REFERENCE ? [of(network, 'reference'), of(network, 'control')] : [of(network, 'contender')],
-  );
-}
-
-function resolveRate(rate: Rate, maxRps: number | null): number {
-  if (rate.kind === 'absolute') return rate.rps;
-  if (maxRps === null) throw bug('A share of the maximum was asked for before the maximum is known.');
-  return Math.round(rate.ofMax * maxRps);
-}
-
-function ofRestart(candidates: readonly Candidate[], restart: number, random: () => number): PlannedSlice[] {
-  return shuffled(candidates, random).map((candidate, at) => ({
-    id: `r${restart}-${String(at + 1).padStart(2, '0')}`,
-    restart,
-    round: 1,
-    order: at + 1,
-    ...candidate,
-  }));
-}
-
-/** Fisher–Yates. */
-export function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  const order = [...items];
-  for (let last = order.length - 1; last > 0; last--) {
-    const at = Math.floor(random() * (last + 1));
-    const [a, b] = [order[last], order[at]];
-    if (a !== undefined && b !== undefined) [order[last], order[at]] = [b, a];
+function planNetwork(network: Network, { hosts }: TestbedPlan): NetworkPlan {
+  const { name, what } = network;
+  if (network.kind === 'given') return { name, what, kind: 'given' };
+  try {
+    const plans = planPair(network, { run: RUN_SYMBOL }, hosts);
+    const server = planServer(RUN_SYMBOL, hosts.server.cpus, plans.server.container);
+    return { name, what, kind: 'planned', hosts: plans, server };
+  } catch (error) {
+    if (!(error instanceof BarewireError) || error.fault === 'bug') throw error;
+    return { name, what, kind: 'impossible', error };
   }
-  return order;
 }
 
-/** mulberry32: 32 bits of state are plenty for the order of some slices, and the same everywhere. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+/** A symbol for a network whose containers are not placed yet. */
+export const addressSymbol = (network: string): string => `<address(${network})>`;
+const serverAddress = (plan: NetworkPlan): string =>
+  plan.kind === 'planned' ? plan.hosts.server.container.address : addressSymbol(plan.name);
+
+type Planned = Pick<StudyPlan, 'study' | 'testbed'>;
+
+/** The load of a slice of any kind: planned, retried or searched. */
+function planLoad(
+  { study, testbed }: Planned,
+  { workload: name, restart, order, rate }: Pick<DrawnSlice, 'workload' | 'restart' | 'order' | 'rate'>,
+  address: string,
+): LoadTemplate {
+  const { generator, arrival } = study;
+  const closed = generator !== 'barewire' && EXTERNAL_GENERATORS[generator].loop === 'closed';
+  return {
+    ...planRequest(address, name),
+    mode: closed ? { kind: 'closed' } : { kind: 'open', rate, arrival },
+    connections: study.connections,
+    threads: Math.max(1, testbed.hosts.client.cpus.length),
+    cpus: testbed.hosts.client.cpus,
+    warmupMs: study.warmupMs,
+    durationMs: study.durationMs,
+    timeoutMs: study.timeoutMs,
+    // Every slice has its own phases, and the same ones when it is measured again from the same seed.
+    seed: (study.seed + restart * 1_009 + order * 9_176) % 2 ** 31,
+  };
+}
+
+/** The load of a slice that the search for the maxima chose. */
+export function planSearchLoad(plan: StudyPlan, slice: PlannedSlice): LoadTemplate {
+  const workload = plan.study.workloads.find((name) => name === slice.workload);
+  const network = plan.networks.find(({ name }) => name === slice.network);
+  if (workload === undefined || network === undefined) throw bug(`${slice.id} is of no cell of the plan`);
+  const rate = { kind: 'absolute', rps: slice.rateRps } as const;
+  return planLoad(plan, { ...slice, workload, rate }, serverAddress(network));
+}
+
+/** What a generator requests, and the response that it expects. */
+function planRequest(address: string, name: WorkloadName): Pick<LoadPlan, 'target' | 'expect'> {
+  const { path, bodyBytes } = workload(name);
+  return {
+    target: { address, port: SERVER_PORT, path, host: address },
+    expect: { status: 200, bodyBytes },
+  };
+}
+
+/** The load as a generator receives it. `rateRps` is ignored in a closed loop. */
+export function resolveLoad(load: LoadTemplate, rateRps: number): LoadPlan {
+  const { mode } = load;
+  return { ...load, mode: mode.kind === 'closed' ? mode : { kind: 'open', rateRps, arrival: mode.arrival } };
+}
+
+const needsMaximum = (study: ResolvedStudy, name: WorkloadName): boolean =>
+  wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share');
+
+/**
+ * The reference's closed-loop maximum is the median of three short probes in one set-up. Barewire's own generator finds it
+ * whichever tool loads the slices, so that the same share is the same rate for all of them.
+ */
+function planMaximum(planned: Planned, name: WorkloadName, address: string): MaximumPlan {
+  const slice = { workload: name, restart: 1, order: 1, rate: { kind: 'share', ofMax: 1 } } as const;
+  return {
+    workload: name,
+    network: REFERENCE,
+    loads: Array.from({ length: PROBES }, (_, seed) => ({
+      ...planLoad(planned, slice, address),
+      mode: { kind: 'closed' },
+      warmupMs: PROBE_WARMUP_MS,
+      durationMs: PROBE_MS,
+      seed,
+    })),
   };
 }

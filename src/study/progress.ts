@@ -19,7 +19,7 @@ export type StudyEvent =
   | {
       readonly kind: 'slice-started';
       readonly planned: PlannedSlice;
-      readonly place: number;
+      readonly position: number;
       /** Null in a search, which ends when it knows enough. */
       readonly of: number | null;
       /** Null before the first slice has shown how long one takes. */

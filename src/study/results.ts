@@ -153,7 +153,7 @@ export class ResultsDirectory {
   }
 
   /** Cuts off what a crash left of a line, so that the next append starts one of its own. */
-  async mend(): Promise<void> {
+  async repair(): Promise<void> {
     const text = await this.readTextOr('slices.jsonl', '');
     const whole = text.lastIndexOf('\n') + 1;
     if (whole < text.length) await truncate(this.at('slices.jsonl'), Buffer.byteLength(text.slice(0, whole)));

@@ -1,7 +1,9 @@
-import { GeneratorProcess, describeExternal } from '../load/index.js';
+import { describeExternal, GeneratorProcess } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
+import { bindSymbols, RUN_SYMBOL, type Network } from '../network/index.js';
+import { describeFinding } from '../report/index.js';
 import {
-  type Environment,
+  type BarewireError,
   type NetworkStatus,
   type PlannedSlice,
   type ResolvedStudy,
@@ -10,18 +12,17 @@ import {
   type WorkloadName,
   machineError,
 } from '../schema/index.js';
-import type { BarewireError } from '../schema/index.js';
-import { wantsMaximum, Histogram } from '../stats/index.js';
-import { describeFinding } from '../report/index.js';
+import { Histogram } from '../stats/index.js';
 import {
   findOfferedNetwork,
   findTestbedKind,
   openTestbed,
+  planTestbed,
   probeNetworks,
-  type Testbed,
 } from '../testbed/index.js';
 import { measurable } from './networks.js';
-import { planSlices, REFERENCE } from './plan.js';
+import { planStudy, type LoadTemplate, type RetryLimits, type SlicePlan, type StudyPlan } from './plan.js';
+import { resolveSlice } from './plan-slices.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reports.js';
 import type { ResultsDirectory } from './results.js';
@@ -41,7 +42,7 @@ export interface StudyRequest {
 
 /**
  * Runs a study, or what is left of it when its directory has slices already, and writes the reports, after an
- * interrupt too. The machine is put back before this returns or throws.
+ * interrupt too. The machine is restored before this returns or throws.
  */
 export async function runStudy(request: StudyRequest): Promise<Summary> {
   // Hosts that are not made here are locked and restored by their own agents; this machine is not changed.
@@ -55,74 +56,95 @@ export async function runStudy(request: StudyRequest): Promise<Summary> {
   return await writeReports(request.directory);
 }
 
+/** Locks the machine, and restores it first where a crash left journals. */
 async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDisposable> {
   const lock = await lockMachine(`study ${spec.name}`);
   try {
-    await restore(onEvent);
+    if ((await openJournals()).length === 0) return lock;
+    const undone = await undoAll();
+    const steps = undone.reduce((sum, host) => sum + host.steps, 0);
+    onEvent({ kind: 'restored', hosts: undone.map(({ host }) => host), steps });
+    return lock;
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw error;
   }
-  return lock;
 }
 
-async function hasSlices(directory: ResultsDirectory): Promise<boolean> {
-  return (await directory.exists()) && (await directory.readSlices()).length > 0;
-}
+const hasSlices = async (directory: ResultsDirectory): Promise<boolean> =>
+  (await directory.exists()) && (await directory.readSlices()).length > 0;
 
-/** A crash may have left journals: the machine is put back before anything is measured on it. */
-async function restore(onEvent: OnStudyEvent): Promise<void> {
-  if ((await openJournals()).length === 0) return;
-  const undone = await undoAll();
-  onEvent({
-    kind: 'restored',
-    hosts: undone.map(({ host }) => host),
-    steps: undone.reduce((sum, { steps }) => sum + steps, 0),
-  });
-}
+const offeredOf = (spec: ResolvedStudy): Network[] =>
+  spec.networks.map((name) => findOfferedNetwork(spec.testbed, name));
 
-/** What all slices of a study stand on. */
-type Ground = Pick<SliceContext, 'testbed' | 'generator'>;
+/** Plans a study on its testbed, whose hosts are only read. */
+export const planStudyOnHosts = async (spec: ResolvedStudy): Promise<StudyPlan> =>
+  planStudy(spec, await planTestbed(spec.testbed, spec), offeredOf(spec));
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
+  const run = freshRunId();
+  const unbound = await planStudyOnHosts(spec);
+  const plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
   const { wire, ip } = spec;
-  await using testbed = await openTestbed(spec.testbed, {
-    run: freshRunId(),
-    wire,
-    ip,
-    signal,
-  });
-  await using generator = new GeneratorProcess(testbed.client.machine, testbed.client.cpus);
-  const ground = { testbed, generator };
-  const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, ground);
-  await directory.mend();
-  const planned = planSlices(spec, measurable(study.networks), study.referenceMaxRps);
+  await using testbed = await openTestbed(spec.testbed, { run, wire, ip, signal }, unbound.testbed);
+  const { machine, cpus } = testbed.client;
+  await using generator = new GeneratorProcess(machine, cpus, plan.generator);
+  const context: SliceContext = { plan, testbed, generator, signal };
+  const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
+  await directory.repair();
+  const names = measurable(study.networks);
+  const slices = plan.restarts
+    .flatMap((restart) => restart.slices)
+    .filter(({ network }) => names.includes(network));
   const done = new Set((await directory.readSlices()).map(({ id }) => id));
-  const left = planned.filter(({ id }) => !done.has(id));
-  const measured = planned.length - left.length;
-  onEvent({ kind: 'planned', directory: directory.path, slices: planned.length, measured });
-  const measure: Measure = (slice) => measureSlice(request, ground, slice);
-  await runRestarts(request, measure, left, planned.length);
-  await searchMaxima({ study, directory, onEvent, measure });
+  const left = slices.filter(({ id }) => !done.has(id));
+  const measured = slices.length - left.length;
+  onEvent({ kind: 'planned', directory: directory.path, slices: slices.length, measured });
+  const measure: Measure = async (planned, load) => {
+    signal.throwIfAborted();
+    const outcome = await runSlice(context, planned, load);
+    await directory.append(outcome.record, outcome.histograms);
+    onEvent({ kind: 'slice-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
+    return outcome;
+  };
+  const resolve = (slice: SlicePlan): PlannedSlice => {
+    const { load: _, ...drawn } = slice;
+    return resolveSlice(drawn, study.referenceMaxRps);
+  };
+  await runSlices(
+    left.map((slice, index) => ({
+      planned: resolve(slice),
+      load: slice.load,
+      position: measured + index + 1,
+      of: slices.length,
+    })),
+    plan.retries,
+    { onEvent, measure },
+  );
+  await searchMaxima({ plan, study, directory, onEvent, measure });
 }
 
 /** Probes, finds the maximum and writes study.json: from here on a resume plans the same slices. */
 async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
-  ground: Ground,
+  context: SliceContext,
 ): Promise<StudyRecord> {
-  const { testbed } = ground;
-  const generator = await generatorOf(spec, testbed);
-  const networks = await probeNetworks(
-    testbed,
-    spec.networks.map((name) => findOfferedNetwork(spec.testbed, name)),
-  );
+  const { testbed, plan } = context;
+  const { client, server } = testbed;
+  // Throws before anything is measured when the tool is not installed on the client.
+  const external =
+    spec.generator === 'barewire'
+      ? {}
+      : { generator: await describeExternal(client.machine, spec.generator) };
+  const networks = await probeNetworks(testbed, offeredOf(spec));
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0) throw nothingToMeasure(networks);
   const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
   for (const workload of spec.workloads) {
-    const rps = needsMaximum(spec, workload) ? await maximumOf(spec, ground, workload, signal) : null;
+    const planned = plan.maxima.find((maximum) => maximum.workload === workload);
+    signal.throwIfAborted();
+    const rps = planned === undefined ? null : await findMaximum(context, planned);
     referenceMaxRps[workload] = rps;
     onEvent({ kind: 'maximum', workload, rps });
   }
@@ -131,98 +153,57 @@ async function begin(
     version,
     startedAt,
     spec,
-    networks: [...networks],
+    networks,
     referenceMaxRps,
     limitations: [...testbed.limitations],
-    ...generator,
-    environment: await environments(testbed),
+    ...external,
+    environment: {
+      client: await client.machine.environment(),
+      server: await server.machine.environment(),
+    },
   };
   await directory.create(study);
   return study;
-}
-
-/** Throws before anything is measured when the tool is not installed where the load is made. */
-const generatorOf = async (
-  { generator }: ResolvedStudy,
-  { client }: Testbed,
-): Promise<Pick<StudyRecord, 'generator'>> =>
-  generator === 'barewire' ? {} : { generator: await describeExternal(client.machine, generator) };
-
-const needsMaximum = (spec: ResolvedStudy, workload: WorkloadName): boolean =>
-  wantsMaximum(spec) || (spec.rates[workload] ?? []).some(({ kind }) => kind === 'share');
-
-const maximumOf = (
-  study: ResolvedStudy,
-  ground: Ground,
-  workload: WorkloadName,
-  signal: AbortSignal,
-): Promise<number> =>
-  findMaximum({ ...ground, network: findOfferedNetwork(study.testbed, REFERENCE), study, signal }, workload);
-
-async function environments({ client, server }: Testbed): Promise<Record<string, Environment>> {
-  return { client: await client.machine.environment(), server: await server.machine.environment() };
 }
 
 const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
   machineError(
     'missing-kernel-feature',
     `None of the networks can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
-    '`barewire networks` says what each network needs.',
+    'Run `barewire networks` to see what each network needs.',
   );
 
-type Measure = (planned: PlannedSlice) => Promise<SliceOutcome>;
+/** Runs a slice, appends its record and reports it. */
+export type Measure = (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;
 
-/** Runs a slice, keeps its record and says how it ended. */
-async function measureSlice(
-  { spec, directory, signal, onEvent }: StudyRequest,
-  ground: Ground,
-  planned: PlannedSlice,
-): Promise<SliceOutcome> {
-  signal.throwIfAborted();
-  const bench = {
-    ...ground,
-    network: findOfferedNetwork(spec.testbed, planned.network),
-    study: spec,
-    signal,
-  };
-  const outcome = await runSlice(bench, planned);
-  await directory.append(outcome.record, outcome.histograms);
-  onEvent({ kind: 'slice-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
-  return outcome;
+interface SliceTask {
+  readonly planned: PlannedSlice;
+  readonly load: LoadTemplate;
+  /** From 1, of all slices of the study. */
+  readonly position: number;
+  readonly of: number;
 }
 
-async function runRestarts(
-  { onEvent }: StudyRequest,
-  measure: Measure,
-  left: readonly PlannedSlice[],
-  of: number,
+/** Runs slices in order. One that is invalid by the self-check is kept and measured again, within the limits. */
+async function runSlices(
+  tasks: readonly SliceTask[],
+  limits: RetryLimits,
+  { onEvent, measure }: { readonly onEvent: OnStudyEvent; readonly measure: Measure },
 ): Promise<void> {
   const start = performance.now();
-  let again = Math.ceil(of * AGAIN_SHARE);
-  for (const [at, planned] of left.entries()) {
-    const eachMs = at === 0 ? null : (performance.now() - start) / at;
-    const place = of - left.length + at + 1;
-    onEvent({
-      kind: 'slice-started',
-      planned,
-      place,
-      of,
-      leftMs: eachMs === null ? null : eachMs * (left.length - at),
-    });
-    for (const slice of [planned, ...attemptsAfter(planned)]) {
-      if (slice !== planned && again-- <= 0) break;
-      const { record } = await measure(slice);
+  let retriesLeft = limits.inAll;
+  for (const [index, { planned, load, position, of }] of tasks.entries()) {
+    const eachMs = index === 0 ? null : (performance.now() - start) / index;
+    const leftMs = eachMs === null ? null : eachMs * (tasks.length - index);
+    onEvent({ kind: 'slice-started', planned, position, of, leftMs });
+    for (let attempt = 1; attempt <= 1 + limits.perSlice; attempt++) {
+      if (attempt > 1 && retriesLeft-- <= 0) break;
+      const again = attempt === 1 ? {} : { id: `${planned.id}.${attempt}`, attempt };
+      const { record } = await measure({ ...planned, ...again }, load);
       if (record.status === 'failed' || record.valid) break;
     }
   }
 }
-
-/** A slice that the generator does not vouch for is kept, shown, and measured again: at most twice. */
-const attemptsAfter = (planned: PlannedSlice): readonly PlannedSlice[] =>
-  [2, 3].map((attempt) => ({ ...planned, id: `${planned.id}.${attempt}`, attempt }));
-
-/** Of the slices, in all: on a machine that spoils more than that, measuring again does not help. */
-const AGAIN_SHARE = 0.2;
 
 function p99Ms({ histograms }: SliceOutcome): number | null {
   if (histograms === null) return null;

@@ -4,27 +4,35 @@ import { planRound } from './plan-search.js';
 import type { OnStudyEvent } from './progress.js';
 import { readResults } from './reading.js';
 import type { ResultsDirectory } from './results.js';
+import { planSearchLoad, type LoadTemplate, type StudyPlan } from './plan.js';
 import type { SliceOutcome } from './slice.js';
 
 export interface MaximumSearch {
+  readonly plan: StudyPlan;
   readonly study: StudyRecord;
   readonly directory: ResultsDirectory;
   readonly onEvent: OnStudyEvent;
   /** Runs a slice and keeps its record. */
-  readonly measure: (planned: PlannedSlice) => Promise<SliceOutcome>;
+  readonly measure: (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;
 }
 
 /** Tries rates round by round until the maximum of each network and workload is known, or known not to be found. */
-export async function searchMaxima({ study, directory, onEvent, measure }: MaximumSearch): Promise<void> {
+export async function searchMaxima({
+  plan,
+  study,
+  directory,
+  onEvent,
+  measure,
+}: MaximumSearch): Promise<void> {
   const evidence = await evidenceIn(directory);
   const searches = openSearches(study, evidence).length;
   if (searches > 0) onEvent({ kind: 'searching', searches });
-  for (let place = 1; ;) {
+  for (let position = 1; ;) {
     const round = planRound(study, evidence);
     if (round.length === 0) return;
     for (const planned of round) {
-      onEvent({ kind: 'slice-started', planned, place: place++, of: null, leftMs: null });
-      evidence.push(...evidenceFrom(await measure(planned), study));
+      onEvent({ kind: 'slice-started', planned, position: position++, of: null, leftMs: null });
+      evidence.push(...evidenceFrom(await measure(planned, planSearchLoad(plan, planned)), study));
     }
   }
 }

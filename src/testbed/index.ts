@@ -1,5 +1,14 @@
 /** Where a study runs: two hosts and a wire, networks set up on them, and the proof of the path. */
-export type { Host, HostRole, Testbed, TestbedKind, TestbedOptions, Wire } from './types.js';
+export type {
+  Host,
+  HostRole,
+  PlannedHost,
+  Testbed,
+  TestbedKind,
+  TestbedOptions,
+  TestbedPlan,
+  Wire,
+} from './types.js';
 export type { Pair } from './pair.js';
 export {
   findOfferedNetwork,
@@ -7,13 +16,14 @@ export {
   offeredNetworks,
   openTestbed,
   parseTestbed,
+  planTestbed,
   registerTestbed,
   requireTestbed,
   testbedKinds,
   testbedUsage,
 } from './registry.js';
-export { hostNetns, hostsOf, plannedHosts, wireSteps } from './netns/wire.js';
-export { setUpNetwork, type ActiveNetwork } from './set-up.js';
+export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
+export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
 export { type DeviceCount } from './path.js';

@@ -3,6 +3,11 @@ import type { Host, HostRole } from './types.js';
 /** One value for the client and one for the server. */
 export type Pair<T> = Readonly<Record<HostRole, T>>;
 
+export const onBoth = <T>(make: (role: HostRole) => T): Pair<T> => ({
+  client: make('client'),
+  server: make('server'),
+});
+
 /** Runs both to their end; then throws the first failure, the client's before the server's. */
 export async function both<T>(work: (role: HostRole) => Promise<T>): Promise<Pair<T>> {
   const [client, server] = await Promise.allSettled([work('client'), work('server')]);

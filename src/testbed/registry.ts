@@ -2,30 +2,33 @@ import { findNetwork, networkNames, type Network } from '../network/index.js';
 import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
-import type { Testbed, TestbedKind, TestbedOptions } from './types.js';
+import type { PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
 import { VM } from './vm/kind.js';
 
 /** An entry whose options are checked when it is used: what the registry holds. */
-export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'open' | 'optionsSchema'> {
+export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema'> {
   parse(text: string | null): TestbedChoice | null;
-  open(options: unknown, common: TestbedOptions): Promise<Testbed>;
 }
 
-const register = <Options>(kind: TestbedKind<Options>): RegisteredTestbed => ({
-  ...kind,
-  parse: (text) => {
-    const options = kind.parse(text);
-    return options === null ? null : { kind: kind.name, options };
-  },
-  open: async (options, common) => {
+function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
+  const check = (options: unknown): Options => {
     const parsed = kind.optionsSchema.safeParse(options);
-    if (parsed.success) return await kind.open(parsed.data, common);
+    if (parsed.success) return parsed.data;
     throw userError(
       `Invalid options of the testbed ${kind.name}: ${parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}`,
       `Use --testbed ${kind.usage.join(' or --testbed ')}.`,
     );
-  },
-});
+  };
+  return {
+    ...kind,
+    parse: (text) => {
+      const options = kind.parse(text);
+      return options === null ? null : { kind: kind.name, options };
+    },
+    plan: async (options, common) => await kind.plan(check(options), common),
+    open: async (plan, options, common) => await kind.open(plan, check(options), common),
+  };
+}
 
 const KINDS: RegisteredTestbed[] = [register(NETNS), register(VM), register(SSH)];
 
@@ -63,9 +66,19 @@ export function findTestbedKind({ kind }: TestbedChoice): RegisteredTestbed {
   throw bug(`no testbed ${kind} is registered`);
 }
 
-/** Opens a testbed. Rolls back when a part fails. */
-export const openTestbed = (choice: TestbedChoice, common: TestbedOptions): Promise<Testbed> =>
-  findTestbedKind(choice).open(choice.options ?? {}, common);
+/** Reads what opening a testbed depends on, and changes nothing. */
+export const planTestbed = (choice: TestbedChoice, common: PlanOptions): Promise<TestbedPlan> =>
+  findTestbedKind(choice).plan(choice.options ?? {}, common);
+
+/** Opens a testbed by its plan. Rolls back when a part fails. */
+export async function openTestbed(
+  choice: TestbedChoice,
+  common: TestbedOptions,
+  plan?: TestbedPlan,
+): Promise<Testbed> {
+  const { open } = findTestbedKind(choice);
+  return await open(plan ?? (await planTestbed(choice, common)), choice.options ?? {}, common);
+}
 
 /** The names of the networks that a testbed offers. */
 export const offeredNetworks = (choice: TestbedChoice): string[] => {

@@ -1,16 +1,18 @@
 import type { Applied } from '../machine/index.js';
 import {
+  bindSymbols,
+  publicKeySymbol,
   versionOf,
   type Container,
-  type GivenNetwork,
   type HostPlan,
   type Network,
+  type NetworkRequest,
   type PlannedNetwork,
 } from '../network/index.js';
 import { bug, machineError } from '../schema/index.js';
 import { waitForCarrier } from './carrier.js';
 import { onBothHosts, type Pair } from './pair.js';
-import type { Host, Testbed } from './types.js';
+import type { Host, PlannedHost, Testbed } from './types.js';
 
 /** A network that is set up on both hosts. Disposing tears it down. */
 export interface ActiveNetwork extends AsyncDisposable {
@@ -25,25 +27,37 @@ export interface ActiveNetwork extends AsyncDisposable {
   tearDown(): Promise<number>;
 }
 
+/** The plans of a network for both hosts. */
+export function planPair(
+  network: PlannedNetwork,
+  request: Omit<NetworkRequest, 'hosts'>,
+  hosts: Pair<PlannedHost>,
+): Pair<HostPlan> {
+  const [client, server] = network.plan({ ...request, hosts: [hosts.client.net, hosts.server.net] });
+  if (client !== undefined && server !== undefined) return { client, server };
+  throw bug(`${network.name} has no plan for two hosts`);
+}
+
 /**
- * Sets a network up on both hosts at once, and resolves when its links can send. Rolls both hosts back when one fails. A given
- * network has no steps: the testbed places its containers.
+ * Sets a network up on both hosts at once by its plans, and resolves when its links can send. Rolls both hosts back when one
+ * fails. A given network has no steps: the testbed places its containers.
  *
- * @param containers on each host; a given network has one
+ * @param plans by default those of the network with one container on each host
  */
 export async function setUpNetwork(
   testbed: Testbed,
   network: Network,
-  containers = 1,
+  plans?: Pair<HostPlan>,
 ): Promise<ActiveNetwork> {
   const started = performance.now();
   const marks = await onBothHosts(testbed, ({ machine }) => machine.apply([]));
-  let plans: Pair<HostPlan>;
+  let applied: Pair<HostPlan>;
   try {
-    plans =
-      network.kind === 'given'
-        ? await placeContainers(testbed, network)
-        : await applyPlans(testbed, network, containers);
+    if (network.kind === 'given') {
+      if (testbed.placeContainers === undefined)
+        throw bug(`${testbed.kind} has no given network ${network.name}`);
+      applied = await testbed.placeContainers(network);
+    } else applied = await applyPlans(testbed, plans ?? planPair(network, { run: testbed.run }, testbed));
   } catch (error) {
     await undoSince(testbed, marks);
     throw error;
@@ -52,10 +66,10 @@ export async function setUpNetwork(
   const tearDown = (): Promise<number> => (tearingDown ??= undoSince(testbed, marks));
   return {
     network,
-    client: plans.client.container,
-    server: plans.server.container,
-    plans,
-    steps: plans.client.steps.length + plans.server.steps.length,
+    client: applied.client.container,
+    server: applied.server.container,
+    plans: applied,
+    steps: applied.client.steps.length + applied.server.steps.length,
     setUpMs: performance.now() - started,
     tearDown,
     [Symbol.asyncDispose]: async () => {
@@ -64,23 +78,15 @@ export async function setUpNetwork(
   };
 }
 
-function placeContainers(testbed: Testbed, network: GivenNetwork): Promise<Pair<HostPlan>> {
-  if (testbed.placeContainers === undefined)
-    throw bug(`${testbed.kind} has no given network ${network.name}`);
-  return testbed.placeContainers(network);
-}
-
-async function applyPlans(
-  testbed: Testbed,
-  network: PlannedNetwork,
-  containers: number,
-): Promise<Pair<HostPlan>> {
-  const withoutKeys = planPair(testbed, network, containers, {});
-  await testbed.checkPlans?.([withoutKeys.client, withoutKeys.server]);
-  const keys = await onBothHosts(testbed, (host) => exchangeKeys(host, withoutKeys[host.role]));
-  const plans = planPair(testbed, network, containers, keys);
-  await onBothHosts(testbed, (host) => applyRest(host, plans[host.role]));
-  return plans;
+async function applyPlans(testbed: Testbed, plans: Pair<HostPlan>): Promise<Pair<HostPlan>> {
+  await testbed.checkPlans?.([plans.client, plans.server]);
+  const keys = await onBothHosts(testbed, (host) => exchangeKeys(host, plans[host.role]));
+  const bound = bindSymbols(plans, {
+    [publicKeySymbol('client')]: keys.client ?? '',
+    [publicKeySymbol('server')]: keys.server ?? '',
+  });
+  await onBothHosts(testbed, (host) => applyRest(host, bound[host.role]));
+  return bound;
 }
 
 /** Applies the steps that create what peers must know of a host, and reads it. */
@@ -110,25 +116,6 @@ async function applyRest(
   await Promise.all(
     [container, ...extraContainers].map(({ link, netns }) => waitForCarrier(machine, [link], netns)),
   );
-}
-
-function planPair(
-  { run, client, server }: Testbed,
-  network: PlannedNetwork,
-  containers: number,
-  keys: Partial<Pair<string | undefined>>,
-): Pair<HostPlan> {
-  const hosts = [client, server].map(({ role, net }) => {
-    const publicKey = keys[role];
-    return publicKey === undefined ? net : { ...net, publicKey };
-  });
-  const plans = network.plan({ run, hosts, containers });
-  const select = ({ net }: Host): HostPlan => {
-    const plan = plans.find(({ host }) => host === net.name);
-    if (plan !== undefined) return plan;
-    throw bug(`${network.name} has no plan for ${net.name}`);
-  };
-  return { client: select(client), server: select(server) };
 }
 
 async function undoSince(testbed: Testbed, marks: Pair<Applied>): Promise<number> {

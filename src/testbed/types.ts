@@ -1,17 +1,30 @@
 import type * as z from 'zod';
 import type { Machine } from '../machine/index.js';
 import type { GivenNetwork, HostPlan, IpVersion, NetworkHost } from '../network/index.js';
-import type { Finding } from '../schema/index.js';
+import type { Finding, Step } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
 
-/** One machine of a testbed, with the agent that drives it. */
-export interface Host {
+/** One machine of a testbed, as it is known before it is opened. */
+export interface PlannedHost {
   readonly role: HostRole;
-  readonly machine: Machine;
   readonly net: NetworkHost;
   /** The CPUs that the role may use: the generator's or the server's. */
   readonly cpus: readonly number[];
+  /** The command that starts the bundle on the host: `[node, agent.mjs]`. */
+  readonly bundle: readonly string[];
+}
+
+/** A host with the agent that drives it. */
+export interface Host extends PlannedHost {
+  readonly machine: Machine;
+}
+
+/** What opening a testbed will do, with symbols for what is known only then. */
+export interface TestbedPlan {
+  readonly hosts: Readonly<Record<HostRole, PlannedHost>>;
+  /** Applied on this machine before the agents start. */
+  readonly steps: readonly Step[];
 }
 
 /** Two hosts for a study. Disposing removes what was made for them. */
@@ -38,13 +51,17 @@ export interface Wire {
   readonly rateMbps: number | null;
 }
 
-/** What every kind of testbed takes. */
-export interface TestbedOptions {
-  /** The run's id; a fresh one by default. */
-  readonly run?: string;
+/** What a plan of a testbed depends on beside its kind's options. */
+export interface PlanOptions {
   readonly wire: Wire;
   /** The version of IP of the hosts' addresses, and so of the containers'; 4 by default. */
   readonly ip?: IpVersion | undefined;
+}
+
+/** What every kind of testbed takes. */
+export interface TestbedOptions extends PlanOptions {
+  /** The run's id; a fresh one by default. */
+  readonly run?: string;
   /** Checked between the parts of opening; an abort rolls back. */
   readonly signal?: AbortSignal;
 }
@@ -65,6 +82,11 @@ export interface TestbedKind<Options> {
   /** Networks that its hosts already have; those of the catalog are built on any testbed with `plansNetworks`. */
   readonly givenNetworks: readonly GivenNetwork[];
   readonly plansNetworks: boolean;
-  /** Rolls back when a part fails. @throws BarewireError of that part; the signal's reason when it was aborted */
-  open(options: Options, common: TestbedOptions): Promise<Testbed>;
+  /** Reads what opening depends on and changes nothing. Needs no rights on this machine. */
+  plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
+  /**
+   * Executes a plan of the same options. Rolls back when a part fails.
+   * @throws BarewireError of that part; the signal's reason when it was aborted
+   */
+  open(plan: TestbedPlan, options: Options, common: TestbedOptions): Promise<Testbed>;
 }

@@ -58,7 +58,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'ip link add flannel-wg mtu 1420 type wireguard',
     'wg set flannel-wg listen-port 51820 private-key /run/barewire/r1-client-wg/key',
     ...bridged(1420, [
-      'wg set flannel-wg peer PUBLIC-KEY-OF-server endpoint 198.18.0.2:51820 allowed-ips 198.19.2.0/24',
+      'wg set flannel-wg peer <public-key(server)> endpoint 198.18.0.2:51820 allowed-ips 198.19.2.0/24',
       'ip addr add 198.19.1.0/32 dev flannel-wg',
       'ip link set flannel-wg up',
       'ip route add 198.19.0.0/16 dev flannel-wg',
@@ -152,14 +152,14 @@ describe('a network with keys', () => {
   test('begins with what its peers must know, and asks for the public key alone', () => {
     const { keyExchange, steps } = clientPlan('flannel-wireguard');
     expect(keyExchange).toEqual({ steps: 4, query: ['wg', 'show', 'flannel-wg', 'public-key'] });
-    expect(steps.slice(0, 4).every(({ do: action }) => !JSON.stringify(action).includes('PUBLIC-KEY'))).toBe(
+    expect(steps.slice(0, 4).every(({ do: action }) => !JSON.stringify(action).includes('<public-key'))).toBe(
       true,
     );
   });
 
   test('puts the keys of its peers where they are known, and changes nothing else', () => {
     const expected = printed(clientPlan('flannel-wireguard')).map((line) =>
-      line.replace('PUBLIC-KEY-OF-server', 'cHVibGlj'),
+      line.replace('<public-key(server)>', 'cHVibGlj'),
     );
     expect(printed(clientPlan('flannel-wireguard', { ...twoHosts, hosts: known }))).toEqual(expected);
   });

@@ -57,7 +57,7 @@ describe('a results directory', () => {
     await directory.append(failed('r1-01'), null);
     await appendFile(join(directory.path, 'slices.jsonl'), JSON.stringify(failed('r1-02')).slice(0, 40));
     expect(await ids()).toEqual(['r1-01']);
-    await directory.mend();
+    await directory.repair();
     await directory.append(failed('r1-03'), null);
     expect(await ids()).toEqual(['r1-01', 'r1-03']);
   });

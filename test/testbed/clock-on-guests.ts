@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { GeneratorProcess } from '../../src/load/index.js';
 import { findNetwork } from '../../src/network/index.js';
 import type { LoadPlan } from '../../src/schema/index.js';
-import { SERVER_PORT, startServer, workload } from '../../src/server/index.js';
+import { SERVER_PORT, serverSteps, startServer, workload } from '../../src/server/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { setUpNetwork, type Testbed } from '../../src/testbed/index.js';
 
@@ -17,13 +17,16 @@ export function testClock(guests: () => Testbed): void {
     await host.ready(1);
     await using raised = await setUpNetwork(guests(), findNetwork('host'));
     const { address, netns } = raised.server;
-    await using nginx = await startServer(server.machine, {
-      dir: `/run/barewire/${run}-clock`,
-      netns,
-      address,
-      port: SERVER_PORT,
-      cpus: server.cpus,
-    });
+    await using nginx = await startServer(
+      server.machine,
+      serverSteps({
+        dir: `/run/barewire/${run}-clock`,
+        netns,
+        address,
+        port: SERVER_PORT,
+        cpus: server.cpus,
+      }),
+    );
     await using generator = host.from(raised.client.netns);
     const plan = planFor(address, client.cpus);
     await nginx.ready(async () => {

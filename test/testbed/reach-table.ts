@@ -1,11 +1,20 @@
 import { format } from 'prettier';
 import { CATALOG, PATH_KINDS, type PlannedNetwork } from '../../src/network/index.js';
-import type { PathMtus } from '../../src/testbed/index.js';
+import {
+  planPair,
+  setUpNetwork,
+  type ActiveNetwork,
+  type PathMtus,
+  type Testbed,
+} from '../../src/testbed/index.js';
 
 /** What was found of each network, by `NAME/VERSION`. */
 export type Found = ReadonlyMap<string, PathMtus>;
 
 export const VERSIONS = [4, 6] as const;
+
+export const setUpTwoContainers = (testbed: Testbed, network: PlannedNetwork): Promise<ActiveNetwork> =>
+  setUpNetwork(testbed, network, planPair(network, { run: testbed.run, containers: 2 }, testbed));
 
 const INTRODUCTION = `# Paths
 

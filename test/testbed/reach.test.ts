@@ -1,14 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
-import {
-  openTestbed,
-  probeNetworks,
-  probePathMtus,
-  setUpNetwork,
-  type Testbed,
-} from '../../src/testbed/index.js';
-import { VERSIONS } from './reach-table.js';
+import { openTestbed, probeNetworks, probePathMtus, type Testbed } from '../../src/testbed/index.js';
+import { setUpTwoContainers, VERSIONS } from './reach-table.js';
 
 const wire = { mtu: 1500, rateMbps: null };
 const testbeds = new Map<number, Testbed>();
@@ -34,7 +28,7 @@ describe.each(networkNames())('between namespaces %s', (name) => {
     if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
     const [status] = await probeNetworks(testbed, [findNetwork(name)]);
     context.skip(status?.support === 'no', `not supported: ${JSON.stringify(status?.finding)}`);
-    await using raised = await setUpNetwork(testbed, findNetwork(name), 2);
+    await using raised = await setUpTwoContainers(testbed, findNetwork(name));
     const reach = await probePathMtus(testbed, raised);
     const found = PATH_KINDS.map((kind) => reach[kind]?.toLocaleString('en') ?? 'no');
     expect(found).toEqual(cellsOf(name, version).map((cell) => cell.replace(/ \(\d+\)$/, '')));
@@ -45,7 +39,7 @@ describe('a path whose MTU is not its links’', () => {
   test('is measured by halving', async () => {
     const testbed = testbeds.get(4);
     if (testbed === undefined) throw new Error('no testbed for IPv4');
-    await using raised = await setUpNetwork(testbed, findNetwork('flannel-host-gw'), 2);
+    await using raised = await setUpTwoContainers(testbed, findNetwork('flannel-host-gw'));
     const { machine } = testbed.server;
     await machine.run(['ip', 'link', 'set', 'cni0', 'mtu', '1333']);
     const reach = await probePathMtus(testbed, raised);

@@ -5,7 +5,13 @@ import { expect, test } from 'vitest';
 import * as z from 'zod';
 import type { GivenNetwork, HostPlan } from '../../src/network/index.js';
 import { ResultsDirectory, resolveSpec, runStudy } from '../../src/study/index.js';
-import { openTestbed, parseTestbed, registerTestbed, type TestbedKind } from '../../src/testbed/index.js';
+import {
+  openTestbed,
+  parseTestbed,
+  planTestbed,
+  registerTestbed,
+  type TestbedKind,
+} from '../../src/testbed/index.js';
 
 const WIRE: GivenNetwork = { kind: 'given', name: 'bare-wire', what: 'the wire as the testbed has it' };
 
@@ -20,8 +26,9 @@ const TOY: TestbedKind<{ readonly colour: string }> = {
   usersMachines: false,
   givenNetworks: [WIRE],
   plansNetworks: true,
-  open: async (_, common) => {
-    const netns = await openTestbed({ kind: 'netns' }, common);
+  plan: (_, common) => planTestbed({ kind: 'netns' }, common),
+  open: async (plan, _, common) => {
+    const netns = await openTestbed({ kind: 'netns' }, common, plan);
     const place = (role: 'client' | 'server'): HostPlan => {
       const { name, dev, address, mtu } = netns[role].net;
       return {

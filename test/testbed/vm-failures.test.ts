@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
 import { openTestbed } from '../../src/testbed/index.js';
 import { baseSteps } from '../../src/testbed/vm/base.js';
-import { bootGuest } from '../../src/testbed/vm/guest.js';
+import { bootGuest, qemuStep } from '../../src/testbed/vm/guest.js';
+import type { QemuPlan } from '../../src/guest/index.js';
 import { findKernel, type Kernel } from '../../src/guest/kernel.js';
 import { initramfsFor } from '../../src/guest/initramfs.js';
 import { guestFolder, nicsOf } from '../../src/testbed/vm/plan.js';
@@ -86,21 +87,22 @@ describe('a guest', () => {
     const kernel = await findKernel(machine, { image: null });
     const hosts = hostsOf(run, { wire: WIRE });
     await machine.apply(baseSteps({ run, wire: WIRE, hosts, kernel, queues: 2, ipv6: true }));
+    const qemu: QemuPlan = {
+      accelerator: 'tcg',
+      cpus: 2,
+      memoryMiB: 256,
+      kernel,
+      initramfs: await initramfs(kernel),
+      own: guestFolder(run, 'client'),
+      nics: nicsOf(run, hosts.client, 'client', WIRE, 2),
+    };
     return bootGuest(machine, {
       run,
       role: 'client',
-      pinnedTo: [],
+      step: qemuStep(run, 'client', qemu, []),
+      accelerator: 'tcg',
       ...(limitMs !== undefined && { limitMs }),
       ...(signal && { signal }),
-      qemu: {
-        accelerator: 'tcg',
-        cpus: 2,
-        memoryMiB: 256,
-        kernel,
-        initramfs: await initramfs(kernel),
-        own: guestFolder(run, 'client'),
-        nics: nicsOf(run, hosts.client, 'client', WIRE, 2),
-      },
     });
   };
 

@@ -7,14 +7,13 @@ import {
   openTestbed,
   probeNetworks,
   probePathMtus,
-  setUpNetwork,
   type Host,
   type HostRole,
   type PathMtus,
   type Testbed,
 } from '../../src/testbed/index.js';
 import { testClock } from './clock-on-guests.js';
-import { page, VERSIONS } from './reach-table.js';
+import { page, setUpTwoContainers, VERSIONS } from './reach-table.js';
 import { describeSsh } from './ssh-on-guests.js';
 
 const WIRE = { mtu: 1500, rateMbps: null };
@@ -122,7 +121,7 @@ describe.each(names)('%s', (name) => {
       const bed = speaking(version);
       const before = await states();
       {
-        await using raised = await setUpNetwork(bed, network, 2);
+        await using raised = await setUpTwoContainers(bed, network);
         await checkPath(bed, raised, async () => {
           await on('client', `ping -c 1 -W 2 ${raised.server.address}`, raised.client.netns);
         });

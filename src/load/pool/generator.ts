@@ -28,13 +28,19 @@ export interface Generator extends AsyncDisposable {
 export class GeneratorProcess implements AsyncDisposable {
   readonly #machine: Machine;
   readonly #cpus: readonly number[];
+  readonly #step: Step;
   #running: StartedGenerator | null = null;
   #restart = 0;
 
   /** `cpus` are those that the process may use; its threads are pinned by the plan of each run. */
-  constructor(machine: Machine, cpus: readonly number[]) {
+  constructor(
+    machine: Machine,
+    cpus: readonly number[],
+    step = planGenerator(machine.bundle ?? [process.execPath, bundlePath()], cpus),
+  ) {
     this.#machine = machine;
     this.#cpus = cpus;
+    this.#step = step;
   }
 
   /** Starts the process and warms it up, unless it runs for that restart. Call it before the steps of a slice. */
@@ -42,7 +48,7 @@ export class GeneratorProcess implements AsyncDisposable {
     if (this.#running !== null && !this.#running.hasExited && this.#restart === restart) return;
     await this.end();
     this.#restart = restart;
-    this.#running = new StartedGenerator(await this.#machine.start(generatorStep(this.#machine, this.#cpus)));
+    this.#running = new StartedGenerator(await this.#machine.start(this.#step));
     await this.#running.client.shakeHands();
     await this.#running.client.request('warmUp', { threads: Math.max(1, this.#cpus.length) });
   }
@@ -135,14 +141,9 @@ class StartedGenerator {
   }
 }
 
-const generatorStep = ({ bundle }: Machine, cpus: readonly number[]): Step => ({
+/** The step that starts a generator. `bundle` is the command `[node, agent.mjs]` of its host. */
+export const planGenerator = (bundle: readonly string[], cpus: readonly number[]): Step => ({
   why: 'Start the load generator.',
-  do: {
-    kind: 'process',
-    name: 'generator',
-    netns: null,
-    argv: [...(bundle ?? [process.execPath, bundlePath()]), 'generator'],
-    cpus,
-  },
+  do: { kind: 'process', name: 'generator', netns: null, argv: [...bundle, 'generator'], cpus },
   undo: { kind: 'process', name: 'generator' },
 });

@@ -2,6 +2,7 @@ import type { Step } from '../../schema/index.js';
 import { mtuLeft, subnetOf, tunnelAddress, wholeNetwork } from '../addressing.js';
 import { giveAddress, ip, wg } from '../commands.js';
 import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
+import { publicKeySymbol } from '../symbols.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
 /** flannel has one device per version of IP. */
@@ -71,7 +72,7 @@ function device(site: HostView): Step[] {
 
 function allow({ host }: HostView, peer: NetworkHost): Step {
   const { name, port } = deviceOf(host);
-  const { address, publicKey = `PUBLIC-KEY-OF-${peer.name}` } = peer;
+  const { address, publicKey = publicKeySymbol(peer.name) } = peer;
   const endpoint = versionOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
   return wg(
     null,

@@ -1,11 +1,11 @@
 import { machineError } from '../../schema/index.js';
-import type { TestbedOptions } from '../types.js';
+import type { PlanOptions } from '../types.js';
 
 /**
  * Whether this kernel has IPv6, by what /proc/sys/net/ipv6/conf/default/disable_ipv6 holds.
  * @throws BarewireError `missing-kernel-feature` where the study is over IPv6 and there is none.
  */
-export function hasIpv6({ ip = 4 }: Pick<TestbedOptions, 'ip'>, setting: string | null | undefined): boolean {
+export function hasIpv6({ ip = 4 }: Pick<PlanOptions, 'ip'>, setting: string | null | undefined): boolean {
   const has = setting !== null && setting !== undefined;
   if (has || ip === 4) return has;
   throw machineError(

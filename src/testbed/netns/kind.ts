@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { TestbedKind } from '../types.js';
-import { openNetnsTestbed } from './open.js';
+import { openNetnsTestbed, planNetnsTestbed } from './open.js';
 
 const optionsSchema = z.strictObject({});
 
@@ -15,5 +15,6 @@ export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: false,
   givenNetworks: [],
   plansNetworks: true,
-  open: (_, common) => openNetnsTestbed(common),
+  plan: (_, common) => planNetnsTestbed(common),
+  open: (plan, _, common) => openNetnsTestbed(plan, common),
 };

@@ -1,7 +1,7 @@
 import type { NetworkHost } from '../../network/index.js';
 import { localMac, versionOf } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
-import type { HostRole, TestbedOptions, Wire } from '../types.js';
+import type { HostRole, PlanOptions, Wire } from '../types.js';
 
 const DEV = 'eth0';
 const ROLES: readonly HostRole[] = ['client', 'server'];
@@ -17,7 +17,7 @@ const SEGMENTS = {
 } as const;
 
 /** The two hosts on their wire. */
-export function hostsOf(run: string, { wire, ip = 4 }: TestbedOptions, ipv6 = true): Hosts {
+export function hostsOf(run: string, { wire, ip = 4 }: PlanOptions, ipv6 = true): Hosts {
   const { first, prefix } = SEGMENTS[ip];
   const host = (role: HostRole, index: number): NetworkHost => ({
     name: role,
@@ -30,12 +30,6 @@ export function hostsOf(run: string, { wire, ip = 4 }: TestbedOptions, ipv6 = tr
     ipv6,
   });
   return { client: host('client', 1), server: host('server', 2) };
-}
-
-/** The hosts as a network will see them, for printing steps that nobody takes. */
-export function plannedHosts(options: Pick<TestbedOptions, 'wire' | 'ip'>, run = 'dryrun'): NetworkHost[] {
-  const { client, server } = hostsOf(run, options);
-  return [client, server];
 }
 
 /** What IPv6 is told on every link that a host will have. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Machine } from '../../machine/index.js';
+import type { RunResult } from '../../machine/index.js';
 import type { IpVersion, NetworkHost } from '../../network/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
@@ -26,8 +26,14 @@ const routeList = z.array(
   z.object({ dev: z.string(), gateway: z.string().optional(), prefsrc: z.string().optional() }),
 );
 
+/** A host that programs can be run on, as long as they change nothing. */
+interface Readable {
+  readonly name: string;
+  run(argv: readonly string[]): Promise<RunResult>;
+}
+
 export interface DataLinkEnd {
-  readonly machine: Machine;
+  readonly machine: Readable;
   /** The interface that the user named. */
   readonly dev: string | null;
   /** The address that ssh came in by. */
@@ -81,7 +87,7 @@ async function wayTo(end: DataLinkEnd, ip: IpVersion, { address }: Link): Promis
   return links.find((link) => link.dev === route.dev && link.address === route.prefsrc) ?? null;
 }
 
-async function json(machine: Machine, argv: readonly string[]): Promise<unknown> {
+async function json(machine: Readable, argv: readonly string[]): Promise<unknown> {
   const { code, stdout, stderr } = await machine.run(argv);
   if (code === 0) return JSON.parse(stdout);
   throw machineError(

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { TestbedKind } from '../types.js';
-import { openSshTestbed } from './open.js';
+import { openSshTestbed, planSshTestbed } from './open.js';
 
 const optionsSchema = z.strictObject({
   /** `HOST`, `USER@HOST` or a name of ~/.ssh/config, with `/DEV` to name the data interface. */
@@ -24,5 +24,6 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: true,
   givenNetworks: [],
   plansNetworks: true,
-  open: (hosts, common) => openSshTestbed({ ...common, hosts }),
+  plan: (hosts, common) => planSshTestbed(hosts, common),
+  open: (plan, hosts, common) => openSshTestbed(plan, hosts, common),
 };

@@ -1,7 +1,7 @@
 import type { RunResult } from '../../machine/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
 import type { Bundle } from './bundle.js';
-import { queryProgram, MARKER, receiveProgram } from './remote-programs.js';
+import { queryProgram, MARKER, readProgram, receiveProgram } from './remote-programs.js';
 import { runOverSsh, type SshConnection, type SshRunOptions } from './ssh-connection.js';
 
 /** A machine at the far end of ssh that an agent can run on. */
@@ -13,12 +13,14 @@ export interface RemoteHost {
   readonly sudo: boolean;
   /** The address that ssh came in by; empty when the far side does not say. */
   readonly address: string;
+  /** It has the bundle, whole and in this version. */
+  readonly hasBundle: boolean;
 }
 
 const LEAST_NODE = 20;
 
 /**
- * Looks at a machine, and puts the bundle there where it is missing, damaged or of another version.
+ * Copies the bundle to a machine that does not have it whole and in this version.
  * @throws BarewireError that names the machine and what it lacks: `host-unreachable`, `host-unsupported`, `missing-tool`, `not-root`.
  */
 export async function prepareRemoteHost(
@@ -26,27 +28,56 @@ export async function prepareRemoteHost(
   reach: SshConnection,
   bundle: Bundle,
 ): Promise<RemoteHost> {
-  const answers = await ask(run, reach, bundle);
-  const host = checked(reach, bundle, answers);
-  if (answers.get('bundle') !== 'whole') await send(run, reach, bundle);
+  const host = await queryRemoteHost(run, reach, bundle);
+  if (!host.hasBundle) await send(run, reach, bundle);
   return host;
 }
 
-async function ask(
+/** Reads what a machine is and whether it has the bundle. Changes nothing there. */
+export async function queryRemoteHost(
   run: SshRunOptions,
   reach: SshConnection,
   bundle: Bundle,
-): Promise<ReadonlyMap<string, string>> {
-  const result = await runOverSsh(run, reach, queryProgram(bundle));
-  const lines = result.stdout.split('\n');
-  const marker = lines.indexOf(MARKER);
-  if (marker === -1) throw noShell(reach, result);
-  return new Map(
-    lines.slice(marker + 1).map((line) => {
+): Promise<RemoteHost> {
+  const lines = (await runAfterMarker(run, reach, queryProgram(bundle))).stdout.split('\n');
+  const values = new Map(
+    lines.map((line) => {
       const at = line.indexOf('=');
       return [line.slice(0, at), line.slice(at + 1)];
     }),
   );
+  return checked(reach, bundle, values);
+}
+
+/** Runs a program that prints the marker first, and removes what the login shell printed before it. */
+async function runAfterMarker(run: SshRunOptions, reach: SshConnection, program: string): Promise<RunResult> {
+  const result = await runOverSsh(run, reach, program);
+  const lines = result.stdout.split('\n');
+  const marker = lines.indexOf(MARKER);
+  if (marker === -1) throw noShell(reach, result);
+  return { ...result, stdout: lines.slice(marker + 1).join('\n') };
+}
+
+/** Reads a machine over ssh, without an agent on it. */
+export class HostReader {
+  readonly #run: SshRunOptions;
+  readonly #reach: SshConnection;
+  readonly name: string;
+
+  constructor(run: SshRunOptions, name: string, reach: SshConnection) {
+    this.name = name;
+    this.#run = run;
+    this.#reach = reach;
+  }
+
+  /** Runs a program that changes nothing. */
+  run(argv: readonly string[]): Promise<RunResult> {
+    return runAfterMarker(this.#run, this.#reach, readProgram(argv));
+  }
+
+  async readFile(path: string): Promise<string> {
+    return (await this.run(['cat', path])).stdout;
+  }
 }
 
 function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<string, string>): RemoteHost {
@@ -63,6 +94,7 @@ function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<stri
     bundle: [node, answer('agent')],
     sudo: answer('root') === 'sudo',
     address: answer('address'),
+    hasBundle: answer('bundle') === 'whole',
   };
 }
 

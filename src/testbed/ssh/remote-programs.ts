@@ -55,6 +55,12 @@ echo "agent=$cache/${hash}/${AGENT}"
 if [ -n "$node" ]; then "$node" -e '${CHECK}' "$cache/${hash}" ${hash} </dev/null; fi
 `;
 
+/** Runs a program with words quoted for a POSIX shell. */
+export const readProgram = (argv: readonly string[]): string => `${FIND_NODE}
+echo ${MARKER}
+exec ${argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')} </dev/null
+`;
+
 /** Takes the bundle in. Exit status 0 when all of it is on the far side's disk. */
 export const receiveProgram = ({ hash, packed }: Bundle): string => `${FIND_NODE}
 umask 022

@@ -3,6 +3,7 @@ import { connectAgent, type AgentTransport, type Exit, type Machine } from '../.
 import { type BarewireError, type Step, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 import {
+  type Accelerator,
   Console,
   qemuArgv,
   type QemuPlan,
@@ -16,9 +17,9 @@ import { baseNetns } from './plan.js';
 export interface GuestStart {
   readonly run: string;
   readonly role: HostRole;
-  readonly qemu: QemuPlan;
-  /** The machine's CPUs that the guest may use; empty leaves it to the scheduler. */
-  readonly pinnedTo: readonly number[];
+  /** Starts QEMU: `qemuStep`. */
+  readonly step: Step;
+  readonly accelerator: Accelerator;
   readonly limitMs?: number;
   readonly signal?: AbortSignal;
   /** Told of each part of the boot as it ends. */
@@ -37,7 +38,7 @@ const BOOT_LIMIT_MS = 120_000;
  * @throws BarewireError `process-failed` or `timed-out`, with the last lines of the guest's console.
  */
 export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestStart): Promise<Machine> {
-  const guest = await machine.start(qemuStep(start));
+  const guest = await machine.start(start.step);
   const console = new Console(guest);
   tellPhases(console, start);
   const gaveUp = new AbortController();
@@ -78,15 +79,16 @@ async function limit(
 }
 
 const enter = (
-  { run, role, qemu }: GuestStart,
+  { run, role, accelerator }: GuestStart,
   line: Pick<AgentTransport, 'lastWords' | 'signal'>,
 ): Promise<Machine> =>
   connectAgent(
     { run, host: role, netns: null },
-    { prefix: enterGuest(run, role), throughShell: true, facts: { accel: qemu.accelerator }, ...line },
+    { prefix: enterGuest(run, role), throughShell: true, facts: { accel: accelerator }, ...line },
   );
 
-const qemuStep = ({ run, role, qemu, pinnedTo }: GuestStart): Step => {
+/** @param pinnedTo the machine's CPUs that the guest may use; empty leaves it to the scheduler */
+export const qemuStep = (run: string, role: HostRole, qemu: QemuPlan, pinnedTo: readonly number[]): Step => {
   const name = `qemu-${role}`;
   return {
     why: `Start the ${role}: a guest with a kernel of its own.`,

@@ -1,18 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../../machine/index.js';
+import type { Bindings } from '../../network/index.js';
 import { type Step, machineError } from '../../schema/index.js';
 import { sshOptions } from '../ssh/options.js';
 import type { HostRole } from '../types.js';
 import { baseFolder, baseNetns, guestFolder, managementLink, ROLES } from './plan.js';
 
-/** A key to both guests and one of each guest, for this run alone; they go with the folder that the ground made. */
-export async function makeKeys(machine: Machine, run: string): Promise<void> {
+/** Stands for the lines of known_hosts in a plan. */
+const HOST_KEYS = '<host-keys>';
+
+/** Generates a key to both guests and one of each guest, for this run alone. Returns the symbol of `knownHostsStep` bound. */
+export async function makeKeys(machine: Machine, run: string): Promise<Bindings> {
   await makeKey(machine, join(baseFolder(run), 'key'));
   for (const role of ROLES) await makeKey(machine, hostKey(run, role));
   const publicKeys = await Promise.all(ROLES.map((role) => readFile(`${hostKey(run, role)}.pub`, 'utf8')));
-  const content = ROLES.map((role, at) => `${alias(run, role)} ${publicKeys[at] ?? ''}`).join('');
-  await machine.apply([knownHosts(run, content)]);
+  return { [HOST_KEYS]: ROLES.map((role, at) => `${alias(run, role)} ${publicKeys[at] ?? ''}`).join('') };
 }
 
 const hostKey = (run: string, role: HostRole): string => join(guestFolder(run, role), 'hostkey');
@@ -20,9 +23,9 @@ const hostKey = (run: string, role: HostRole): string => join(guestFolder(run, r
 const alias = (run: string, role: HostRole): string => `barewire-${run}-${role}`;
 const knownHostsPath = (run: string): string => join(baseFolder(run), 'known_hosts');
 
-const knownHosts = (run: string, content: string): Step => ({
-  why: 'Say which keys the guests have.',
-  do: { kind: 'file', path: knownHostsPath(run), content },
+export const knownHostsStep = (run: string): Step => ({
+  why: "Write the guests' host keys for ssh.",
+  do: { kind: 'file', path: knownHostsPath(run), content: HOST_KEYS },
   undo: null,
 });
 

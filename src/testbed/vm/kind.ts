@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { TestbedKind } from '../types.js';
-import { openVmTestbed } from './open.js';
+import { openVmTestbed, planVmTestbed } from './open.js';
 
 const optionsSchema = z.strictObject({
   /** A bzImage with its modules; without it the testbed uses this machine's kernel or Debian's. */
@@ -18,5 +18,6 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: false,
   givenNetworks: [],
   plansNetworks: true,
-  open: ({ kernel }, common) => openVmTestbed({ ...common, kernel }),
+  plan: (_, common) => planVmTestbed(common),
+  open: (plan, { kernel }, common) => openVmTestbed(plan, kernel ?? null, common),
 };

@@ -1,0 +1,115 @@
+import { versionOf, type HostPlan } from '../network/index.js';
+import { printAction, printObjective, type Rate, type Step } from '../schema/index.js';
+import type { PlannedHost } from '../testbed/index.js';
+import type { NetworkPlan, RestartPlan, StudyPlan } from './plan.js';
+
+/** A plan as text: every change as a command that a reader could type, with its reason, and every slice in its order. */
+export function printPlan(plan: StudyPlan): string {
+  const { study, testbed, restarts, maxima, retries, search } = plan;
+  const { client, server } = testbed.hosts;
+  return [
+    `# ${study.name}: ${study.networks.length} networks, ${restarts.length} restarts of ${restarts[0]?.slices.length ?? 0} slices, seed ${study.seed}`,
+    ...explainSymbols(plan),
+    '',
+    ...[client, server].map(describeHost),
+    `wire    MTU ${client.net.mtu} bytes${study.wire.rateMbps === null ? '' : `, ${study.wire.rateMbps} Mbit/s each way`}`,
+    '',
+    ...section('Open the testbed, on this machine', testbed.steps),
+    ...plan.networks.flatMap((network) => describeNetwork(network, study.networks.length)),
+    ...section('Generator, on the client, started at each restart', [plan.generator]),
+    ...maxima.map(
+      ({ workload, network, loads }) =>
+        `# <max(${workload})> is measured over ${network}: the median of ${loads.length} closed loops of ${loads[0]?.durationMs ?? 0} ms`,
+    ),
+    ...restarts.flatMap(describeRestart),
+    '',
+    `# A slice whose self-check fails is measured again: at most ${retries.perSlice} times, and ${retries.inAll} times in the study.`,
+    ...(search === null
+      ? []
+      : [
+          `# After the restarts: a search for the maximum of each network${study.objective === undefined ? '' : ` under ${printObjective(study.objective)}`}, at most ${search.mostSlices} slices of ${study.durationMs} ms for each line`,
+          ...search.networks.flatMap((network) =>
+            search.workloads.map((workload) => `max-${workload}-${network}-01, …`),
+          ),
+        ]),
+    '# After each slice its steps are undone, newest first. At the end the steps of the testbed are undone.',
+    '',
+  ].join('\n');
+}
+
+function explainSymbols({ maxima, networks, testbed }: StudyPlan): string[] {
+  const text = JSON.stringify({ networks, steps: testbed.steps });
+  const symbols: [string, string, boolean][] = [
+    ['<run>', "the run's id, drawn at the start", true],
+    ['<mac(…)>', 'a MAC derived from these words', text.includes('<mac(')],
+    ['<public-key(HOST)>', 'the WireGuard key that HOST generates', text.includes('<public-key(')],
+    ['<kernel-…>, <initramfs>', "the guests' kernel, found at the start", text.includes('<kernel-')],
+    ['<max(WORKLOAD)>', "the reference's maximum, measured at the start", maxima.length > 0],
+  ];
+  return symbols.filter(([, , used]) => used).map(([symbol, meaning]) => `#   ${symbol}: ${meaning}`);
+}
+
+const describeHost = ({ role, net, cpus }: PlannedHost): string =>
+  `${role.padEnd(8)}${net.dev} ${net.address}/${net.prefix} (IPv${versionOf(net.address)}), MAC ${net.mac}, CPUs ${cpus.join(',')}`;
+
+/** A heading and its steps; nothing without steps. */
+const section = (heading: string, steps: readonly Step[]): string[] =>
+  steps.length === 0 ? [] : [`# ${heading}: ${steps.length} steps`, ...steps.flatMap(printStep), ''];
+
+function printStep({ why, do: action }: Step): string[] {
+  const content = action.kind === 'file' && action.content.includes('\n') ? action.content.trimEnd() : null;
+  return [
+    `${printAction(action)}    # ${why}`,
+    ...(content === null ? [] : content.split('\n').map((line) => `    | ${line}`)),
+  ];
+}
+
+function describeNetwork(network: NetworkPlan, total: number): string[] {
+  const heading = `# ${network.name}: ${network.what}`;
+  switch (network.kind) {
+    case 'given':
+      return [heading, '# The testbed has it; nothing is built.', ''];
+    case 'impossible':
+      return [heading, `# It cannot be set up on these hosts: ${network.error.message}`, ''];
+    case 'planned': {
+      const { client, server } = network.hosts;
+      const { files, nginx } = network.server;
+      const same = total > 1 && network.name !== 'host';
+      return [
+        heading,
+        ...hostSteps('client', client),
+        ...hostSteps('server', server),
+        `## nginx on the server: ${files.length + 1} steps`,
+        // Its files differ in the address alone.
+        ...(same
+          ? [...files, nginx].map(({ do: action }) => printAction(action))
+          : [...files, nginx].flatMap(printStep)),
+        '',
+      ];
+    }
+  }
+}
+
+const hostSteps = (role: string, { steps }: HostPlan): string[] => [
+  `## on ${role}: ${steps.length} steps`,
+  ...steps.flatMap(printStep),
+];
+
+const describeRestart = ({ restart, slices }: RestartPlan): string[] => [
+  `# Restart ${restart}`,
+  ...slices.map(({ id, network, role, workload, rate, load }) =>
+    [
+      id.padEnd(8),
+      network.padEnd(18),
+      role.padEnd(10),
+      workload.padEnd(6),
+      load.mode.kind === 'closed' ? 'closed loop' : printRate(rate, workload),
+      `  ${load.connections} connections, ${load.threads} threads, ${load.warmupMs} + ${load.durationMs} ms, seed ${load.seed}`,
+    ].join(' '),
+  ),
+];
+
+const printRate = (rate: Rate, workload: string): string =>
+  rate.kind === 'absolute'
+    ? `${rate.rps}/s`
+    : `${Math.round(rate.ofMax * 1000) / 10} % of <max(${workload})>`;
