@@ -5,6 +5,6 @@ export { serveGenerator } from './pool/serve.js';
 export { checkTarget, type CheckedTarget } from './engine/target.js';
 export { runThread } from './pool/thread.js';
 export { EXTERNAL_GENERATORS } from './external/catalog.js';
-export { openExternalGenerator, type ExternalGeneratorProcess } from './external/open.js';
+export { openExternalGenerator, planExternal, type ExternalGeneratorProcess } from './external/open.js';
 export { describeExternal } from './external/tool.js';
-export type { ExternalName, ExternalRequest } from './external/types.js';
+export { RATE_SYMBOL, type ExternalName, type ExternalRequest } from './external/types.js';

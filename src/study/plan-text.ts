@@ -97,7 +97,7 @@ const hostSteps = (role: string, { steps }: HostPlan): string[] => [
 
 const describeRestart = ({ restart, slices }: RestartPlan): string[] => [
   `# Restart ${restart}`,
-  ...slices.map(({ id, network, role, workload, rate, load }) =>
+  ...slices.flatMap(({ id, network, role, workload, rate, load, generator }) => [
     [
       id.padEnd(8),
       network.padEnd(18),
@@ -106,7 +106,8 @@ const describeRestart = ({ restart, slices }: RestartPlan): string[] => [
       load.mode.kind === 'closed' ? 'closed loop' : printRate(rate, workload),
       `  ${load.connections} connections, ${load.threads} threads, ${load.warmupMs} + ${load.durationMs} ms, seed ${load.seed}`,
     ].join(' '),
-  ),
+    ...generator.flatMap(printStep).map((line) => `  ${line}`),
+  ]),
 ];
 
 const printRate = (rate: Rate, workload: string): string =>

@@ -1,4 +1,4 @@
-import { EXTERNAL_GENERATORS, planGenerator } from '../load/index.js';
+import { EXTERNAL_GENERATORS, planExternal, planGenerator, RATE_SYMBOL } from '../load/index.js';
 import { RUN_SYMBOL, type HostPlan, type Network } from '../network/index.js';
 import {
   BarewireError,
@@ -51,6 +51,8 @@ export type LoadTemplate = Omit<LoadPlan, 'mode'> & {
 
 export interface SlicePlan extends DrawnSlice {
   readonly load: LoadTemplate;
+  /** The steps of an external generator on the client, after those of the network; none with Barewire's own. */
+  readonly generator: readonly Step[];
 }
 export interface RestartPlan {
   readonly restart: number;
@@ -96,7 +98,10 @@ export function planStudy(
   const load = (
     slice: Pick<DrawnSlice, 'network' | 'workload' | 'restart' | 'order' | 'rate'>,
   ): LoadTemplate => planLoad({ study, testbed }, slice, addresses.get(slice.network) ?? '');
-  const slices = drawSlices(study).map((slice): SlicePlan => ({ ...slice, load: load(slice) }));
+  const slices = drawSlices(study).map((slice): SlicePlan => {
+    const template = load(slice);
+    return { ...slice, load: template, generator: externalSteps(slice, template, plans, testbed, study) };
+  });
   const { client } = testbed.hosts;
   return {
     study,
@@ -128,6 +133,20 @@ function planNetwork(network: Network, { hosts }: TestbedPlan): NetworkPlan {
     if (!(error instanceof BarewireError) || error.fault === 'bug') throw error;
     return { name, what, kind: 'impossible', error };
   }
+}
+
+function externalSteps(
+  { network: name, rate }: DrawnSlice,
+  { mode, ...load }: LoadTemplate,
+  networks: readonly NetworkPlan[],
+  { hosts }: TestbedPlan,
+  { generator }: ResolvedStudy,
+): readonly Step[] {
+  const network = networks.find((plan) => plan.name === name);
+  if (generator === 'barewire' || network?.kind !== 'planned') return [];
+  const { netns } = network.hosts.client.container;
+  const rateRps = mode.kind === 'closed' ? 0 : rate.kind === 'absolute' ? rate.rps : RATE_SYMBOL;
+  return planExternal(generator, { run: RUN_SYMBOL, netns, cpus: hosts.client.cpus }, load, rateRps);
 }
 
 /** A symbol for a network whose containers are not placed yet. */

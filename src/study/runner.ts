@@ -109,7 +109,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
     return outcome;
   };
   const resolve = (slice: SlicePlan): PlannedSlice => {
-    const { load: _, ...drawn } = slice;
+    const { load: _load, generator: _generator, ...drawn } = slice;
     return resolveSlice(drawn, study.referenceMaxRps);
   };
   await runSlices(

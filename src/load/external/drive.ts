@@ -23,7 +23,7 @@ export async function drive(
 ): Promise<Driven> {
   const before = await cpuOfEnded(machine);
   const start = performance.now();
-  const text = await outputOf(machine, stepFor(peer, run, netns, cpus), run, options);
+  const text = await outputOf(machine, processStep(peer, run, { netns, cpus }), run, options);
   const wallS = (performance.now() - start) / 1000;
   const after = await cpuOfEnded(machine);
   const summed = run.afterwards === null ? '' : await sumUp(machine, run.afterwards);
@@ -31,13 +31,13 @@ export async function drive(
   return { output: { text, summed }, spent };
 }
 
-const stepFor = (
+/** The step that starts a tool. */
+export const processStep = (
   { name }: ExternalTool,
   { argv }: ExternalRun,
-  netns: string | null,
-  cpus: readonly number[],
+  { netns, cpus }: Omit<ExternalRequest, 'run'>,
 ): Step => ({
-  why: `The load, made by ${name}`,
+  why: `Load the server with ${name}.`,
   do: { kind: 'process', name, netns, argv, cpus },
   undo: { kind: 'process', name },
 });

@@ -3,7 +3,9 @@ import { findNumbers, notItsOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
+  ratePerConnection,
   type ExternalFigures,
+  type ExternalCommand,
   type ExternalJob,
   type ExternalOutput,
   type ExternalRun,
@@ -32,20 +34,23 @@ export const H2LOAD: ExternalTool = {
     'no-length-check',
     'no-time-out',
   ),
-  run: ({ plan, rateRps, program, dir }: ExternalJob): ExternalRun => ({
-    files: [],
-    argv: [
-      program,
-      ...['--h1', '-t', String(Math.min(plan.threads, plan.connections)), '-c', String(plan.connections)],
-      ...[`--warm-up-time=${Math.round(plan.warmupMs)}ms`, `--duration=${Math.round(plan.durationMs)}ms`],
-      ...[`--rps=${rateRps / plan.connections}`, `--log-file=${dir}/h2load.log`],
-      `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
-    ],
-    opens: /^Main benchmark duration is started for thread #\d+\.$/,
-    closes: /^Main benchmark duration is over for thread #\d+\./,
-    lastsMs: plan.warmupMs + plan.durationMs,
-    afterwards: ['awk', SUM_UP, `${dir}/h2load.log`],
-  }),
+  run: (command: ExternalCommand): ExternalRun => {
+    const { plan, program, dir } = command;
+    return {
+      files: [],
+      argv: [
+        program,
+        ...['--h1', '-t', String(Math.min(plan.threads, plan.connections)), '-c', String(plan.connections)],
+        ...[`--warm-up-time=${Math.round(plan.warmupMs)}ms`, `--duration=${Math.round(plan.durationMs)}ms`],
+        ...[`--rps=${ratePerConnection(command)}`, `--log-file=${dir}/h2load.log`],
+        `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
+      ],
+      opens: /^Main benchmark duration is started for thread #\d+\.$/,
+      closes: /^Main benchmark duration is over for thread #\d+\./,
+      lastsMs: plan.warmupMs + plan.durationMs,
+      afterwards: ['awk', SUM_UP, `${dir}/h2load.log`],
+    };
+  },
   read: readH2load,
 };
 

@@ -9,10 +9,18 @@ import {
 import type { Generator } from '../pool/generator.js';
 import type { PoolRunOptions } from '../pool/run.js';
 import { EXTERNAL_GENERATORS } from './catalog.js';
-import { drive } from './drive.js';
+import { drive, processStep } from './drive.js';
 import { externalResult } from './result.js';
 import { findTool, type InstalledTool } from './tool.js';
-import type { ExternalTool, ExternalJob, ExternalName, ExternalRequest } from './types.js';
+import type {
+  ExternalCommand,
+  ExternalJob,
+  ExternalLoad,
+  ExternalName,
+  ExternalRequest,
+  ExternalRun,
+  ExternalTool,
+} from './types.js';
 
 /** Another tool in the generator's place. Disposing ends it, in mid-run too, and removes its files. */
 export interface ExternalGeneratorProcess extends AsyncDisposable {
@@ -35,16 +43,32 @@ export async function openExternalGenerator(
 ): Promise<ExternalGeneratorProcess> {
   const peer = EXTERNAL_GENERATORS[name];
   const tool = await findTool(machine, peer);
-  const dir = `/run/barewire/${request.run}-load`;
-  const { mark } = await machine.apply([placeFor(dir)]);
+  const dir = folderOf(request);
+  const { mark } = await machine.apply([folderStep(dir)]);
   return hold(machine, request, { peer, tool, dir, mark }, own);
 }
 
-const placeFor = (dir: string): Step => ({
-  why: 'A place for the files of the load generator',
+const folderOf = ({ run }: Pick<ExternalRequest, 'run'>): string => `/run/barewire/${run}-load`;
+
+const folderStep = (dir: string): Step => ({
+  why: 'Create the directory of the load generator.',
   do: { kind: 'directory', path: dir },
   undo: { kind: 'directory', path: dir },
 });
+
+/** All steps of one slice that a tool loads. The tool's name on the host is a symbol: `<wrk2>`. */
+export function planExternal(
+  name: ExternalName,
+  request: ExternalRequest,
+  plan: ExternalLoad,
+  rateRps: ExternalCommand['rateRps'],
+): readonly Step[] {
+  const tool = EXTERNAL_GENERATORS[name];
+  const folder = folderOf(request);
+  const dir = `${folder}/1`;
+  const run = tool.run({ plan, rateRps, program: `<${name}>`, dir });
+  return [folderStep(folder), ...runSteps(dir, run), processStep(tool, run, request)];
+}
 
 interface Place {
   readonly peer: ExternalTool;
@@ -75,7 +99,7 @@ function hold(
       const rateRps = plan.mode.kind === 'open' ? plan.mode.rateRps : 0;
       const job: ExternalJob = { plan, rateRps, program: tool.program, dir, answerBytes };
       const run = peer.run(job);
-      await machine.apply([inside(dir), ...run.files.map(fileStep)]);
+      await machine.apply(runSteps(dir, run));
       const { output, spent } = await drive(machine, request, peer, run, options);
       return externalResult(peer, plan, peer.read(job, output), spent);
     },
@@ -86,17 +110,15 @@ function hold(
   };
 }
 
-/** These go with the directory that they are in. */
-const inside = (dir: string): Step => ({
-  why: 'A place for the files of one run',
-  do: { kind: 'directory', path: dir },
-  undo: null,
-});
-const fileStep = ({ path, content }: { readonly path: string; readonly content: string }): Step => ({
-  why: 'What the load generator is told',
-  do: { kind: 'file', path, content },
-  undo: null,
-});
+/** Removed with the directory that they are in. */
+const runSteps = (dir: string, { files }: ExternalRun): Step[] => [
+  { why: 'Create the directory of one run.', do: { kind: 'directory', path: dir }, undo: null },
+  ...files.map(({ path, content }): Step => ({
+    why: 'Write the input of the load generator.',
+    do: { kind: 'file', path, content },
+    undo: null,
+  })),
+];
 
 const notAsked = ({ name, loop }: ExternalTool, { mode }: LoadPlan, answerBytes: number): BarewireError =>
   bug(

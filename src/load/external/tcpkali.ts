@@ -4,7 +4,9 @@ import { find, findNumbers, notItsOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
+  ratePerConnection,
   type ExternalFigures,
+  type ExternalCommand,
   type ExternalJob,
   type ExternalOutput,
   type ExternalRun,
@@ -49,23 +51,26 @@ export const TCPKALI: ExternalTool = {
     'pipelines-when-late',
     'no-warm-up',
   ),
-  run: ({ plan, rateRps, program, dir }: ExternalJob): ExternalRun => ({
-    files: [{ path: `${dir}/request`, content: requestText(plan) }],
-    argv: [
-      program,
-      ...['--workers', String(Math.min(plan.threads, plan.connections))],
-      ...['--connections', String(plan.connections), '--connect-rate', String(CONNECT_RATE)],
-      ...['--duration', `${plan.durationMs / 1000}s`, '--nagle', 'off', '--message-file', `${dir}/request`],
-      // Of one connection, not of all.
-      ...['--message-rate', String(rateRps / plan.connections)],
-      ...['--latency-marker', 'HTTP/1.1 ', '--latency-percentiles', PERCENTILES.join(',')],
-      `${inUrl(plan.target.address)}:${plan.target.port}`,
-    ],
-    opens: { afterMs: (plan.connections / CONNECT_RATE) * 1000 },
-    closes: null,
-    lastsMs: plan.durationMs + (plan.connections / CONNECT_RATE) * 1000,
-    afterwards: null,
-  }),
+  run: (command: ExternalCommand): ExternalRun => {
+    const { plan, program, dir } = command;
+    return {
+      files: [{ path: `${dir}/request`, content: requestText(plan) }],
+      argv: [
+        program,
+        ...['--workers', String(Math.min(plan.threads, plan.connections))],
+        ...['--connections', String(plan.connections), '--connect-rate', String(CONNECT_RATE)],
+        ...['--duration', `${plan.durationMs / 1000}s`, '--nagle', 'off', '--message-file', `${dir}/request`],
+        // Of one connection, not of all.
+        ...['--message-rate', ratePerConnection(command)],
+        ...['--latency-marker', 'HTTP/1.1 ', '--latency-percentiles', PERCENTILES.join(',')],
+        `${inUrl(plan.target.address)}:${plan.target.port}`,
+      ],
+      opens: { afterMs: (plan.connections / CONNECT_RATE) * 1000 },
+      closes: null,
+      lastsMs: plan.durationMs + (plan.connections / CONNECT_RATE) * 1000,
+      afterwards: null,
+    };
+  },
   read: readTcpkali,
 };
 

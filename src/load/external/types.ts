@@ -10,17 +10,31 @@ import type { Histogram } from '../../stats/index.js';
 
 export type ExternalName = Exclude<GeneratorName, 'barewire'>;
 
-/** A load that a tool is to make. */
-export interface ExternalJob {
-  /** Its mode is the one that the tool can be asked for. */
-  readonly plan: LoadPlan;
-  /** Of all connections together; 0 in a closed loop. */
-  readonly rateRps: number;
-  /** How the tool is called on that host. */
+/** Stands for a rate that is not known yet. */
+export const RATE_SYMBOL = '<rate>';
+
+/** The rate of each of a job's connections, as an argument. */
+export const ratePerConnection = ({ rateRps, plan }: ExternalCommand): string =>
+  typeof rateRps === 'number' ? String(rateRps / plan.connections) : `${rateRps}/${plan.connections}`;
+
+/** What a plan says of a load, whether its rate is known or not. */
+export type ExternalLoad = Omit<LoadPlan, 'mode'>;
+
+/** A load that a tool is started for. */
+export interface ExternalCommand {
+  /** Of the kind that the tool can make. */
+  readonly plan: ExternalLoad;
+  /** Of all connections together; 0 in a closed loop; a symbol in a plan that is made before the rate is known. */
+  readonly rateRps: number | typeof RATE_SYMBOL;
+  /** The name of the tool on that host. */
   readonly program: string;
-  /** A directory for its files; nothing of it is there yet. */
+  /** A directory for its files; it is empty. */
   readonly dir: string;
-  /** Header and body of one answer, as it was seen before the load. */
+}
+
+/** A command, and what its output is read with. */
+export interface ExternalJob extends ExternalCommand {
+  /** Header and body of one response, as received before the load. */
   readonly answerBytes: number;
 }
 
@@ -68,7 +82,7 @@ export interface ExternalTool extends Omit<ExternalGenerator, 'version'> {
   isItself(text: string): boolean;
   /** How to get it. */
   readonly remedy: string;
-  run(job: ExternalJob): ExternalRun;
+  run(command: ExternalCommand): ExternalRun;
   /** @throws BarewireError `process-failed` when the output is not what this tool is known to print */
   read(job: ExternalJob, output: ExternalOutput): ExternalFigures;
 }

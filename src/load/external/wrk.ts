@@ -4,6 +4,7 @@ import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
   type ExternalFigures,
+  type ExternalCommand,
   type ExternalJob,
   type ExternalOutput,
   type ExternalRun,
@@ -64,7 +65,7 @@ export const WRK: ExternalTool = {
     'no-warm-up',
     'no-length-check',
   ),
-  run: ({ plan, program, dir }: ExternalJob): ExternalRun => ({
+  run: ({ plan, program, dir }: ExternalCommand): ExternalRun => ({
     files: [{ path: `${dir}/wrk.lua`, content: SCRIPT }],
     argv: [
       program,

@@ -5,6 +5,7 @@ import { find, findNumbers, notItsOutput, numberOf } from './output.js';
 import {
   externalLimits,
   type ExternalFigures,
+  type ExternalCommand,
   type ExternalJob,
   type ExternalOutput,
   type ExternalRun,
@@ -28,13 +29,18 @@ export const WRK2: ExternalTool = {
   loop: 'open',
   timedFrom: 'intended',
   limits: externalLimits('wrk2', 'timer-1ms', 'connection-bursts', 'sparse-distribution', 'calibration-10s'),
-  run: ({ plan, rateRps, program }: ExternalJob): ExternalRun => ({
+  run: ({ plan, rateRps, program }: ExternalCommand): ExternalRun => ({
     files: [],
     argv: [
       program,
       ...['-t', String(threadsOf(plan)), '-c', String(plan.connections)],
       ...['-d', `${lastsS(plan)}s`, '--timeout', `${Math.max(1, Math.ceil(plan.timeoutMs / 1000))}s`],
-      ...['-R', String(Math.round(rateRps)), '--latency', '--u_latency'],
+      ...[
+        '-R',
+        typeof rateRps === 'number' ? String(Math.round(rateRps)) : rateRps,
+        '--latency',
+        '--u_latency',
+      ],
       `http://${inUrl(plan.target.address)}:${plan.target.port}${plan.target.path}`,
     ],
     opens: { afterMs: calibrationMs(plan) },
