@@ -29,7 +29,7 @@ export async function findAccelerator(
     nics: [],
   });
   await using probe = await machine.start({
-    why: 'See whether guests run on this KVM.',
+    why: 'Test whether guests run on KVM.',
     do: { kind: 'process', name: 'qemu-probe', netns: null, argv, cpus: [] },
     undo: { kind: 'process', name: 'qemu-probe' },
   });

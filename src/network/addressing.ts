@@ -23,23 +23,23 @@ const ofVersion = (host: NetworkHost) => subnet[versionOf(host.address)];
 export const wholeNetwork = (host: NetworkHost): string => ofVersion(host).all;
 export const subnetOf = (host: NetworkHost): string => `${tunnelAddress(host)}/${ofVersion(host).prefix}`;
 /** The address of the host's tunnel device: as with flannel, the first of the subnet. */
-export const tunnelAddress = (host: NetworkHost): string => inSubnet(host, 0);
+export const tunnelAddress = (host: NetworkHost): string => addressInSubnet(host, 0);
 
 /** Address `number` of the host's subnet. */
-function inSubnet(host: NetworkHost, number: number): string {
+function addressInSubnet(host: NetworkHost, number: number): string {
   const first = ofVersion(host).first(host);
   if (versionOf(host.address) === 4) return `${first}${number}`;
   return number === 0 ? first : `${first}${number.toString(16)}`;
 }
 
 /** Chooses names and address of container `number` (1, 2, …) of a host. */
-export function placeContainer(site: HostView, number: number, underlay: Backend): ContainerPlan {
+export function placeContainer(site: HostView, number: number, backend: Backend): ContainerPlan {
   const { run, host } = site;
   return {
     netns: `bw-${run}-${host.name}-c${number}`,
     hostLink: `bw-${run}-c${number}`,
-    mtu: mtuLeft(host, underlay),
-    ...addresses(site, number, underlay),
+    mtu: containerMtu(host, backend),
+    ...addresses(site, number, backend),
   };
 }
 
@@ -47,32 +47,32 @@ export function placeContainer(site: HostView, number: number, underlay: Backend
  * The MTU between a host and its containers. Throws `bad-input` when the backend's overhead leaves too
  * little.
  */
-export function mtuLeft(host: NetworkHost, { name, overheadBytes }: Backend): number {
+export function containerMtu(host: NetworkHost, { name, overheadBytes }: Backend): number {
   const version = versionOf(host.address);
   const mtu = host.mtu - overheadBytes[version];
   if (mtu >= LEAST_MTU[version]) return mtu;
   throw userError(
     `${name} leaves an MTU of ${mtu} bytes on ${host.name}, whose wire has ${host.mtu}: IPv${version} needs ${LEAST_MTU[version]}.`,
-    'Give the wire a greater MTU, or leave this network out.',
+    'Increase the MTU of the wire, or omit this network.',
   );
 }
 
 function addresses(
   site: HostView,
   number: number,
-  underlay: Backend,
+  backend: Backend,
 ): Pick<ContainerPlan, 'address' | 'prefix' | 'gateway'> {
   const { host } = site;
-  switch (underlay.addresses) {
+  switch (backend.addresses) {
     case 'host':
       return { address: host.address, prefix: host.prefix, gateway: host.address };
     case 'segment':
       return { address: besideHost(site, number), prefix: host.prefix, gateway: host.address };
     case 'subnet':
       return {
-        address: inSubnet(host, number + 1),
+        address: addressInSubnet(host, number + 1),
         prefix: ofVersion(host).prefix,
-        gateway: inSubnet(host, 1),
+        gateway: addressInSubnet(host, 1),
       };
   }
 }

@@ -16,26 +16,26 @@ const command =
     undo,
   });
 
-export const ip = command('ip');
-export const bridge = command('bridge');
-export const wg = command('wg');
+export const ipStep = command('ip');
+export const bridgeStep = command('bridge');
+export const wgStep = command('wg');
 
 /** Required when packets pass from the host's interface to another of its interfaces. */
-export function forwarding({ host }: HostView): Step {
+export function enableForwarding({ host }: HostView): Step {
   const key = versionOf(host.address) === 6 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
   const where = { kind: 'sysctl', netns: null, key } as const;
-  return { why: 'Let the host forward packets of others.', do: { ...where, value: '1' }, undo: where };
+  return { why: 'Enable IP forwarding.', do: { ...where, value: '1' }, undo: where };
 }
 
 /** An address without duplicate address detection, so that it is usable at once. */
-export const giveAddress = (netns: string | null, why: string, address: string, dev: string): Step =>
-  ip(netns, why, `addr add ${address} dev ${dev}${versionOf(address) === 6 ? ' nodad' : ''}`);
+export const addAddress = (netns: string | null, why: string, address: string, dev: string): Step =>
+  ipStep(netns, why, `addr add ${address} dev ${dev}${versionOf(address) === 6 ? ' nodad' : ''}`);
 
 /**
  * An IPv6 router resolves neighbours from a link-local address (ndisc_solicit in net/ipv6/ndisc.c), which a
  * link gets automatically only when that is not switched off, and then a second late.
  */
-export const linkLocal = ({ host }: HostView, dev: string): Step[] =>
+export const addLinkLocal = ({ host }: HostView, dev: string): Step[] =>
   versionOf(host.address) === 4
     ? []
-    : [giveAddress(null, 'Give it an address to ask its neighbours from.', 'fe80::1/64', dev)];
+    : [addAddress(null, 'Add a link-local address, from which neighbours are resolved.', 'fe80::1/64', dev)];

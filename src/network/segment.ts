@@ -12,16 +12,16 @@ const SLOTS = 32n;
 export function besideHost({ host, peers }: HostView, number: number): string {
   const version = versionOf(host.address);
   const offset = BigInt(host.index) * SLOTS + BigInt(number);
-  const address = toAddress(firstOf(host) + offset, version);
+  const address = toAddress(segmentStart(host) + offset, version);
   const taken = [host, ...peers].find((other) => toNumber(other.address) === toNumber(address));
-  if (taken === undefined && offset < sizeOf(host) - 1n) return address;
+  if (taken === undefined && offset < segmentSize(host) - 1n) return address;
   const why = taken === undefined ? `ends before ${address}` : `has ${taken.name} at ${address}`;
-  throw refused(`A container of ${host.name} finds no address: its segment ${printSegment(host)} ${why}.`);
+  throw refused(`No free address for a container of ${host.name}: its segment ${printSegment(host)} ${why}.`);
 }
 
 /** Some networks reach their peers on layer 2 only. Throws `bad-input` when a router separates the hosts. */
 export function requireOneSegment({ host, peers }: HostView, network: string): void {
-  const far = peers.find((peer) => firstOf(peer) !== firstOf(host) || peer.prefix !== host.prefix);
+  const far = peers.find((peer) => segmentStart(peer) !== segmentStart(host) || peer.prefix !== host.prefix);
   if (far === undefined) return;
   throw refused(
     `${network} needs hosts on one layer-2 segment: ${host.name} is in ${printSegment(host)}, ${far.name} in ${printSegment(far)}.`,
@@ -31,25 +31,27 @@ export function requireOneSegment({ host, peers }: HostView, network: string): v
 const refused = (message: string): BarewireError =>
   userError(
     message,
-    'Leave this network out (flannel-vxlan works on any hosts that reach each other), or use other hosts.',
+    'Omit this network, or use other hosts. flannel-vxlan works on any hosts that reach each other.',
   );
 
 const BITS: Readonly<Record<IpVersion, number>> = { 4: 32, 6: 128 };
 
-const sizeOf = ({ address, prefix }: NetworkHost): bigint => 1n << BigInt(BITS[versionOf(address)] - prefix);
-const firstOf = (host: NetworkHost): bigint => (toNumber(host.address) / sizeOf(host)) * sizeOf(host);
+const segmentSize = ({ address, prefix }: NetworkHost): bigint =>
+  1n << BigInt(BITS[versionOf(address)] - prefix);
+const segmentStart = (host: NetworkHost): bigint =>
+  (toNumber(host.address) / segmentSize(host)) * segmentSize(host);
 const printSegment = (host: NetworkHost): string =>
-  `${toAddress(firstOf(host), versionOf(host.address))}/${host.prefix}`;
+  `${toAddress(segmentStart(host), versionOf(host.address))}/${host.prefix}`;
 
 const toNumber = (address: string): bigint =>
   versionOf(address) === 4
-    ? joined(address.split('.').map(Number), 8n)
-    : joined(
+    ? joinBits(address.split('.').map(Number), 8n)
+    : joinBits(
         groupsOf(address).map((group) => parseInt(group, 16)),
         16n,
       );
 
-const joined = (parts: readonly number[], bits: bigint): bigint =>
+const joinBits = (parts: readonly number[], bits: bigint): bigint =>
   parts.reduce((sum, part) => (sum << bits) + BigInt(part), 0n);
 
 /** All eight groups of an IPv6 address. */
@@ -63,10 +65,10 @@ function groupsOf(address: string): string[] {
 const toAddress = (value: bigint, version: IpVersion): string =>
   version === 4
     ? [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.')
-    : shortened([112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => (value >> shift) & 0xffffn));
+    : shortenIpv6([112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => (value >> shift) & 0xffffn));
 
 /** RFC 5952: the longest run of at least two zero groups becomes `::`. */
-function shortened(groups: readonly bigint[]): string {
+function shortenIpv6(groups: readonly bigint[]): string {
   const text = groups.map((group) => group.toString(16)).join(':');
   const runs = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)].map(([run]) => run);
   const longest = runs.toSorted((one, other) => other.length - one.length)[0];

@@ -1,7 +1,16 @@
 import type { Step } from '../../schema/index.js';
-import { forwarding, giveAddress, ip, linkLocal } from '../commands.js';
+import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
 import type { Attachment, ContainerPlan, Segment, HostView } from '../types.js';
-import { address, allElse, containerOf, INSIDE, loopback, namespace, quiet, up } from './inside.js';
+import {
+  addContainerAddress,
+  addDefaultRoute,
+  containerOf,
+  INSIDE,
+  enableLoopback,
+  createNamespace,
+  silenceIpv6,
+  enableLink,
+} from './inside.js';
 
 const BRIDGE = 'cni0';
 
@@ -13,7 +22,7 @@ export const bridge: Attachment = {
     { kind: 'link-type', type: 'bridge' },
     { kind: 'link-type', type: 'veth' },
   ],
-  prepare: (site, segment) => [forwarding(site), ...device(site, segment)],
+  prepare: (site, segment) => [enableForwarding(site), ...device(site, segment)],
   join: (site, plan) => ({
     steps: [...onHost(site, plan), ...inContainer(site, plan)],
     container: containerOf(plan),
@@ -27,25 +36,20 @@ export const bridge: Attachment = {
 
 /** The bridge uses the lowest MTU of its ports. */
 const device = (site: HostView, { gateway, prefix }: Segment): Step[] => [
-  ip(
-    null,
-    `Make the bridge that joins ${site.host.name}'s containers.`,
-    `link add ${BRIDGE} up type bridge`,
-    {
-      kind: 'link',
-      netns: null,
-      name: BRIDGE,
-    },
-  ),
-  giveAddress(null, "Make it the containers' gateway.", `${gateway}/${prefix}`, BRIDGE),
-  ...linkLocal(site, BRIDGE),
+  ipStep(null, `Create the bridge of ${site.host.name}'s containers.`, `link add ${BRIDGE} up type bridge`, {
+    kind: 'link',
+    netns: null,
+    name: BRIDGE,
+  }),
+  addAddress(null, "Add the containers' gateway address to it.", `${gateway}/${prefix}`, BRIDGE),
+  ...addLinkLocal(site, BRIDGE),
 ];
 
 const onHost = (site: HostView, plan: ContainerPlan): Step[] => [
-  namespace(site, plan),
-  ip(
+  createNamespace(site, plan),
+  ipStep(
     null,
-    'Make a pair of links from the bridge into the container.',
+    'Create a veth pair from the bridge into the container.',
     `link add ${plan.hostLink} mtu ${plan.mtu} master ${BRIDGE} up` +
       ` type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
     { kind: 'link', netns: null, name: plan.hostLink },
@@ -53,9 +57,9 @@ const onHost = (site: HostView, plan: ContainerPlan): Step[] => [
 ];
 
 const inContainer = (site: HostView, plan: ContainerPlan): Step[] => [
-  loopback(plan),
-  ...quiet(site, plan),
-  address(plan, plan.prefix),
-  up(plan),
-  allElse(plan, 'Send all else to the gateway.', `via ${plan.gateway}`),
+  enableLoopback(plan),
+  ...silenceIpv6(site, plan),
+  addContainerAddress(plan, plan.prefix),
+  enableLink(plan),
+  addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
 ];

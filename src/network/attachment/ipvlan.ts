@@ -1,18 +1,18 @@
 import type { Step } from '../../schema/index.js';
-import { ip } from '../commands.js';
+import { ipStep } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, HostView } from '../types.js';
 import {
-  address,
-  allElse,
+  addContainerAddress,
+  addDefaultRoute,
   containerOf,
   INSIDE,
-  loopback,
-  namespace,
-  NOT_ITS_HOST,
-  quiet,
-  rename,
-  up,
+  enableLoopback,
+  createNamespace,
+  HOST_BLOCKED,
+  silenceIpv6,
+  renameLink,
+  enableLink,
 } from './inside.js';
 
 type Mode = 'l2' | 'l3' | 'l3s';
@@ -22,7 +22,7 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
   name: `ipvlan-${mode}`,
   what,
   requires: [{ kind: 'link-type', type: 'ipvlan' }],
-  blocked: NOT_ITS_HOST,
+  blocked: HOST_BLOCKED,
   prepare: () => [],
   join: (site, plan) => ({
     steps: [...slave(site, plan, mode), ...configure(plan)],
@@ -33,40 +33,43 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
 
 /** Undone by name: a namespace is removed later, and the address is in use until then. */
 const slave = (site: HostView, plan: ContainerPlan, mode: Mode): Step[] => [
-  namespace(site, plan),
-  ip(
+  createNamespace(site, plan),
+  ipStep(
     null,
-    'Make an ipvlan link into the container.',
+    'Create an IPvlan link in the container.',
     `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type ipvlan mode ${mode}`,
     { kind: 'link', netns: plan.netns, name: INSIDE },
   ),
-  loopback(plan),
-  rename(plan),
-  ...quiet(site, plan),
+  enableLoopback(plan),
+  renameLink(plan),
+  ...silenceIpv6(site, plan),
 ];
 
-const asNeighbour = (plan: ContainerPlan): Step[] => [address(plan, plan.prefix), up(plan)];
+const asNeighbour = (plan: ContainerPlan): Step[] => [
+  addContainerAddress(plan, plan.prefix),
+  enableLink(plan),
+];
 
 /** Layer 3 has no ARP: all packets go to the link, and the host routes them. */
 const asRouted = (plan: ContainerPlan): Step[] => [
-  address(plan, singleOf(versionOf(plan.address))),
-  up(plan),
-  allElse(plan, 'Send everything to the link.', `dev ${INSIDE}`),
+  addContainerAddress(plan, singleOf(versionOf(plan.address))),
+  enableLink(plan),
+  addDefaultRoute(plan, 'Add the default route to the link.', `dev ${INSIDE}`),
 ];
 
 /** ARP and broadcast work as on the wire. */
-export const ipvlanL2 = ipvlan(
-  'l2',
-  "an IPvlan L2 link: an address of its own under the host's MAC",
-  asNeighbour,
-);
+export const ipvlanL2 = ipvlan('l2', "an IPvlan L2 link: its own address, the host's MAC", asNeighbour);
 
 /** Routed in the host's namespace, bypassing its netfilter. */
-export const ipvlanL3 = ipvlan('l3', 'an IPvlan L3 link: routed by the host, past its netfilter', asRouted);
+export const ipvlanL3 = ipvlan(
+  'l3',
+  'an IPvlan L3 link: routed by the host, bypasses its netfilter',
+  asRouted,
+);
 
 /** Routed in the host's namespace, through its netfilter and connection tracking. */
 export const ipvlanL3s = ipvlan(
   'l3s',
-  'an IPvlan L3S link: routed by the host, through its netfilter',
+  'an IPvlan L3S link: routed by the host, passes its netfilter',
   asRouted,
 );

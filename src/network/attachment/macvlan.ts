@@ -1,15 +1,15 @@
-import { ip } from '../commands.js';
+import { ipStep } from '../commands.js';
 import type { Attachment } from '../types.js';
 import {
-  address,
+  addContainerAddress,
   containerOf,
   INSIDE,
-  loopback,
-  namespace,
-  NOT_ITS_HOST,
-  quiet,
-  rename,
-  up,
+  enableLoopback,
+  createNamespace,
+  HOST_BLOCKED,
+  silenceIpv6,
+  renameLink,
+  enableLink,
 } from './inside.js';
 
 /**
@@ -18,26 +18,26 @@ import {
  */
 export const macvlan: Attachment = {
   name: 'macvlan',
-  what: "a MACVLAN link: a MAC of its own on the host's interface",
+  what: "a macvlan link: its own MAC on the host's interface",
   requires: [{ kind: 'link-type', type: 'macvlan' }],
-  blocked: NOT_ITS_HOST,
+  blocked: HOST_BLOCKED,
   prepare: () => [],
   join: (site, plan) => ({
     steps: [
-      namespace(site, plan),
+      createNamespace(site, plan),
       // Created under the host's name for it: kernels before 6.14 check for a link of the same name here, not
       // in the container.
-      ip(
+      ipStep(
         null,
-        'Make a macvlan link into the container.',
+        'Create a macvlan link in the container.',
         `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type macvlan mode bridge`,
         { kind: 'link', netns: plan.netns, name: INSIDE },
       ),
-      loopback(plan),
-      rename(plan),
-      ...quiet(site, plan),
-      address(plan, plan.prefix),
-      up(plan),
+      enableLoopback(plan),
+      renameLink(plan),
+      ...silenceIpv6(site, plan),
+      addContainerAddress(plan, plan.prefix),
+      enableLink(plan),
     ],
     container: containerOf(plan),
     path: [{ netns: plan.netns, link: INSIDE }],

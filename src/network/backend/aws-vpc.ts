@@ -10,7 +10,7 @@ export const awsVpc: Backend = {
   what: "the VPC's route table",
   requires: [{ kind: 'platform', name: 'an AWS VPC' }],
   overheadBytes: { 4: 0, 6: 0 },
-  noIpv6: "flannel's aws-vpc backend made IPv4 routes alone, before it was removed",
+  noIpv6: "flannel's aws-vpc backend supported IPv4 only, until it was removed",
   addresses: 'subnet',
   oneSegment: false,
   steps: () => [],

@@ -1,5 +1,5 @@
 import { subnetOf } from '../addressing.js';
-import { ip } from '../commands.js';
+import { ipStep } from '../commands.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
 /** Each host is the gateway to its containers: one route per peer's subnet, one hop away on layer 2. */
@@ -15,9 +15,9 @@ export const hostGw: Backend = {
 };
 
 const route = ({ host }: HostView, peer: NetworkHost) =>
-  ip(
+  ipStep(
     null,
-    `Send what is for ${peer.name}'s containers to ${peer.name}.`,
+    `Route to ${peer.name}'s containers.`,
     `route add ${subnetOf(peer)} via ${peer.address} dev ${host.dev}`,
     { kind: 'route', netns: null, destination: subnetOf(peer) },
   );

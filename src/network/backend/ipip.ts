@@ -1,6 +1,6 @@
 import type { Step } from '../../schema/index.js';
 import { subnetOf, tunnelAddress } from '../addressing.js';
-import { ip } from '../commands.js';
+import { ipStep } from '../commands.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
 const DEVICE = 'flannel.ipip';
@@ -12,7 +12,7 @@ export const ipip: Backend = {
   name: 'ipip',
   what: 'IP-in-IP tunnels between the hosts',
   requires: [{ kind: 'link-type', type: 'ipip' }],
-  noIpv6: "flannel's ipip backend makes IPv4 tunnels alone",
+  noIpv6: "flannel's ipip backend supports IPv4 only",
   overheadBytes: { 4: OVERHEAD_BYTES, 6: OVERHEAD_BYTES },
   addresses: 'subnet',
   oneSegment: false,
@@ -24,18 +24,18 @@ export const ipip: Backend = {
 };
 
 const device = ({ host }: HostView): Step[] => [
-  ip(
+  ipStep(
     null,
-    `Make ${host.name}'s end of the tunnels.`,
+    `Create ${host.name}'s tunnel device.`,
     `link add ${DEVICE} mtu ${host.mtu - OVERHEAD_BYTES} up type ipip local ${host.address} dev ${host.dev}`,
     { kind: 'link', netns: null, name: DEVICE },
   ),
-  ip(null, 'Give it an address to send from.', `addr add ${tunnelAddress(host)}/32 dev ${DEVICE}`),
+  ipStep(null, 'Add a source address.', `addr add ${tunnelAddress(host)}/32 dev ${DEVICE}`),
 ];
 
 const route = (peer: NetworkHost): Step =>
-  ip(
+  ipStep(
     null,
-    `Send what is for ${peer.name}'s containers into the tunnel.`,
+    `Route to ${peer.name}'s containers through the tunnel.`,
     `route add ${subnetOf(peer)} via ${peer.address} dev ${DEVICE} onlink`,
   );

@@ -1,6 +1,6 @@
 import type { Step } from '../../schema/index.js';
-import { mtuLeft, subnetOf, tunnelAddress } from '../addressing.js';
-import { bridge, giveAddress, ip } from '../commands.js';
+import { containerMtu, subnetOf, tunnelAddress } from '../addressing.js';
+import { bridgeStep, addAddress, ipStep } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../mac.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
@@ -48,38 +48,38 @@ const vtepMac = (run: string, host: NetworkHost): string => localMac('vtep', run
 
 const device = ({ run, host }: HostView): Step[] => [
   // The MAC is set at creation: a udev rule could overwrite one that is set later.
-  ip(
+  ipStep(
     null,
-    `Make ${host.name}'s end of the tunnels.`,
-    `link add ${deviceOf(host)} address ${vtepMac(run, host)} mtu ${mtuLeft(host, vxlan)} up type vxlan id ${VNI}` +
+    `Create ${host.name}'s tunnel device.`,
+    `link add ${deviceOf(host)} address ${vtepMac(run, host)} mtu ${containerMtu(host, vxlan)} up type vxlan id ${VNI}` +
       ` dev ${host.dev} local ${host.address} dstport ${PORT} nolearning`,
     { kind: 'link', netns: null, name: deviceOf(host) },
   ),
-  giveAddress(
+  addAddress(
     null,
-    'Give it the address that peers route to.',
+    'Add the address that peers route to.',
     `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`,
     deviceOf(host),
   ),
 ];
 
 const neighbour = ({ run }: HostView, peer: NetworkHost): Step =>
-  ip(
+  ipStep(
     null,
-    `Say which MAC ${peer.name}'s end has.`,
+    `Add the MAC of ${peer.name}'s tunnel device.`,
     `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(run, peer)} dev ${deviceOf(peer)} nud permanent`,
   );
 
 const forwarding = ({ run }: HostView, peer: NetworkHost): Step =>
-  bridge(
+  bridgeStep(
     null,
-    `Say at which address ${peer.name}'s end is.`,
+    `Add the forwarding entry to ${peer.name}.`,
     `fdb add ${vtepMac(run, peer)} dev ${deviceOf(peer)} dst ${peer.address}`,
   );
 
 const route = (peer: NetworkHost): Step =>
-  ip(
+  ipStep(
     null,
-    `Send what is for ${peer.name}'s containers into the tunnel.`,
+    `Route to ${peer.name}'s containers through the tunnel.`,
     `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${deviceOf(peer)} onlink`,
   );

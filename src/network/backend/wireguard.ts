@@ -1,6 +1,6 @@
 import type { Step } from '../../schema/index.js';
-import { mtuLeft, subnetOf, tunnelAddress, wholeNetwork } from '../addressing.js';
-import { giveAddress, ip, wg } from '../commands.js';
+import { containerMtu, subnetOf, tunnelAddress, wholeNetwork } from '../addressing.js';
+import { addAddress, ipStep, wgStep } from '../commands.js';
 import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
 import { publicKeySymbol } from '../symbols.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
@@ -43,9 +43,9 @@ const keyPath = (site: HostView): string => `${keyFolder(site)}/key`;
 const key = (site: HostView): Step[] => {
   const folder = { kind: 'directory', path: keyFolder(site) } as const;
   return [
-    { why: `Make a place for ${site.host.name}'s private key.`, do: folder, undo: folder },
+    { why: `Create the directory of ${site.host.name}'s private key.`, do: folder, undo: folder },
     {
-      why: `Make a private key that only root of ${site.host.name} can read.`,
+      why: `Generate a private key that only root can read.`,
       do: { kind: 'key', path: keyPath(site) },
       undo: { kind: 'file', path: keyPath(site) },
     },
@@ -56,15 +56,15 @@ function device(site: HostView): Step[] {
   const { host } = site;
   const { name, port } = deviceOf(host);
   return [
-    ip(
+    ipStep(
       null,
-      `Make ${host.name}'s end of the tunnels.`,
-      `link add ${name} mtu ${mtuLeft(host, wireguard)} type wireguard`,
+      `Create ${host.name}'s tunnel device.`,
+      `link add ${name} mtu ${containerMtu(host, wireguard)} type wireguard`,
       { kind: 'link', netns: null, name },
     ),
-    wg(
+    wgStep(
       null,
-      'Give it the port that peers send to, and its key.',
+      'Set its port and its private key.',
       `set ${name} listen-port ${port} private-key ${keyPath(site)}`,
     ),
   ];
@@ -74,9 +74,9 @@ function allow({ host }: HostView, peer: NetworkHost): Step {
   const { name, port } = deviceOf(host);
   const { address, publicKey = publicKeySymbol(peer.name) } = peer;
   const endpoint = versionOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-  return wg(
+  return wgStep(
     null,
-    `Say which key ${peer.name}'s end has, where it is, and which addresses are behind it.`,
+    `Add the peer ${peer.name}: its key, endpoint and container addresses.`,
     `set ${name} peer ${publicKey} endpoint ${endpoint} allowed-ips ${subnetOf(peer)}`,
   );
 }
@@ -86,11 +86,11 @@ function route({ host }: HostView): Step[] {
   const { name } = deviceOf(host);
   const own = `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`;
   return [
-    giveAddress(null, 'Give it an address to send from.', own, name),
-    ip(null, 'Switch it on.', `link set ${name} up`),
-    ip(
+    addAddress(null, 'Add a source address.', own, name),
+    ipStep(null, 'Enable it.', `link set ${name} up`),
+    ipStep(
       null,
-      "Send what is for other hosts' containers into the tunnels.",
+      "Route to other hosts' containers through the tunnels.",
       `route add ${wholeNetwork(host)} dev ${name}`,
     ),
   ];

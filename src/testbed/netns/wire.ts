@@ -61,14 +61,14 @@ export function wireSteps(run: string, wire: Wire, hosts: Hosts): Step[] {
 function namespace(run: string, role: HostRole): Step {
   const name = hostNetns(run, role);
   return {
-    ...ip(null, `Make the ${role}: a network namespace.`, ['netns', 'add', name]),
+    ...ip(null, `Create the ${role}: a network namespace.`, ['netns', 'add', name]),
     undo: { kind: 'netns', name },
   };
 }
 
 const quietIpv6 = (run: string, host: NetworkHost): Step[] =>
   Object.entries(ipv6Settings(host)).map(([name, value]) => ({
-    why: `Keep IPv6 silent on every link that the ${host.name} will have.`,
+    why: `Configure IPv6 on every link that the ${host.name} will have.`,
     do: {
       kind: 'sysctl',
       netns: hostNetns(run, host.name),
@@ -82,16 +82,16 @@ function pairOfLinks(run: string, wire: Wire, { client, server }: Hosts): Step {
   const end = ({ mac }: NetworkHost): string[] => ['address', mac, 'mtu', String(wire.mtu)];
   const far = ['peer', 'name', DEV, ...end(server), 'netns', hostNetns(run, 'server')];
   const args = ['link', 'add', DEV, ...end(client), 'type', 'veth', ...far];
-  return ip(hostNetns(run, 'client'), 'Make the wire: a pair of links, one end in each host.', args);
+  return ip(hostNetns(run, 'client'), 'Create the wire: a veth pair with one end in each host.', args);
 }
 
 function switchOn(run: string, host: NetworkHost): Step[] {
   const netns = hostNetns(run, host.name);
   const give = (address: string): string[] => ['addr', 'add', address, 'dev', DEV];
   return [
-    ip(netns, `Switch the ${host.name}'s loopback interface on.`, ['link', 'set', 'lo', 'up']),
-    ...wireAddresses(host).map((address) => ip(netns, `Give the ${host.name} its address.`, give(address))),
-    ip(netns, `Switch the ${host.name}'s end of the wire on.`, ['link', 'set', DEV, 'up']),
+    ip(netns, `Enable the ${host.name}'s loopback interface.`, ['link', 'set', 'lo', 'up']),
+    ...wireAddresses(host).map((address) => ip(netns, `Add the ${host.name}'s address.`, give(address))),
+    ip(netns, `Enable the ${host.name}'s end of the wire.`, ['link', 'set', DEV, 'up']),
   ];
 }
 
@@ -100,7 +100,7 @@ function shape(run: string, role: HostRole, rateMbps: number): Step {
   const burstBytes = Math.max(68_000, Math.ceil((rateMbps * 1_000_000) / 8 / 1_000));
   const rate = ['rate', `${rateMbps}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
   return {
-    why: `Let the ${role} send no faster than ${rateMbps} Mbit/s.`,
+    why: `Limit what the ${role} sends to ${rateMbps} Mbit/s.`,
     do: {
       kind: 'command',
       tool: 'tc',

@@ -39,18 +39,15 @@ function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
   const ip = ipIn(netns);
   return [
     {
-      ...ipIn(null)(
-        'Make a place for the wire between the guests: a network namespace.',
-        `netns add ${netns}`,
-      ),
+      ...ipIn(null)('Create a network namespace for the wire between the guests.', `netns add ${netns}`),
       undo: { kind: 'netns', name: netns },
     },
     ...(ipv6 ? [silenceIpv6(netns)] : []),
     // Without snooping it forwards by MAC alone, as a plain switch does.
-    ip('Make the wire: a bridge.', `link add ${WIRE_BRIDGE} up type bridge stp_state 0 mcast_snooping 0`),
+    ip('Create the wire: a bridge.', `link add ${WIRE_BRIDGE} up type bridge stp_state 0 mcast_snooping 0`),
     ...ROLES.flatMap((role) => [
-      ip(`Make the ${role}'s end of the wire.`, tapArgs(dataTap(role), queues)),
-      ip('Join it to the wire.', `link set ${dataTap(role)} mtu ${wire.mtu} master ${WIRE_BRIDGE} up`),
+      ip(`Create the ${role}'s tap.`, tapArgs(dataTap(role), queues)),
+      ip('Attach it to the wire.', `link set ${dataTap(role)} mtu ${wire.mtu} master ${WIRE_BRIDGE} up`),
     ]),
     ...(wire.rateMbps === null ? [] : ROLES.map((role) => shape(netns, role, wire.rateMbps ?? 0))),
   ];
@@ -58,7 +55,7 @@ function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
 
 /** Duplicate address detection and router solicitations would count among the measured packets. */
 const silenceIpv6 = (netns: string): Step => ({
-  why: 'Keep IPv6 silent on the wire.',
+  why: 'Disable IPv6 on the wire.',
   do: { kind: 'sysctl', netns, key: 'net.ipv6.conf.default.disable_ipv6', value: '1' },
   undo: null,
 });
@@ -71,9 +68,9 @@ function managementSteps(run: string, role: HostRole): Step[] {
   const ip = ipIn(baseNetns(run));
   const { tap, near, prefix } = managementLink(run, role);
   return [
-    ip(`Make the way in to the ${role}.`, tapArgs(tap, 1)),
-    ip("Give this machine's end its address.", `addr add ${near}/${prefix} dev ${tap}`),
-    ip('Switch it on.', `link set ${tap} mtu ${MANAGEMENT_MTU} up`),
+    ip(`Create the management tap of the ${role}.`, tapArgs(tap, 1)),
+    ip("Add this machine's address to it.", `addr add ${near}/${prefix} dev ${tap}`),
+    ip('Enable it.', `link set ${tap} mtu ${MANAGEMENT_MTU} up`),
   ];
 }
 
@@ -82,7 +79,7 @@ function shape(netns: string, role: HostRole, rateMbps: number): Step {
   const burstBytes = Math.max(68_000, Math.ceil((rateMbps * 1_000_000) / 8 / 1_000));
   const rate = ['rate', `${rateMbps}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
   return {
-    why: `Let no more than ${rateMbps} Mbit/s reach the ${role}.`,
+    why: `Limit what the ${role} receives to ${rateMbps} Mbit/s.`,
     do: {
       kind: 'command',
       tool: 'tc',
@@ -97,7 +94,7 @@ function fileSteps(plan: BasePlan): Step[] {
   const folder = baseFolder(plan.run);
   return [
     {
-      why: "Make a place for the guests' files.",
+      why: "Create the directory of the guests' files.",
       do: { kind: 'directory', path: folder },
       undo: { kind: 'directory', path: folder },
     },
@@ -123,9 +120,13 @@ function guestFiles({ run, hosts, kernel }: BasePlan, role: HostRole): Step[] {
     },
   });
   return [
-    { why: `Make a place for the ${role}'s files.`, do: { kind: 'directory', path: folder }, undo: null },
-    file(`${folder}/start`, script, `Say how the ${role} starts.`),
-    file(`${folder}/sshd_config`, sshdConfig(management.guest), `Say who may enter the ${role}.`),
+    {
+      why: `Create the directory of the ${role}'s files.`,
+      do: { kind: 'directory', path: folder },
+      undo: null,
+    },
+    file(`${folder}/start`, script, `Write the ${role}'s start script.`),
+    file(`${folder}/sshd_config`, sshdConfig(management.guest), `Write the ${role}'s sshd configuration.`),
   ];
 }
 

@@ -91,7 +91,7 @@ const enter = (
 export const qemuStep = (run: string, role: HostRole, qemu: QemuPlan, pinnedTo: readonly number[]): Step => {
   const name = `qemu-${role}`;
   return {
-    why: `Start the ${role}: a guest with a kernel of its own.`,
+    why: `Boot the ${role}: a guest with its own kernel.`,
     do: { kind: 'process', name, netns: baseNetns(run), argv: qemuArgv(qemu), cpus: pinnedTo },
     undo: { kind: 'process', name },
   };
