@@ -6,7 +6,7 @@ type CpuSeconds = SideMetrics['cpuSeconds'];
 type ProcessSeconds = SideMetrics['processCpuSeconds'];
 const KINDS = ['user', 'system', 'softirq', 'irq', 'steal', 'idle'] as const;
 
-/** CPU seconds between two samples, of the CPUs named, by kind. Pure. */
+/** CPU seconds of the given CPUs between two samples, by kind. Pure. */
 export function cpuBetween(first: Sample, last: Sample, cpus: readonly number[]): CpuSeconds {
   const of = (sample: Sample, kind: keyof CpuTimes): number =>
     cpus.reduce((sum, cpu) => sum + (sample.cpus.get(cpu)?.[kind] ?? 0), 0);
@@ -14,23 +14,26 @@ export function cpuBetween(first: Sample, last: Sample, cpus: readonly number[])
   return Object.fromEntries(KINDS.map((kind) => [kind, round(difference(kind))])) as CpuSeconds;
 }
 
-/** Share of the CPU time in use between two samples, 0 to 1; steal is somebody else's and counts for neither. */
+/**
+ * The share of CPU time in use between two samples, 0 to 1. Steal time belongs to other machines and counts
+ * for neither.
+ */
 export function busyShare({ user, system, softirq, irq, idle }: CpuSeconds): number {
   const busy = user + system + softirq + irq;
   return busy + idle === 0 ? 0 : round(busy / (busy + idle));
 }
 
-/** What was answered in the recorded window. */
+/** The responses of the recorded window. */
 export interface Answered {
   readonly achievedRps: number;
   readonly durationS: number;
 }
 
 /**
- * What a slice cost a side: the window's first and last sample, and those each second between, over the requests
- * answered from one to the other. (A busy machine takes its samples late: so many fewer requests lie between them.)
- * Softirq is the kernel's receive path, whichever process it interrupted. What a generator `spun` away in the window while
- * it looked for something to do is no work of any request: it is taken off the cost, and nowhere else.
+ * The cost of a slice on one side: the differences between the first and last sample of the window, divided
+ * by the responses between them. (A busy machine samples late, so fewer responses lie between.) Softirq is
+ * the kernel's receive path, whichever process it interrupted. The time that a generator busy-polled is work
+ * of no request and is subtracted from the cost only.
  */
 export function costs(
   samples: readonly Sample[],
@@ -63,7 +66,10 @@ export function costs(
   };
 }
 
-/** The sum of what was spun is measured, its split estimated: what is more than the one kind has is of the other. */
+/**
+ * The sum of busy-polled time is measured and its split estimated: what exceeds one kind is taken from the
+ * other.
+ */
 function without({ user, system }: CpuSeconds, spun: ProcessSeconds, share: number): ProcessSeconds {
   const left = { user: user - spun.user * share, system: system - spun.system * share };
   return {
@@ -72,7 +78,7 @@ function without({ user, system }: CpuSeconds, spun: ProcessSeconds, share: numb
   };
 }
 
-/** Counters that moved, after minus before. */
+/** Counters that changed, after minus before. */
 function moved(first: Sample, last: Sample): Record<string, number> {
   const differences = [...last.counters].map(
     ([name, after]) => [name, after - (first.counters.get(name) ?? 0)] as const,

@@ -11,15 +11,15 @@ import type { FilesRead, Machine } from '../machine/index.js';
 /** What to sample on one side of a slice. */
 export interface Side {
   readonly machine: Machine;
-  /** The CPUs that the side was given. */
+  /** The CPUs of the side. */
   readonly cpus: readonly number[];
-  /** The processes that the side is about; the first stands in the container's namespace. */
+  /** The processes of the side. The first is in the container's namespace. */
   readonly pids: readonly [number, ...number[]];
-  /** False when the container shares its host's namespace: its counters would be counted twice. */
+  /** False when the container shares its host's namespace, whose counters would be counted twice. */
   readonly ownNamespace: boolean;
 }
 
-/** One moment of one side. */
+/** The counters of one side at one moment. */
 export interface Sample {
   /** The host's monotonic clock. */
   readonly atNs: number;
@@ -29,7 +29,10 @@ export interface Sample {
   readonly counters: ReadonlyMap<string, number>;
 }
 
-/** The host's own: /proc/net follows the main thread, which may be in another namespace for a moment to start a program. */
+/**
+ * The thread's own: /proc/net follows the main thread, which may be in another namespace for a moment to
+ * start a program.
+ */
 const HOST = '/proc/thread-self';
 
 const netFiles = (root: string): string[] => [`${root}/net/dev`, `${root}/net/snmp`, `${root}/net/netstat`];

@@ -3,7 +3,7 @@ import { sample, type Sample, type Side } from './sample.js';
 
 const EACH_MS = 1_000;
 
-/** Samples one side at both edges of a slice's window and each second between. */
+/** Samples one side at both edges of a slice's window and every second between. */
 export class WindowSampler implements AsyncDisposable {
   private readonly side: Side;
   private readonly pending: Promise<Sample>[] = [];
@@ -23,7 +23,7 @@ export class WindowSampler implements AsyncDisposable {
     this.take();
   }
 
-  /** All samples, oldest first; rejects with the first that failed. */
+  /** All samples, oldest first. Rejects with the first that failed. */
   samples(): Promise<readonly Sample[]> {
     return Promise.all(this.pending);
   }
@@ -35,7 +35,7 @@ export class WindowSampler implements AsyncDisposable {
 
   private take(): void {
     const taken = sample(this.side);
-    // Reported by `samples`; a slice that fails before it asks must not end the process.
+    // `samples` reports the error. A slice that fails before that must not end the process.
     taken.catch(() => this.stop());
     this.pending.push(taken);
   }

@@ -1,4 +1,4 @@
-/** nginx: the configuration for the workloads, its start, its readiness, its end. */
+/** nginx: its configuration for the workloads, start, readiness check and stop. */
 export {
   planServer,
   SERVER_PORT,

@@ -1,17 +1,17 @@
 import { allWorkloads, type Workload } from './workload.js';
 
 export interface NginxRequest {
-  /** A directory of its own, absolute. */
+  /** Its own directory, an absolute path. */
   readonly dir: string;
   readonly address: string;
   readonly port: number;
-  /** One worker a CPU, pinned to it; empty leaves one worker to the scheduler. */
+  /** One worker for each CPU, pinned to it; none leaves one worker to the scheduler. */
   readonly cpus: readonly number[];
 }
 
 /**
- * The header that nginx sends before a static file with this configuration, its dates replaced by one of the same
- * length (RFC 9110 dates are all 29 characters), without the filling.
+ * The response header of nginx for a static file with this configuration and without padding. The dates are
+ * placeholders of the right length: RFC 9110 dates have 29 characters.
  */
 const header = (bodyBytes: number): string =>
   [
@@ -29,13 +29,16 @@ const header = (bodyBytes: number): string =>
 
 const FILL = 'X-Fill: \r\n';
 
-/** The value of a filling header that brings the answer to its size on the wire; empty where that is not fixed. */
+/**
+ * The value of the padding header that brings the response to its size on the wire; empty where the size is
+ * not fixed.
+ */
 export function filling({ bodyBytes, wireBytes }: Workload): string {
   if (wireBytes === null) return '';
   return '.'.repeat(wireBytes - bodyBytes - header(bodyBytes).length - FILL.length);
 }
 
-/** nginx's affinity masks are binary, highest CPU first. */
+/** nginx's affinity masks are binary with the highest CPU first. */
 const mask = (cpu: number): string => `1${'0'.repeat(cpu)}`;
 
 const affinity = (cpus: readonly number[]): string =>
@@ -46,7 +49,7 @@ const location = (workload: Workload): string => {
   return `    location = ${workload.path} { ${fill === '' ? '' : `add_header X-Fill "${fill}";`} }`;
 };
 
-/** A server of fixed-size static files, as the article's: no access log, connections kept without limit. */
+/** Serves files of fixed size, as in the article: no access log, no limit on requests per connection. */
 export const nginxConfig = ({ dir, address, port, cpus }: NginxRequest): string => `daemon off;
 user nobody nogroup;
 worker_priority -20;

@@ -3,23 +3,27 @@ import { BarewireError, type Step, machineError } from '../schema/index.js';
 import { nginxConfig, type NginxRequest } from './nginx-config.js';
 import { allWorkloads } from './workload.js';
 
-/** The port of every server: each has an address of its own, so that none meets another. */
+/** Every server has its own address, so one port serves all. */
 export const SERVER_PORT = 8080;
 
 export interface ServerRequest extends NginxRequest {
   readonly netns: string | null;
 }
 
-/** A real nginx in a namespace of a host. Disposing ends it and removes its files. */
+/** A real nginx in a namespace of a host. Disposing stops it and removes its files. */
 export interface Server extends AsyncDisposable {
   readonly pid: number;
-  /** Repeats `request` until it is answered; throws `server-not-ready` when nginx ends or the limit passes. */
+  /**
+   * Repeats `request` until it succeeds.
+   *
+   * @throws BarewireError `server-not-ready` when nginx exits or the time limit passes
+   */
   ready(request: () => Promise<void>): Promise<void>;
-  /** Throws `process-failed` when nginx has ended, whoever ended it. */
+  /** @throws BarewireError `process-failed` when nginx has exited */
   assertRunning(): void;
 }
 
-/** Everything that a server leaves on a machine: its files, then its process. */
+/** All changes of a server to a machine: its files, then its process. */
 export interface ServerPlan {
   readonly files: readonly Step[];
   readonly nginx: Step;
@@ -100,7 +104,7 @@ export async function startServer(machine: Machine, { files, nginx }: ServerPlan
 async function untilAnswered(running: RunningProcess, ask: () => Promise<void>): Promise<void> {
   const deadline = performance.now() + READY_LIMIT_MS;
   const ended = running.exited.then((exit) => {
-    throw notReady(`nginx ended (exit status ${String(exit.code)}): ${exit.stderrTail}`, undefined);
+    throw notReady(`nginx exited (status ${String(exit.code)}): ${exit.stderrTail}`, undefined);
   });
   for (;;) {
     try {
@@ -109,7 +113,7 @@ async function untilAnswered(running: RunningProcess, ask: () => Promise<void>):
     } catch (error) {
       if (error instanceof BarewireError && error.code === 'server-not-ready') throw error;
       if (performance.now() > deadline)
-        throw notReady(`nginx did not answer within ${READY_LIMIT_MS} ms`, error);
+        throw notReady(`nginx did not respond within ${READY_LIMIT_MS} ms`, error);
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
@@ -118,14 +122,9 @@ async function untilAnswered(running: RunningProcess, ask: () => Promise<void>):
 const endedEarly = ({ code, signal, stderrTail }: Exit): BarewireError =>
   machineError(
     'process-failed',
-    `nginx ended in mid-slice by ${signal ?? `exit status ${String(code)}`}. ${stderrTail}`.trim(),
-    'Look for who ended it: the kernel when memory ran out, or an administrator.',
+    `nginx exited during a slice: ${signal ?? `status ${String(code)}`}. ${stderrTail}`.trim(),
+    'Check whether the kernel ran out of memory (dmesg), or an administrator stopped it.',
   );
 
 const notReady = (message: string, cause: unknown): BarewireError =>
-  machineError(
-    'server-not-ready',
-    message,
-    'Try `nginx -V` by hand; `barewire doctor` says what this machine lacks.',
-    cause,
-  );
+  machineError('server-not-ready', message, 'Run `nginx -V` by hand, and `barewire doctor`.', cause);

@@ -1,11 +1,11 @@
 import type { WorkloadName } from '../schema/index.js';
 
-/** What one request asks for and what the answer must be. */
+/** What a request asks for, and the expected response. */
 export interface Workload {
   readonly name: WorkloadName;
   readonly path: string;
   readonly bodyBytes: number;
-  /** The whole answer on the wire, header and body; null where only the body is fixed. */
+  /** The whole response on the wire, header and body; null where only the body is fixed. */
   readonly wireBytes: number | null;
 }
 

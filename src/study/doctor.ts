@@ -4,7 +4,7 @@ import { openJournals } from '../machine/index.js';
 import type { Environment, Finding, FindingCode } from '../schema/index.js';
 import { missingTools, STUDY_TOOLS } from './requirements.js';
 
-/** What a study needs of a machine, and sources of noise. */
+/** What a study requires of a machine, and sources of noise. */
 export interface MachineFacts {
   readonly root: boolean;
   readonly missing: ReturnType<typeof missingTools>;

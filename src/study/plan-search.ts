@@ -3,10 +3,10 @@ import { openSearches, type RateEvidence } from '../stats/index.js';
 import { seeded, shuffled } from './plan-slices.js';
 
 /**
- * One round of the search for the maxima: for each network and workload whose search has not ended, the slice that says most
- * after those before it, in a random order. Rounds, so that what drifts in the machine falls on all networks alike; each counts
- * on after the restarts, and has a generator of its own as they have. Empty when all have ended. The evidence is the state: a
- * resume goes on where the search was.
+ * Plans one round of the search for the maxima: for each network and workload whose search is open, the slice
+ * that adds most to the evidence, in a random order. Rounds spread drift of the machine over all networks
+ * alike. Each round counts on after the restarts and has its own generator, as they have. Returns no slice
+ * when all searches have ended. The evidence is the state, so a resume continues the search.
  */
 export function planRound(study: StudyRecord, evidence: readonly RateEvidence[]): readonly PlannedSlice[] {
   const searched = evidence.filter((slice) => slice.searched);

@@ -3,7 +3,10 @@ import { printAction, printObjective, type Rate, type Step } from '../schema/ind
 import type { PlannedHost } from '../testbed/index.js';
 import type { NetworkPlan, RestartPlan, StudyPlan } from './plan.js';
 
-/** A plan as text: every change as a command that a reader could type, with its reason, and every slice in its order. */
+/**
+ * Prints a plan: every change as a command that a reader could type, with its reason, and every slice in
+ * order.
+ */
 export function printPlan(plan: StudyPlan): string {
   const { study, testbed, restarts, maxima, retries, search } = plan;
   const { client, server } = testbed.hosts;
@@ -80,7 +83,7 @@ function describeNetwork(network: NetworkPlan, total: number): string[] {
         ...hostSteps('client', client),
         ...hostSteps('server', server),
         `## nginx on the server: ${files.length + 1} steps`,
-        // Its files differ in the address alone.
+        // The files differ in the address only.
         ...(same
           ? [...files, nginx].map(({ do: action }) => printAction(action))
           : [...files, nginx].flatMap(printStep)),

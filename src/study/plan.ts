@@ -16,28 +16,28 @@ import { planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
 import { drawSlices, REFERENCE, type DrawnSlice } from './plan-slices.js';
 
 /**
- * Everything that a study does, as data. `study --dry-run` prints it and the runner executes it, with its symbols bound: the
- * run's id, keys that are exchanged, and the reference's maximum, which rates that are shares of it need.
+ * Everything that a study does, as data. `study --dry-run` prints it, and the runner executes it with its
+ * symbols bound: the run's id, exchanged keys, and the reference's maximum, on which some rates depend.
  */
 export interface StudyPlan {
   readonly study: ResolvedStudy;
   /** The hosts, and the steps on this machine that make them. */
   readonly testbed: TestbedPlan;
   readonly networks: readonly NetworkPlan[];
-  /** The generator's process on the client: one in each restart, for all of its slices. */
+  /** Starts the generator on the client, one process in each restart for all of its slices. */
   readonly generator: Step;
   /** Before the first restart: the reference's maximum of each workload that needs it. */
   readonly maxima: readonly MaximumPlan[];
   readonly restarts: readonly RestartPlan[];
   readonly retries: RetryLimits;
-  /** After the restarts: the search for each network's maximum, one slice after another; null where the study has none. */
+  /** The search for each network's maximum after the restarts; null where the study has none. */
   readonly search: SearchPlan | null;
 }
 
-/** Set up before each slice of the network, in this order, and torn down after it, newest step first. */
+/** Set up before each slice of the network and torn down after it, newest step first. */
 export type NetworkPlan = { readonly name: string; readonly what: string } & (
   | { readonly kind: 'planned'; readonly hosts: Pair<HostPlan>; readonly server: ServerPlan }
-  /** The testbed has it: it places the containers, and the server's address is known then. */
+  /** The testbed places the containers; the server's address is known then. */
   | { readonly kind: 'given' }
   | { readonly kind: 'impossible'; readonly error: BarewireError }
 );
@@ -51,7 +51,7 @@ export type LoadTemplate = Omit<LoadPlan, 'mode'> & {
 
 export interface SlicePlan extends DrawnSlice {
   readonly load: LoadTemplate;
-  /** The steps of an external generator on the client, after those of the network; none with Barewire's own. */
+  /** Steps of an external generator on the client, after those of the network; none for Barewire's own. */
   readonly generator: readonly Step[];
 }
 export interface RestartPlan {
@@ -62,7 +62,7 @@ export interface RestartPlan {
 export interface MaximumPlan {
   readonly workload: WorkloadName;
   readonly network: string;
-  /** One after another over the same network; the maximum is the median of their rates. */
+  /** Run one after another over the same network. The maximum is the median of their rates. */
   readonly loads: readonly LoadTemplate[];
 }
 
@@ -84,7 +84,7 @@ const PROBE_MS = 800;
 const PROBE_WARMUP_MS = 200;
 
 const PER_SLICE = 2;
-/** On a machine that spoils more of the slices than that, measuring again does not help. */
+/** If more slices than that are invalid, measuring again does not help. */
 const RETRIED_SHARE = 0.2;
 
 /** Plans a study on hosts that are known. Pure. */
@@ -156,7 +156,7 @@ const serverAddress = (plan: NetworkPlan): string =>
 
 type Planned = Pick<StudyPlan, 'study' | 'testbed'>;
 
-/** The load of a slice of any kind: planned, retried or searched. */
+/** The load of any slice: planned, retried or searched. */
 function planLoad(
   { study, testbed }: Planned,
   { workload: name, restart, order, rate }: Pick<DrawnSlice, 'workload' | 'restart' | 'order' | 'rate'>,
@@ -173,7 +173,7 @@ function planLoad(
     warmupMs: study.warmupMs,
     durationMs: study.durationMs,
     timeoutMs: study.timeoutMs,
-    // Every slice has its own phases, and the same ones when it is measured again from the same seed.
+    // Every slice has its own phases, and the same ones when it is retried with the same seed.
     seed: (study.seed + restart * 1_009 + order * 9_176) % 2 ** 31,
   };
 }

@@ -1,9 +1,10 @@
-/** A spec as a person writes it: what is left out takes the default. */
+/** A spec as a user writes it. Missing keys take their defaults. */
 export type SpecInput = Readonly<Record<string, unknown>>;
 
 /**
- * `quick` answers in three minutes on two cores. `machinezone-2015` has the rates, sizes and networks of the article
- * (December 2015): slices long enough that a restart's pooled samples carry the 99.999th percentile at 50,000 a second.
+ * `quick` takes three minutes on two cores. `machinezone-2015` has the rates, sizes and networks of the
+ * article (December 2015); its slices are long enough that the pooled samples of a restart support the
+ * 99.999th percentile at 50,000 requests/s.
  */
 export const PRESETS: Readonly<Record<string, SpecInput>> = {
   quick: {

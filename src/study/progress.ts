@@ -1,6 +1,6 @@
 import type { NetworkStatus, PlannedSlice, SliceRecord, WorkloadName } from '../schema/index.js';
 
-/** What happens in a study, as it happens, for whoever shows it. */
+/** The events of a study while it runs. */
 export type StudyEvent =
   | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
   | { readonly kind: 'probed'; readonly networks: readonly NetworkStatus[] }
@@ -12,7 +12,7 @@ export type StudyEvent =
       readonly measured: number;
     }
   | {
-      /** The restarts are done; for so many networks and workloads the maximum is searched now. */
+      /** The restarts are done. The maximum is searched for this number of networks × workloads. */
       readonly kind: 'searching';
       readonly searches: number;
     }
@@ -20,9 +20,9 @@ export type StudyEvent =
       readonly kind: 'slice-started';
       readonly planned: PlannedSlice;
       readonly position: number;
-      /** Null in a search, which ends when it knows enough. */
+      /** Null in a search, whose length is open. */
       readonly of: number | null;
-      /** Null before the first slice has shown how long one takes. */
+      /** Null until the first slice has shown how long one takes. */
       readonly leftMs: number | null;
     }
   | { readonly kind: 'slice-ended'; readonly record: SliceRecord; readonly p99Ms: number | null };

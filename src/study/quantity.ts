@@ -1,6 +1,6 @@
 import type { Rate } from '../schema/index.js';
 
-/** A number with a unit as people write them; null when it is neither. */
+/** Splits a number with a unit; null for any other text. */
 const split = (text: string): { readonly number: number; readonly unit: string } | null => {
   const match = /^(\d+(?:[._]?\d+)*(?:e\d+)?)\s*([a-zA-Z%/]*)$/.exec(text.trim());
   return match === null
@@ -16,7 +16,7 @@ const DURATIONS_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** `3`, `3s`, `250ms`, `2m` → milliseconds (a bare number is seconds); null when it is none. */
+/** Parses `3`, `3s`, `250ms`, `2m` to milliseconds (a bare number is seconds); null for any other text. */
 export function parseDurationMs(value: string | number): number | null {
   const parts = split(String(value));
   const unit = parts?.unit === '' ? 's' : parts?.unit;
@@ -26,7 +26,10 @@ export function parseDurationMs(value: string | number): number | null {
 
 const THOUSANDS: Readonly<Record<string, number>> = { '': 1, k: 1_000, K: 1_000, M: 1_000_000 };
 
-/** `30%` → a share of the reference's maximum; `50000`, `50k`, `0.5M`, `50k/s` → requests per second; null when none. */
+/**
+ * Parses `30%` to a share of the reference's maximum, and `50000`, `50k`, `0.5M`, `50k/s` to requests per
+ * second; null for any other text.
+ */
 export function parseRate(value: string | number): Rate | null {
   const parts = split(String(value));
   if (parts === null || !(parts.number > 0)) return null;
@@ -36,5 +39,5 @@ export function parseRate(value: string | number): Rate | null {
   return { kind: 'absolute', rps: parts.number * factor };
 }
 
-/** Beyond any generator of one machine: a slip of the unit. */
+/** No generator on one machine reaches it: the unit is wrong. */
 export const MOST_RPS = 100_000_000;

@@ -3,15 +3,15 @@ import { Histogram, type StudyData, type SliceData } from '../stats/index.js';
 import type { ResultsDirectory } from './results.js';
 
 /**
- * Reads a results directory for analysis: files and lines that are damaged, incomplete, missing or of another version are
- * refused by name, and the rest is used.
+ * Reads a results directory for analysis. Files and lines that are damaged, incomplete, missing or of another
+ * version become findings, and the rest is used.
  *
- * @throws BarewireError without a readable study.json, which describes the slices.
+ * @throws BarewireError without a readable study.json, which describes the slices
  */
 export async function readResults(directory: ResultsDirectory): Promise<Required<StudyData>> {
   const study = await directory.readStudy();
   const { records, refused, torn } = await directory.readRecords();
-  // An external generator may count responses by bytes: only our own has one sample for each.
+  // An external generator may count responses by bytes. Only Barewire's own has one sample for each response.
   const counted = study.generator === undefined;
   const slices: SliceData[] = [];
   for (const record of records) slices.push(await readSlice(directory, record, counted));
@@ -50,7 +50,7 @@ async function readHistogram(
     if (expected === null || count === expected) return histogram;
     return { code: 'sample-count-differs', file, samples: count, responses: expected };
   } catch (error) {
-    // Out of memory or a defect of ours is no fault of the file.
+    // A lack of memory or a defect of Barewire is no fault of the file.
     if (!(error instanceof BarewireError) || error.fault !== 'user') throw error;
     return error.code === 'no-such-file'
       ? { code: 'file-missing', file }

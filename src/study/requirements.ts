@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { machineError } from '../schema/index.js';
 
-/** Debian's package of each tool that Barewire runs. */
+/** The Debian package of each tool that Barewire runs. */
 const PACKAGES: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   bridge: 'iproute2',
@@ -13,10 +13,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ping: 'iputils-ping',
 };
 
-/** What `barewire cost` runs in its guest, beside the study's own. */
+/** What `barewire cost` runs in its guest, in addition to the study's tools. */
 const COST_PACKAGES: Readonly<Record<string, string>> = { h2load: 'nghttp2-client' };
 
-/** Debian leaves these out of an ordinary user's PATH. */
+/** Debian omits these from the PATH of an ordinary user. */
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 function isInstalled(tool: string): boolean {
@@ -31,12 +31,12 @@ function isInstalled(tool: string): boolean {
   });
 }
 
-/** Tools of the study itself; a testbed of other machines checks its own. */
+/** The tools of a study on this machine. A testbed of other machines checks its own. */
 export const STUDY_TOOLS: readonly string[] = Object.keys(PACKAGES);
-/** Tools of `barewire cost`; the guest asks for its own. */
+/** The tools of `barewire cost`. The guest checks its own. */
 export const COST_TOOLS: readonly string[] = ['ip', 'bridge', 'nginx', 'nsenter', 'ping', 'h2load'];
 
-/** What of `tools` is not installed, with the command that installs it on Debian or Ubuntu. */
+/** The tools that are not installed, with the command that installs them on Debian or Ubuntu. */
 export function missingTools(tools: readonly string[]): {
   readonly tools: readonly string[];
   readonly packages: readonly string[];
@@ -47,12 +47,16 @@ export function missingTools(tools: readonly string[]): {
   return { tools: missing, packages, remedy: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}` };
 }
 
-/** Throws before anything is changed when this machine cannot: not root, or a tool is missing. */
+/**
+ * Throws before any change when this machine cannot run a study: not root, or a missing tool.
+ *
+ * @throws BarewireError `not-root`, `missing-tool`
+ */
 export function requireMachine(tools: readonly string[]): void {
   if (process.getuid?.() !== 0)
     throw machineError(
       'not-root',
-      'Barewire makes network namespaces and links, which only root may.',
+      'Barewire creates network namespaces and links, which requires root.',
       'Run it again with sudo.',
     );
   const missing = missingTools(tools);

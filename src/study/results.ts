@@ -23,7 +23,7 @@ const SCHEMA_VERSION = 2;
 export interface ReadRecords {
   readonly records: readonly SliceRecord[];
   readonly refused: readonly Finding[];
-  /** What a crash left of a last line that was being written; null where there is none. */
+  /** The beginning of a last line that a crash cut off; null where there is none. */
   readonly torn: Finding | null;
 }
 
@@ -31,7 +31,7 @@ export interface ReadRecords {
 export const directoryName = (study: string, at: Date): string =>
   `${study}-${at.toISOString().replace(/[-:]|\.\d+/g, '')}`;
 
-/** Writes beside and renames, so that a reader finds the whole file or none of it. */
+/** Writes beside the file and renames, so that a reader finds the whole file or none. */
 export async function writeResultFile(path: string, content: string): Promise<void> {
   const beside = `${path}.${process.pid}.new`;
   await onDisk(path, async () => {
@@ -53,15 +53,15 @@ async function closing(handle: FileHandle, use: () => Promise<void>): Promise<vo
   }
 }
 
-/** A disk that is full or gone is said with the path; what was written before stays. */
+/** Reports a full or missing disk with the path. What was written before stays. */
 async function onDisk<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
     throw machineError(
       'disk',
-      `${path} could not be written: ${String(error)}`,
-      'Make room or name another place with --out; then go on with --resume. The slices before this one are kept.',
+      `Could not write ${path}: ${String(error)}`,
+      'Free space, or choose another directory with --out; then continue with --resume. Earlier slices are kept.',
       error,
     );
   }
@@ -98,7 +98,7 @@ export class ResultsDirectory {
     throw damaged(explainInvalid(this.at('study.json'), input, parsed.error), parsed.error);
   }
 
-  /** What `barewire cost --into` put beside the slices; null where it did not. */
+  /** The file that `barewire cost --into` wrote; null without one. */
   async readCost(): Promise<Cost | null> {
     const text = await this.readTextOr('cost.json', '');
     if (text === '') return null;
@@ -107,7 +107,7 @@ export class ResultsDirectory {
     throw damaged(explainInvalid(this.at('cost.json'), parseJson(text), parsed.error), parsed.error);
   }
 
-  /** Histograms first, so that a slice that is listed always has them; then one line, synced. */
+  /** Writes histograms first, so that a listed slice always has them; then one line, synced. */
   async append(
     record: SliceRecord,
     histograms: Pick<LoadResult, 'response' | 'service'> | null,
@@ -126,7 +126,10 @@ export class ResultsDirectory {
     });
   }
 
-  /** All whole lines, to go on with. A last line that a crash cut off is dropped; a bad line before it is damage. */
+  /**
+   * All complete lines, for a resume. A last line that a crash cut off is dropped; an invalid line before it
+   * is damage.
+   */
   async readSlices(): Promise<readonly SliceRecord[]> {
     const { records, refused } = await this.readRecords();
     const [first] = refused;
@@ -134,7 +137,10 @@ export class ResultsDirectory {
     return records;
   }
 
-  /** All lines that can be read, to analyse: one that is damaged, of another version or a slice's second is refused. */
+  /**
+   * All readable lines, for analysis. A line that is damaged, of another version, or the second of a slice
+   * becomes a finding.
+   */
   async readRecords(): Promise<ReadRecords> {
     const lines = (await this.readTextOr('slices.jsonl', '')).split('\n');
     const torn = lines.pop() ?? '';
@@ -152,7 +158,7 @@ export class ResultsDirectory {
     return { records: [...records.values()], refused, torn: cut };
   }
 
-  /** Cuts off what a crash left of a line, so that the next append starts one of its own. */
+  /** Removes the incomplete last line of a crash, so that the next append starts a new line. */
   async repair(): Promise<void> {
     const text = await this.readTextOr('slices.jsonl', '');
     const whole = text.lastIndexOf('\n') + 1;
@@ -169,8 +175,8 @@ export class ResultsDirectory {
       return await readFile(this.at(...names), 'utf8');
     } catch (error) {
       throw userError(
-        `${this.at(...names)} could not be read: ${String(error)}`,
-        'Name a results directory, as a study prints it at its end.',
+        `Could not read ${this.at(...names)}: ${String(error)}`,
+        'Name a results directory: a study prints it at its end.',
         { code: 'no-such-file', cause: error },
       );
     }
@@ -188,7 +194,7 @@ const damaged = (finding: Finding, cause?: unknown): BarewireError =>
     { code: 'results-damaged', cause },
   );
 
-/** Why a value is not one of this version's. */
+/** Explains why a value is invalid in this version. */
 function explainInvalid(file: string, input: unknown, error: z.ZodError | undefined): Finding {
   if (input === undefined) return { code: 'line-not-json', file };
   const version = versionOf(input);

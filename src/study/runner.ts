@@ -32,20 +32,20 @@ import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './s
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
   readonly directory: ResultsDirectory;
-  /** When it was asked for: the wall time of the study counts from here. ISO 8601. */
+  /** When the study was requested, ISO 8601. Its wall time counts from here. */
   readonly startedAt: string;
-  /** Barewire's own, for study.json. */
+  /** The version of Barewire, for study.json. */
   readonly version: string;
   readonly signal: AbortSignal;
   readonly onEvent: OnStudyEvent;
 }
 
 /**
- * Runs a study, or what is left of it when its directory has slices already, and writes the reports, after an
- * interrupt too. The machine is restored before this returns or throws.
+ * Runs a study, or the rest of it when its directory has slices already, and writes the reports, also after
+ * an interrupt. The machine is restored before this returns or throws.
  */
 export async function runStudy(request: StudyRequest): Promise<Summary> {
-  // Hosts that are not made here are locked and restored by their own agents; this machine is not changed.
+  // The agents of the user's machines lock and restore them. This machine is not changed then.
   await using _lock = findTestbedKind(request.spec.testbed).madeHere ? await takeMachine(request) : null;
   try {
     await measureAll(request);
@@ -77,7 +77,7 @@ const hasSlices = async (directory: ResultsDirectory): Promise<boolean> =>
 const offeredOf = (spec: ResolvedStudy): Network[] =>
   spec.networks.map((name) => findOfferedNetwork(spec.testbed, name));
 
-/** Plans a study on its testbed, whose hosts are only read. */
+/** Plans a study on its testbed. The hosts are only read. */
 export const planStudyOnHosts = async (spec: ResolvedStudy): Promise<StudyPlan> =>
   planStudy(spec, await planTestbed(spec.testbed, spec), offeredOf(spec));
 
@@ -125,14 +125,17 @@ async function measureAll(request: StudyRequest): Promise<void> {
   await searchMaxima({ plan, study, directory, onEvent, measure });
 }
 
-/** Probes, finds the maximum and writes study.json: from here on a resume plans the same slices. */
+/**
+ * Probes, measures the reference's maximum and writes study.json. From here on a resume plans the same
+ * slices.
+ */
 async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
   context: SliceContext,
 ): Promise<StudyRecord> {
   const { testbed, plan } = context;
   const { client, server } = testbed;
-  // Throws before anything is measured when the tool is not installed on the client.
+  // Throws before anything is measured when the generator is not installed on the client.
   const external =
     spec.generator === 'barewire'
       ? {}
@@ -169,7 +172,7 @@ async function begin(
 const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
   machineError(
     'missing-kernel-feature',
-    `None of the networks can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
+    `No network can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
     'Run `barewire networks` to see what each network needs.',
   );
 
@@ -184,7 +187,7 @@ interface SliceTask {
   readonly of: number;
 }
 
-/** Runs slices in order. One that is invalid by the self-check is kept and measured again, within the limits. */
+/** Runs slices in order. A slice whose self-check fails is kept and measured again, within the limits. */
 async function runSlices(
   tasks: readonly SliceTask[],
   limits: RetryLimits,

@@ -16,7 +16,7 @@ export interface MaximumSearch {
   readonly measure: (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;
 }
 
-/** Tries rates round by round until the maximum of each network and workload is known, or known not to be found. */
+/** Tries rates round by round until the maximum of each network and workload is known, or cannot be found. */
 export async function searchMaxima({
   plan,
   study,
@@ -37,7 +37,7 @@ export async function searchMaxima({
   }
 }
 
-/** All that a directory's slices say of the maxima. */
+/** The evidence of all slices in a directory about the maxima. */
 export async function evidenceIn(directory: ResultsDirectory): Promise<RateEvidence[]> {
   const { study, slices } = await readResults(directory);
   return slices.flatMap((slice) => toEvidence(slice, study.spec.objective) ?? []);

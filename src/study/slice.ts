@@ -27,13 +27,13 @@ import {
 } from '../testbed/index.js';
 import { addressSymbol, resolveLoad, type LoadTemplate, type MaximumPlan, type StudyPlan } from './plan.js';
 
-/** What a slice leaves: its record, and its histograms where it was measured. */
+/** The outcome of a slice: its record, and its histograms if it was measured. */
 export interface SliceOutcome {
   readonly record: SliceRecord;
   readonly histograms: Pick<LoadResult, 'response' | 'service'> | null;
 }
 
-/** What executes a study's plan: the hosts, the generator, and the plan with its symbols bound. */
+/** What executes the plan of a study: the hosts, the generator, and the plan with its symbols bound. */
 export interface SliceContext {
   readonly plan: StudyPlan;
   readonly testbed: Testbed;
@@ -42,8 +42,8 @@ export interface SliceContext {
 }
 
 /**
- * Measures one slice with a fresh server, by the generator of its restart. A failure is an outcome; only an interrupt and a lost
- * host are thrown.
+ * Measures one slice with a new server, by the generator of its restart. A failure is an outcome; only an
+ * interrupt and a lost host are thrown.
  */
 export async function runSlice(
   context: SliceContext,
@@ -161,7 +161,10 @@ interface Ends {
   readonly server: Server;
 }
 
-/** Starts a server and a generator in their containers and checks the path between them. Both end with `use`. */
+/**
+ * Starts a server and a generator in their containers and checks the path between them. Stops both after
+ * `use`.
+ */
 async function withEnds<T>(
   context: SliceContext,
   active: ActiveNetwork,
@@ -218,7 +221,7 @@ async function loadAndSample(context: SliceContext, ends: Ends, plan: LoadPlan):
   ends.server.assertRunning();
   const busyPolled = 'busyPolledSeconds' in load ? load.busyPolledSeconds : undefined;
   const clientCosts = costs(await clientSampler.samples(), client.cpus, load, busyPolled);
-  // An external generator has exited before its CPU time could be read with the rest: it is known from its exit.
+  // An external generator has exited before its CPU time could be read with the rest. Its exit reports it.
   const isExternal = context.plan.study.generator !== 'barewire';
   const metrics = {
     client: isExternal ? { ...clientCosts, processCpuSeconds: load.cpuSeconds } : clientCosts,

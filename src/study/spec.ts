@@ -29,7 +29,7 @@ const duration = (leastMs: number, mostMs: number) =>
     const ms = parseDurationMs(value);
     if (ms === null) context.addIssue(`"${value}" is not a duration; write 3s, 250ms or 2m`);
     else if (ms < leastMs || ms > mostMs)
-      context.addIssue(`"${value}" lies outside ${leastMs} ms to ${mostMs / 1000} s`);
+      context.addIssue(`"${value}" is outside ${leastMs} ms to ${mostMs / 1000} s`);
     return ms ?? 0;
   });
 
@@ -37,7 +37,7 @@ const testbed = z.string().refine((text) => parseTestbed(text) !== null, {
   error: () => `use one of: ${testbedUsage()}`,
 });
 
-/** The keys that a spec may have. Refusals name the nearest of them. */
+/** The keys of a spec. Errors name the nearest of them. */
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
   testbed: testbed.default('netns'),
@@ -65,23 +65,29 @@ const inputSchema = z.object({
 });
 const KEYS = Object.keys(inputSchema.shape);
 
-/** What the command line changes in a spec; undefined leaves it. */
+/** Values of the command line that replace those of a spec; undefined replaces nothing. */
 export type SpecOverrides = Readonly<Record<string, unknown>>;
 
-/** A preset by its name; throws with the nearest name. */
+/**
+ * Finds a preset by its name.
+ *
+ * @throws BarewireError `bad-input` with the nearest name
+ */
 export function preset(name: string): SpecInput {
   const found = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   if (found !== undefined) return found;
   const names = Object.keys(PRESETS);
   throw bad(
-    `There is no preset or file "${name}".`,
+    `Unknown preset or file "${name}".`,
     `Did you mean "${nearest(name, names)}"? Presets: ${names.join(', ')}; a file ends in .yaml, .yml or .json.`,
   );
 }
 
 /**
- * A spec → a study with nothing left open. Pure but for the seed, which comes from `freshSeed` where the spec has
- * none. Throws `bad-input` with the value, its place and the nearest valid name.
+ * Resolves a spec to a study with every default filled in. Pure but for the seed, which comes from
+ * `freshSeed` if the spec has none.
+ *
+ * @throws BarewireError `bad-input` with the value, its position and the nearest valid name
  */
 export function resolveSpec(
   input: unknown,
@@ -90,7 +96,7 @@ export function resolveSpec(
   freshSeed: () => number,
 ): ResolvedStudy {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
-    throw bad(`${place} is not a spec: it must be a list of keys and values.`, `Keys: ${KEYS.join(', ')}.`);
+    throw bad(`${place} is not a spec: expected keys and values.`, `Keys: ${KEYS.join(', ')}.`);
   const merged = { name: 'study', ...input, ...withoutUndefined(overrides) };
   for (const key of Object.keys(merged)) if (!KEYS.includes(key)) throw unknownKey(key, place);
   const parsed = inputSchema.safeParse(merged);
@@ -143,7 +149,7 @@ function refusal(error: z.ZodError, input: SpecInput, place: string): BarewireEr
   const shown = value === undefined ? 'missing' : JSON.stringify(value);
   return bad(
     `${place}: ${path.join('.')} is ${shown}: ${issue?.message ?? 'not valid'}.`,
-    'Correct it; `barewire study --help` shows the keys and their units.',
+    'Correct it. `barewire study --help` lists the keys and their units.',
   );
 }
 
@@ -151,7 +157,7 @@ function workloadNamed(name: string, place: string): WorkloadName {
   const found = WORKLOADS.find((known) => known === name);
   if (found !== undefined) return found;
   throw bad(
-    `${place}: there is no workload "${name}".`,
+    `${place}: unknown workload "${name}".`,
     `Did you mean "${nearest(name, WORKLOADS)}"? Workloads: ${WORKLOADS.join(', ')}.`,
   );
 }
@@ -161,7 +167,7 @@ function objectiveNamed(text: string, place: string): Objective {
   if (!('nearest' in objective)) return objective;
   throw bad(
     `${place}: "${text}" is not an objective.`,
-    `Did you mean "${objective.nearest}"? It is a latency (${LATENCY_KEYS.join(', ')}), "<" and a time above zero in us, ms or s.`,
+    `Did you mean "${objective.nearest}"? Write a latency (${LATENCY_KEYS.join(', ')}), "<" and a positive time in us, ms or s.`,
   );
 }
 
@@ -176,7 +182,7 @@ function resolveRates(
   const listed = workloads.map((name) => {
     const asked = Array.isArray(rates) ? rates : rates[name];
     if (asked === undefined)
-      throw bad(`${place}: rates has none for the workload ${name}.`, 'Give each workload its rates.');
+      throw bad(`${place}: rates has no entry for the workload ${name}.`, 'Give each workload its rates.');
     return [name, asked.map((value) => rateNamed(value, place))] as const;
   });
   return Object.fromEntries(listed);
@@ -187,6 +193,6 @@ function rateNamed(value: string | number, place: string): Rate {
   if (rate !== null) return rate;
   throw bad(
     `${place}: "${value}" is not a rate.`,
-    'Write requests per second (50000, 50k, 50k/s) or a share of the reference’s maximum (30%); both above zero.',
+    "Write requests per second (50000, 50k, 50k/s) or a share of the reference's maximum (30%), greater than 0.",
   );
 }

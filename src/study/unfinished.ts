@@ -7,7 +7,9 @@ import { planSlices } from './plan-slices.js';
 import { ResultsDirectory } from './results.js';
 import { evidenceIn } from './search.js';
 
-/** The newest study under `folder` that has slices left to measure, or a maximum to find. One that is damaged is passed over. */
+/**
+ * Finds the newest study under `folder` with slices left to measure or a maximum to find. Skips damaged ones.
+ */
 export async function newestUnfinished(folder: string): Promise<ResultsDirectory> {
   const names = await readdir(folder).catch(() => []);
   const begun: { directory: ResultsDirectory; startedAt: string }[] = [];
@@ -25,9 +27,9 @@ export async function newestUnfinished(folder: string): Promise<ResultsDirectory
   }
   const newest = begun.sort((a, b) => b.startedAt.localeCompare(a.startedAt))[0];
   if (newest !== undefined) return newest.directory;
-  const but = damaged.length === 0 ? '' : `, as far as can be read (not: ${damaged.join(', ')})`;
+  const but = damaged.length === 0 ? '' : ` that can be read (damaged: ${damaged.join(', ')})`;
   throw userError(
-    `There is no unfinished study under ${folder}${but}.`,
+    `No unfinished study under ${folder}${but}.`,
     'Name its directory with --out, or start a new study without --resume.',
     { code: 'no-such-file' },
   );

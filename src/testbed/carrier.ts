@@ -2,15 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../machine/index.js';
 
 const LIMIT_MS = 2_000;
-/** An emulated host that is busy takes seconds to start a process. */
+/** A busy emulated host takes seconds to start a process. */
 const COMMAND_LIMIT_MS = 20_000;
 const BETWEEN_MS = 5;
 
 /**
- * Waits until links that are switched on can send. A link that gets its carrier from a partner that comes up after it drops
- * all packets until the kernel's link watch has run (dev_activate in net/sched/sch_generic.c), and a lost ARP request costs
- * a second. Asking for one link makes the watch run at once since Linux 6.8 (rtnl_getlink). A link that never gets a carrier
- * is left to the path check, which names it.
+ * Waits until links that are up can send. A link whose carrier comes from a peer that is enabled later drops
+ * all packets until the kernel's link watch has run (dev_activate in net/sched/sch_generic.c), and a lost ARP
+ * request costs a second. Since Linux 6.8 querying one link runs the watch at once (rtnl_getlink). The path
+ * check reports a link that never gets a carrier.
  */
 export async function waitForCarrier(
   machine: Machine,
@@ -30,5 +30,5 @@ export async function waitForCarrier(
   }
 }
 
-/** `bw-x-c1@if2 DOWN 02:… <…>`: tunnels have no carrier to speak of and are UNKNOWN. */
+/** `bw-x-c1@if2 DOWN 02:… <…>`. Tunnels have no carrier and report UNKNOWN. */
 const hasDown = (brief: string): boolean => /^\S+\s+(DOWN|LOWERLAYERDOWN|DORMANT)\s/m.test(brief);

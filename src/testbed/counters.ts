@@ -5,7 +5,7 @@ import type { HostPlan, PathDevice } from '../network/index.js';
 import { type BarewireError, machineError } from '../schema/index.js';
 import type { Host, HostRole, Testbed } from './types.js';
 
-/** Packets since the link was made; the MTU where it was asked for. */
+/** Packets since the link was created, and the MTU where it was requested. */
 export interface LinkState {
   readonly received: number;
   readonly sent: number;
@@ -15,7 +15,7 @@ export interface LinkState {
 type LinkStates = ReadonlyMap<string, LinkState>;
 export type HostPlans = Readonly<Record<HostRole, HostPlan>>;
 
-/** What the links of a host and of its container say at one moment. */
+/** The link counters of a host and of its container at one moment. */
 export class HostCounters {
   readonly #outside: LinkStates;
   readonly #inside: LinkStates;
@@ -25,7 +25,7 @@ export class HostCounters {
     this.#inside = inside;
   }
 
-  /** A link that is not there carried nothing. */
+  /** A missing link carried nothing. */
   at({ netns, link }: PathDevice): LinkState {
     const states = netns === null ? this.#outside : this.#inside;
     return states.get(link) ?? { received: 0, sent: 0, mtu: null };
@@ -34,7 +34,7 @@ export class HostCounters {
 
 export type Counters = Readonly<Record<HostRole, HostCounters>>;
 
-/** Both hosts at once. */
+/** Reads both hosts at once. */
 export async function readCounters({ client, server }: Testbed, plans: HostPlans): Promise<Counters> {
   const [atClient, atServer] = await Promise.all([
     countersOf(client, plans.client),
@@ -43,7 +43,10 @@ export async function readCounters({ client, server }: Testbed, plans: HostPlans
   return { client: atClient, server: atServer };
 }
 
-/** The container's own namespace is read by `ip`, which knows its MTU; the host's from a file, which costs no process. */
+/**
+ * `ip` reads the container's namespace, because it reports the MTU; a file gives the host's counters without
+ * a process.
+ */
 async function countersOf({ machine }: Host, { container }: HostPlan): Promise<HostCounters> {
   if (container.netns === null) {
     const states = await linksOf(machine, null);
@@ -54,8 +57,8 @@ async function countersOf({ machine }: Host, { container }: HostPlan): Promise<H
 }
 
 /**
- * The reading thread's own entry: /proc/self would follow the main thread, which may be in a container's namespace at that
- * moment to start a program there.
+ * The entry of the reading thread. /proc/self follows the main thread, which may be in a container's
+ * namespace at that moment to start a program there.
  */
 const NET_DEV = '/proc/thread-self/net/dev';
 
@@ -91,6 +94,6 @@ async function linksOf(machine: Machine, netns: string | null): Promise<LinkStat
 const unreadable = (machine: Machine, netns: string | null, stderr: string): BarewireError =>
   machineError(
     'process-failed',
-    `The links in ${netns ?? 'the own namespace'} on ${machine.name} cannot be read: ${stderr.trim()}`,
-    'Look whether the namespace is still there (ip netns), and whether iproute2 is 4.10 or later.',
+    `Could not read the links in ${netns ?? "the host's namespace"} on ${machine.name}: ${stderr.trim()}`,
+    'Check that the namespace exists (ip netns) and that iproute2 is 4.10 or later.',
   );

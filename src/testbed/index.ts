@@ -1,4 +1,6 @@
-/** Where a study runs: two hosts and a wire, networks set up on them, and the proof of the path. */
+/**
+ * Where a study runs: two hosts and a wire, the networks that are set up on them, and the check of the path.
+ */
 export type {
   Host,
   HostRole,

@@ -8,7 +8,7 @@ export const onBoth = <T>(make: (role: HostRole) => T): Pair<T> => ({
   server: make('server'),
 });
 
-/** Runs both to their end; then throws the first failure, the client's before the server's. */
+/** Waits for both, then throws the first failure, the client's before the server's. */
 export async function both<T>(work: (role: HostRole) => Promise<T>): Promise<Pair<T>> {
   const [client, server] = await Promise.allSettled([work('client'), work('server')]);
   if (client.status === 'rejected') throw client.reason;
@@ -20,7 +20,7 @@ export async function both<T>(work: (role: HostRole) => Promise<T>): Promise<Pai
 export const onBothHosts = <T>(hosts: Pair<Host>, work: (host: Host) => Promise<T>): Promise<Pair<T>> =>
   both((role) => work(hosts[role]));
 
-/** Opens one for each role; when one fails, disposes the other and throws. */
+/** Opens one for each role. When one fails, disposes the other and throws. */
 export async function openBoth<T extends AsyncDisposable>(
   open: (role: HostRole) => Promise<T>,
 ): Promise<Pair<T>> {

@@ -7,26 +7,28 @@ import type { ActiveNetwork } from './set-up.js';
 import type { HostRole, Testbed } from './types.js';
 
 export interface PathReport {
-  /** Of the containers' links, and carried by the whole path unfragmented. */
+  /** The MTU of the containers' links, which the whole path carries unfragmented. */
   readonly mtu: number;
-  /** From each host to the other. */
+  /** Sent from each host to the other. */
   readonly pings: number;
-  /** What each device of the path carried, from the client's container over the wire to the server's. */
+  /** What each device of the path carried, in the order from the client's container to the server's. */
   readonly through: readonly DeviceCount[];
   readonly ms: number;
 }
 
-/** From each host to the other: an answer may travel in fragments, which a ping may not. */
+/** From each host to the other: a response may travel in fragments, a ping must not. */
 const PINGS = 3;
-/** An emulated host whose machine is busy takes a while to answer the first. */
+/** A busy emulated host takes a while to answer the first. */
 const PING_WAIT_MS = 1_000;
-/** A ping that is too long fails where it is sent; one that is carried after all is back long before. */
+/** A ping that is too long fails where it is sent. One that is carried returns long before this. */
 const TOO_LONG_WAIT_MS = 3;
 
 /**
- * Proves that packets between the containers take the path that the network's name promises: pings of the full MTU, and then
- * the `request`, are counted by every device that must carry them and by none that must not.
- * @throws BarewireError `path-check-failed` that names the device with the expected and the seen count; what `request` throws.
+ * Checks that packets between the containers take the path of the network. Pings of the full MTU and then
+ * `request` must be counted by every device of the path and by no device of its bypass.
+ *
+ * @throws BarewireError `path-check-failed` with the device, the expected and the seen count; what `request`
+ * throws
  */
 export async function checkPath(
   testbed: Testbed,
@@ -41,7 +43,7 @@ export async function checkPath(
   checkPings(raised, answers, before, between);
   await request();
   const after = await readCounters(testbed, raised.plans);
-  // How many packets a request takes is TCP's business; none is too few.
+  // TCP decides how many packets a request takes; zero is too few.
   checkCarried(raised, 'the request', 1, between, after);
   const through = countPath(raised.plans, before, after);
   const ms = performance.now() - started;
@@ -55,7 +57,7 @@ function checkMtu(raised: ActiveNetwork, counters: Counters): void {
   for (const host of ['client', 'server'] as const satisfies HostRole[]) {
     const { mtu: seen } = counters[host].at(raised[host]);
     const { link, mtu } = raised[host];
-    if (seen === null) throw failed(raised, `there is no ${link} in the ${host}'s container`);
+    if (seen === null) throw failed(raised, `the ${host}'s container has no link ${link}`);
     if (seen !== mtu)
       throw failed(raised, `${link} in the ${host}'s container has MTU ${seen}, expected ${mtu}`);
   }
@@ -67,12 +69,12 @@ interface Answers {
   readonly tooLong: number;
 }
 
-/** How often pings are sent again of which some were answered, and some not. */
+/** How often pings are repeated when some were answered and some were not. */
 const MORE_PINGS = 2;
 
 /**
- * Once it has an answer, ping waits for the others no longer than two round trips of it, and calls late ones lost: on a busy machine
- * that says nothing of the path.
+ * After its first reply, ping waits no longer than two round trips for the others and counts late ones as
+ * lost. On a busy machine that shows nothing about the path.
  */
 async function pingUntilClear(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
   let answers = await pingThrough(testbed, raised);
@@ -104,7 +106,7 @@ function checkPings(raised: ActiveNetwork, answers: Answers, before: Counters, a
   const what = `${toServer} of ${PINGS} pings of ${mtu} bytes from the client were answered, ${toClient} of ${PINGS} from the server`;
   checkCarried(raised, what, 2 * PINGS, before, after);
   if (!all) throw failed(raised, `${what}, though every device of the path carried packets`);
-  if (tooLong > 0) throw failed(raised, `a ping of ${mtu + 1} bytes was answered, expected it not to leave`);
+  if (tooLong > 0) throw failed(raised, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
 }
 
 function checkCarried(
@@ -120,8 +122,8 @@ function checkCarried(
 }
 
 /**
- * A device beside the path carries packets of others now and then (over `lo`: ssh, a resolver). Had these gone that way, it would
- * have counted as many as the path did.
+ * A device of the bypass carries other packets now and then (`lo`: ssh, a resolver). If the pings had crossed
+ * it, it would have counted as many packets as the path.
  */
 function ofNote(through: readonly DeviceCount[]): (beside: DeviceCount) => boolean {
   const path = weakest(through);
@@ -136,7 +138,10 @@ interface Strays {
   readonly ms: number;
 }
 
-/** What others send over a device of a busy host, they send in the next moments too, when nothing of ours is on its way. */
+/**
+ * Other traffic of a busy host continues in the next moments, when none of the check's packets are on their
+ * way.
+ */
 async function checkIdle(testbed: Testbed, raised: ActiveNetwork, seenBeside: Strays): Promise<void> {
   const { strays, isStray, after, ms } = seenBeside;
   await pause(ms);
@@ -150,7 +155,10 @@ async function checkIdle(testbed: Testbed, raised: ActiveNetwork, seenBeside: St
 
 const bothWays = ({ received, sent }: DeviceCount): number => Math.min(received, sent);
 
-/** Where packets are lost, the devices behind carry fewer than those before; the first of the fewest is next to the place. */
+/**
+ * Behind the position where packets are lost, devices carry fewer than before it. The first device with the
+ * fewest is next to it.
+ */
 const weakest = (counts: readonly DeviceCount[]): DeviceCount | undefined =>
   counts.toSorted((one, other) => bothWays(one) - bothWays(other))[0];
 
@@ -160,6 +168,6 @@ const seen = ({ host, waypoint, received, sent }: DeviceCount): string =>
 const failed = ({ network, client, server }: ActiveNetwork, fact: string): BarewireError =>
   machineError(
     'path-check-failed',
-    `${network.name} does not carry packets as it should from ${client.address} to ${server.address}: ${fact}`,
-    'Look for a firewall (nft list ruleset, iptables -S FORWARD), other software that owns these routes, or a wrong MTU on the wire.',
+    `Path check of ${network.name} failed between ${client.address} and ${server.address}: ${fact}`,
+    'Check for a firewall (nft list ruleset, iptables -S FORWARD), other software that owns these routes, or a wrong MTU of the wire.',
   );

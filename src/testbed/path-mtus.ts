@@ -3,25 +3,29 @@ import { ping } from './ping.js';
 import type { ActiveNetwork } from './set-up.js';
 import type { Host, Testbed } from './types.js';
 
-/** The longest packet that a path carries whole, bytes; null where it carries none. */
+/** The longest packet that each path carries unfragmented, bytes; null where it carries none. */
 export type PathMtus = Readonly<Record<PathKind, number | null>>;
 
-/** The first answers take a while: neighbours are found, and hosts may be emulated. */
+/** The first replies are slow: neighbours are resolved, and hosts may be emulated. */
 const WAIT_MS = 1_000;
-/** Later ones are waited for twice as long as the first took with its program, which tells how fast the host is. */
+/**
+ * The wait for later replies is twice the time of the first ping including its program, which shows how fast
+ * the host is.
+ */
 const LEAST_WAIT_MS = 20;
-/** Carried by every path that carries anything. */
+/** Every path that carries anything carries it. */
 const SHORT_BYTES = 100;
 /** The longest packet of IPv4, and of IPv6 without jumbograms. */
 const LONGEST_BYTES = 65_535;
 
 /**
- * How far the client's first container reaches, by pings that must not be fragmented: the server's container, the second one of
- * its own host, and that host itself. The network must have been raised with two containers.
+ * Measures the paths of the client's first container by pings that must not be fragmented: to the server's
+ * container, to the second container of its own host, and to that host. The network must have two containers
+ * on each host.
  */
 export async function probePathMtus({ client }: Testbed, raised: ActiveNetwork): Promise<PathMtus> {
   const [second] = raised.plans.client.extraContainers;
-  if (second === undefined) throw new RangeError(`${raised.network.name} was raised with one container`);
+  if (second === undefined) throw new RangeError(`${raised.network.name} was set up with one container`);
   const to = (address: string): Promise<number | null> => longestTo(client, raised, address);
   const [across, sameHost, ownHost] = await Promise.all(
     [raised.server.address, second.address, client.net.address].map(to),
@@ -42,7 +46,7 @@ async function longestTo(host: Host, { client }: ActiveNetwork, to: string): Pro
   return whole ? mtu : between(SHORT_BYTES, mtu, carries);
 }
 
-/** The greatest number that holds, by halving: `holds` does, `fails` does not. */
+/** Returns the greatest number that passes, by bisection: `holds` passes, `fails` does not. */
 async function between(
   holds: number,
   fails: number,

@@ -16,7 +16,7 @@ export interface DeviceCount extends HostDevice {
 const devices = (host: HostRole, waypoints: readonly PathDevice[]): HostDevice[] =>
   waypoints.map((waypoint) => ({ host, waypoint }));
 
-/** From the client's container over the wire to the server's container. */
+/** Ordered from the client's container over the wire to the server's container. */
 const pathOf = ({ client, server }: HostPlans): HostDevice[] => [
   ...devices('client', client.path).reverse(),
   ...devices('server', server.path),
@@ -27,11 +27,11 @@ function moved({ host, waypoint }: HostDevice, before: Counters, after: Counters
   return { host, waypoint, received: last.received - first.received, sent: last.sent - first.sent };
 }
 
-/** What the path's devices carried. */
+/** Counts what the devices of the path carried. */
 export const countPath = (plans: HostPlans, before: Counters, after: Counters): DeviceCount[] =>
   pathOf(plans).map((device) => moved(device, before, after));
 
-/** What devices carried that are no part of the path. */
+/** Counts what the devices of the bypass carried. */
 export const countBypass = (plans: HostPlans, before: Counters, after: Counters): DeviceCount[] =>
   [...devices('client', plans.client.bypass), ...devices('server', plans.server.bypass)].map((device) =>
     moved(device, before, after),

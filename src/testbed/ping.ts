@@ -8,15 +8,15 @@ export interface PingPlan {
   readonly count: number;
   /** The whole IP packet. */
   readonly packetBytes: number;
-  /** How long the last answer may take. */
+  /** The longest wait for the last reply. */
   readonly waitMs: number;
 }
 
-/** The IP header and ICMP's 8. */
+/** The IP header and 8 bytes of ICMP. */
 const HEADERS_BYTES = { 4: 28, 6: 48 } as const;
 const INTERVAL_S = '0.002';
 
-/** Sends pings that must not be fragmented and counts their answers. */
+/** Sends pings that must not be fragmented, and counts the replies. */
 export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
   const payload = String(plan.packetBytes - HEADERS_BYTES[versionOf(plan.to)]);
   const wait = String(plan.waitMs / 1_000);
@@ -25,11 +25,11 @@ export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
   const { code, stdout, stderr } = await machine.run(argv, { netns: plan.netns, timeoutMs: 20_000 });
   const answers = /(?<answers>\d+) received/.exec(stdout)?.groups?.['answers'];
   if (answers !== undefined) return Number(answers);
-  // iputils says nothing about answers when it could not send at all: no route, no such address.
+  // iputils prints no statistics when it could not send at all: no route, no such address.
   if (code === 2 && stderr.includes('ping: connect:')) return 0;
   throw machineError(
     'process-failed',
-    `${argv.join(' ')} said nothing about answers: ${(stderr || stdout).trim()}`,
-    "Install the ping of iputils (Debian: iputils-ping); busybox's cannot forbid fragments.",
+    `${argv.join(' ')} printed no statistics: ${(stderr || stdout).trim()}`,
+    "Install ping of iputils (Debian: iputils-ping). busybox's cannot forbid fragments.",
   );
 }

@@ -4,8 +4,8 @@ import type { NetworkStatus } from '../schema/index.js';
 import type { Testbed } from './types.js';
 
 /**
- * Probes the requirements of planned networks at once, on both hosts of a testbed over its version of IP, or on one machine.
- * A given network is supported: the testbed has it.
+ * Probes the requirements of planned networks at once: on both hosts of a testbed over its version of IP, or
+ * on one machine. A given network is supported, because the testbed has it.
  */
 export async function probeNetworks(
   where: Testbed | Pick<Machine, 'probe'>,

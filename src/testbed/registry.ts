@@ -5,7 +5,7 @@ import { SSH } from './ssh/kind.js';
 import type { PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
 import { VM } from './vm/kind.js';
 
-/** An entry whose options are checked when it is used: what the registry holds. */
+/** An entry of the registry. Its options are checked when it is used. */
 export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema'> {
   parse(text: string | null): TestbedChoice | null;
 }
@@ -32,7 +32,7 @@ function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
 
 const KINDS: RegisteredTestbed[] = [register(NETNS), register(VM), register(SSH)];
 
-/** Adds a kind of testbed, as a program that embeds Barewire does. Disposing removes it. */
+/** Adds a kind of testbed, for programs that embed Barewire. Disposing removes it. */
 export function registerTestbed<Options>(kind: TestbedKind<Options>): Disposable {
   const entry = register(kind);
   KINDS.push(entry);
@@ -41,10 +41,10 @@ export function registerTestbed<Options>(kind: TestbedKind<Options>): Disposable
 
 export const testbedKinds = (): readonly RegisteredTestbed[] => KINDS;
 
-/** `netns`, `vm`, `vm:KERNEL`, `ssh:CLIENT,SERVER`: what `--testbed` accepts. */
+/** What `--testbed` accepts: `netns`, `vm`, `vm:KERNEL`, `ssh:CLIENT,SERVER`. */
 export const testbedUsage = (): string => KINDS.flatMap(({ usage }) => usage).join(', ');
 
-/** Null for a text that names no testbed. */
+/** Returns null for a text that is no testbed. */
 export function parseTestbed(text: string): TestbedChoice | null {
   const [, name, rest] = /^([^:]+)(?::(.*))?$/s.exec(text) ?? [];
   return KINDS.find((kind) => kind.name === name)?.parse(rest ?? null) ?? null;
@@ -57,7 +57,7 @@ export function requireTestbed(text: string): TestbedChoice {
   const names = KINDS.map(({ name }) => name);
   const [start = ''] = text.split(':');
   const hint = names.includes(start) ? '' : `Did you mean "${nearest(start, names) ?? 'netns'}"? `;
-  throw userError(`There is no testbed "${text}".`, `${hint}Use one of: ${testbedUsage()}.`);
+  throw userError(`Unknown testbed "${text}".`, `${hint}Use one of: ${testbedUsage()}.`);
 }
 
 export function findTestbedKind({ kind }: TestbedChoice): RegisteredTestbed {
@@ -86,7 +86,11 @@ export const offeredNetworks = (choice: TestbedChoice): string[] => {
   return [...(plansNetworks ? networkNames() : []), ...givenNetworks.map(({ name }) => name)];
 };
 
-/** A network of a testbed by name. @throws BarewireError `bad-input` with the nearest name */
+/**
+ * Finds a network of a testbed by name.
+ *
+ * @throws BarewireError `bad-input` with the nearest name
+ */
 export function findOfferedNetwork(choice: TestbedChoice, name: string): Network {
   const { givenNetworks, plansNetworks } = findTestbedKind(choice);
   const given = givenNetworks.find((network) => network.name === name);

@@ -20,14 +20,17 @@ export interface ActiveNetwork extends AsyncDisposable {
   readonly client: Container;
   readonly server: Container;
   readonly plans: Pair<HostPlan>;
-  /** Changes to both hosts together. */
+  /** Number of steps on both hosts together. */
   readonly steps: number;
   readonly setUpMs: number;
-  /** Undoes the steps of the network and of everything started after it; returns milliseconds, on a second call those of the first. */
+  /**
+   * Undoes the steps of the network and of everything started after it. Returns milliseconds; a second call
+   * returns those of the first.
+   */
   tearDown(): Promise<number>;
 }
 
-/** The plans of a network for both hosts. */
+/** Plans a network for both hosts. */
 export function planPair(
   network: PlannedNetwork,
   request: Omit<NetworkRequest, 'hosts'>,
@@ -89,7 +92,7 @@ async function applyPlans(testbed: Testbed, plans: Pair<HostPlan>): Promise<Pair
   return bound;
 }
 
-/** Applies the steps that create what peers must know of a host, and reads it. */
+/** Applies the steps that create the host's key, and reads its public part. */
 async function exchangeKeys({ machine }: Host, plan: HostPlan): Promise<string | undefined> {
   if (plan.keyExchange === undefined) return undefined;
   const { steps, query } = plan.keyExchange;
@@ -112,7 +115,8 @@ async function applyRest(
   const hostLinks = path.filter(({ netns }) => netns === null).map(({ link }) => link);
   await waitForCarrier(machine, hostLinks);
   if (versionOf(container.address) === 4) return;
-  // IPv6 resolves neighbours only after it was notified of the carrier (addrconf_notify in net/ipv6/addrconf.c).
+  // IPv6 resolves neighbours only after it was notified of the carrier (addrconf_notify in
+  // net/ipv6/addrconf.c).
   await Promise.all(
     [container, ...extraContainers].map(({ link, netns }) => waitForCarrier(machine, [link], netns)),
   );

@@ -5,7 +5,7 @@ import type { Finding, Step } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
 
-/** One machine of a testbed, as it is known before it is opened. */
+/** One machine of a testbed before it is opened. */
 export interface PlannedHost {
   readonly role: HostRole;
   readonly net: NetworkHost;
@@ -20,49 +20,51 @@ export interface Host extends PlannedHost {
   readonly machine: Machine;
 }
 
-/** What opening a testbed will do, with symbols for what is known only then. */
+/** What opening a testbed does, with symbols for what is known only then. */
 export interface TestbedPlan {
   readonly hosts: Readonly<Record<HostRole, PlannedHost>>;
   /** Applied on this machine before the agents start. */
   readonly steps: readonly Step[];
 }
 
-/** Two hosts for a study. Disposing removes what was made for them. */
+/** Two hosts for a study. Disposing removes what was created for them. */
 export interface Testbed extends AsyncDisposable {
   readonly kind: string;
   /** The run's id. */
   readonly run: string;
   readonly client: Host;
   readonly server: Host;
-  /** What figures of this testbed do not show. */
+  /** What results of this testbed do not show. */
   readonly limitations: readonly Finding[];
-  /** The hosts are emulated, and so are their times. */
+  /** True when the hosts are emulated, and their times with them. */
   readonly emulated?: boolean;
-  /** Checks a network's plans before it is set up; rejects plans that would harm others on the hosts' segment. */
+  /**
+   * Checks a network's plans before it is set up. Rejects plans that would harm others on the hosts' segment.
+   */
   checkPlans?(plans: readonly HostPlan[]): Promise<void>;
-  /** Places a container of a given network on each host: nothing is built, so the plans have no steps. */
+  /** Places a container of a given network on each host. Nothing is built, so the plans have no steps. */
   placeContainers?(network: GivenNetwork): Promise<Readonly<Record<HostRole, HostPlan>>>;
 }
 
 export interface Wire {
   /** Bytes. */
   readonly mtu: number;
-  /** Shaping of each direction in Mbit/s; null leaves the veth pair as fast as it is. */
+  /** Limit of each direction in Mbit/s; null for none. */
   readonly rateMbps: number | null;
 }
 
-/** What a plan of a testbed depends on beside its kind's options. */
+/** What the plan of a testbed depends on, beside the options of its kind. */
 export interface PlanOptions {
   readonly wire: Wire;
   /** The version of IP of the hosts' addresses, and so of the containers'; 4 by default. */
   readonly ip?: IpVersion | undefined;
 }
 
-/** What every kind of testbed takes. */
+/** What every kind of testbed accepts. */
 export interface TestbedOptions extends PlanOptions {
   /** The run's id; a fresh one by default. */
   readonly run?: string;
-  /** Checked between the parts of opening; an abort rolls back. */
+  /** Checked between the parts of opening. An abort rolls back. */
   readonly signal?: AbortSignal;
 }
 
@@ -73,20 +75,27 @@ export interface TestbedKind<Options> {
   readonly usage: readonly string[];
   readonly description: string;
   readonly optionsSchema: z.ZodType<Options>;
-  /** Options from the text after `NAME:`, or null for the name alone; null when the text has another form. */
+  /** Parses the text after `NAME:`; null stands for the name alone. Returns null for any other form. */
   parse(text: string | null): Options | null;
-  /** Its hosts are made on this machine, which needs root, the study's tools and the machine's lock. */
+  /**
+   * True when its hosts are created on this machine, which requires root, the study's tools and the machine's
+   * lock.
+   */
   readonly madeHere: boolean;
-  /** Its hosts are the user's own machines: a study asks before it loads them. */
+  /** True when its hosts are the user's machines. A study asks for confirmation before it loads them. */
   readonly usersMachines: boolean;
-  /** Networks that its hosts already have; those of the catalog are built on any testbed with `plansNetworks`. */
+  /**
+   * Networks that its hosts already have. Networks of the catalog are built on any testbed with
+   * `plansNetworks`.
+   */
   readonly givenNetworks: readonly GivenNetwork[];
   readonly plansNetworks: boolean;
-  /** Reads what opening depends on and changes nothing. Needs no rights on this machine. */
+  /** Reads what opening depends on. Changes nothing and needs no rights on this machine. */
   plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
   /**
    * Executes a plan of the same options. Rolls back when a part fails.
-   * @throws BarewireError of that part; the signal's reason when it was aborted
+   *
+   * @throws BarewireError of that part; the signal's reason after an abort
    */
   open(plan: TestbedPlan, options: Options, common: TestbedOptions): Promise<Testbed>;
 }

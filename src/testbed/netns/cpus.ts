@@ -15,7 +15,7 @@ export function allowedCpus(status: string): number[] {
   if (list !== undefined) return parseCpuList(list);
   throw machineError(
     'missing-kernel-feature',
-    '/proc/self/status does not say which CPUs this process may run on',
+    '/proc/self/status does not report the allowed CPUs of this process',
     'Mount /proc, and use Linux 2.6.24 or later.',
   );
 }
@@ -25,7 +25,7 @@ export interface CpuShares {
   readonly server: readonly number[];
 }
 
-/** The client gets the first half and the server the second; a single CPU they share. */
+/** The client gets the first half and the server the second. Both share a single CPU. */
 export function shareCpus(cpus: readonly number[]): CpuShares {
   const half = Math.floor(cpus.length / 2);
   return half === 0

@@ -2,8 +2,10 @@ import { machineError } from '../../schema/index.js';
 import type { PlanOptions } from '../types.js';
 
 /**
- * Whether this kernel has IPv6, by what /proc/sys/net/ipv6/conf/default/disable_ipv6 holds.
- * @throws BarewireError `missing-kernel-feature` where the study is over IPv6 and there is none.
+ * Returns whether this kernel has IPv6. `setting` is the content of
+ * /proc/sys/net/ipv6/conf/default/disable_ipv6.
+ *
+ * @throws BarewireError `missing-kernel-feature` where the study runs over IPv6 and the kernel has none
  */
 export function hasIpv6({ ip = 4 }: Pick<PlanOptions, 'ip'>, setting: string | null | undefined): boolean {
   const has = setting !== null && setting !== undefined;

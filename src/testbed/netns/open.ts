@@ -52,7 +52,8 @@ export async function openNetnsTestbed(plan: TestbedPlan, options: TestbedOption
         { code: 'limitation', limitation: 'this-machine-only' },
         { code: 'limitation', limitation: shared ? 'shared-cpus' : 'separate-cpus' },
       ],
-      // The agents undo their steps while their namespaces exist; then the namespaces go, whatever the agents report.
+      // The agents undo their steps while their namespaces exist. Then the namespaces are deleted, whatever
+      // the agents report.
       [Symbol.asyncDispose]: async () => {
         try {
           await disposeBoth(agents);

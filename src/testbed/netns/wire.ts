@@ -10,13 +10,16 @@ export const hostNetns = (run: string, role: string): string => `bw-${run}-${rol
 
 type Hosts = Readonly<Record<HostRole, NetworkHost>>;
 
-/** Where the hosts are: of the benchmarking ranges of RFC 2544 and RFC 5180, the half that containers' subnets do not use. */
+/**
+ * The hosts' addresses: the lower half of the benchmarking ranges of RFC 2544 and RFC 5180. Containers'
+ * subnets use the upper half.
+ */
 const SEGMENTS = {
   4: { first: '198.18.0.', prefix: 24 },
   6: { first: '2001:2:0:18::', prefix: 64 },
 } as const;
 
-/** The two hosts on their wire. */
+/** The two hosts and their ends of the wire. */
 export function hostsOf(run: string, { wire, ip = 4 }: PlanOptions, ipv6 = true): Hosts {
   const { first, prefix } = SEGMENTS[ip];
   const host = (role: HostRole, index: number): NetworkHost => ({
@@ -32,9 +35,9 @@ export function hostsOf(run: string, { wire, ip = 4 }: PlanOptions, ipv6 = true)
   return { client: host('client', 1), server: host('server', 2) };
 }
 
-/** What IPv6 is told on every link that a host will have. */
+/** The IPv6 settings of every link that a host will have. */
 export function ipv6Settings({ address }: NetworkHost): Readonly<Record<string, string>> {
-  // Duplicate address detection and router solicitations would count among the measured packets.
+  // The packets of duplicate address detection and router solicitation would count among the measured ones.
   return versionOf(address) === 4
     ? { disable_ipv6: '1' }
     : { addr_gen_mode: '1', accept_ra: '0', accept_dad: '0' };
@@ -44,10 +47,13 @@ export function ipv6Settings({ address }: NetworkHost): Readonly<Record<string, 
 export const wireAddresses = ({ address, prefix, index }: NetworkHost): string[] =>
   versionOf(address) === 4
     ? [`${address}/${prefix}`]
-    : // A router needs one of the link alone to ask for its neighbours from.
+    : // A router resolves its neighbours from a link-local address.
       [`${address}/${prefix}`, `fe80::${index}/64`];
 
-/** Two namespaces and a veth pair made straight between them, so that the machine's own namespace never sees an end of it. */
+/**
+ * Two namespaces and a veth pair created directly between them, so that the machine's own namespace never has
+ * an end of it.
+ */
 export function wireSteps(run: string, wire: Wire, hosts: Hosts): Step[] {
   return [
     ...ROLES.map((role) => namespace(run, role)),
@@ -95,7 +101,10 @@ function switchOn(run: string, host: NetworkHost): Step[] {
   ];
 }
 
-/** A token bucket on each end. Its burst holds one of the largest packets that TCP hands down (64 KiB), or 1 ms of the rate. */
+/**
+ * A token bucket on each end. Its burst holds one of the largest packets of TCP (64 KiB), or 1 ms of the
+ * rate.
+ */
 function shape(run: string, role: HostRole, rateMbps: number): Step {
   const burstBytes = Math.max(68_000, Math.ceil((rateMbps * 1_000_000) / 8 / 1_000));
   const rate = ['rate', `${rateMbps}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];

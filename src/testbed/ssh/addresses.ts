@@ -6,9 +6,10 @@ import type { Host } from '../types.js';
 const neighbours = z.array(z.object({ lladdr: z.string().optional() }));
 
 /**
- * A container on the hosts' own segment takes an address there, and on a segment of others that may be somebody's: ask first,
- * by ARP, which no firewall keeps from answering.
- * @throws BarewireError `host-unsupported` with the address and who has it.
+ * Checks by ARP, which no firewall blocks, that the addresses of containers on the hosts' own segment are
+ * free.
+ *
+ * @throws BarewireError `host-unsupported` with the address and the MAC of its owner
  */
 export async function assertFree(hosts: readonly Host[], plans: readonly HostPlan[]): Promise<void> {
   const addresses = plans.map(({ container }) => container).filter(({ netns }) => netns !== null);
@@ -17,7 +18,7 @@ export async function assertFree(hosts: readonly Host[], plans: readonly HostPla
 
 async function assertFreeOn({ machine, net }: Host, address: string): Promise<void> {
   const route = await machine.run(['ip', 'route', 'get', address]);
-  // An address that is not on the segment is routed into a subnet of the study's own.
+  // An address outside the segment is routed into one of the study's subnets.
   if (!route.stdout.includes(` dev ${net.dev} `) || route.stdout.includes(' via ')) return;
   await machine.run(['ping', '-c', '1', '-w', '1', '-I', net.dev, address]);
   const { stdout } = await machine.run(['ip', '-j', 'neigh', 'show', 'to', address, 'dev', net.dev]);
@@ -25,7 +26,7 @@ async function assertFreeOn({ machine, net }: Host, address: string): Promise<vo
   if (owner === undefined) return;
   throw machineError(
     'host-unsupported',
-    `${address}, which a container would get on the segment of the ${machine.name}, belongs to ${owner}.`,
-    'Measure networks with a subnet for each host there (flannel-*, ipvlan-l3), or use a segment without others.',
+    `${address}, the address of a container on the segment of the ${machine.name}, belongs to ${owner}.`,
+    'Measure networks with a subnet per host there (flannel-*, ipvlan-l3), or use a segment without other machines.',
   );
 }

@@ -6,13 +6,15 @@ import type { Host } from '../types.js';
 const routeList = z.array(z.object({ dev: z.string(), protocol: z.string().optional() }));
 
 const FORWARDING = 'net.ipv6.conf.all.forwarding';
-/** Of a link's `accept_ra`: its routers are believed while the host forwards, too. */
+/** A link with this `accept_ra` accepts router advertisements while the host forwards. */
 const EVEN_AS_ROUTER = '2';
 
 /**
- * A kernel that begins to forward IPv6 forgets the default routes that routers advertised to it (rt6_purge_dflt_routers in
- * net/ipv6/route.c), and no undo brings them back before the routers speak again: a host is not cut off for a study.
- * @throws BarewireError `host-unsupported` where a plan would do so.
+ * A kernel that starts to forward IPv6 deletes the default routes from router advertisements
+ * (rt6_purge_dflt_routers in net/ipv6/route.c), and no undo restores them before the next advertisement. A
+ * study must not cut a host off.
+ *
+ * @throws BarewireError `host-unsupported` where a plan would do so
  */
 export async function assertKeepsRoutes(hosts: readonly Host[], plans: readonly HostPlan[]): Promise<void> {
   const forward = plans.some(({ steps }) =>
@@ -32,7 +34,7 @@ async function assertKeeps({ machine }: Host): Promise<void> {
   if (lost === undefined) return;
   throw machineError(
     'host-unsupported',
-    `The ${machine.name} has its IPv6 default route over ${lost.dev} from a router's advertisement, and would lose it when it forwards.`,
-    `There: sysctl -w net.ipv6.conf.${lost.dev}.accept_ra=${EVEN_AS_ROUTER}; or measure networks that do not forward (macvlan, ipvlan).`,
+    `The IPv6 default route of the ${machine.name} over ${lost.dev} comes from a router advertisement and would be lost when the host forwards.`,
+    `Run there: sysctl -w net.ipv6.conf.${lost.dev}.accept_ra=${EVEN_AS_ROUTER}; or measure networks that do not forward (macvlan, ipvlan).`,
   );
 }

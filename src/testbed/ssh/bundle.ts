@@ -5,20 +5,20 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { bundlePath } from '../../machine/index.js';
 
-/** The agent with the library that it loads, as it goes to another machine. */
+/** The agent and the library that it loads, as they are sent to another machine. */
 export interface Bundle {
-  /** Of names and contents: the name of its folder there. */
+  /** Of names and contents; names the bundle's directory there. */
   readonly hash: string;
-  /** Those of `process.arch` that the library was built for. */
+  /** The values of `process.arch` that the library was built for. */
   readonly architectures: readonly string[];
-  /** `{ manifest, files }`: the manifest's text, and each file in base64; the whole as JSON, gzipped, base64. */
+  /** `{ manifest, files }` as JSON, gzipped, base64: the manifest's text, and each file in base64. */
   readonly packed: string;
 }
 
 export const AGENT = 'agent.mjs';
 const NATIVE = /@koromix\/koffi-linux-(?<arch>[^/]+)\/.*\.node$/;
 
-/** The hash of a manifest, which holds the hash of every file: the far side computes the same. */
+/** The manifest contains the hash of every file. The remote host computes the same hash. */
 export const HASH_LENGTH = 16;
 const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
@@ -47,7 +47,7 @@ interface Place {
   readonly path: string;
 }
 
-/** What Node loads of a package, by the names that it looks for them under, in the order of the names. */
+/** The files of a package that Node loads, by the names under which it looks for them, sorted. */
 async function filesOf(folder: string, pkg: string): Promise<Place[]> {
   const names = (await readdir(folder, { recursive: true })).filter((name) =>
     /\.(?:js|node)$|(?:^|\/)package\.json$/.test(name),

@@ -4,7 +4,7 @@ import type { IpVersion, NetworkHost } from '../../network/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 
-/** One end of the way between the hosts, before it is known which. */
+/** One end of the connection between the hosts, a candidate. */
 type Link = Pick<NetworkHost, 'dev' | 'address' | 'prefix' | 'mac' | 'mtu'>;
 
 const linkList = z.array(
@@ -26,7 +26,7 @@ const routeList = z.array(
   z.object({ dev: z.string(), gateway: z.string().optional(), prefsrc: z.string().optional() }),
 );
 
-/** A host that programs can be run on, as long as they change nothing. */
+/** A host that can run programs that change nothing. */
 interface Readable {
   readonly name: string;
   run(argv: readonly string[]): Promise<RunResult>;
@@ -34,16 +34,17 @@ interface Readable {
 
 export interface DataLinkEnd {
   readonly machine: Readable;
-  /** The interface that the user named. */
+  /** The interface that the user named; null for none. */
   readonly dev: string | null;
-  /** The address that ssh came in by. */
+  /** The host's own address of the ssh connection. */
   readonly address: string;
 }
 
 /**
- * The interfaces that the hosts reach each other by, one hop away on layer 2: the one of the server's address that ssh uses where
- * that is one, else the first that is.
- * @throws BarewireError `host-unsupported` when there is none.
+ * Finds the interfaces by which the hosts reach each other, one hop away on layer 2. The interface of the ssh
+ * connection is preferred; otherwise the first that qualifies.
+ *
+ * @throws BarewireError `host-unsupported` when there is none
  */
 export async function findDataLinks(
   ip: IpVersion,
@@ -62,7 +63,7 @@ export async function findDataLinks(
   throw noWay({ ip, client, server }, atServer);
 }
 
-// Not `-4`: with it, ip leaves the MACs out.
+// Not `-4`: it makes ip omit the MACs.
 async function linksOf({ machine, dev }: DataLinkEnd, ip: IpVersion): Promise<Link[]> {
   const wanted = ip === 6 ? 'inet6' : 'inet';
   const links = linkList.parse(await json(machine, ['ip', '-j', 'addr', 'show', 'up', 'scope', 'global']));
@@ -77,7 +78,9 @@ async function linksOf({ machine, dev }: DataLinkEnd, ip: IpVersion): Promise<Li
     );
 }
 
-/** The link that packets to an address leave by, when it is a neighbour there; null otherwise. */
+/**
+ * Returns the link by which packets to an address leave, if the address is a neighbour there; otherwise null.
+ */
 async function wayTo(end: DataLinkEnd, ip: IpVersion, { address }: Link): Promise<Link | null> {
   const { stdout, code } = await end.machine.run(['ip', '-j', 'route', 'get', address]);
   if (code !== 0) return null;
@@ -108,7 +111,7 @@ function noWay({ ip, client, server }: Sought, atServer: readonly Link[]): Barew
   const named = [client, server].flatMap(({ dev }) => dev ?? []).join(' and ');
   return machineError(
     'host-unsupported',
-    `The client has no neighbour on the server${named === '' ? '' : ` over ${named}`}: tried ${tried === '' ? `none, since no interface there is up with an IPv${ip} address` : tried}.`,
-    'Both hosts must have an interface on one layer-2 segment, with addresses in one subnet; name it by HOST/DEV.',
+    `The client has no direct neighbour on the server${named === '' ? '' : ` over ${named}`}: tried ${tried === '' ? `no interface, since none is up with an IPv${ip} address` : tried}.`,
+    'Connect both hosts to one layer-2 segment with addresses of one subnet; name the interface by HOST/DEV.',
   );
 }

@@ -19,7 +19,7 @@ import { HostReader, prepareRemoteHost, queryRemoteHost, type RemoteHost } from 
 import { sshArgv, type SshConnection, type SshRunOptions } from './ssh-connection.js';
 import { parseTarget, type SshTarget } from './target.js';
 
-/** What a network, a server or the path check runs on a host, with Debian's package of it. */
+/** The tools that a network, a server or the path check runs on a host, with their Debian packages. */
 const TOOLS: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   bridge: 'iproute2',
@@ -30,7 +30,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   ping: 'iputils-ping',
 };
 
-/** Two machines as ssh knows them. */
+/** Two machines by their names for ssh. */
 export interface SshHosts {
   readonly client: string;
   readonly server: string;
@@ -58,7 +58,7 @@ export async function planSshTestbed(hosts: SshHosts, { ip = 4 }: PlanOptions): 
   };
 }
 
-/** An agent on each machine over the system's ssh. This machine is not changed. */
+/** Connects to an agent on each machine by the system's ssh. This machine is not changed. */
 export async function openSshTestbed(
   plan: TestbedPlan,
   hosts: SshHosts,
@@ -118,7 +118,7 @@ async function requireTools(machine: Machine): Promise<void> {
   const packages = [...new Set(missing.map((name) => TOOLS[name] ?? name))];
   throw machineError(
     'missing-tool',
-    `The ${machine.name} does not have ${missing.join(', ')}.`,
+    `The ${machine.name} lacks ${missing.join(', ')}.`,
     `There, on Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${packages.join(' ')}`,
   );
 }

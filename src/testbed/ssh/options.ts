@@ -1,3 +1,3 @@
-/** Options as ssh takes them on its command line, where they come before what its configuration says. */
+/** Options for the command line of ssh, which precede its configuration. */
 export const sshOptions = (options: Readonly<Record<string, string>>): string[] =>
   Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);

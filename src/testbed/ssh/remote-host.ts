@@ -4,24 +4,26 @@ import type { Bundle } from './bundle.js';
 import { queryProgram, MARKER, readProgram, receiveProgram } from './remote-programs.js';
 import { runOverSsh, type SshConnection, type SshRunOptions } from './ssh-connection.js';
 
-/** A machine at the far end of ssh that an agent can run on. */
+/** A remote host that can run an agent. */
 export interface RemoteHost {
   readonly reach: SshConnection;
-  /** What starts the bundle there. */
+  /** The command that starts the bundle there. */
   readonly bundle: readonly [node: string, agent: string];
-  /** Whether it takes sudo to be root. */
+  /** True when root needs sudo. */
   readonly sudo: boolean;
-  /** The address that ssh came in by; empty when the far side does not say. */
+  /** The host's address of the ssh connection; empty when the host does not report it. */
   readonly address: string;
-  /** It has the bundle, whole and in this version. */
+  /** True when the host has the whole bundle in this version. */
   readonly hasBundle: boolean;
 }
 
 const LEAST_NODE = 20;
 
 /**
- * Copies the bundle to a machine that does not have it whole and in this version.
- * @throws BarewireError that names the machine and what it lacks: `host-unreachable`, `host-unsupported`, `missing-tool`, `not-root`.
+ * Copies the bundle to a machine that lacks it.
+ *
+ * @throws BarewireError with the machine and what it lacks: `host-unreachable`, `host-unsupported`,
+ * `missing-tool`, `not-root`
  */
 export async function prepareRemoteHost(
   run: SshRunOptions,
@@ -103,8 +105,8 @@ async function send(run: SshRunOptions, reach: SshConnection, bundle: Bundle): P
   if (code === 0) return;
   throw machineError(
     'disk',
-    `The agent could not be put on ${reach.destination}: ${stderr.trim()}`,
-    'Make room in the home directory there (about 6 MB in ~/.cache/barewire), and let it be written to.',
+    `Could not copy the agent to ${reach.destination}: ${stderr.trim()}`,
+    'Free space in the home directory there (about 6 MB in ~/.cache/barewire), and make it writable.',
   );
 }
 
@@ -112,28 +114,28 @@ const noShell = ({ destination }: SshConnection, { code, stdout, stderr }: RunRe
   machineError(
     'host-unsupported',
     `${destination} did not run a shell command (exit status ${String(code)}): ${(stderr || stdout).trim().slice(0, 300)}`,
-    'The account must be allowed to run commands: no forced command, no restricted shell.',
+    'Allow the account to run commands: no forced command, no restricted shell.',
   );
 
 const notLinux = ({ destination }: SshConnection, system: string): BarewireError =>
   machineError(
     'host-unsupported',
     `${destination} runs ${system}, not Linux.`,
-    'Container networks of Linux can only be measured on Linux.',
+    'Use a Linux host: Barewire measures Linux container networks.',
   );
 
 const noNode = ({ destination }: SshConnection): BarewireError =>
   machineError(
     'missing-tool',
     `${destination} has no node in the PATH of a command over ssh.`,
-    `Install Node ${LEAST_NODE} or newer there (Debian: apt-get install nodejs), or link yours into /usr/local/bin.`,
+    `Install Node ${LEAST_NODE} or newer there (Debian: apt-get install nodejs), or link it into /usr/local/bin.`,
   );
 
 const oldNode = ({ destination }: SshConnection, node: string, version: string): BarewireError =>
   machineError(
     'missing-tool',
     `${destination} has Node ${version === '' ? 'of an unknown version' : version} (${node}).`,
-    `Install Node ${LEAST_NODE} or newer there, or link a newer one into /usr/local/bin and take the old one out of the PATH.`,
+    `Install Node ${LEAST_NODE} or newer there, or link a newer one into /usr/local/bin and remove the old one from the PATH.`,
   );
 
 const otherArchitecture = (
@@ -143,13 +145,13 @@ const otherArchitecture = (
 ): BarewireError =>
   machineError(
     'host-unsupported',
-    `${destination} is ${found}, and the native library is installed here for ${architectures.join(', ')} only.`,
-    `Install it for that architecture too: npm install --no-save --force @koromix/koffi-linux-${found}, in the version of koffi here; or run the study from a machine of its kind.`,
+    `${destination} is ${found}, but the native library is installed here for ${architectures.join(', ')} only.`,
+    `Install it for that architecture too: npm install --no-save --force @koromix/koffi-linux-${found}, in the version of koffi here; or run the study from a machine of that architecture.`,
   );
 
 const noSudo = ({ destination }: SshConnection): BarewireError =>
   machineError(
     'not-root',
-    `The account of ${destination} is not root, and sudo -n does not let it be.`,
-    'Log in as root, or give the account a line in /etc/sudoers.d: NAME ALL=(root) NOPASSWD: ALL',
+    `The account on ${destination} is not root, and sudo -n is refused.`,
+    'Log in as root, or add a line to /etc/sudoers.d there: NAME ALL=(root) NOPASSWD: ALL',
   );

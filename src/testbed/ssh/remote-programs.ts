@@ -1,9 +1,12 @@
 import { AGENT, HASH_LENGTH, type Bundle } from './bundle.js';
 
-/** The first line of all that these programs say: what stands before it came from the login shell. */
+/** The first line that these programs print. Lines before it come from the login shell. */
 export const MARKER = 'barewire-host';
 
-/** Tools of root, and a node that was installed by hand, are often not in the PATH of a command over ssh. */
+/**
+ * Directories of root's tools and of a manually installed node are often missing from the PATH of a command
+ * over ssh.
+ */
 const FIND_NODE = `
 PATH="$PATH:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin"
 node=$(command -v node) || node=
@@ -16,7 +19,10 @@ const sum = (data) => createHash("sha256").update(data).digest("hex");
 const [folder, hash] = process.argv.slice(1);
 `;
 
-/** Says whether all files of the bundle are there and as they were sent. No single quotes: it stands in some. */
+/**
+ * Prints whether all files of the bundle exist unchanged. Contains no single quotes, because it is quoted by
+ * them.
+ */
 const CHECK = `${HASHING}
 let whole = true;
 try {
@@ -30,7 +36,9 @@ console.log("nodeVersion=" + process.versions.node);
 console.log("arch=" + process.arch);
 `;
 
-/** Takes the bundle from its standard input, writes it beside its place, and renames it when it is whole. */
+/**
+ * Reads the bundle from standard input, writes it beside its final path, and renames it when it is complete.
+ */
 const RECEIVE = `${HASHING}
 const packed = Buffer.from(fs.readFileSync(0, "latin1"), "base64");
 const { manifest, files } = JSON.parse(require("node:zlib").gunzipSync(packed));
@@ -44,7 +52,7 @@ fs.rmSync(folder, { recursive: true, force: true });
 fs.renameSync(beside, folder);
 `;
 
-/** Asks a machine what it is, in lines \`key=value\`. It changes nothing. */
+/** Prints what a machine is, as lines `key=value`. Changes nothing. */
 export const queryProgram = ({ hash }: Bundle): string => `${FIND_NODE}
 echo ${MARKER}
 echo "system=$(uname -s)"
@@ -55,13 +63,13 @@ echo "agent=$cache/${hash}/${AGENT}"
 if [ -n "$node" ]; then "$node" -e '${CHECK}' "$cache/${hash}" ${hash} </dev/null; fi
 `;
 
-/** Runs a program with words quoted for a POSIX shell. */
+/** Runs a program. Its words are quoted for a POSIX shell. */
 export const readProgram = (argv: readonly string[]): string => `${FIND_NODE}
 echo ${MARKER}
 exec ${argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')} </dev/null
 `;
 
-/** Takes the bundle in. Exit status 0 when all of it is on the far side's disk. */
+/** Receives the bundle. Exits with 0 when all of it is on the remote host's disk. */
 export const receiveProgram = ({ hash, packed }: Bundle): string => `${FIND_NODE}
 umask 022
 exec "$node" -e '${RECEIVE}' "$cache/${hash}" ${hash} <<'BUNDLE'

@@ -2,7 +2,7 @@ import type { RunResult } from '../../machine/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
 import { sshOptions } from './options.js';
 
-/** A machine to reach, and the configuration to reach it by: null is the user's own. */
+/** A machine to connect to, and the ssh configuration to use; null is the user's own. */
 export interface SshConnection {
   readonly destination: string;
   readonly config: string | null;
@@ -15,13 +15,13 @@ export type SshRunOptions = (
 ) => Promise<RunResult>;
 
 const COMMAND_LIMIT_MS = 120_000;
-/** ssh's own exit status for all that goes wrong before the far side's command runs. */
+/** ssh exits with this status for every failure before the remote command runs. */
 const SSH_FAILED = 255;
 
 /**
- * What the user set for a terminal is not for a program: there is nobody to ask for a password, a port may be forwarded there
- * already, a command would take the place of ours, and a master left in the background would hold our pipes open (one that
- * runs is used).
+ * Overrides settings that only suit a terminal: no prompt can be answered, a forwarded port may be taken, a
+ * RemoteCommand would replace the agent, and a background master would keep the pipes open (a running one is
+ * used).
  */
 const OPTIONS = {
   BatchMode: 'yes',
@@ -29,11 +29,11 @@ const OPTIONS = {
   RemoteCommand: 'none',
   ControlMaster: 'no',
   ConnectTimeout: '15',
-  // Three in a row without an answer end it.
+  // ssh exits after three intervals without a reply.
   ServerAliveInterval: '5',
 };
 
-/** The system's ssh by the user's configuration; it ends when the far side falls silent. */
+/** The system's ssh with the user's configuration. It exits when the remote host stops replying. */
 export const sshArgv = ({ destination, config }: SshConnection): string[] => [
   'ssh',
   '-T',
@@ -42,7 +42,11 @@ export const sshArgv = ({ destination, config }: SshConnection): string[] => [
   destination,
 ];
 
-/** Runs a program of the far side's `sh` to its end. Throws `host-unreachable` with ssh's own last words. */
+/**
+ * Runs a program with the remote `sh` to its end.
+ *
+ * @throws BarewireError `host-unreachable` with the last output of ssh
+ */
 export async function runOverSsh(
   run: SshRunOptions,
   reach: SshConnection,
@@ -57,19 +61,19 @@ export async function runOverSsh(
 }
 
 /**
- * ssh has one exit status for all of these, and no other sign. Its words have been the same for twenty years and are not
- * translated; where they should change, the hint is a general one.
+ * ssh has one exit status for all of these and no other sign. Its messages have been stable for twenty years
+ * and are not translated. For an unknown message the hint is a general one.
  */
 const HINTS: readonly (readonly [RegExp, (reach: SshConnection) => string])[] = [
   [
     /host key verification failed/i,
     ({ destination }) =>
-      `Compare its host key with what the machine's owner says, then put it into known_hosts: ssh ${destination}`,
+      `Compare its host key with the one that its owner states, then accept it: ssh ${destination}`,
   ],
   [
     /permission denied/i,
     ({ destination }) =>
-      `Put a key that needs no passphrase, or that your ssh-agent holds, on the machine: ssh-copy-id ${destination}`,
+      `Install a key without a passphrase, or one that your ssh-agent holds: ssh-copy-id ${destination}`,
   ],
 ];
 
@@ -77,7 +81,7 @@ function unreachable(reach: SshConnection, said: string): BarewireError {
   const hint = HINTS.find(([words]) => words.test(said))?.[1];
   return machineError(
     'host-unreachable',
-    `ssh does not reach ${reach.destination}: ${said}`,
-    hint?.(reach) ?? `See what it says by hand: ssh -o BatchMode=yes ${reach.destination} true`,
+    `ssh could not connect to ${reach.destination}: ${said}`,
+    hint?.(reach) ?? `Run it by hand to see why: ssh -o BatchMode=yes ${reach.destination} true`,
   );
 }

@@ -21,13 +21,16 @@ export interface BasePlan {
   readonly wire: Wire;
   readonly hosts: Readonly<Record<HostRole, NetworkHost>>;
   readonly kernel: Kernel;
-  /** Queues of each data NIC. */
+  /** Queue pairs of each data NIC. */
   readonly queues: number;
-  /** False where this machine's kernel has no IPv6 to silence. */
+  /** False where this machine's kernel has no IPv6. */
   readonly ipv6: boolean;
 }
 
-/** All that the guests stand on: a namespace with a bridge and their taps, and the files that they start from. */
+/**
+ * The steps before the guests boot: a namespace with a bridge and their taps, and the files that they boot
+ * from.
+ */
 export const baseSteps = (plan: BasePlan): Step[] => [
   ...wireSteps(plan),
   ...ROLES.flatMap((role) => managementSteps(plan.run, role)),
@@ -43,7 +46,7 @@ function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
       undo: { kind: 'netns', name: netns },
     },
     ...(ipv6 ? [silenceIpv6(netns)] : []),
-    // Without snooping it forwards by MAC alone, as a plain switch does.
+    // Without snooping the bridge forwards by MAC only, like a plain switch.
     ip('Create the wire: a bridge.', `link add ${WIRE_BRIDGE} up type bridge stp_state 0 mcast_snooping 0`),
     ...ROLES.flatMap((role) => [
       ip(`Create the ${role}'s tap.`, tapArgs(dataTap(role), queues)),
@@ -53,14 +56,14 @@ function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
   ];
 }
 
-/** Duplicate address detection and router solicitations would count among the measured packets. */
+/** The packets of duplicate address detection and router solicitation would count among the measured ones. */
 const silenceIpv6 = (netns: string): Step => ({
   why: 'Disable IPv6 on the wire.',
   do: { kind: 'sysctl', netns, key: 'net.ipv6.conf.default.disable_ipv6', value: '1' },
   undo: null,
 });
 
-/** QEMU opens a queue pair for each; a tap that was made for several refuses to be opened for one. */
+/** QEMU opens one file per queue pair. A tap with several queues cannot be opened with one. */
 const tapArgs = (tap: string, queues: number): string =>
   `tuntap add dev ${tap} mode tap${queues > 1 ? ' multi_queue' : ''}`;
 
@@ -74,7 +77,10 @@ function managementSteps(run: string, role: HostRole): Step[] {
   ];
 }
 
-/** What leaves a tap goes to its guest, and so bounds what the other one sends. Sizes as in the netns testbed. */
+/**
+ * A tap sends to its guest, so this limits what the other guest sends. The sizes are those of the netns
+ * testbed.
+ */
 function shape(netns: string, role: HostRole, rateMbps: number): Step {
   const burstBytes = Math.max(68_000, Math.ceil((rateMbps * 1_000_000) / 8 / 1_000));
   const rate = ['rate', `${rateMbps}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
@@ -136,7 +142,7 @@ const file = (path: string, content: string, why: string): Step => ({
   undo: null,
 });
 
-/** All of it goes with the namespace. */
+/** The namespace's deletion removes it all. */
 const ipIn =
   (netns: string | null) =>
   (why: string, args: string): Step => ({

@@ -22,20 +22,23 @@ export interface GuestStart {
   readonly accelerator: Accelerator;
   readonly limitMs?: number;
   readonly signal?: AbortSignal;
-  /** Told of each part of the boot as it ends. */
+  /** Called at the end of each phase of the boot. */
   readonly onPhase?: (phase: BootPhase) => void;
 }
 
-/** The kernel has started its first program; it has a root file system; sshd listens; the agent has answered. */
+/**
+ * The kernel started its first program; the root file system is mounted; sshd listens; the agent answered.
+ */
 export const BOOT_PHASES = ['kernel', 'root', 'sshd', 'agent'] as const;
 export type BootPhase = (typeof BOOT_PHASES)[number];
 
-/** From QEMU's start to the agent's hello. Emulated on two cores that others use too, it has been seen to take 40 s. */
+/** From the start of QEMU to the agent's hello. Emulated on two shared cores it was seen to take 40 s. */
 const BOOT_LIMIT_MS = 120_000;
 
 /**
- * Boots a guest and connects to an agent in it. The guest itself ends with the machine that started it.
- * @throws BarewireError `process-failed` or `timed-out`, with the last lines of the guest's console.
+ * Boots a guest and connects to an agent in it. The guest stops with the machine that started it.
+ *
+ * @throws BarewireError `process-failed` or `timed-out`, with the last lines of the guest's console
  */
 export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestStart): Promise<Machine> {
   const guest = await machine.start(start.step);
@@ -48,7 +51,7 @@ export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestSta
     return enter(start, { lastWords, signal: gaveUp.signal });
   });
   const ended = guest.exited.then((exit) => {
-    // Whoever waits for an answer of the agent learns it now, and not when ssh gives up.
+    // Fails pending requests to the agent now, and not when ssh times out.
     gaveUp.abort();
     throw died(start.role, exit, console.tail);
   });
@@ -68,7 +71,7 @@ function tellPhases(console: Console, { onPhase }: GuestStart): void {
   void console.said(ROOTED_WORD).then(() => onPhase('root'));
 }
 
-/** Rejects when the guest takes too long, and with the signal's reason when that comes first. */
+/** Rejects when the guest takes too long; with the signal's reason if that comes first. */
 async function limit(
   { role, limitMs = BOOT_LIMIT_MS, signal }: GuestStart,
   console: Console,
@@ -100,15 +103,15 @@ export const qemuStep = (run: string, role: HostRole, qemu: QemuPlan, pinnedTo: 
 const died = (role: HostRole, { code, signal, stderrTail }: Exit, tail: string): BarewireError =>
   machineError(
     'process-failed',
-    `The guest of the ${role} ended (${signal ?? `exit status ${String(code)}`})${said('QEMU', stderrTail)}${said('its console', tail)}`,
-    'Its last words above say why: a kernel panic, a missing module, a wrong option; or memory that this machine does not have.',
+    `The guest of the ${role} exited (${signal ?? `exit status ${String(code)}`})${said('QEMU', stderrTail)}${said('its console', tail)}`,
+    'See its last lines above: a kernel panic, a missing module, a wrong option, or too little memory on this machine.',
   );
 
 const stuck = (role: HostRole, limitMs: number, tail: string): BarewireError =>
   machineError(
     'timed-out',
     `The guest of the ${role} was not ready within ${limitMs / 1_000} s${said('its console', tail)}`,
-    'See what it waits for; give this machine more CPU time, or another kernel by the kernel option.',
+    'See its last lines above. Give this machine more CPU time, or use another kernel with --kernel.',
   );
 
 const said = (who: string, words: string): string => (words === '' ? '' : `; ${who} said:\n${words}\n`);

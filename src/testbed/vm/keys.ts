@@ -10,7 +10,10 @@ import { baseFolder, baseNetns, guestFolder, managementLink, ROLES } from './pla
 /** Stands for the lines of known_hosts in a plan. */
 const HOST_KEYS = '<host-keys>';
 
-/** Generates a key to both guests and one of each guest, for this run alone. Returns the symbol of `knownHostsStep` bound. */
+/**
+ * Generates one key to both guests and a host key of each, for this run only. Returns the binding of
+ * `knownHostsStep`.
+ */
 export async function makeKeys(machine: Machine, run: string): Promise<Bindings> {
   await makeKey(machine, join(baseFolder(run), 'key'));
   for (const role of ROLES) await makeKey(machine, hostKey(run, role));
@@ -19,7 +22,7 @@ export async function makeKeys(machine: Machine, run: string): Promise<Bindings>
 }
 
 const hostKey = (run: string, role: HostRole): string => join(guestFolder(run, role), 'hostkey');
-/** What ssh calls the guest when it looks for its key: addresses are the same in every run. */
+/** The name by which ssh looks up the guest's key. Addresses are the same in every run. */
 const alias = (run: string, role: HostRole): string => `barewire-${run}-${role}`;
 const knownHostsPath = (run: string): string => join(baseFolder(run), 'known_hosts');
 
@@ -35,15 +38,18 @@ async function makeKey(machine: Machine, path: string): Promise<void> {
   if (code === 0) return;
   throw machineError(
     'process-failed',
-    `No key ${path} was made: ${stderr.trim()}`,
+    `Could not generate the key ${path}: ${stderr.trim()}`,
     'Run ssh-keygen by hand to see why.',
   );
 }
 
-/** A guest that stopped is noticed after three of these intervals. */
+/** A stopped guest is noticed after three intervals. */
 const ALIVE_INTERVAL_S = 5;
 
-/** What enters a guest: the system's ssh with nothing of the user's, from the namespace that the guest's link ends in. */
+/**
+ * The command that enters a guest: the system's ssh without the user's configuration, from the namespace of
+ * the guest's management link.
+ */
 export function enterGuest(run: string, role: HostRole): string[] {
   const options = {
     UserKnownHostsFile: knownHostsPath(run),

@@ -90,7 +90,7 @@ export async function openVmTestbed(
         },
       ],
       emulated: accelerator === 'tcg',
-      // The agents undo their steps first; then the guests go, whatever the agents report.
+      // The agents undo their steps first. Then the guests stop, whatever the agents report.
       [Symbol.asyncDispose]: async () => {
         try {
           await disposeBoth(guests);

@@ -4,9 +4,9 @@ import type { NicPlan } from '../../guest/index.js';
 
 export const ROLES = ['client', 'server'] as const satisfies HostRole[];
 
-/** Where QEMU stands, with the taps of both guests: a namespace of the run, so that the machine's own is not touched. */
+/** The namespace of QEMU and of both guests' taps, so that the machine's own namespace is not changed. */
 export const baseNetns = (run: string): string => `bw-${run}-vm`;
-/** Both guests' files, and the keys to them. */
+/** The directory of both guests' files and keys. */
 export const baseFolder = (run: string): string => `/run/barewire/${run}-vm`;
 export const guestFolder = (run: string, role: HostRole): string => `${baseFolder(run)}/${role}`;
 
@@ -16,7 +16,7 @@ export const dataTap = (role: HostRole): string => `wire-${role}`;
 export const MANAGEMENT_DEV = 'mgmt0';
 export const MANAGEMENT_MTU = 1500;
 
-/** The way in: a link to each guest alone, in addresses that RFC 5737 keeps for documents. */
+/** The management link of one guest, with addresses that RFC 5737 reserves for documentation. */
 export interface ManagementLink {
   readonly tap: string;
   readonly mac: string;
@@ -37,7 +37,7 @@ export function managementLink(run: string, role: HostRole): ManagementLink {
   };
 }
 
-/** The data NIC first: the kernel finds them in this order. */
+/** The data NIC comes first, because the kernel numbers NICs in this order. */
 export function nicsOf(
   run: string,
   { mac }: NetworkHost,
