@@ -31,22 +31,22 @@ interface LoadFlags {
 
 export const loadCommand = (context: Context): Command =>
   new Command('load')
-    .summary('the generator by itself')
+    .summary('run the load generator alone')
     .description(
-      'Asks URL at a constant rate (open loop: requests leave when they are due, whatever the answers do) and prints ' +
+      'Sends requests to URL at a constant rate (open loop: each request is sent when it is due, whatever the responses do) and prints ' +
         'latencies from the intended time (response time) and from the actual send (service time).',
     )
     .argument('<url>', 'http://HOST[:PORT]/PATH')
     .option('--rate <rate>', 'requests per second: 5000, 50k')
-    .option('--closed', 'closed loop instead: each connection asks again as it is answered')
+    .option('--closed', 'closed loop: each connection sends when it has a response')
     .option('--connections <n>', 'kept open', '64')
     .option('--duration <time>', 'of the recorded window', '10s')
     .option('--warmup <time>', 'before it', '500ms')
-    .option('--timeout <time>', 'after which an unanswered request counts as an error', '1s')
+    .option('--timeout <time>', 'a request without a response for this long counts as an error', '1s')
     .option('--threads <n>', 'generator threads (default: one for each of --cpus, else 1)')
     .option('--cpus <list>', 'pin the threads to these CPUs: 0,2')
     .option('--arrival <kind>', 'constant (a random phase for each connection) or poisson', 'constant')
-    .option('--seed <n>', 'of the phases and gaps', '1')
+    .option('--seed <n>', 'seed of the phases and gaps', '1')
     .option('--json', 'print one object')
     .addHelpText(
       'after',
@@ -137,7 +137,7 @@ function modeOf(flags: LoadFlags): LoadPlan['mode'] {
   if (flags.rate === undefined) return { kind: 'closed' };
   const rate = parseRate(flags.rate);
   if (rate?.kind !== 'absolute')
-    throw bad(`--rate "${flags.rate}" is not a rate in requests per second.`, 'For example: 5000 or 50k.');
+    throw bad(`--rate must be a number of requests per second, got "${flags.rate}".`, 'For example: 5000 or 50k.');
   if (flags.arrival !== 'constant' && flags.arrival !== 'poisson')
     throw bad(`--arrival "${flags.arrival}" is unknown.`, 'It is constant or poisson.');
   return { kind: 'open', rateRps: rate.rps, arrival: flags.arrival };
@@ -146,11 +146,11 @@ function modeOf(flags: LoadFlags): LoadPlan['mode'] {
 async function targetOf(text: string): Promise<LoadPlan['target']> {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url?.protocol !== 'http:')
-    throw bad(`"${text}" is not a URL that starts with http://.`, 'For example: http://127.0.0.1:8080/file');
+    throw bad(`URL must start with http://, got "${text}".`, 'For example: http://127.0.0.1:8080/file');
   const found = await lookup(url.hostname, { family: 4 }).catch((error: unknown) => {
     throw bad(
       `The host "${url.hostname}" has no IPv4 address.`,
-      'Check the name, or give the address.',
+      'Check the name, or use the address.',
       error,
     );
   });
@@ -166,7 +166,7 @@ function whole(flag: string, text: string, least: number, most: number): number 
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
   throw bad(
-    `${flag} "${text}" is not a whole number from ${least} to ${most}.`,
+    `${flag} must be a whole number from ${least} to ${most}, got "${text}".`,
     'See `barewire load --help`.',
   );
 }
@@ -174,7 +174,7 @@ function whole(flag: string, text: string, least: number, most: number): number 
 function durationMs(flag: string, text: string, least: number): number {
   const ms = parseDurationMs(text);
   if (ms !== null && ms >= least && ms <= 3_600_000) return ms;
-  throw bad(`${flag} "${text}" is not a duration from ${least} ms to 1 h.`, 'Write 10s, 500ms or 2m.');
+  throw bad(`${flag} must be a duration from ${least} ms to 1 h, got "${text}".`, 'Write 10s, 500ms or 2m.');
 }
 
 const bad = (message: string, hint: string, cause?: unknown): BarewireError =>

@@ -1,4 +1,7 @@
-/** The generator: requests at a rate, from one thread or many, with both times of each and a selfCheck of its own. */
+/**
+ * The load generator: requests at a rate from one or more threads, response and service times of each, and a
+ * self-check.
+ */
 export { GeneratorProcess, planGenerator, type Generator } from './pool/generator.js';
 export { runStandalone, type StandaloneOptions } from './pool/standalone.js';
 export { serveGenerator } from './pool/serve.js';

@@ -3,7 +3,7 @@ import { Histogram } from '../stats/index.js';
 import { checkSelf } from './self-check.js';
 import { ERROR_PLACES, newTally, type Tally } from './engine/tally.js';
 
-/** Adds up exactly: counts and histogram cells are whole numbers. */
+/** Merges exactly: counts and histogram cells are integers. */
 export function mergeTallies(tallies: readonly Tally[]): Tally {
   const sum = newTally();
   for (const tally of tallies) addTo(sum, tally);

@@ -4,7 +4,7 @@ import { Histogram } from '../stats/index.js';
 import { ERROR_PLACES, type Tally } from './engine/tally.js';
 import { SELF_CHECK_LIMITS } from './thresholds.js';
 
-/** Checks the generator by its own behaviour, never by that of the server. */
+/** Checks the generator by its own behaviour, never by the server's. */
 export function checkSelf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): SelfCheck {
   const durationS = plan.durationMs / 1000;
   const busyS = (tally: Tally): number => tally.cpuUserS + tally.cpuSystemS - tally.busyPolledNs / 1e9;

@@ -2,7 +2,7 @@ import type { Pacer } from './pacer.js';
 import { Ring } from './ring.js';
 import type { Times } from './times.js';
 
-/** Closed loop: a connection sends as soon as it is free, and that moment is the intended time. */
+/** Closed loop: a connection sends as soon as it is free. That moment is the intended time. */
 export class ClosedPacer implements Pacer {
   readonly dueNs = Infinity;
   readonly #free: Ring;

@@ -20,16 +20,16 @@ export const OPENING = 1;
 export const FREE = 2;
 export const BUSY = 3;
 
-/** The sockets of one thread, by number, in flat arrays. */
+/** The sockets of one thread, by connection number, in flat arrays. */
 export class Connections implements Disposable {
   readonly fd: Int32Array;
   readonly state: Uint8Array;
   readonly opener: Opener;
-  /** Those that are opening, longest first, and since when. */
+  /** Connections that are opening, longest first, with their start. */
   readonly opening: Pending;
   readonly openedNs: Float64Array;
   openingCount = 0;
-  /** How many were open once, or failed once: the start waits for all. */
+  /** Number of connections that were opened or failed once. The start waits for all. */
   triedCount = 0;
   readonly #tried: Uint8Array;
   readonly #hasAnswered: Uint8Array;
@@ -52,7 +52,7 @@ export class Connections implements Disposable {
     for (let c = 0; c < connections; c++) this.opener.soon(c);
   }
 
-  /** Begins to open `c`; an event tells how it goes on. Returns errno when it cannot even begin. */
+  /** Starts to open `c`; an event reports the outcome. Returns errno when it cannot start. */
   begin(c: number, nowNs: number): number {
     try {
       this.fd[c] = tcpSocket(this.#target.family);
@@ -71,7 +71,7 @@ export class Connections implements Disposable {
     return 0;
   }
 
-  /** An opening connection had an event: 0 when it is open now, else errno. */
+  /** Handles an event of an opening connection. Returns 0 when it is open, else errno. */
   finish(c: number): number {
     this.#leaveOpening(c);
     this.state[c] = FREE;
@@ -80,13 +80,13 @@ export class Connections implements Disposable {
     return socketError(this.fd[c]!);
   }
 
-  /** The answer on `c` is in. */
+  /** Records a complete response on `c`. */
   answered(c: number): void {
     this.state[c] = FREE;
     this.#hasAnswered[c] = 1;
   }
 
-  /** Closes `c`, and opens it again: at once when it was of use, else after a while. */
+  /** Closes `c` and opens it again: at once if it carried responses, else after a delay. */
   reopen(c: number, nowNs: number): void {
     if (this.#hasAnswered[c] === 1) this.opener.soon(c);
     else this.opener.later(c, nowNs);
@@ -102,7 +102,7 @@ export class Connections implements Disposable {
     this.#markTried(c);
   }
 
-  /** Times given before count from another zero: what was `ns` is 0 now. */
+  /** Moves the origin of earlier times: what was `ns` is now 0. */
   zeroAt(ns: number): void {
     this.openedNs.forEach((opened, c, all) => (all[c] = opened - ns));
     this.opener.zeroAt(ns);

@@ -4,20 +4,20 @@ import { Ring } from './ring.js';
 import type { Times } from './times.js';
 
 /**
- * Constant arrival: each connection has a schedule of its own, all with the same interval, each with a random phase.
- * The order of dues is then one cycle over the phases sorted, so that finding the next costs the same however many
- * connections there are. A connection that is busy when its request is due owes it, and sends when it is free.
+ * Constant arrival: each connection has its own schedule with the same interval and a random phase. The order
+ * of due times is then one cycle over the sorted phases, so finding the next costs the same for any number of
+ * connections. A connection that is busy when its request is due owes it, and sends when it is free.
  */
 export class ConstantPacer implements Pacer {
   readonly #dueNs = new Float64Array(1);
   readonly #times: Times;
-  /** Connections by phase, their phases, and each connection's place in that order. */
+  /** Connections by phase, their phases, and each connection's position in that order. */
   readonly #order: Int32Array;
   readonly #phaseNs: Float64Array;
   readonly #place: Int32Array;
   readonly #intervalNs: number;
   readonly #untilNs: number;
-  /** The next due: which place in the order, in which round. */
+  /** The next due request: its position in the order, and the cycle. */
   #cursor = 0;
   #round = 0;
   readonly #taken: Float64Array;
@@ -79,7 +79,7 @@ export class ConstantPacer implements Pacer {
     return this.#takenInAll < this.#passedInAll;
   }
 
-  /** Passes what is due while connections that are free then owe it: they are asked first by `next`. */
+  /** Passes due times of connections that are busy, which then owe the requests. `next` serves them first. */
   #passDue(): void {
     while (this.dueNs <= this.#times.now.ns) {
       const c = this.#pass();
@@ -100,7 +100,7 @@ export class ConstantPacer implements Pacer {
     return this.#taken[c]! < passed;
   }
 
-  /** Steps over the due at the cursor and returns its connection. */
+  /** Advances the cursor by one due time and returns its connection. */
   #pass(): number {
     const c = this.#order[this.#cursor]!;
     this.#passedInAll++;
@@ -115,11 +115,11 @@ export class ConstantPacer implements Pacer {
 
   #setDue(): void {
     this.#dueNs[0] = this.#phaseNs[this.#order[this.#cursor]!]! + this.#round * this.#intervalNs;
-    // Not as one expression with the line above: its value would be boxed, see Times.
+    // A separate statement, because V8 boxes the value of a combined expression (see Times).
     if (this.#dueNs[0] >= this.#untilNs) this.#dueNs[0] = Infinity;
   }
 }
 
-/** A connection's phase rests on the seed and its number alone, not on how many threads share the connections. */
+/** The phase depends on the seed and the connection's number only, not on the number of threads. */
 const phaseOf = (pace: Pace, c: number): number =>
   new RandomStream(pace.seed, pace.first + c).next() * pace.intervalNs;

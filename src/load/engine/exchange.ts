@@ -13,7 +13,7 @@ import type { Times } from './times.js';
 
 const BUFFER_BYTES = 65_536;
 
-/** What a thread's loop and its exchange share. */
+/** What the loop of a thread and its exchange share. */
 export interface Parts {
   readonly clock: StallClock;
   readonly times: Times;
@@ -24,15 +24,15 @@ export interface Parts {
 }
 
 /**
- * Requests out, answers in: everything that happens for one request, in flat arrays and whole numbers. Nothing here
- * allocates when answers are as expected.
+ * Sends requests and receives responses: everything that happens for one request, in flat arrays and
+ * integers. Allocates nothing when responses are as expected.
  */
 export class Exchange implements Disposable {
-  /** Those that wait for an answer, by time of sending. */
+  /** Connections that wait for a response, by send time. */
   readonly waiting: Pending;
-  /** How many requests were sent. */
+  /** Number of requests sent. */
   sent = 0;
-  /** Whether requests may be sent yet. */
+  /** True once requests may be sent. */
   isOn = false;
   readonly #parts: Parts;
   readonly #memory = mapMemory(BUFFER_BYTES + 4096);
@@ -44,9 +44,12 @@ export class Exchange implements Disposable {
   readonly #repeated = new RepeatedResponse(new Int32Array(this.#memory.buffer));
   readonly #status: number;
   #bodyBytes: number;
-  /** Bytes of its request that a connection could not yet send. */
+  /** Bytes of its request that a connection has not sent yet. */
   readonly #unsent: Int32Array;
-  /** A closed loop's requests have no due time to miss: they leave together, once all answers are taken in. */
+  /**
+   * A closed loop has no due times to miss: its requests are sent together after all responses have been
+   * received.
+   */
   readonly #sendsAtOnce: boolean;
 
   constructor(plan: LoadPlan, connections: number, parts: Parts) {
@@ -62,27 +65,27 @@ export class Exchange implements Disposable {
     this.#sendsAtOnce = plan.mode.kind !== 'closed';
   }
 
-  /** Sends what is due on the connections that are free. */
+  /** Sends due requests on free connections. */
   sendDue(): void {
     if (!this.isOn) return;
     const { pacer } = this.#parts;
     for (let c = pacer.next(); c >= 0; c = pacer.next()) this.#send(c);
   }
 
-  /** Connection `c` was just opened. */
+  /** Handles a connection that has just opened. */
   opened(c: number): void {
     this.#parser.reset(c);
     this.#unsent[c] = 0;
     this.#becomesFree(c);
   }
 
-  /** The socket of `c` has something to read, or takes more bytes. */
+  /** Handles a socket that is readable, or writable again. */
   ready(c: number, isReadable: boolean, hasEnded: boolean): void {
     if (this.#unsent[c]! > 0) this.#sendRest(c);
     if (isReadable) this.#receive(c, hasEnded);
   }
 
-  /** Gives up the request on `c`, and the connection with it. */
+  /** Fails the request on `c` and closes the connection. */
   failAndDrop(c: number, kind: ErrorKind): void {
     this.fail(c, kind);
     this.#drop(c, true);
@@ -129,8 +132,8 @@ export class Exchange implements Disposable {
   }
 
   /**
-   * An event comes once for what there is to read. A read that does not fill the buffer has taken all of it, but not the
-   * end of the stream, which may have come with the same event.
+   * An event is reported once for all readable data. A read that does not fill the buffer has read all of it,
+   * except for the end of the stream, which may come with the same event.
    */
   #receive(c: number, hasEnded: boolean): void {
     const { clock, connections } = this.#parts;
@@ -155,7 +158,7 @@ export class Exchange implements Disposable {
     const isOnePiece = this.#parser.isFresh(c);
     const outcome = this.#parser.feed(c, this.#bytes, count);
     if (outcome === MORE) return;
-    // Bytes behind the answer were not asked for: what comes next cannot be told apart from them.
+    // Bytes after the response were not requested, and cannot be told apart from the next response.
     if (outcome === MALFORMED || this.#parser.consumed < count) {
       this.failAndDrop(c, 'malformed');
       return;
@@ -203,7 +206,7 @@ export class Exchange implements Disposable {
     else this.#drop(c, true);
   }
 
-  /** Closes a connection on which no request waits, to be opened again. */
+  /** Closes a connection without a pending request and opens it again. */
   #drop(c: number, isLost: boolean): void {
     const { clock, connections, pacer, recorder } = this.#parts;
     pacer.lose(c);

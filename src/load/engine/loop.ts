@@ -9,7 +9,7 @@ import { StallClock } from './stall-clock.js';
 import { newTally, type Tally } from './tally.js';
 import { Times } from './times.js';
 
-/** Time-outs, reopening and the wish to stop are looked after this often; it is also the longest sleep. */
+/** Interval of housekeeping: time-outs, reopening and the stop signal. It is also the longest sleep. */
 const CHORES_NS = 5e6;
 const CHORES_WHILE_OPENING_NS = 0.5e6;
 const EPOLLRDHUP_HUP_ERR = 0x2000 | 0x10 | 0x8;
@@ -17,29 +17,30 @@ const ETIMEDOUT = 110;
 const MAX_WAIT_NS = 1e9;
 const LOOKS = 200;
 /**
- * A closed loop that fetches each answer at once sends one request at a time, and makes the server and itself pay for many
- * small turns. Looking every 15 µs instead: 1.03 instead of 0.96 of wrk's requests/s (two cores, veth, 64 connections).
+ * A closed loop that reads each response at once sends one request at a time, which makes many small
+ * iterations for the server and itself. Polling every 15 µs instead gave 1.03 instead of 0.96 of wrk's
+ * requests/s (two cores, veth, 64 connections).
  */
 const GATHER_NS = 15e3;
-/** With fewer connections than this the server would run out of requests meanwhile. */
+/** With fewer connections the server would run out of requests meanwhile. */
 const GATHER_CONNECTIONS = 16;
 
-/** A whole number passes a call unboxed. */
+/** An integer crosses a call unboxed. */
 const wholeNs = (ns: number): number => Math.max(Math.min(ns, MAX_WAIT_NS), 0) | 0;
 
-/** What a thread is given. */
+/** The job of a thread. */
 export interface ThreadJob {
   readonly plan: LoadPlan;
   readonly share: Share;
-  /** The whole seconds that all threads' clocks count from. */
+  /** The origin of all threads' clocks, in whole seconds. */
   readonly epochS: number;
-  /** The thread has a CPU for itself: it may look for answers instead of sleeping until they come. */
+  /** True when the thread has its own CPU and may busy-poll instead of sleeping. */
   readonly spins: boolean;
 }
 
 /**
- * One thread's loop: sends what is due, waits for answers until the next is due, takes them in. Once it is warm its heap
- * does not grow, and no collector pauses the load.
+ * The loop of one thread: sends what is due, waits for responses until the next request is due, receives
+ * them. Once warm its heap does not grow, and no garbage collection pauses the load.
  */
 export class LoadLoop implements Disposable {
   readonly #plan: LoadPlan;
@@ -88,12 +89,12 @@ export class LoadLoop implements Disposable {
     });
   }
 
-  /** Of the response times so far. */
+  /** The counts of response times so far. */
   get counts(): Float64Array {
     return this.#tally.response;
   }
 
-  /** Opens the connections, at a pace; ends when each is open or has failed, or has taken longer than the time-out. */
+  /** Opens the connections at a pace. Returns when each is open, has failed, or has timed out. */
   open(): void {
     this.#recorder.pollNs = this.#measurePoll();
     const count = this.#connections.fd.length;
@@ -101,9 +102,12 @@ export class LoadLoop implements Disposable {
     while (this.#connections.triedCount < count && this.#clock.ns < endNs && !this.#aborted) this.#turn();
   }
 
-  /** What the kernel takes for a look that finds nothing: a call that enters it against one that does not. */
+  /**
+   * Measures the system time of a poll that finds nothing: a call that enters the kernel against one that
+   * does not.
+   */
   #measurePoll(): number {
-    // Each the least of its own: what disturbs a batch only makes it longer.
+    // The minimum of each, because disturbances only make a batch longer.
     let looksNs = MAX_WAIT_NS;
     let readsNs = MAX_WAIT_NS;
     for (let batch = 0; batch < 8; batch++) {
@@ -159,7 +163,7 @@ export class LoadLoop implements Disposable {
     for (let event = 0; event < events; event++) this.#event(event);
   }
 
-  /** Lets answers gather, awake. Returns how long. */
+  /** Waits awake so that responses arrive in a batch. Returns how long. */
   #gather(): number {
     const fromNs = this.#clock.ns;
     while (this.#clock.ns - fromNs < GATHER_NS) this.#clock.read();
@@ -167,7 +171,7 @@ export class LoadLoop implements Disposable {
     return wholeNs(this.#clock.ns - fromNs);
   }
 
-  /** A turn lags by what it did before it waited, and by what it then overslept. */
+  /** The lag of an iteration is the time before its wait plus the time by which it overslept. */
   #recordTurn(busyNs: number, waitNs: number, isIdle: boolean): void {
     const passedNs = wholeNs(this.#clock.ns - this.#wokeNs);
     this.#recorder.turned(busyNs + Math.max(passedNs - busyNs - waitNs, 0), isIdle);
@@ -199,7 +203,7 @@ export class LoadLoop implements Disposable {
     else this.#openFailed(c, errno);
   }
 
-  /** What is due on a connection that cannot be opened fails with it: nobody could have sent it. */
+  /** Requests that are due on a connection that cannot be opened fail with it. */
   #openFailed(c: number, errno: number): void {
     this.#tally.connectErrno = errno;
     this.#connections.reopen(c, this.#clock.ns);
@@ -241,7 +245,7 @@ export class LoadLoop implements Disposable {
     }
   }
 
-  /** What is still open at the end: on its way is a time-out, not sent is a missed send. */
+  /** Settles what is open at the end: a pending request has timed out, an unsent one is a missed send. */
   #settle(): void {
     const { waiting } = this.#exchange;
     for (let c = waiting.first; c >= 0; c = waiting.first) this.#exchange.fail(c, 'timeout');

@@ -1,13 +1,17 @@
 import { Ring } from './ring.js';
 
-// A listen backlog is 511 (nginx) or less: connections open at a pace that a server of one busy core accepts.
+// A listen backlog is 511 (nginx) or less, so connections open at a pace that a server on one busy core
+// accepts.
 const OPENS_EACH_MS = 16;
-/** A thread that was kept from its CPU catches up, but not to a burst that would fill the backlog. */
+/** A delayed thread catches up, but not with a burst that would fill the backlog. */
 const MAX_BURST = 128;
 const MAX_OPENING = 256;
 const BACK_OFF_NS = 100e6;
 
-/** Which closed connection opens next, so that neither the start nor an outage makes a storm of connects. */
+/**
+ * Chooses which closed connection opens next, so that neither the start nor an outage causes a burst of
+ * connects.
+ */
 export class Opener {
   readonly #soon: Ring;
   readonly #later: Ring;
@@ -21,12 +25,12 @@ export class Opener {
     this.#laterNs = new Float64Array(connections);
   }
 
-  /** Connection `c` may open as soon as the pace allows. */
+  /** Opens `c` as soon as the pace allows. */
   soon(c: number): void {
     this.#soon.push(c);
   }
 
-  /** Connection `c` failed, and waits for a while first. */
+  /** Opens the failed `c` after a delay. */
   later(c: number, nowNs: number): void {
     this.#laterNs[c] = nowNs + BACK_OFF_NS;
     this.#later.push(c);
@@ -36,7 +40,7 @@ export class Opener {
     return this.#soon.length === 0 && this.#later.length === 0;
   }
 
-  /** The connection to open now; -1 for none. `opening` is how many are under way. */
+  /** Returns the connection to open now; -1 for none. `opening` is the number that is in progress. */
   next(nowNs: number, opening: number): number {
     this.#left = Math.min(this.#left + ((nowNs - this.#tickNs) / 1e6) * OPENS_EACH_MS, MAX_BURST);
     this.#tickNs = nowNs;

@@ -5,46 +5,50 @@ import { PoissonPacer } from './poisson-pacer.js';
 import type { Times } from './times.js';
 
 /**
- * Who sends when. Pure: it reads the time that it is shown, is told which connections are free, and answers which one
- * sends now, with the intended time of the request in `times.intendedNs`. Nothing in it allocates.
+ * Decides which connection sends when. Pure: it reads the time that it is given and the connections that are
+ * free, and returns the one to send now, with the intended time of the request in `times.intendedNs`.
+ * Allocates nothing.
  */
 export interface Pacer {
-  /** When `next` may name a connection though none was freed since; Infinity when never again. */
+  /** The time when `next` may return a connection although none was freed since; Infinity for never. */
   readonly dueNs: number;
-  /** Connection `c` may send. */
+  /** Marks `c` as free to send. */
   free(c: number): void;
-  /** Connection `c` may not send until it is freed again. */
+  /** Marks `c` as unable to send until it is freed again. */
   lose(c: number): void;
-  /** The connection that is to send now, which is free no longer; -1 when there is none. */
+  /** Returns the connection that sends now and marks it as busy; -1 for none. */
   next(): number;
-  /** Takes one request that is due and waits for connection `c`, which could not be opened; false when none does. */
+  /** Takes one due request that waits for `c`, which could not be opened; false when none does. */
   takeOwed(c: number): boolean;
-  /** Whether requests that are due still wait to be sent. */
+  /** True while due requests wait to be sent. */
   hasBacklog(): boolean;
 }
 
-/** What an open loop's pacers are made from. */
+/** The input of an open loop's pacers. */
 export interface Pace extends Share {
   /** Between two requests of one connection. */
   readonly intervalNs: number;
   readonly seed: number;
-  /** Nothing is intended at or after it. */
+  /** No request is intended at or after it. */
   readonly untilNs: number;
 }
 
-/** The part of a run's connections that one thread has: `first` is its first one's number among all. */
+/**
+ * The share of a run's connections that one thread has. `first` is the number of its first connection among
+ * all.
+ */
 export interface Share {
   readonly first: number;
   readonly connections: number;
 }
 
-/** Splits without a remainder: the parts differ by one at most, and add up to `connections`. */
+/** Splits connections so that the shares differ by one at most and add up to `connections`. */
 export const shareOf = (connections: number, threads: number, thread: number): Share => {
   const first = Math.floor((connections * thread) / threads);
   return { first, connections: Math.floor((connections * (thread + 1)) / threads) - first };
 };
 
-/** Every connection has the same rate, so that the threads' rates add up to the plan's exactly. */
+/** Every connection has the same rate, so the threads' rates add up exactly to that of the plan. */
 export function pacerFor(plan: LoadPlan, share: Share, untilNs: number, times: Times): Pacer {
   if (plan.mode.kind === 'closed') return new ClosedPacer(share.connections, untilNs, times);
   const intervalNs = (plan.connections / plan.mode.rateRps) * 1e9;

@@ -1,9 +1,9 @@
 /**
- * Connections in the order in which they began to wait. All wait equally long, so that the first is the first to time
- * out; each comes and goes in constant time, in memory of fixed size.
+ * Connections in the order in which they started to wait. All wait equally long, so the first is the first to
+ * time out. Adding and removing take constant time, in memory of fixed size.
  */
 export class Pending {
-  /** The one that waits longest; -1 when none does. */
+  /** The one that has waited longest; -1 for none. */
   first = -1;
   #last = -1;
   readonly #next: Int32Array;
@@ -14,7 +14,7 @@ export class Pending {
     this.#previous = new Int32Array(connections).fill(-1);
   }
 
-  /** Only one that is not in it. */
+  /** `c` must not be in it. */
   add(c: number): void {
     this.#previous[c] = this.#last;
     this.#next[c] = -1;
@@ -23,7 +23,7 @@ export class Pending {
     this.#last = c;
   }
 
-  /** Only one that is in it. */
+  /** `c` must be in it. */
   remove(c: number): void {
     const previous = this.#previous[c]!;
     const next = this.#next[c]!;

@@ -3,21 +3,21 @@ import { RandomStream } from './random.js';
 import type { Times } from './times.js';
 
 /**
- * Poisson arrival: one stream of exponential gaps for the thread, each request dealt to a free connection at random. When
- * none is free, requests queue in the order of their intended times and the next freed connection takes the oldest. The
- * queue needs no memory: the stream stands at its oldest request until that is sent. (The sum of the threads' streams is
- * again a Poisson stream, of the sum of their rates.)
+ * Poisson arrival: one stream of exponential gaps per thread; each request goes to a random free connection.
+ * When none is free, requests queue in the order of their intended times, and the next freed connection takes
+ * the oldest. The queue needs no memory: the stream stays at its oldest request until that is sent. (The sum
+ * of the threads' streams is again a Poisson stream, with the sum of their rates.)
  */
 export class PoissonPacer implements Pacer {
   readonly #times: Times;
   readonly #random: RandomStream;
   readonly #meanGapNs: number;
   readonly #untilNs: number;
-  /** The free connections, in no order, and each connection's place there (-1 when it is not free). */
+  /** The free connections in no order, and each connection's position there (-1 when it is busy). */
   readonly #free: Int32Array;
   readonly #place: Int32Array;
   #freeCount = 0;
-  /** When the oldest request is intended; the stream goes on from there. */
+  /** The intended time of the oldest request, from which the stream continues. */
   readonly #oldestNs = new Float64Array(1);
 
   constructor(pace: Pace, times: Times) {
@@ -57,7 +57,7 @@ export class PoissonPacer implements Pacer {
     return c;
   }
 
-  /** Any connection would do: a request fails with one only when no other is free. */
+  /** Any connection can take it: a request fails with a connection only when no other is free. */
   takeOwed(c: number): boolean {
     if (this.dueNs > this.#times.now.ns || this.#freeCount > 0) return false;
     this.#take(c);
@@ -74,7 +74,7 @@ export class PoissonPacer implements Pacer {
   }
 
   #advance(): void {
-    // 53 random bits, in whole numbers until here: see Times.
+    // 53 random bits, as integers until here (see Times).
     const high = this.#random.next32() >>> 5;
     const low = this.#random.next32() >>> 6;
     this.#oldestNs[0]! -= Math.log(1 - (high * 2 ** 26 + low) / 2 ** 53) * this.#meanGapNs;

@@ -1,11 +1,11 @@
-/** A stream of numbers in [0, 1), the same for the same seeds: sfc32, which passes PractRand. */
+/** A stream of numbers in [0, 1), determined by its seeds: sfc32, which passes PractRand. */
 export class RandomStream {
   #a: number;
   #b: number;
   #c: number;
   #counter = 1;
 
-  /** `stream` tells apart the streams of one seed. */
+  /** `stream` selects one of the streams of a seed. */
   constructor(seed: number, stream: number) {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
@@ -22,12 +22,12 @@ export class RandomStream {
     return sum;
   }
 
-  /** 53 bits: the tail of an exponential gap is not cut short. */
+  /** 53 bits, so that the tail of an exponential gap is not cut off. */
   next(): number {
     return ((this.next32() >>> 5) * 2 ** 26 + (this.next32() >>> 6)) / 2 ** 53;
   }
 
-  /** A whole number from 0 to `below` - 1. */
+  /** An integer from 0 to `below` - 1. */
   nextBelow(below: number): number {
     return Math.floor(((this.next32() >>> 0) / 2 ** 32) * below);
   }

@@ -5,7 +5,7 @@ import { ERROR_PLACES, type Tally } from './tally.js';
 import { SELF_CHECK_LIMITS } from '../thresholds.js';
 import type { Times } from './times.js';
 
-/** No turn that finds nothing takes this long by itself. */
+/** No iteration that finds nothing takes this long by itself. */
 const HELD_UP_NS = 10e3;
 
 /** The recorded window, in nanoseconds of the run. */
@@ -14,11 +14,11 @@ export interface RecordedWindow {
   readonly untilNs: number;
 }
 
-/** Counts what is intended inside the window, and nothing else. Allocates nothing once it is made. */
+/** Counts requests whose intended time lies inside the window. Allocates nothing after construction. */
 export class Recorder {
-  /** Requests of the window that are on their way. */
+  /** Pending requests of the window. */
   inFlight = 0;
-  /** What the kernel takes for one look that finds nothing, a whole number. */
+  /** System time of one poll that finds nothing, an integer. */
   pollNs = 0;
   readonly #times: Times;
   readonly #stalls: StallClock;
@@ -58,7 +58,7 @@ export class Recorder {
     return this.#isInside(this.#times.intendedNs[c]!);
   }
 
-  /** The request of connection `c` leaves now. */
+  /** Records that the request of `c` is sent now. */
   sent(c: number): void {
     if (!this.#counts(c)) return;
     const intendedNs = this.#times.intendedNs[c]!;
@@ -73,7 +73,7 @@ export class Recorder {
     if (freedNs - intendedNs > SELF_CHECK_LIMITS.lateSendUs.value * 1000) this.#tally.lateSends++;
   }
 
-  /** As expected, now. */
+  /** Records the expected response on `c`, received now. */
   answered(c: number): void {
     const nowNs = this.#times.now.ns;
     if (this.#isInside(nowNs)) this.#tally.answeredInWindow++;
@@ -93,7 +93,7 @@ export class Recorder {
     this.#tally.errors[ERROR_PLACES[kind]]! += 1;
   }
 
-  /** Failed without having been sent: its connection could not be opened. */
+  /** Records a request that failed unsent, because its connection could not be opened. */
   unopened(c: number): void {
     if (!this.#counts(c)) return;
     this.#tally.intended++;
@@ -110,14 +110,15 @@ export class Recorder {
     if (this.isOpen()) this.#tally.connectionsLost++;
   }
 
-  /** The loop waited for `heldNs` (a whole number) without sleep and without a look. */
+  /** Records that the loop waited awake for `heldNs` (an integer) without polling. */
   held(heldNs: number): void {
     if (this.isOpen() && heldNs <= 2 * HELD_UP_NS) this.#tally.busyPolledNs += heldNs;
   }
 
   /**
-   * A turn of the loop ended, `lagNs` (a whole number) after it could have. An idle turn, which found nothing to do and did
-   * not sleep, is spun away. When it took too long, something else had the CPU meanwhile: that is lag, and no CPU time.
+   * Records the end of an iteration `lagNs` (an integer) after it could have ended. An idle iteration found
+   * nothing to do and did not sleep: it counts as busy-polled. One that took too long was interrupted, which
+   * is lag and no CPU time.
    */
   turned(lagNs: number, isIdle: boolean): void {
     if (!this.isOpen()) return;

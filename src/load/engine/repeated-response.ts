@@ -1,24 +1,28 @@
 const MAX_BYTES = 16_384;
 
 /**
- * The answer that came last, to know the next one by: when all bytes of the header are the same, so are its status and
- * its framing, and only the length has to be right. A server's Date changes once a second; then the parser is asked.
+ * Recognises a response that equals the last one: when all bytes of the header are the same, so are its
+ * status and framing, and only the length must match. A server's Date changes once a second; then the parser
+ * runs.
  */
 export class RepeatedResponse {
   readonly #words: Int32Array;
   readonly #known = new Int32Array(MAX_BYTES / 4);
   #knownWords = 0;
-  /** The bytes of the header in its last, incomplete word. */
+  /** Mask of the header's bytes in its last, incomplete word. */
   #tailMask = 0;
-  /** Of header and body together; -1 when nothing is known. */
+  /** Header and body together; -1 when nothing is known. */
   #totalBytes = -1;
 
-  /** `words` is the memory that answers are received into, each from its start. */
+  /** `words` is the memory that responses are received into, each from its start. */
   constructor(words: Int32Array) {
     this.#words = words;
   }
 
-  /** Whether the `count` bytes just received are the known answer again, whole. Its body is not looked at. */
+  /**
+   * Returns whether the `count` bytes just received are the known response, complete. The body is not
+   * compared.
+   */
   matches(count: number): boolean {
     if (count !== this.#totalBytes) return false;
     const words = this.#words;
@@ -28,7 +32,7 @@ export class RepeatedResponse {
     return ((words[whole]! ^ known[whole]!) & this.#tailMask) === 0;
   }
 
-  /** Remembers the answer just received, which was parsed as whole and as expected. */
+  /** Stores the response just received, which was parsed as complete and as expected. */
   learn(headerBytes: number, totalBytes: number): void {
     this.#totalBytes = headerBytes < MAX_BYTES ? totalBytes : -1;
     this.#knownWords = headerBytes >> 2;

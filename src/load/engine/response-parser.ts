@@ -11,12 +11,12 @@ import {
   wordOf,
 } from './words.js';
 
-/** What `feed` says: more bytes are wanted, the answer is whole, or it is no HTTP/1.x answer. */
+/** Results of `feed`: more bytes are needed, the response is complete, or it is not an HTTP/1.x response. */
 export const MORE = 0;
 export const WHOLE = 1;
 export const MALFORMED = 2;
 
-// Where a connection stands in its answer. A plain number each: one byte may be all that a read brings.
+// The state of a connection within its response. One read may bring a single byte.
 const VERSION = 0;
 const STATUS = 1;
 const REASON = 2;
@@ -38,7 +38,7 @@ const BROKEN = 17;
 
 const PROTOCOL = Uint8Array.from('HTTP/1.', (letter) => letter.charCodeAt(0));
 const [TAB, LF, CR, SPACE, COMMA, COLON, SEMICOLON] = [9, 10, 13, 32, 44, 58, 59];
-/** A header longer than this is no answer but a stream that never ends. */
+/** A longer header is treated as an endless stream. */
 const MAX_HEADER_BYTES = 65_536;
 const MAX_LENGTH = 2 ** 47;
 
@@ -54,25 +54,25 @@ const SLOTS = 6;
 const SIZES = 2;
 
 /**
- * Parses the answers of many connections as their bytes come in, however these are cut (RFC 9112). The state of a
- * connection is a few numbers in flat arrays; nothing is kept of the bytes, and nothing is allocated.
+ * Parses the responses of many connections as their bytes arrive in any segmentation (RFC 9112). The state of
+ * a connection is a few numbers in flat arrays. No bytes are kept and nothing is allocated.
  */
 export class ResponseParser {
-  /** Of the answer that was parsed last, whole or not. */
+  /** Of the response that was parsed last, complete or not. */
   status = 0;
   headerBytes = 0;
   bodyBytes = 0;
-  /** How many bytes of the last feed belong to the answer; what follows it is not the answer's. */
+  /** The number of bytes of the last feed that belong to the response. */
   consumed = 0;
   readonly #slots: Int32Array;
   readonly #sizes: Float64Array;
-  // The connection that is being fed, taken out of the arrays.
+  // The connection that is being fed, copied out of the arrays.
   #state = VERSION;
   #mask = 0;
   #place = 0;
   #header = 0;
   #flags = 0;
-  /** Of Content-Length, -1 when there is none; then bytes left of the body or the chunk. */
+  /** Content-Length, -1 when absent; then the bytes left of the body or the chunk. */
   #length = -1;
 
   constructor(connections: number) {
@@ -81,7 +81,7 @@ export class ResponseParser {
     for (let c = 0; c < connections; c++) this.reset(c);
   }
 
-  /** Connection `c` awaits a new answer. */
+  /** Prepares connection `c` for a new response. */
   reset(c: number): void {
     const slot = c * SLOTS;
     for (let i = 0; i < SLOTS; i++) this.#slots[slot + i] = 0;
@@ -89,18 +89,18 @@ export class ResponseParser {
     this.#sizes[c * SIZES + 1] = 0;
   }
 
-  /** Whether no byte of the answer has come yet. */
+  /** Returns whether no byte of the response has arrived. */
   isFresh(c: number): boolean {
     return this.#slots[c * SLOTS + 3] === 0;
   }
 
-  /** Whether the server keeps the connection open after the answer that was parsed last. */
+  /** Returns whether the server keeps the connection open after the response that was parsed last. */
   get keepsOpen(): boolean {
     if ((this.#flags & F_CLOSE) !== 0 || this.#state === UNTIL_CLOSE) return false;
     return (this.#flags & F_OLD) === 0 || (this.#flags & F_KEEP_ALIVE) !== 0;
   }
 
-  /** Takes the first `count` of `bytes`, the next that came in on connection `c`. */
+  /** Parses the first `count` of `bytes`, the next that arrived on connection `c`. */
   feed(c: number, bytes: Uint8Array, count: number): number {
     this.#load(c);
     let at = 0;
@@ -111,7 +111,10 @@ export class ResponseParser {
     return this.#state === DONE ? WHOLE : this.#state === BROKEN ? MALFORMED : MORE;
   }
 
-  /** Connection `c` has ended: whole when the answer had no other end, or was whole already. */
+  /**
+   * Handles the end of connection `c`: the response is complete if only the end delimits it, or if it was
+   * complete before.
+   */
   end(c: number): number {
     this.#load(c);
     return this.#state === UNTIL_CLOSE ? WHOLE : MORE;
@@ -147,7 +150,7 @@ export class ResponseParser {
     return this.#state === BODY || this.#state === CHUNK_DATA || this.#state === UNTIL_CLOSE;
   }
 
-  /** Body bytes are counted, not looked at. */
+  /** Body bytes are counted, not read. */
   #skip(at: number, count: number): number {
     const take = this.#state === UNTIL_CLOSE ? count - at : Math.min(this.#length, count - at);
     this.bodyBytes += take;
@@ -239,7 +242,7 @@ export class ResponseParser {
     this.#enter(name === CONTENT_LENGTH ? LENGTH_VALUE : name >= 0 ? WORD_VALUE : OTHER_VALUE);
     this.#flags &= ~(F_DIGITS | F_OPTIONS);
     if (name === CONNECTION) this.#flags |= F_OPTIONS;
-    // Of two lengths neither can be trusted (RFC 9112, 6.3).
+    // With two lengths neither can be trusted (RFC 9112, section 6.3).
     if (name === CONTENT_LENGTH) this.#require(this.#length < 0);
   }
 
@@ -292,7 +295,7 @@ export class ResponseParser {
     else this.#state = this.#length === 0 ? DONE : UNTIL_CLOSE;
   }
 
-  /** 100 Continue, 103 Early Hints, …: the answer itself is still to come. */
+  /** 100 Continue, 103 Early Hints, …: the final response follows. */
   #interim(): void {
     this.#enter(VERSION);
     this.#flags = 0;

@@ -1,4 +1,4 @@
-/** A queue of connections, each in it once at most, in memory of fixed size. */
+/** A queue of connections in memory of fixed size. Each is in it once at most. */
 export class Ring {
   readonly #items: Int32Array;
   readonly #within: Uint8Array;
@@ -10,7 +10,7 @@ export class Ring {
     this.#within = new Uint8Array(connections);
   }
 
-  /** Does nothing when it is in already. */
+  /** Does nothing when `c` is in it. */
   push(c: number): void {
     if (this.#within[c] === 1) return;
     this.#within[c] = 1;
@@ -19,7 +19,7 @@ export class Ring {
     this.#items[at] = c;
   }
 
-  /** The oldest; only when there is one. */
+  /** Removes and returns the oldest. The ring must not be empty. */
   shift(): number {
     const c = this.#items[this.#head]!;
     this.#head = this.#head + 1 === this.#items.length ? 0 : this.#head + 1;
@@ -28,7 +28,7 @@ export class Ring {
     return c;
   }
 
-  /** The oldest, left where it is; -1 when there is none. */
+  /** Returns the oldest without removing it; -1 for none. */
   peek(): number {
     return this.length === 0 ? -1 : this.#items[this.#head]!;
   }

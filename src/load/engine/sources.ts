@@ -11,17 +11,17 @@ import type { LoadPlan } from '../../schema/index.js';
 import type { Share } from './pacer.js';
 
 /**
- * From so many connections on for each address the kernel is not asked for a port: it has 28,000 towards one server, and when
- * half of them are taken it looks at thousands for each connect, for milliseconds.
+ * From this number of connections per address on, the kernel does not choose the port. It has 28,000 towards
+ * one server; once half of them are taken, it examines thousands for each connect, which takes milliseconds.
  */
 const MANY = 10_000;
 const FIRST_PORT = 1024;
 const LAST_PORT = 65_535;
-/** Others may have a port already. */
+/** Other programs may use a port. */
 const MAX_TRIES = 1024;
 const EADDRINUSE = 98;
 
-/** Where a thread's connections leave from. */
+/** Assigns source addresses and ports to a thread's connections. */
 export class Sources {
   readonly #addresses: readonly (SocketAddress | undefined)[];
   readonly #any: SocketAddress;
@@ -29,7 +29,7 @@ export class Sources {
   /** The ports of this thread, on each address. */
   readonly #firstPort: number;
   readonly #ports: number;
-  /** How many ports were tried. */
+  /** Number of ports tried. */
   #tried = 0;
 
   constructor(plan: LoadPlan, share: Share, target: SocketAddress) {
@@ -47,14 +47,14 @@ export class Sources {
   }
 
   /**
-   * Gives the socket of connection `c` its source before it connects.
+   * Binds the socket of connection `c` to its source before it connects.
    *
-   * @throws SyscallError EADDRNOTAVAIL without such an address here, EADDRINUSE when no port is left
+   * @throws SyscallError EADDRNOTAVAIL when this host lacks the address, EADDRINUSE when no port is left
    */
   bind(fd: number, c: number): void {
     const address = this.#addresses[c % this.#addresses.length];
     if (this.#isMany) {
-      // Kept in TIME_WAIT for a minute, so many ports would be missed by the next run.
+      // In TIME_WAIT for a minute, so many ports would be missing in the next run.
       closeByReset(fd);
       this.#bindToPort(fd);
     } else if (address !== undefined) {

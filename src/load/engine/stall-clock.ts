@@ -4,18 +4,18 @@ import type { Tally } from './tally.js';
 import { SELF_CHECK_LIMITS } from '../thresholds.js';
 
 const STALL_NS = SELF_CHECK_LIMITS.stallUs.value * 1000;
-/** A large stall is followed by small ones, as what it held up is caught up with. */
+/** Small stalls follow a large one while the backlog is processed. */
 const REMEMBERED = 16;
 
 /**
- * The thread's clock, read after everything that it does, so that a gap between two readings shows when the thread stood
- * still: taken off its CPU by another task, an interrupt or the hypervisor. Allocates nothing.
+ * The thread's clock, read after each of its operations. A long gap between two readings shows a stall:
+ * another task, an interrupt or the hypervisor had the CPU. Allocates nothing.
  */
 export class StallClock {
   readonly #clock: MonotonicClock;
   readonly #window: RecordedWindow;
   readonly #tally: Tally;
-  /** When the last stalls began and ended, and the place of the newest. */
+  /** Start and end of the last stalls, and the index of the newest. */
   readonly #beganNs = new Float64Array(REMEMBERED).fill(-Infinity);
   readonly #endedNs = new Float64Array(REMEMBERED).fill(-Infinity);
   #newest = 0;
@@ -26,7 +26,7 @@ export class StallClock {
     this.#tally = tally;
   }
 
-  /** From now on readings count from what is `ns` now, and stalls are those from now on. */
+  /** Restarts the clock: readings count from what is `ns` now, and stalls from now on. */
   startAt(ns: number): void {
     this.#clock.read();
     this.#clock.zeroAt(ns);
@@ -42,18 +42,18 @@ export class StallClock {
     if (this.#clock.gapNs > STALL_NS) this.#stalled(this.#clock.gapNs);
   }
 
-  /** Reads after a sleep of up to `askedNs` that ended by itself: only what it took longer is a stall. */
+  /** Reads after a sleep of up to `askedNs` that ended by itself. Only the excess is a stall. */
   readAfterSleep(askedNs: number): void {
     this.#clock.read();
     if (this.#clock.gapNs - askedNs > STALL_NS) this.#stalled(this.#clock.gapNs - askedNs);
   }
 
-  /** Reads after a sleep that an event ended: when that should have been nobody knows. */
+  /** Reads after a sleep that an event ended. When it should have ended is unknown. */
   readAfterEvent(): void {
     this.#clock.read();
   }
 
-  /** Whether the time from `times[c]` to now is stalls by half or more. */
+  /** Returns whether stalls make up half or more of the time from `times[c]` to now. */
   isMostlyStalled(times: Float64Array, c: number): boolean {
     const sinceNs = times[c]!;
     if (this.#endedNs[this.#newest]! <= sinceNs) return false;

@@ -1,50 +1,50 @@
 import { ERROR_KINDS, type ErrorKind } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 
-/** The place of each kind in a tally's `errors`. */
+/** The index of each kind in the `errors` of a tally. */
 export const ERROR_PLACES = Object.fromEntries(ERROR_KINDS.map((kind, place) => [kind, place])) as Record<
   ErrorKind,
   number
 >;
 
-/** What one thread counted: plain data that a message carries, and that adds up over the threads. */
+/** The counts of one thread, as plain data for a message. Tallies of threads add up. */
 export interface Tally {
-  /** Answered as expected, intended inside the window. */
+  /** Responses as expected whose intended time is inside the window. */
   requests: number;
-  /** Intended inside the window: each ends as a request, as an error or as a missed send. */
+  /** Requests whose intended time is inside the window. Each ends as a request, an error or a missed send. */
   intended: number;
-  /** Answered as expected inside the window, whenever intended. */
+  /** Responses as expected that arrived inside the window, whatever their intended time. */
   answeredInWindow: number;
   missedSends: number;
   lateSends: number;
   connectionsLost: number;
   cpuUserS: number;
   cpuSystemS: number;
-  /** CPU time of turns that found nothing to do. */
+  /** CPU time of iterations that found nothing to do. */
   busyPolledNs: number;
-  /** The kernel's part of that. */
+  /** The system part of that time. */
   busyPolledSystemNs: number;
-  /** How long the thread was ready to run and another task had its CPU. */
+  /** Time during which the thread was runnable and another task had its CPU. */
   runDelayS: number;
-  /** Times that the thread stood still though it was not asleep: how many, how long together, the longest. */
+  /** Number, total time and longest of the stalls: the thread did not run although it was not asleep. */
   stalls: number;
   stallNs: number;
   maxStallNs: number;
-  /** Of `requests`, those whose response time is a stall by half or more. */
+  /** Those of `requests` whose response time is a stall by half or more. */
   stalledRequests: number;
-  /** errno of the last connection that could not be opened; 0 when all could. */
+  /** errno of the last connection that could not be opened; 0 for none. */
   connectErrno: number;
   readonly errors: Float64Array;
   /** The counts of histograms, in nanoseconds. */
   readonly response: Float64Array;
   readonly service: Float64Array;
   readonly lateness: Float64Array;
-  /** Of the sends, from when the request was due and its connection free: the generator's own doing. */
+  /** Of sends, from when the request was due and its connection free: the generator's own delay. */
   readonly schedulingDelay: Float64Array;
   readonly loopLag: Float64Array;
 }
 
-/** `shares`: other threads can read the response times while they are recorded. */
+/** `shares`: other threads can read the response times during the run. */
 export const newTally = (shares = false): Tally => ({
   requests: 0,
   intended: 0,

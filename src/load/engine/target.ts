@@ -7,7 +7,7 @@ import { requestBytes } from './request.js';
 
 type Target = LoadPlan['target'];
 
-/** What one answer of the target looked like. */
+/** The form of one response of the target. */
 export interface CheckedTarget {
   readonly status: number;
   readonly headerBytes: number;
@@ -17,21 +17,22 @@ export interface CheckedTarget {
 const LIMIT_MS = 5_000;
 
 /**
- * Asks once, before any load.
+ * Sends one request before any load.
  *
- * @throws BarewireError `load-failed` when it is refused, takes longer than 5 s, is not HTTP or not what is expected
+ * @throws BarewireError `load-failed` when it is refused, takes longer than 5 s, is not HTTP or not as
+ * expected
  */
 export async function checkTarget(target: Target, expect: LoadPlan['expect']): Promise<CheckedTarget> {
   const checked = await askOnce(target);
   const at = `http://${target.host}${target.path} at ${place(target)}`;
   if (checked.status !== expect.status)
     throw loadFailed(
-      `${at} answered with status ${checked.status}, not ${expect.status}.`,
+      `${at} responded with status ${checked.status}, expected ${expect.status}.`,
       'Check the path.',
     );
   if (expect.bodyBytes !== null && checked.bodyBytes !== expect.bodyBytes)
     throw loadFailed(
-      `${at} answered with a body of ${checked.bodyBytes} bytes, not ${expect.bodyBytes}.`,
+      `${at} responded with a body of ${checked.bodyBytes} bytes, expected ${expect.bodyBytes}.`,
       'Check that the server has the file of this workload.',
     );
   return checked;
@@ -72,32 +73,32 @@ const seen = ({ status, headerBytes, bodyBytes }: ResponseParser): CheckedTarget
 
 const unanswered = (target: Target): BarewireError =>
   loadFailed(
-    `${place(target)} did not answer within ${LIMIT_MS / 1000} s.`,
+    `${place(target)} did not respond within ${LIMIT_MS / 1000} s.`,
     'Check that the address is reachable from here, and that no firewall drops the packets.',
   );
 
 const notHttp = (target: Target, bytes: Uint8Array): BarewireError =>
   loadFailed(
-    `${place(target)} did not answer in HTTP/1.1; it sent ${JSON.stringify(new TextDecoder('latin1').decode(bytes.subarray(0, 40)))}.`,
-    'Check the port: only plain HTTP/1.1 can be loaded.',
+    `${place(target)} did not respond in HTTP/1.1; it sent ${JSON.stringify(new TextDecoder('latin1').decode(bytes.subarray(0, 40)))}.`,
+    'Check the port. Only plain HTTP/1.1 is supported.',
   );
 
 const cutShort = (target: Target): BarewireError =>
   loadFailed(
-    `${place(target)} closed the connection before its answer was whole.`,
-    "Look into the server's log.",
+    `${place(target)} closed the connection before the response was complete.`,
+    "Check the server's log.",
   );
 
 const HINTS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'No server listens there: start it, or check the address and port.',
-  EHOSTUNREACH: 'There is no way to that address from here: check the routes.',
-  ENETUNREACH: 'There is no route to that address from here.',
-  ECONNRESET: "The server reset the connection: look into the server's log.",
+  ECONNREFUSED: 'Start a server there, or check the address and port.',
+  EHOSTUNREACH: 'Check the routes: the address is unreachable from here.',
+  ENETUNREACH: 'Check the routes: there is no route to that address.',
+  ECONNRESET: "Check the server's log: it reset the connection.",
 };
 
 const unreachable = (target: Target, error: NodeJS.ErrnoException): BarewireError =>
   loadFailed(
-    `${place(target)} cannot be asked: ${error.message}.`,
+    `Request to ${place(target)} failed: ${error.message}.`,
     HINTS[error.code ?? ''] ?? 'Check the address and port.',
     error,
   );

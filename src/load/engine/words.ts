@@ -1,6 +1,6 @@
 const bytesOf = (word: string): Uint8Array => Uint8Array.from(word, (letter) => letter.charCodeAt(0));
 
-/** The few words of a header that matter; a mask has one bit for each, by place. */
+/** The header words that matter. A mask has one bit for each, by index. */
 const WORDS = ['content-length', 'transfer-encoding', 'connection', 'chunked', 'close', 'keep-alive'].map(
   bytesOf,
 );
@@ -11,12 +11,12 @@ export const CHUNKED = 3;
 export const CLOSE = 4;
 export const KEEP_ALIVE = 5;
 
-/** Where a match may start: any header's name, or a value of `Transfer-Encoding` or of `Connection`. */
+/** Where a match may start: any header's name, or a value of `Transfer-Encoding` or `Connection`. */
 export const NAMES = 0b000111;
 export const CODINGS = 0b001000;
 export const CONNECTION_OPTIONS = 0b110000;
 
-/** The words of `mask` that still match when `byte`, in any case, stands at `place`. */
+/** Returns the words of `mask` that still match when `byte`, in any case, is at index `place`. */
 export function narrow(mask: number, place: number, byte: number): number {
   const lower = byte >= 65 && byte <= 90 ? byte + 32 : byte;
   let left = mask;
@@ -25,7 +25,7 @@ export function narrow(mask: number, place: number, byte: number): number {
   return left;
 }
 
-/** The word of `mask` that has exactly `length` letters, -1 when there is none. */
+/** Returns the word of `mask` with exactly `length` letters; -1 for none. */
 export function wordOf(mask: number, length: number): number {
   for (let word = 0; mask >> word !== 0; word++)
     if ((mask & (1 << word)) !== 0 && WORDS[word]!.length === length) return word;

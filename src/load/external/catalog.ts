@@ -4,7 +4,7 @@ import type { ExternalTool, ExternalName } from './types.js';
 import { WRK } from './wrk.js';
 import { WRK2 } from './wrk2.js';
 
-/** Adding a tool is a file beside these and a line here. */
+/** To add a tool, add a file beside these and a line here. */
 export const EXTERNAL_GENERATORS: Readonly<Record<ExternalName, ExternalTool>> = {
   wrk: WRK,
   wrk2: WRK2,

@@ -1,6 +1,6 @@
 import { Histogram } from '../../stats/index.js';
 
-/** Equal latencies: the upper end of what the tool says they lie in, and how many they are. */
+/** Equal latencies: the upper end of the interval that the tool reports, and their number. */
 export interface Counted {
   readonly ns: number;
   readonly count: number;
@@ -12,13 +12,13 @@ export function histogramOf(all: Iterable<Counted>): Histogram {
   return histogram;
 }
 
-/** A latency that a number of samples, cumulatively, did not exceed. */
+/** A latency, and the cumulative number of samples that do not exceed it. */
 export interface HistogramStep {
   readonly ns: number;
   readonly upTo: number;
 }
 
-/** Samples between two steps lie between their latencies, and count as the upper one. */
+/** Samples between two steps lie between their latencies and count as the upper one. */
 export function histogramOfSteps(steps: readonly HistogramStep[]): Histogram {
   return histogramOf(steps.map(({ ns, upTo }, at) => ({ ns, count: upTo - (steps[at - 1]?.upTo ?? 0) })));
 }

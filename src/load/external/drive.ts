@@ -5,7 +5,10 @@ import type { PoolRunOptions } from '../pool/run.js';
 import type { ToolCpu } from './result.js';
 import type { ExternalTool, ExternalOutput, ExternalRequest, ExternalRun } from './types.js';
 
-/** Beyond its plan: to connect, to stop its threads and to print. A tool that waits for a dead server waits for ever. */
+/**
+ * Time beyond the plan, to connect, to stop threads and to print. A tool that waits for a dead server never
+ * exits.
+ */
 const PATIENCE_MS = 15_000;
 
 export interface Driven {
@@ -13,7 +16,7 @@ export interface Driven {
   readonly spent: ToolCpu;
 }
 
-/** Runs a tool to its end in a namespace, on the CPUs that the client has, and collects what it says. */
+/** Runs a tool to its exit in a namespace, on the client's CPUs, and collects its output. */
 export async function drive(
   machine: Machine,
   { netns, cpus }: Omit<ExternalRequest, 'run'>,
@@ -67,7 +70,7 @@ async function outputOf(
   return `${lines.join('\n')}\n`;
 }
 
-/** Tells the edges of the recorded window, each once and in this order. */
+/** Reports the edges of the recorded window, each once and in order. */
 class Edges implements Disposable {
   readonly #run: ExternalRun;
   readonly #onWindow: PoolRunOptions['onWindow'];
@@ -105,14 +108,14 @@ async function endedWell(tool: RunningProcess): Promise<void> {
   if (code === 0) return;
   throw machineError(
     'process-failed',
-    `${tool.name} ended by ${signal ?? `exit status ${code}`}: ${stderrTail}`,
-    'Its last words above say why.',
+    `${tool.name} exited: ${signal ?? `status ${code}`}: ${stderrTail}`,
+    'See its last lines above.',
   );
 }
 
 /**
- * CPU seconds of all processes that the agent has started and that have ended. While a tool runs the agent only reads files,
- * so that the difference is the tool's, to the tick, and is there when the tool is gone.
+ * CPU seconds of all processes that the agent has started and that have exited. While a tool runs the agent
+ * only reads files, so the difference is the tool's, to the tick, and is available after its exit.
  */
 async function cpuOfEnded(machine: Machine): Promise<Omit<ToolCpu, 'wallS'>> {
   const path = '/proc/self/stat';
@@ -127,13 +130,13 @@ async function sumUp(machine: Machine, argv: readonly string[]): Promise<string>
   throw machineError(
     'process-failed',
     `${argv.join(' ')} failed: ${stderr.trim()}`,
-    'See whether /run has room: a line for each request of a slice is kept there until its end.',
+    'Check that /run has free space: it keeps a line for each request of a slice until the slice ends.',
   );
 }
 
 const stuck = ({ name }: RunningProcess, limitMs: number): BarewireError =>
   machineError(
     'timed-out',
-    `${name} did not end within ${Math.round(limitMs / 1000)} s`,
-    'It waits for answers that do not come: run the same study without --generator to see which.',
+    `${name} did not exit within ${Math.round(limitMs / 1000)} s`,
+    'It waits for responses that do not arrive. Run the same study without --generator to see which.',
   );

@@ -63,7 +63,7 @@ function readH2load({ plan }: ExternalJob, { text, summed }: ExternalOutput): Ex
   const answers = lines.filter(({ status }) => status > 0);
   const expected = answers.filter(({ status }) => status === plan.expect.status);
   const total = count(lines);
-  if (total !== done) throw notItsOutput('h2load', `its log has ${total} requests of ${done}`);
+  if (total !== done) throw notItsOutput('h2load', `its log has ${total} requests, expected ${done}`);
   const measured = histogramOf(expected.map((line) => ({ ns: line.us * 1000, count: line.count })));
   return {
     durationS: plan.durationMs / 1000,
@@ -80,7 +80,7 @@ function readH2load({ plan }: ExternalJob, { text, summed }: ExternalOutput): Ex
 }
 
 interface Logged {
-  /** -1 for a stream that failed; 0 for one that was begun before the window, and whose status was not noted. */
+  /** -1 for a failed stream; 0 for one that started before the window, without a status. */
   readonly status: number;
   readonly us: number;
   readonly count: number;

@@ -22,16 +22,19 @@ import type {
   ExternalTool,
 } from './types.js';
 
-/** Another tool in the generator's place. Disposing ends it, in mid-run too, and removes its files. */
+/** An external generator. Disposing stops it, also during a run, and removes its files. */
 export interface ExternalGeneratorProcess extends AsyncDisposable {
-  /** Of a process of ours in the same namespace, which asks once before the load and is idle in it. */
+  /**
+   * A generator process of Barewire in the same namespace. It sends the check request and is idle during the
+   * load.
+   */
   readonly pid: number;
   readonly check: Generator['check'];
   run(plan: LoadPlan, options?: PoolRunOptions): Promise<ExternalResult>;
 }
 
 /**
- * `own` is our generator in the same namespace.
+ * `own` is Barewire's generator in the same namespace.
  *
  * @throws BarewireError `missing-tool` when it is not installed on that host
  */
@@ -123,6 +126,6 @@ const runSteps = (dir: string, { files }: ExternalRun): Step[] => [
 const notAsked = ({ name, loop }: ExternalTool, { mode }: LoadPlan, answerBytes: number): BarewireError =>
   bug(
     answerBytes === 0
-      ? `${name} was to load a target that was not asked once before`
-      : `${name} makes a load of the kind ${loop}, and was asked for ${mode.kind}`,
+      ? `${name} was to load a target that was not checked before`
+      : `${name} makes a load of the kind ${loop}, but ${mode.kind} was requested`,
   );

@@ -1,14 +1,14 @@
 import { type BarewireError, machineError } from '../../schema/index.js';
 import type { ExternalName } from './types.js';
 
-/** The groups of the one place where `pattern` matches. */
+/** Returns the groups of the first match of `pattern`. */
 export function find(name: ExternalName, text: string, pattern: RegExp): readonly string[] {
   const match = pattern.exec(text);
-  if (match === null) throw notItsOutput(name, `nothing in it matches ${String(pattern)}`);
+  if (match === null) throw notItsOutput(name, `no match of ${String(pattern)}`);
   return match.slice(1);
 }
 
-/** The same, where all groups are numbers. */
+/** Returns the groups as numbers. */
 export function findNumbers(name: ExternalName, text: string, pattern: RegExp): readonly number[] {
   return find(name, text, pattern).map((digits) => numberOf(name, digits));
 }
@@ -16,12 +16,12 @@ export function findNumbers(name: ExternalName, text: string, pattern: RegExp): 
 export function numberOf(name: ExternalName, digits: string): number {
   const number = Number(digits);
   if (digits.trim() !== '' && Number.isFinite(number) && number >= 0) return number;
-  throw notItsOutput(name, `"${digits}" is no number`);
+  throw notItsOutput(name, `"${digits}" is not a number`);
 }
 
 export const notItsOutput = (name: ExternalName, why: string): BarewireError =>
   machineError(
     'process-failed',
-    `The output of ${name} is not what Barewire knows of it: ${why}.`,
-    'It may be of a version that prints something else; `barewire study` without --generator needs none.',
+    `Unknown output of ${name}: ${why}.`,
+    'It may be of an unknown version. Run `barewire study` without --generator, which needs no external generator.',
   );

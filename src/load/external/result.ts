@@ -5,14 +5,17 @@ import type { ExternalFigures, ExternalTool } from './types.js';
 /** An achieved rate further from the offered one than this share invalidates a slice. */
 const RATE_TOLERANCE = 0.01;
 
-/** CPU seconds of the tool from its start to its end. */
+/** CPU seconds of the tool from its start to its exit. */
 export interface ToolCpu {
   readonly user: number;
   readonly system: number;
   readonly wallS: number;
 }
 
-/** An external generator's output in the form of our own results, with what can be checked from outside. */
+/**
+ * Converts an external generator's output to a result of Barewire's form, with the checks that are possible
+ * from outside.
+ */
 export function externalResult(
   tool: ExternalTool,
   plan: LoadPlan,

@@ -20,7 +20,7 @@ const range = (first: number, last: number, step: number): string[] =>
     String(Number((first + at * step).toFixed(3))),
   );
 
-/** tcpkali tells quantiles, and only those that it is asked for. */
+/** tcpkali reports the requested quantiles only. */
 const PERCENTILES = [
   ...range(1, 99, 1),
   ...range(99.1, 99.9, 0.1),
@@ -28,9 +28,12 @@ const PERCENTILES = [
   ...range(99.991, 99.999, 0.001),
   '100',
 ];
-/** It cuts latencies down to these. */
+/** It truncates latencies to these steps. */
 const STEP_NS = 1e5;
-/** Connections a second while it starts: all of them well within the tenth of the duration after which it complains. */
+/**
+ * Connections per second at its start: all connect well within the tenth of the duration after which it
+ * warns.
+ */
 const CONNECT_RATE = 10_000;
 
 /** https://github.com/satori-com/tcpkali, 1.0 and later. */
@@ -60,7 +63,7 @@ export const TCPKALI: ExternalTool = {
         ...['--workers', String(Math.min(plan.threads, plan.connections))],
         ...['--connections', String(plan.connections), '--connect-rate', String(CONNECT_RATE)],
         ...['--duration', `${plan.durationMs / 1000}s`, '--nagle', 'off', '--message-file', `${dir}/request`],
-        // Of one connection, not of all.
+        // Per connection, not in total.
         ...['--message-rate', ratePerConnection(command)],
         ...['--latency-marker', 'HTTP/1.1 ', '--latency-percentiles', PERCENTILES.join(',')],
         `${inUrl(plan.target.address)}:${plan.target.port}`,
@@ -92,7 +95,7 @@ function readTcpkali({ plan, answerBytes }: ExternalJob, { text }: ExternalOutpu
     durationS,
     requests,
     errors: {},
-    // At its end each connection may have one on its way.
+    // At the end each connection may have one pending request.
     unanswered: sent - requests > plan.connections ? sent - requests : 0,
     response: measured,
     service: measured,
@@ -106,7 +109,7 @@ function percentiles(text: string): readonly { readonly share: number; readonly 
     text,
     /^Message latency at percentiles: ([\d./]+) ms \(([\d./]+)%\)$/m,
   );
-  if (names !== PERCENTILES.join('/')) throw notItsOutput('tcpkali', `it tells other percentiles: ${names}`);
+  if (names !== PERCENTILES.join('/')) throw notItsOutput('tcpkali', `it reports other percentiles: ${names}`);
   const latencies = values.split('/').map((ms) => numberOf('tcpkali', ms));
   if (latencies.length !== PERCENTILES.length)
     throw notItsOutput(

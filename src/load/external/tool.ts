@@ -18,7 +18,7 @@ export async function findTool(machine: Machine, peer: ExternalTool): Promise<In
   throw machineError('missing-tool', `${peer.name} is not installed on ${machine.name}.`, peer.remedy);
 }
 
-/** Null where there is no such program. wrk prints its version with the status of a failure. */
+/** Returns null when there is no such program. wrk prints its version with a failure status. */
 async function versionText(machine: Machine, argv: readonly string[]): Promise<string | null> {
   try {
     const { stdout, stderr } = await machine.run(argv, { timeoutMs: 5_000 });
@@ -32,7 +32,7 @@ async function versionText(machine: Machine, argv: readonly string[]): Promise<s
 const versionIn = (text: string): string =>
   /\d+(?:\.\d+)+[^\s\]]*/.exec(text)?.[0] ?? 'of an unknown version';
 
-/** What study.json records of a tool, as it is installed on `machine`. */
+/** What study.json records of a tool as installed on `machine`. */
 export async function describeExternal(machine: Machine, name: ExternalName): Promise<ExternalGenerator> {
   const { loop, timedFrom, limits } = EXTERNAL_GENERATORS[name];
   const { version } = await findTool(machine, EXTERNAL_GENERATORS[name]);

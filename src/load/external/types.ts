@@ -13,16 +13,16 @@ export type ExternalName = Exclude<GeneratorName, 'barewire'>;
 /** Stands for a rate that is not known yet. */
 export const RATE_SYMBOL = '<rate>';
 
-/** The rate of each of a job's connections, as an argument. */
+/** The rate per connection, as an argument. */
 export const ratePerConnection = ({ rateRps, plan }: ExternalCommand): string =>
   typeof rateRps === 'number' ? String(rateRps / plan.connections) : `${rateRps}/${plan.connections}`;
 
-/** What a plan says of a load, whether its rate is known or not. */
+/** The plan of a load whose rate may be unknown. */
 export type ExternalLoad = Omit<LoadPlan, 'mode'>;
 
 /** A load that a tool is started for. */
 export interface ExternalCommand {
-  /** Of the kind that the tool can make. */
+  /** Of a kind that the tool supports. */
   readonly plan: ExternalLoad;
   /** Of all connections together; 0 in a closed loop; a symbol in a plan that is made before the rate is known. */
   readonly rateRps: number | typeof RATE_SYMBOL;
@@ -32,66 +32,69 @@ export interface ExternalCommand {
   readonly dir: string;
 }
 
-/** A command, and what its output is read with. */
+/** A command, and what is needed to read its output. */
 export interface ExternalJob extends ExternalCommand {
   /** Header and body of one response, as received before the load. */
   readonly answerBytes: number;
 }
 
-/** A tool's run: plain data. */
+/** The run of a tool, as plain data. */
 export interface ExternalRun {
   readonly files: readonly { readonly path: string; readonly content: string }[];
   readonly argv: readonly string[];
-  /** The recorded window opens with the first line that matches, or this long after the start. */
+  /** The recorded window opens at the first matching line, or this long after the start. */
   readonly opens: RegExp | { readonly afterMs: number };
-  /** It closes with the first line that matches; null: with the end of the output. */
+  /** It closes at the first matching line; null for the end of the output. */
   readonly closes: RegExp | null;
-  /** From start to end, as planned. */
+  /** From start to exit, as planned. */
   readonly lastsMs: number;
-  /** Run when the tool has ended, to sum up what it wrote. */
+  /** Run after the tool's exit to aggregate its files; null for none. */
   readonly afterwards: readonly string[] | null;
 }
 
 export interface ExternalOutput {
-  /** The tool's own, its lines joined by `\n`. */
+  /** Standard output, its lines joined by `\n`. */
   readonly text: string;
-  /** Of `afterwards`. */
+  /** Output of `afterwards`. */
   readonly summed: string;
 }
 
-/** What a tool said. Latencies in nanoseconds. */
+/** What a tool reported. Latencies in nanoseconds. */
 export interface ExternalFigures {
   readonly durationS: number;
   readonly requests: number;
   readonly errors: Partial<Record<ErrorKind, number>>;
-  /** Sent, neither answered nor counted as an error. */
+  /** Sent requests that neither got a response nor count as an error. */
   readonly unanswered?: number;
   readonly response: Histogram;
   readonly service: Histogram;
-  /** Why these are not the latencies of the requested load. */
+  /** Why these latencies are not those of the requested load. */
   readonly findings: readonly Finding[];
 }
 
-/** An installed load generator. Pure: what to run, and what its output says. */
+/** An installed load generator. Pure: what to run, and how to read its output. */
 export interface ExternalTool extends Omit<ExternalGenerator, 'version'> {
   readonly name: ExternalName;
-  /** Names that it goes by, most certain first. */
+  /** Names of the program, most likely first. */
   readonly programs: readonly string[];
   readonly versionArgs: readonly string[];
-  /** Whether this is its own text of version and options, not that of a namesake. */
+  /**
+   * Returns whether a text of version and options is the tool's own, and not that of another program with its
+   * name.
+   */
   isItself(text: string): boolean;
-  /** How to get it. */
+  /** How to install it. */
   readonly remedy: string;
   run(command: ExternalCommand): ExternalRun;
-  /** @throws BarewireError `process-failed` when the output is not what this tool is known to print */
+  /** @throws BarewireError `process-failed` when the output has an unknown form */
   read(job: ExternalJob, output: ExternalOutput): ExternalFigures;
 }
 
-/** Where a tool makes its load. */
+/** Where a tool runs. */
 export interface ExternalRequest {
   /** The run's id. */
   readonly run: string;
-  /** The namespace that it loads from; null is the host's own. */
+  /** The namespace of the load; null is the host's own. */
   readonly netns: string | null;
   /** The CPUs that it may use. */
   readonly cpus: readonly number[];

@@ -12,12 +12,13 @@ import {
 } from './types.js';
 
 /**
- * Says when the threads start and when they have ended, and prints every latency (µs) with its count on one line. Lua
- * writes to the same stream as wrk, which is flushed so that the edges are heard when they happen.
+ * Prints when the threads start and end, and every latency (µs) with its count on one line. Lua writes to the
+ * same stream as wrk, which is flushed so that the edges are read when they happen.
  *
- * wrk gives the n-th latency by looking for it from the first, and after a stall, which its correction smears over tens of
- * thousands of values, that takes it many seconds. So the counts are read where it has them (`stats.h`: count, limit, min,
- * max, then one count for each µs) if what stands there is what it says itself; and else asked for one by one.
+ * wrk finds the n-th latency by counting from the first. After a stall its correction spreads counts over
+ * tens of thousands of values, and that takes many seconds. So the script reads the counts from wrk's memory
+ * (`stats.h`: count, limit, min, max, then one count for each µs) if the memory agrees with wrk's own
+ * answers, and otherwise queries one by one.
  */
 const SCRIPT = `
 local function counts(latency)
@@ -90,12 +91,12 @@ const SUMMARY = /^barewire summary (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m;
 function readWrk({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
   const [durationUs = 0, complete = 0, connect = 0, read = 0, write = 0, status = 0, timeout = 0] =
     findNumbers('wrk', text, SUMMARY);
-  // A late answer is one of the complete, and has no latency.
+  // A late response is one of the complete, and has no latency.
   const answered = complete - timeout;
   const counts = latencies(text);
   if (sum(counts) !== answered) takeOutInvented(counts, durationUs, complete, plan.connections);
   if (sum(counts) !== answered)
-    throw notItsOutput('wrk', `it has ${sum(counts)} latencies for ${answered} answers`);
+    throw notItsOutput('wrk', `it has ${sum(counts)} latencies for ${answered} responses`);
   const measured = histogramOf([...counts].map(([us, count]) => ({ ns: us * 1000, count })));
   const dropped = plan.connections % threadsOf(plan);
   return {
@@ -119,7 +120,7 @@ const sum = (counts: ReadonlyMap<number, number>): number =>
 /** µs → count. */
 function latencies(text: string): Map<number, number> {
   const [line] = /^barewire latency(.*)$/m.exec(text)?.slice(1) ?? [];
-  if (line === undefined) throw notItsOutput('wrk', 'it ends without its latencies');
+  if (line === undefined) throw notItsOutput('wrk', 'its latencies are missing');
   return new Map(
     line
       .split(' ')
@@ -132,9 +133,10 @@ function latencies(text: string): Map<number, number> {
 }
 
 /**
- * wrk's `stats_correct`: for each latency of at least twice the mean time between two requests of a connection it counts
- * others, each that time shorter. It goes upwards, and from a value to smaller ones only, so that going downwards finds each
- * measured count bare and can take away what was added for it.
+ * Reverts wrk's `stats_correct`: for each latency of at least twice the mean time between two requests of a
+ * connection, wrk counts additional ones, each shorter by that time. It proceeds upwards and adds to smaller
+ * values only, so proceeding downwards finds each measured count unchanged and can subtract what was added
+ * for it.
  */
 function takeOutInvented(
   counts: Map<number, number>,

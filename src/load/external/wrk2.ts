@@ -14,7 +14,7 @@ import {
 
 type Plan = ExternalJob['plan'];
 
-/** Its own: until then it calibrates itself, and then forgets what it had recorded. Connections open 5 ms apart. */
+/** wrk2 calibrates itself until then and discards what it recorded before. Connections open 5 ms apart. */
 const CALIBRATION_MS = 10_000;
 const CONNECT_MS = 5;
 
@@ -61,7 +61,7 @@ const ERRORS = /^ {2}Socket errors: connect (\d+), read (\d+), write (\d+), time
 function readWrk2({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
   const calibrated = text.match(/^ {2}Thread calibration: /gm)?.length ?? 0;
   if (calibrated !== threadsOf(plan))
-    throw notItsOutput('wrk2', `${calibrated} of ${threadsOf(plan)} threads ended their calibration`);
+    throw notItsOutput('wrk2', `${calibrated} of ${threadsOf(plan)} threads finished their calibration`);
   findNumbers('wrk2', text, /^Requests\/sec: +([\d.]+)$/m);
   const [connect = 0, read = 0, write = 0, timeout = 0] = ERRORS.test(text)
     ? findNumbers('wrk2', text, ERRORS)
@@ -79,7 +79,10 @@ function readWrk2({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigu
   };
 }
 
-/** HdrHistogram's percentile spectrum: latency in ms, share, and how many samples do not exceed the latency. */
+/**
+ * HdrHistogram's percentile spectrum: latency in ms, share, and the number of samples that do not exceed the
+ * latency.
+ */
 function spectrum(text: string, title: string): Histogram {
   const section = new RegExp(`^ {2}Latency Distribution \\(HdrHistogram - ${title}[^]*?^#\\[Buckets`, 'm');
   const [part = ''] = find('wrk2', text, new RegExp(`(${section.source})`, 'm'));

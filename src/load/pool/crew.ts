@@ -6,14 +6,14 @@ import type { Tally } from '../engine/tally.js';
 import type { CheckedTarget } from '../engine/target.js';
 import type { CheckJob, LoadJob, ThreadMessage } from './thread.js';
 
-/** A thread makes no garbage once it is warm: room for it would only cost memory. */
+/** A warm thread creates no garbage; space for it would only cost memory. */
 const LIMITS = { maxYoungGenerationSizeMb: 4 };
 
-/** The threads of a process, kept from load to load. Disposing ends them: no job may be under way. */
+/** The threads of a process, kept from load to load. Disposing stops them; no job may be running. */
 export class WorkerPool implements AsyncDisposable {
   #members: Member[] = [];
 
-  /** So many threads, those that are there first. */
+  /** Returns `count` threads, existing ones first. */
   members(count: number): readonly Member[] {
     this.#members = this.#members.filter(({ isGone }) => !isGone);
     while (this.#members.length < count) this.#members.push(new Member());
@@ -27,26 +27,26 @@ export class WorkerPool implements AsyncDisposable {
 
 /** A load that a thread was given. */
 export interface WorkerRun {
-  /** Its connections are open, or have failed to. */
+  /** Resolves when its connections are open or have failed. */
   readonly ready: Promise<Message<'ready'>>;
   readonly tally: Promise<Tally>;
 }
 
-/** One thread, which does one job at a time. */
+/** One thread. It does one job at a time. */
 class Member {
   isGone = false;
   readonly #worker = new Worker(bundlePath(), { execArgv: [], resourceLimits: LIMITS });
 
   constructor() {
     this.#worker.once('exit', () => (this.isGone = true));
-    // Between two jobs nobody else listens.
+    // No other listener exists between two jobs.
     this.#worker.on('error', () => (this.isGone = true));
   }
 
   load(job: LoadJob): WorkerRun {
     const ready = this.#message('ready');
     const tally = this.#message('done').then((message) => message.tally);
-    // Both fail together, and only one of them is being waited for.
+    // Both fail together, and only one of them is awaited.
     ready.catch(() => undefined);
     tally.catch(() => undefined);
     this.#worker.postMessage(job);
@@ -72,7 +72,7 @@ class Member {
       };
       const broke = (error: Error): void => settle(() => reject(error));
       const ended = (code: number): void =>
-        settle(() => reject(loadFailed(`A load thread ended early (${code}).`, 'Run it again.')));
+        settle(() => reject(loadFailed(`A load thread exited early (${code}).`, 'Run it again.')));
       const settle = (conclude: () => void): void => {
         worker.off('message', heard).off('error', broke).off('exit', ended);
         conclude();

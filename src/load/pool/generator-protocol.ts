@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Protocol } from '../../rpc/index.js';
 import { loadPlanSchema, loadReadingSchema, loadResultSchema } from '../../schema/index.js';
 
-/** The namespace to load from, by name; null is the process's own. */
+/** The namespace of the load, by name; null is the process's own. */
 const netns = z.string().nullable();
 
 /** The protocol of a generator process, over its standard input and output. Requests are handled one after another. */

@@ -13,17 +13,22 @@ import type { CheckedTarget } from '../engine/target.js';
 import { GENERATOR_PROTOCOL } from './generator-protocol.js';
 import type { PoolRunOptions } from './run.js';
 
-/** Where a load is sent from. Disposing during a load stops the process. */
+/** Sends a load from a namespace. Disposing during a load stops the process. */
 export interface Generator extends AsyncDisposable {
   readonly pid: number;
-  /** One request before any load; throws `load-failed` without the expected response. */
+  /**
+   * Sends one request before any load.
+   *
+   * @throws BarewireError `load-failed` without the expected response
+   */
   check(target: LoadPlan['target'], expect: LoadPlan['expect']): Promise<CheckedTarget>;
   run(plan: LoadPlan, options?: Omit<PoolRunOptions, 'netns'>): Promise<LoadResult>;
 }
 
 /**
- * The generator of a host: one process for all slices of a restart, because its code is only fast once V8 has compiled it, and
- * another one for the next restart, because each process settles at a different speed. Disposing stops it, also during a run.
+ * The generator process of a host. It serves all slices of a restart, because its code is fast only once V8
+ * has compiled it, and is replaced for the next restart, because each process settles at a different speed.
+ * Disposing stops it, also during a run.
  */
 export class GeneratorProcess implements AsyncDisposable {
   readonly #machine: Machine;
@@ -32,7 +37,7 @@ export class GeneratorProcess implements AsyncDisposable {
   #running: StartedGenerator | null = null;
   #restart = 0;
 
-  /** `cpus` are those that the process may use; its threads are pinned by the plan of each run. */
+  /** `cpus` are the CPUs that the process may use. The plan of each run pins its threads. */
   constructor(
     machine: Machine,
     cpus: readonly number[],
@@ -43,7 +48,10 @@ export class GeneratorProcess implements AsyncDisposable {
     this.#step = step;
   }
 
-  /** Starts the process and warms it up, unless it runs for that restart. Call it before the steps of a slice. */
+  /**
+   * Starts the process and warms it up, unless it runs for that restart already. Call it before the steps of
+   * a slice.
+   */
   async ready(restart: number): Promise<void> {
     if (this.#running !== null && !this.#running.hasExited && this.#restart === restart) return;
     await this.end();
@@ -53,7 +61,7 @@ export class GeneratorProcess implements AsyncDisposable {
     await this.#running.client.request('warmUp', { threads: Math.max(1, this.#cpus.length) });
   }
 
-  /** The generator in a namespace of the host, by name; null is the host's own. Requires `ready`. */
+  /** Returns the generator for a namespace of the host, by name; null is the host's own. Requires `ready`. */
   from(netns: string | null): Generator {
     const running = this.#running;
     if (running === null) throw bug('the generator was not started');
@@ -72,7 +80,7 @@ export class GeneratorProcess implements AsyncDisposable {
     };
   }
 
-  /** An agent that is lost has stopped its processes. */
+  /** The processes of a lost agent are stopped. */
   async end(): Promise<void> {
     const running = this.#running;
     this.#running = null;

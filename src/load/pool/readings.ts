@@ -1,10 +1,10 @@
 import type { LoadPlan, LoadReading } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 
-/** The counts of a thread's response times, in memory that it shares: read while it writes them, it is not held up. */
+/** The counts of a thread's response times in shared memory. Reading them does not delay the thread. */
 export type SharedCounts = Float64Array;
 
-/** Tells in the middle of a run what was answered since the last time. */
+/** Reports during a run what was received since the last report. */
 export class Readings implements Disposable {
   readonly #plan: LoadPlan;
   readonly #onReading: (reading: LoadReading) => void;
@@ -19,14 +19,14 @@ export class Readings implements Disposable {
     this.#onReading = onReading;
   }
 
-  /** `openedMs`: when the window opens, as `performance.now()` counts. */
+  /** `openedMs` is the opening of the window on the clock of `performance.now()`. */
   schedule(threads: readonly SharedCounts[], openedMs: number): void {
     this.#threads = threads;
     this.#openedMs = openedMs;
     this.#next(1);
   }
 
-  /** The last reading: all that is answered by now. */
+  /** Sends the last report. */
   close(): void {
     clearTimeout(this.#timer);
     if (this.#threads.length > 0) this.#read(this.#plan.durationMs);

@@ -9,20 +9,24 @@ import { PoolRun } from './team.js';
 export interface PoolRunOptions {
   /** Stops the run within some milliseconds; it then rejects with `interrupted`. */
   readonly signal?: AbortSignal | undefined;
-  /** Called when the recorded window opens and when it closes, to the millisecond. */
+  /** Called at the opening and the closing of the recorded window, to the millisecond. */
   readonly onWindow?: ((edge: 'open' | 'close') => void) | undefined;
-  /** Called so often as the plan's `readingMs` says, and at the end. */
+  /** Called at the interval `readingMs` of the plan, and at the end. */
   readonly onReading?: ((reading: LoadReading) => void) | undefined;
-  /** The namespace that it is made from, by name; null, the default, is this process's own. */
+  /** The namespace of the load, by name; null, the default, is this process's own. */
   readonly netns?: string | null | undefined;
-  /** Whether the threads spin, when that is not to follow from the CPUs that they have. */
+  /** Overrides whether the threads busy-poll, which otherwise follows from their CPUs. */
   readonly spins?: boolean | undefined;
 }
 
-/** From the word to start until the first request may be due: each thread has to wake up first. */
+/** From the start signal to the first due request: each thread has to wake up first. */
 const HEAD_START_NS = 3e6;
 
-/** Loads a target with threads that are kept; throws as `runLoad` does. */
+/**
+ * Loads a target with the threads of a pool.
+ *
+ * @throws BarewireError as `runStandalone`
+ */
 export async function runInPool(
   crew: WorkerPool,
   plan: LoadPlan,
@@ -38,7 +42,7 @@ export async function runInPool(
   try {
     const counts = await team.ready();
     using clock = new MonotonicClock(epochS);
-    // Before the threads run, which may keep this one from its CPU.
+    // Read before the threads run, which may take this thread's CPU.
     const nowMs = performance.now();
     team.start(clock.ns + HEAD_START_NS);
     const openMs = HEAD_START_NS / 1e6 + plan.warmupMs;
@@ -54,10 +58,10 @@ export async function runInPool(
   }
 }
 
-// A call, so that the compiler does not think that it knows the answer from before the wait.
+// A call, because the compiler would assume the result from before the wait.
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
 
-/** Says when the window opens and closes, each once and in this order, however late a timer comes. */
+/** Reports the opening and the closing of the window, each once and in order, however late a timer is. */
 class WindowEdges implements Disposable {
   readonly #onWindow: PoolRunOptions['onWindow'];
   readonly #timers: NodeJS.Timeout[] = [];

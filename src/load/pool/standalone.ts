@@ -4,13 +4,13 @@ import { warmUp } from './warm-up.js';
 import { runInPool, type PoolRunOptions } from './run.js';
 
 export interface StandaloneOptions extends PoolRunOptions {
-  /** Takes a second first, so that the load is made by compiled code from its start. */
+  /** Warms up the JIT for about 1 s first. */
   readonly rehearses?: boolean;
 }
 
 /**
- * Loads a target as planned. A server that is dead, slow or wrong gives a result that says so; only what keeps the load
- * from being made at all is thrown.
+ * Loads a target as planned. A dead, slow or wrong server gives a result that shows it; only what prevents
+ * the load is thrown.
  *
  * @throws BarewireError `interrupted` when the signal aborts, `bad-input` for a CPU that cannot be used
  */

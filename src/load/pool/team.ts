@@ -9,11 +9,11 @@ import type { Tally } from '../engine/tally.js';
 import { Control, type LoadJob } from './thread.js';
 
 interface Setting extends Pick<LoadJob, 'netns' | 'epochS'> {
-  /** Undefined: where each thread has a CPU for itself. */
+  /** Undefined derives it from the CPUs. */
   readonly spins: boolean | undefined;
 }
 
-/** The threads of one run. Disposing stops their load, and waits until it has stopped. */
+/** The threads of one run. Disposing stops their load and waits for them. */
 export class PoolRun implements AsyncDisposable {
   readonly #control = new Control();
   readonly #assignments: readonly WorkerRun[];
@@ -30,7 +30,7 @@ export class PoolRun implements AsyncDisposable {
     });
   }
 
-  /** Until each thread has opened its connections, or has failed to. Gives what can be read of them in mid-run. */
+  /** Resolves when each thread has opened its connections, or has failed to. Returns the shared counts. */
   async ready(): Promise<readonly SharedCounts[]> {
     const ready = await Promise.all(this.#assignments.map((assignment) => assignment.ready));
     return ready.flatMap(({ counts }) => counts ?? []);
@@ -55,8 +55,8 @@ export class PoolRun implements AsyncDisposable {
 }
 
 /**
- * Whether each thread has a CPU for itself, and the server one beside them: a thread that spins, or goes first, where the
- * server runs would starve what it measures.
+ * Returns whether each thread has its own CPU and the server another one. A thread that busy-polls, or has
+ * high priority, on the server's CPU would starve what it measures.
  */
 function hasRoom({ cpus: pinned }: LoadPlan, threads: number): boolean {
   if (pinned.length === 0) return availableParallelism() > threads;
@@ -64,13 +64,14 @@ function hasRoom({ cpus: pinned }: LoadPlan, threads: number): boolean {
   return distinct >= threads && cpus().length > distinct;
 }
 
-/** Descriptors that a thread has beside its connections. */
+/** File descriptors of a thread beside its connections. */
 const SPARE_FILES = 100;
 
 /**
- * Makes room for the connections' descriptors: in the process, or where its limit is too low for that, in each thread.
+ * Raises the limit of open files for the connections: of the process, or of each thread where that limit is
+ * too low.
  *
- * @throws BarewireError `load-failed` when neither has room
+ * @throws BarewireError `load-failed` when neither suffices
  */
 function needsOwnFiles(connections: number, threads: number): boolean {
   const allowed = allowOpenFiles(connections + SPARE_FILES);
@@ -78,7 +79,7 @@ function needsOwnFiles(connections: number, threads: number): boolean {
   const room = allowed - SPARE_FILES;
   if (Math.ceil(connections / threads) <= room) return true;
   throw loadFailed(
-    `${connections} connections in ${threads} threads need more open files than a process may have here (${allowed}).`,
+    `${connections} connections in ${threads} threads need more open files than this process may have (${allowed}).`,
     `Use ${Math.ceil(connections / room)} threads or more, or raise the limit: ulimit -n ${connections + SPARE_FILES}`,
   );
 }

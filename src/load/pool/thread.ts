@@ -17,14 +17,14 @@ import type { SharedCounts } from './readings.js';
 import type { Tally } from '../engine/tally.js';
 import { checkTarget, type CheckedTarget } from '../engine/target.js';
 
-/** One load, as a thread is told of it. */
+/** One load, as sent to a thread. */
 export interface LoadJob extends ThreadJob {
   readonly kind: 'load';
-  /** The namespace that it is made from; null is the process's own. */
+  /** The namespace of the load; null is the process's own. */
   readonly netns: string | null;
   readonly cpu: number | null;
   readonly control: SharedArrayBuffer;
-  /** The process may not open as many files as there are connections, but each thread may open its share. */
+  /** True when the process may not open as many files as connections, but each thread may open its share. */
   readonly ownFiles: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface CheckJob extends Pick<LoadPlan, 'target' | 'expect'> {
 }
 
 export type ThreadMessage =
-  /** `counts` where its response times can be read while it records them. */
+  /** `counts` is present when the response times can be read during the run. */
   | { readonly kind: 'ready'; readonly counts?: SharedCounts }
   | { readonly kind: 'done'; readonly tally: Tally }
   | { readonly kind: 'checked'; readonly checked: CheckedTarget }
@@ -45,7 +45,7 @@ const WAIT = 0;
 const GO = 1;
 const ABORT = 2;
 
-/** How the threads of a run are told to start together, and to stop: a thread in its loop reads no messages. */
+/** Starts the threads of a run together, and stops them. A thread in its loop reads no messages. */
 export class Control {
   readonly buffer: SharedArrayBuffer;
   readonly #phase: Int32Array;
@@ -57,7 +57,7 @@ export class Control {
     this.#startNs = new Float64Array(buffer, 8, 1);
   }
 
-  /** `startNs` is on the clock that all threads share. */
+  /** Starts at `startNs` of the clock that all threads share. */
   go(startNs: number): void {
     this.#startNs[0] = startNs;
     if (Atomics.compareExchange(this.#phase, 0, WAIT, GO) === WAIT) Atomics.notify(this.#phase, 0);
@@ -72,16 +72,16 @@ export class Control {
     return Atomics.load(this.#phase, 0) === ABORT;
   }
 
-  /** Restarts the thread until `go` or `abort`. */
+  /** Blocks the thread until `go` or `abort`. */
   waitForStart(): number {
     Atomics.wait(this.#phase, 0, WAIT);
     return this.#startNs[0]!;
   }
 }
 
-/** The main of a load thread: it does one job after the other, and what it has compiled for one serves the next. */
+/** The main function of a load thread. It runs one job after another; compiled code is kept. */
 export function runThread(): void {
-  if (isMainThread || parentPort === null) throw new TypeError('runThread is the main of a worker thread');
+  if (isMainThread || parentPort === null) throw new TypeError('runThread is the main function of a worker thread');
   const port = parentPort;
   const post = (message: ThreadMessage): void => port.postMessage(message);
   const collect = garbageCollector();
@@ -89,7 +89,7 @@ export function runThread(): void {
     if (job.kind === 'check') void check(job, post);
     else {
       load(job, post);
-      // Now, and not in the next load.
+      // Collects garbage now, and not during the next load.
       collect();
     }
   });
@@ -114,8 +114,8 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
 const kept = new Map<string, LoadLoop>();
 
 /**
- * V8 forgets what objects look like, and the code that it has compiled for them, when the last one of them is collected: one
- * loop of each kind of pacing stays.
+ * V8 discards hidden classes, and the code compiled for them, when the last object is collected. So one loop
+ * of each kind of pacing is kept.
  */
 function keepShapes({ mode }: LoadPlan, loop: LoadLoop): void {
   const kind = mode.kind === 'closed' ? mode.kind : mode.arrival;
@@ -149,14 +149,17 @@ function prepareThread({ cpu, spins, ownFiles }: LoadJob): void {
   } catch (cause) {
     if (!(cause instanceof SyscallError)) throw cause;
     throw userError(
-      `A load thread cannot be pinned to CPU ${cpu} (${cause.message}).`,
-      'Name CPUs that this machine has and this process may use: `taskset -p $$` shows them.',
+      `Could not pin a load thread to CPU ${cpu} (${cause.message}).`,
+      'Use CPUs that this machine has and this process may use: `taskset -p $$` lists them.',
       { cause },
     );
   }
 }
 
-/** Without the right to, the load is made all the same: the selfCheck tells how long other tasks had the CPU. */
+/**
+ * Without the right to raise its priority a thread still loads. The self-check reports how long other tasks
+ * had the CPU.
+ */
 function tryToBeFirst(): void {
   raiseOwnSessionPriority();
   try {

@@ -13,8 +13,9 @@ const MODES: readonly LoadPlan['mode'][] = [
 ];
 
 /**
- * Loads a server of its own on loopback for a second, so that V8 has compiled the hot path before anything is measured: its
- * compiler's threads share the load's CPU, and took 2 to 4 % of the first seconds from it, in slices of up to 4 ms.
+ * Loads a server on loopback for about a second, so that V8 has compiled the hot path before anything is
+ * measured. Its compiler threads share the load's CPU, and took 2 to 4 % of the first seconds, in slices of
+ * up to 4 ms.
  */
 export async function warmUp(crew: WorkerPool, threads: number): Promise<void> {
   const server = createServer(answer).listen(0, '127.0.0.1');
@@ -28,7 +29,7 @@ export async function warmUp(crew: WorkerPool, threads: number): Promise<void> {
 
 function answer(socket: Socket): void {
   socket.setNoDelay(true);
-  // A connection asks again when it is answered: what comes at once is one request.
+  // A connection sends its next request only after a response, so all data is one request.
   socket.on('data', () => socket.write(ANSWER));
   socket.on('error', () => socket.destroy());
 }
@@ -44,7 +45,7 @@ const planFor = (server: Server, threads: number, mode: LoadPlan['mode']): LoadP
   mode,
   connections: 32 * threads,
   threads,
-  // Not pinned, it does not go first: the server and the compiler have their turns.
+  // Unpinned threads have normal priority, so that the server and the compiler get CPU time.
   cpus: [],
   warmupMs: 0,
   durationMs: 300,
