@@ -17,7 +17,7 @@ const SERVER = { netns: 'bwgen-server', address: '10.213.7.2', cpu: '0' };
 
 interface Measured {
   readonly rps: number;
-  /** For each answer; Barewire's without what it spins away while it has nothing to do, where the others sleep. */
+  /** For each answer; Barewire's without what it busyPolls away while it has nothing to do, where the others sleep. */
   readonly cpuUs: number;
 }
 

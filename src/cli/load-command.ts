@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { checkTarget, runStandalone } from '../load/index.js';
 import { describeFinding } from '../report/index.js';
 import {
@@ -8,6 +9,7 @@ import {
   LATENCY_KEYS,
   type LatencyEstimates,
   type LoadPlan,
+  type LoadReading,
   type LoadResult,
   userError,
 } from '../schema/index.js';
@@ -26,6 +28,8 @@ interface LoadFlags {
   readonly cpus?: string;
   readonly arrival: string;
   readonly seed: string;
+  readonly source?: string;
+  readonly reportEvery?: string;
   readonly json?: true;
 }
 
@@ -46,14 +50,18 @@ export const loadCommand = (context: Context): Command =>
     .option('--threads <n>', 'generator threads (default: one for each of --cpus, else 1)')
     .option('--cpus <list>', 'pin the threads to these CPUs: 0,2')
     .option('--arrival <kind>', 'constant (a random phase for each connection) or poisson', 'constant')
+    .option('--source <addresses>', 'source addresses of the connections, in turn: 10.0.0.5,10.0.0.6')
+    .option('--report-every <time>', 'also report each interval: requests/s and response times')
     .option('--seed <n>', 'seed of the phases and gaps', '1')
-    .option('--json', 'print one object')
+    .option('--json', 'print one object; with --report-every, one line for each interval before it')
     .addHelpText(
       'after',
       `
 Examples:
   barewire load http://127.0.0.1:8080/ --rate 5k
-  barewire load http://10.0.0.2/file --closed --connections 128 --cpus 0,1 --json`,
+  barewire load http://10.0.0.2/file --closed --connections 128 --cpus 0,1 --json
+  barewire load http://10.0.0.2/file --rate 20k --report-every 1s
+  barewire load http://10.0.0.2/file --rate 1k --connections 60000 --source 10.0.0.5,10.0.0.6`,
     )
     .action((url: string, flags: LoadFlags) => load(context, url, flags));
 
@@ -63,11 +71,47 @@ async function load({ terminal, signal, fail }: Context, url: string, flags: Loa
   terminal.note(
     `${url}: status ${status}, ${headerBytes} + ${bodyBytes} bytes. Loading for ${(plan.warmupMs + plan.durationMs) / 1_000} s …`,
   );
-  const result = await runStandalone({ ...plan, expect: { status, bodyBytes } }, { signal, rehearses: true });
+  const isJson = flags.json === true;
+  const onReading = (reading: LoadReading): void => {
+    const interval = intervalOf(reading);
+    terminal.print(isJson ? JSON.stringify(interval) : intervalLine(interval));
+  };
+  const result = await runStandalone(
+    { ...plan, expect: { status, bodyBytes } },
+    { signal, warmsUp: true, ...(plan.readingMs === undefined ? {} : { onReading }) },
+  );
   const output = outputOf(result);
-  terminal.print(flags.json === true ? JSON.stringify(output, null, 2) : table(output));
+  terminal.print(isJson ? JSON.stringify(output, null, plan.readingMs === undefined ? 2 : 0) : table(output));
   if (result.requests === 0) fail();
 }
+
+/** What `--report-every` prints of an interval. */
+export interface LoadInterval {
+  /** From the opening of the recorded window. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Responses in the interval. */
+  readonly requests: number;
+  readonly achievedRps: number;
+  readonly latencyMs: LatencyEstimates;
+}
+
+function intervalOf({ fromMs, untilMs, requests, response }: LoadReading): LoadInterval {
+  return {
+    fromMs: Math.round(fromMs),
+    untilMs: Math.round(untilMs),
+    requests,
+    achievedRps: Math.round((requests / (untilMs - fromMs)) * 1_000),
+    latencyMs: estimateLatencies(Histogram.decode(response), requests),
+  };
+}
+
+const intervalLine = ({ untilMs, achievedRps, latencyMs }: LoadInterval): string =>
+  `${(untilMs / 1_000).toFixed(1).padStart(6)} s  ${String(achievedRps).padStart(8)} requests/s  ` +
+  (['p50', 'p99'] as const).map((key) => `${key} ${milliseconds(latencyMs, key)} ms`).join('  ');
+
+const milliseconds = (estimates: LatencyEstimates, key: keyof LatencyEstimates): string =>
+  estimates[key].value?.toPrecision(3) ?? '–';
 
 /** What `--json` prints. */
 export interface LoadOutput extends Omit<LoadResult, 'response' | 'service'> {
@@ -84,16 +128,13 @@ function outputOf({ response, service, ...rest }: LoadResult): LoadOutput {
 }
 
 function table(output: LoadOutput): string {
-  const cell = (figures: LatencyEstimates, key: keyof LatencyEstimates): string => {
-    const figure = figures[key];
-    return (figure.value === null ? '–' : figure.value.toPrecision(3)).padStart(12);
-  };
-  const rows = LATENCY_KEYS.map(
-    (key) => `${key.padEnd(9)}${cell(output.latencyMs, key)}${cell(output.serviceMs, key)}`,
-  );
+  const rows = LATENCY_KEYS.map((key) => {
+    const columns = [output.latencyMs, output.serviceMs].map((each) => milliseconds(each, key).padStart(12));
+    return key.padEnd(9) + columns.join('');
+  });
   const missing = LATENCY_KEYS.flatMap((key) => {
-    const figure = output.latencyMs[key];
-    return figure.value === null ? [`${key}: ${describeFinding(figure.finding)}`] : [];
+    const estimate = output.latencyMs[key];
+    return estimate.value === null ? [`${key}: ${describeFinding(estimate.finding)}`] : [];
   });
   const errors = ERROR_KINDS.filter((kind) => output.errors[kind] > 0).map(
     (kind) => `${kind} ${output.errors[kind]}`,
@@ -128,7 +169,21 @@ async function planOf(url: string, flags: LoadFlags): Promise<LoadPlan> {
     durationMs: durationMs('--duration', flags.duration, 100),
     timeoutMs: durationMs('--timeout', flags.timeout, 1),
     seed: whole('--seed', flags.seed, 0, 2 ** 31 - 1),
+    ...(flags.source === undefined ? {} : { sources: sourcesOf(flags.source) }),
+    ...(flags.reportEvery === undefined
+      ? {}
+      : { readingMs: durationMs('--report-every', flags.reportEvery, 100) }),
   };
+}
+
+function sourcesOf(text: string): string[] {
+  const addresses = text.split(',').map((address) => address.trim());
+  const wrong = addresses.find((address) => isIP(address) === 0);
+  if (wrong === undefined) return addresses;
+  throw bad(
+    `--source must be IP addresses of this host, got "${wrong}".`,
+    'For example: --source 10.0.0.5,10.0.0.6',
+  );
 }
 
 function modeOf(flags: LoadFlags): LoadPlan['mode'] {
@@ -137,7 +192,10 @@ function modeOf(flags: LoadFlags): LoadPlan['mode'] {
   if (flags.rate === undefined) return { kind: 'closed' };
   const rate = parseRate(flags.rate);
   if (rate?.kind !== 'absolute')
-    throw bad(`--rate must be a number of requests per second, got "${flags.rate}".`, 'For example: 5000 or 50k.');
+    throw bad(
+      `--rate must be a number of requests per second, got "${flags.rate}".`,
+      'For example: 5000 or 50k.',
+    );
   if (flags.arrival !== 'constant' && flags.arrival !== 'poisson')
     throw bad(`--arrival "${flags.arrival}" is unknown.`, 'It is constant or poisson.');
   return { kind: 'open', rateRps: rate.rps, arrival: flags.arrival };

@@ -13,7 +13,7 @@ export function mergeTallies(tallies: readonly Tally[]): Tally {
 const SUMS = [
   'requests',
   'intended',
-  'answeredInWindow',
+  'receivedInWindow',
   'missedSends',
   'lateSends',
   'connectionsLost',
@@ -43,7 +43,7 @@ export function resultOf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]):
     requests: sum.requests,
     intended: sum.intended,
     durationS,
-    achievedRps: sum.answeredInWindow / durationS,
+    achievedRps: sum.receivedInWindow / durationS,
     errors: errors as LoadResult['errors'],
     cpuSeconds: { user: sum.cpuUserS, system: sum.cpuSystemS },
     busyPolledSeconds: {

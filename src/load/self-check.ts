@@ -14,7 +14,7 @@ export function checkSelf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[])
     valid: findings.length === 0,
     findings,
     offeredRps: plan.mode.kind === 'open' ? plan.mode.rateRps : null,
-    achievedRps: sum.answeredInWindow / durationS,
+    achievedRps: sum.receivedInWindow / durationS,
     sendLatenessUs: spreadUs(sum.lateness),
     schedulingDelayUs: spreadUs(sum.schedulingDelay),
     loopLagUs: spreadUs(sum.loopLag),

@@ -22,7 +22,7 @@ function growths(changes: Partial<LoadPlan>): { growth: number[]; requests: numb
     return false;
   };
   const plan = planFor(nginx.port, { ...changes, warmupMs: 0, durationMs: 4000, connections: 64 });
-  using loop = new LoadLoop({ plan, share: { first: 0, connections: 64 }, epochS, spins: true }, look);
+  using loop = new LoadLoop({ plan, share: { first: 0, connections: 64 }, epochS, busyPolls: true }, look);
   using clock = new MonotonicClock(epochS);
   loop.open();
   clock.read();

@@ -106,7 +106,7 @@ describe('constant arrival', () => {
           const slow = new Simulation(plan, SECOND_NS);
           slow.run(SECOND_NS, answerNs);
           slow.now.ns = SECOND_NS;
-          for (let c = 0; c < connections; c++) slow.pacer.lose(c);
+          for (let c = 0; c < connections; c++) slow.pacer.block(c);
           let owed = 0;
           for (let c = 0; c < connections; c++) while (slow.pacer.takeOwed(c)) owed++;
           const sent = new Simulation(plan, SECOND_NS).run(SECOND_NS, answerNs).length;
@@ -130,7 +130,7 @@ describe('constant arrival', () => {
   test('does not send on a connection that was lost', () => {
     const simulation = new Simulation(openPlan(100, 1), SECOND_NS);
     simulation.freeAll();
-    simulation.pacer.lose(0);
+    simulation.pacer.block(0);
     expect(simulation.at(SECOND_NS)).toEqual([]);
     expect(simulation.pacer.hasBacklog()).toBe(true);
   });
@@ -178,7 +178,7 @@ describe('Poisson arrival', () => {
     simulation.pacer.free(0);
     simulation.now.ns = 0.1 * SECOND_NS;
     expect(simulation.pacer.takeOwed(1)).toBe(false);
-    simulation.pacer.lose(0);
+    simulation.pacer.block(0);
     expect(simulation.pacer.takeOwed(1)).toBe(true);
   });
 });

@@ -22,7 +22,7 @@ export class ClosedPacer implements Pacer {
     this.#free.push(c);
   }
 
-  lose(c: number): void {
+  block(c: number): void {
     this.#isFree[c] = 0;
   }
 

@@ -51,7 +51,7 @@ export class ConstantPacer implements Pacer {
     if (this.#owes(c)) this.#owing.push(c);
   }
 
-  lose(c: number): void {
+  block(c: number): void {
     this.#isFree[c] = 0;
   }
 

@@ -209,7 +209,7 @@ export class Exchange implements Disposable {
   /** Closes a connection without a pending request and opens it again. */
   #drop(c: number, isLost: boolean): void {
     const { clock, connections, pacer, recorder } = this.#parts;
-    pacer.lose(c);
+    pacer.block(c);
     connections.reopen(c, clock.ns);
     if (isLost) recorder.lost();
   }

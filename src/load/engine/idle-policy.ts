@@ -15,21 +15,21 @@ import type { Now } from './times.js';
  */
 
 /** Before a due time; longer than all but the rarest wake-ups. */
-const SPIN_AHEAD_NS = 100e3;
+const POLL_AHEAD_NS = 100e3;
 /**
  * After the last send or receipt while responses are pending. A slower server is measured well enough with
  * sleeps.
  */
-const SPIN_AFTER_NS = 1e6;
+const POLL_AFTER_NS = 1e6;
 
 /** Decides how long the loop may sleep; 0 polls again at once. All numbers are integer nanoseconds. */
 export class IdlePolicy {
-  readonly #spins: boolean;
+  readonly #busyPolls: boolean;
   readonly #now: Now;
   readonly #activeNs = new Float64Array(1);
 
-  constructor(spins: boolean, now: Now) {
-    this.#spins = spins;
+  constructor(busyPolls: boolean, now: Now) {
+    this.#busyPolls = busyPolls;
     this.#now = now;
   }
 
@@ -39,10 +39,10 @@ export class IdlePolicy {
   }
 
   /** `dueNs` and `housekeepingNs` are the times until the next request and the next housekeeping. */
-  sleepNs(dueNs: number, choreNs: number, awaitsAnswers: boolean): number {
-    if (!this.#spins) return Math.min(dueNs, choreNs);
-    if (dueNs <= SPIN_AHEAD_NS) return 0;
-    if (awaitsAnswers && this.#now.ns - this.#activeNs[0]! < SPIN_AFTER_NS) return 0;
-    return Math.min(dueNs - SPIN_AHEAD_NS, choreNs);
+  sleepNs(dueNs: number, housekeepingNs: number, awaitsAnswers: boolean): number {
+    if (!this.#busyPolls) return Math.min(dueNs, housekeepingNs);
+    if (dueNs <= POLL_AHEAD_NS) return 0;
+    if (awaitsAnswers && this.#now.ns - this.#activeNs[0]! < POLL_AFTER_NS) return 0;
+    return Math.min(dueNs - POLL_AHEAD_NS, housekeepingNs);
   }
 }

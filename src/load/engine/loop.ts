@@ -10,7 +10,7 @@ import { newTally, type Tally } from './tally.js';
 import { Times } from './times.js';
 
 /** Interval of housekeeping: time-outs, reopening and the stop signal. It is also the longest sleep. */
-const CHORES_NS = 5e6;
+const HOUSEKEEPING_NS = 5e6;
 const CHORES_WHILE_OPENING_NS = 0.5e6;
 const EPOLLRDHUP_HUP_ERR = 0x2000 | 0x10 | 0x8;
 const ETIMEDOUT = 110;
@@ -21,9 +21,9 @@ const LOOKS = 200;
  * iterations for the server and itself. Polling every 15 µs instead gave 1.03 instead of 0.96 of wrk's
  * requests/s (two cores, veth, 64 connections).
  */
-const GATHER_NS = 15e3;
+const BATCH_NS = 15e3;
 /** With fewer connections the server would run out of requests meanwhile. */
-const GATHER_CONNECTIONS = 16;
+const BATCH_CONNECTIONS = 16;
 
 /** An integer crosses a call unboxed. */
 const wholeNs = (ns: number): number => Math.max(Math.min(ns, MAX_WAIT_NS), 0) | 0;
@@ -35,7 +35,7 @@ export interface ThreadJob {
   /** The origin of all threads' clocks, in whole seconds. */
   readonly epochS: number;
   /** True when the thread has its own CPU and may busy-poll instead of sleeping. */
-  readonly spins: boolean;
+  readonly busyPolls: boolean;
 }
 
 /**
@@ -59,13 +59,13 @@ export class LoadLoop implements Disposable {
   readonly #exchange: Exchange;
   readonly #gathers: boolean;
   #aborted = false;
-  #choreNs = -Infinity;
+  #housekeepingNs = -Infinity;
   #wokeNs = 0;
   #sentBefore = 0;
   #cpuAtStart: CpuTime | undefined;
   #cpuAtEnd: CpuTime | undefined;
 
-  constructor({ plan, share, epochS, spins }: ThreadJob, isAborted: () => boolean) {
+  constructor({ plan, share, epochS, busyPolls }: ThreadJob, isAborted: () => boolean) {
     this.#plan = plan;
     this.#tally = newTally(plan.readingMs !== undefined);
     this.#isAborted = isAborted;
@@ -74,8 +74,8 @@ export class LoadLoop implements Disposable {
     this.#monotonic = new MonotonicClock(epochS);
     this.#clock = new StallClock(this.#monotonic, this.#window, this.#tally);
     this.#times = new Times(share.connections, this.#monotonic);
-    this.#gathers = spins && plan.mode.kind === 'closed' && share.connections >= GATHER_CONNECTIONS;
-    this.#patience = new IdlePolicy(spins, this.#monotonic);
+    this.#gathers = busyPolls && plan.mode.kind === 'closed' && share.connections >= BATCH_CONNECTIONS;
+    this.#patience = new IdlePolicy(busyPolls, this.#monotonic);
     this.#recorder = new Recorder(this.#window, this.#times, this.#clock, this.#tally);
     this.#pacer = pacerFor(plan, share, this.#window.untilNs, this.#times);
     this.#connections = new Connections(plan, share, this.#epoll);
@@ -136,7 +136,7 @@ export class LoadLoop implements Disposable {
     this.#clock.startAt(startNs);
     this.#connections.zeroAt(startNs);
     this.#times.freedNs.forEach((ns, c, all) => (all[c] = ns - startNs));
-    this.#choreNs = -Infinity;
+    this.#housekeepingNs = -Infinity;
     this.#wokeNs = this.#clock.ns;
     this.#exchange.isOn = true;
   }
@@ -149,32 +149,32 @@ export class LoadLoop implements Disposable {
   }
 
   #turn(): void {
-    if (this.#clock.ns >= this.#choreNs) this.#chores();
+    if (this.#clock.ns >= this.#housekeepingNs) this.#housekeeping();
     this.#exchange.sendDue();
     const waitNs = this.#waitNs();
     const busyNs = wholeNs(this.#clock.ns - this.#wokeNs);
-    const heldNs = waitNs === 0 && this.#gathers ? this.#gather() : 0;
+    const heldNs = waitNs === 0 && this.#gathers ? this.#waitForBatch() : 0;
     const events = this.#epoll.wait(waitNs);
     if (waitNs > 0 && events > 0) this.#clock.readAfterEvent();
     else this.#clock.readAfterSleep(waitNs);
     if (events > 0) this.#patience.markActive();
     const isIdle = events === 0 && waitNs === 0 && this.#exchange.sent === this.#sentBefore;
-    this.#recordTurn(busyNs, waitNs + heldNs, isIdle);
+    this.#recordIteration(busyNs, waitNs + heldNs, isIdle);
     for (let event = 0; event < events; event++) this.#event(event);
   }
 
   /** Waits awake so that responses arrive in a batch. Returns how long. */
-  #gather(): number {
+  #waitForBatch(): number {
     const fromNs = this.#clock.ns;
-    while (this.#clock.ns - fromNs < GATHER_NS) this.#clock.read();
-    this.#recorder.held(wholeNs(this.#clock.ns - fromNs));
+    while (this.#clock.ns - fromNs < BATCH_NS) this.#clock.read();
+    this.#recorder.recordBatchWait(wholeNs(this.#clock.ns - fromNs));
     return wholeNs(this.#clock.ns - fromNs);
   }
 
   /** The lag of an iteration is the time before its wait plus the time by which it overslept. */
-  #recordTurn(busyNs: number, waitNs: number, isIdle: boolean): void {
+  #recordIteration(busyNs: number, waitNs: number, isIdle: boolean): void {
     const passedNs = wholeNs(this.#clock.ns - this.#wokeNs);
-    this.#recorder.turned(busyNs + Math.max(passedNs - busyNs - waitNs, 0), isIdle);
+    this.#recorder.recordIteration(busyNs + Math.max(passedNs - busyNs - waitNs, 0), isIdle);
     this.#wokeNs = this.#clock.ns;
     this.#sentBefore = this.#exchange.sent;
   }
@@ -184,7 +184,11 @@ export class LoadLoop implements Disposable {
     const now = this.#clock.ns;
     const isAhead = this.#exchange.isOn && this.#pacer.dueNs > now;
     const dueNs = isAhead ? wholeNs(this.#pacer.dueNs - now) : MAX_WAIT_NS;
-    return this.#patience.sleepNs(dueNs, wholeNs(this.#choreNs - now), this.#exchange.waiting.first >= 0);
+    return this.#patience.sleepNs(
+      dueNs,
+      wholeNs(this.#housekeepingNs - now),
+      this.#exchange.waiting.first >= 0,
+    );
   }
 
   #event(event: number): void {
@@ -215,14 +219,15 @@ export class LoadLoop implements Disposable {
     while (this.#pacer.takeOwed(c)) this.#recorder.unopened(c);
   }
 
-  #chores(): void {
+  #housekeeping(): void {
     const now = this.#clock.ns;
     this.#aborted = this.#isAborted();
     this.#timeOut();
     this.#openSome();
     if (this.#exchange.isOn && now >= this.#window.fromNs) this.#cpuAtStart ??= threadCpuTime();
     if (this.#exchange.isOn && now >= this.#window.untilNs) this.#cpuAtEnd ??= threadCpuTime();
-    this.#choreNs = now + (this.#connections.opener.isIdle ? CHORES_NS : CHORES_WHILE_OPENING_NS);
+    this.#housekeepingNs =
+      now + (this.#connections.opener.isIdle ? HOUSEKEEPING_NS : CHORES_WHILE_OPENING_NS);
   }
 
   #timeOut(): void {
@@ -250,7 +255,7 @@ export class LoadLoop implements Disposable {
     const { waiting } = this.#exchange;
     for (let c = waiting.first; c >= 0; c = waiting.first) this.#exchange.fail(c, 'timeout');
     const count = this.#connections.fd.length;
-    for (let c = 0; c < count; c++) this.#pacer.lose(c);
+    for (let c = 0; c < count; c++) this.#pacer.block(c);
     for (let c = 0; c < count; c++) while (this.#pacer.takeOwed(c)) this.#recorder.missed(c);
     const from = this.#cpuAtStart ?? this.#cpuAtEnd;
     if (from === undefined || this.#cpuAtEnd === undefined) return;

@@ -15,7 +15,7 @@ export interface Pacer {
   /** Marks `c` as free to send. */
   free(c: number): void;
   /** Marks `c` as unable to send until it is freed again. */
-  lose(c: number): void;
+  block(c: number): void;
   /** Returns the connection that sends now and marks it as busy; -1 for none. */
   next(): number;
   /** Takes one due request that waits for `c`, which could not be opened; false when none does. */

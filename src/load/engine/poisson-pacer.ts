@@ -40,7 +40,7 @@ export class PoissonPacer implements Pacer {
     this.#free[this.#freeCount++] = c;
   }
 
-  lose(c: number): void {
+  block(c: number): void {
     const place = this.#place[c]!;
     if (place === -1) return;
     const last = this.#free[--this.#freeCount]!;
@@ -52,7 +52,7 @@ export class PoissonPacer implements Pacer {
   next(): number {
     if (this.dueNs > this.#times.now.ns || this.#freeCount === 0) return -1;
     const c = this.#free[this.#random.nextBelow(this.#freeCount)]!;
-    this.lose(c);
+    this.block(c);
     this.#take(c);
     return c;
   }

@@ -6,7 +6,7 @@ import { SELF_CHECK_LIMITS } from '../thresholds.js';
 import type { Times } from './times.js';
 
 /** No iteration that finds nothing takes this long by itself. */
-const HELD_UP_NS = 10e3;
+const INTERRUPTED_NS = 10e3;
 
 /** The recorded window, in nanoseconds of the run. */
 export interface RecordedWindow {
@@ -76,7 +76,7 @@ export class Recorder {
   /** Records the expected response on `c`, received now. */
   answered(c: number): void {
     const nowNs = this.#times.now.ns;
-    if (this.#isInside(nowNs)) this.#tally.answeredInWindow++;
+    if (this.#isInside(nowNs)) this.#tally.receivedInWindow++;
     if (!this.#counts(c)) return;
     this.inFlight--;
     this.#tally.requests++;
@@ -111,8 +111,8 @@ export class Recorder {
   }
 
   /** Records that the loop waited awake for `heldNs` (an integer) without polling. */
-  held(heldNs: number): void {
-    if (this.isOpen() && heldNs <= 2 * HELD_UP_NS) this.#tally.busyPolledNs += heldNs;
+  recordBatchWait(heldNs: number): void {
+    if (this.isOpen() && heldNs <= 2 * INTERRUPTED_NS) this.#tally.busyPolledNs += heldNs;
   }
 
   /**
@@ -120,9 +120,9 @@ export class Recorder {
    * nothing to do and did not sleep: it counts as busy-polled. One that took too long was interrupted, which
    * is lag and no CPU time.
    */
-  turned(lagNs: number, isIdle: boolean): void {
+  recordIteration(lagNs: number, isIdle: boolean): void {
     if (!this.isOpen()) return;
-    if (isIdle && lagNs <= HELD_UP_NS) {
+    if (isIdle && lagNs <= INTERRUPTED_NS) {
       this.#tally.busyPolledNs += lagNs;
       this.#tally.busyPolledSystemNs += Math.min(this.pollNs, lagNs);
     } else this.#loopLag.record(lagNs);

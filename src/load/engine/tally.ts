@@ -14,7 +14,7 @@ export interface Tally {
   /** Requests whose intended time is inside the window. Each ends as a request, an error or a missed send. */
   intended: number;
   /** Responses as expected that arrived inside the window, whatever their intended time. */
-  answeredInWindow: number;
+  receivedInWindow: number;
   missedSends: number;
   lateSends: number;
   connectionsLost: number;
@@ -48,7 +48,7 @@ export interface Tally {
 export const newTally = (shares = false): Tally => ({
   requests: 0,
   intended: 0,
-  answeredInWindow: 0,
+  receivedInWindow: 0,
   missedSends: 0,
   lateSends: 0,
   connectionsLost: 0,

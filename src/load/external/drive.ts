@@ -9,7 +9,7 @@ import type { ExternalTool, ExternalOutput, ExternalRequest, ExternalRun } from 
  * Time beyond the plan, to connect, to stop threads and to print. A tool that waits for a dead server never
  * exits.
  */
-const PATIENCE_MS = 15_000;
+const EXTRA_TIME_MS = 15_000;
 
 export interface Driven {
   readonly output: ExternalOutput;
@@ -24,14 +24,14 @@ export async function drive(
   run: ExternalRun,
   options: PoolRunOptions,
 ): Promise<Driven> {
-  const before = await cpuOfEnded(machine);
+  const before = await readChildCpu(machine);
   const start = performance.now();
   const text = await outputOf(machine, processStep(peer, run, { netns, cpus }), run, options);
   const wallS = (performance.now() - start) / 1000;
-  const after = await cpuOfEnded(machine);
-  const summed = run.afterwards === null ? '' : await sumUp(machine, run.afterwards);
+  const after = await readChildCpu(machine);
+  const aggregated = run.afterwards === null ? '' : await aggregate(machine, run.afterwards);
   const spent = { user: after.user - before.user, system: after.system - before.system, wallS };
-  return { output: { text, summed }, spent };
+  return { output: { text, aggregated }, spent };
 }
 
 /** The step that starts a tool. */
@@ -51,7 +51,7 @@ async function outputOf(
   run: ExternalRun,
   { signal, onWindow }: PoolRunOptions,
 ): Promise<string> {
-  const limit = AbortSignal.timeout(run.lastsMs + PATIENCE_MS);
+  const limit = AbortSignal.timeout(run.lastsMs + EXTRA_TIME_MS);
   const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   await using tool = await machine.start(step);
   using edges = new Edges(run, onWindow);
@@ -63,10 +63,10 @@ async function outputOf(
     }
   } catch (error) {
     if (signal?.aborted === true) throw interrupted();
-    throw limit.aborted ? stuck(tool, run.lastsMs + PATIENCE_MS) : error;
+    throw limit.aborted ? stuck(tool, run.lastsMs + EXTRA_TIME_MS) : error;
   }
   edges.end();
-  await endedWell(tool);
+  await requireSuccess(tool);
   return `${lines.join('\n')}\n`;
 }
 
@@ -103,7 +103,7 @@ class Edges implements Disposable {
   }
 }
 
-async function endedWell(tool: RunningProcess): Promise<void> {
+async function requireSuccess(tool: RunningProcess): Promise<void> {
   const { code, signal, stderrTail } = await tool.exited;
   if (code === 0) return;
   throw machineError(
@@ -117,14 +117,14 @@ async function endedWell(tool: RunningProcess): Promise<void> {
  * CPU seconds of all processes that the agent has started and that have exited. While a tool runs the agent
  * only reads files, so the difference is the tool's, to the tick, and is available after its exit.
  */
-async function cpuOfEnded(machine: Machine): Promise<Omit<ToolCpu, 'wallS'>> {
+async function readChildCpu(machine: Machine): Promise<Omit<ToolCpu, 'wallS'>> {
   const path = '/proc/self/stat';
   const text = (await machine.readFiles([path])).files[path] ?? '';
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { user: Number(fields[13]) / 100, system: Number(fields[14]) / 100 };
 }
 
-async function sumUp(machine: Machine, argv: readonly string[]): Promise<string> {
+async function aggregate(machine: Machine, argv: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await machine.run(argv, { timeoutMs: 60_000 });
   if (code === 0) return stdout;
   throw machineError(

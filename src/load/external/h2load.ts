@@ -1,5 +1,5 @@
 import { histogramOf } from './counted.js';
-import { findNumbers, notItsOutput, numberOf } from './output.js';
+import { findNumbers, unknownOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
@@ -13,14 +13,14 @@ import {
 } from './types.js';
 
 /** The log has a line for each request: start (µs), status, µs. Many have the same status and latency. */
-const SUM_UP = '{ n[$2 " " $3]++ } END { for (each in n) print each, n[each] }';
+const AGGREGATE = '{ n[$2 " " $3]++ } END { for (each in n) print each, n[each] }';
 
 /** https://nghttp2.org/documentation/h2load.1.html, 1.47 and later. */
 export const H2LOAD: ExternalTool = {
   name: 'h2load',
   programs: ['h2load'],
   versionArgs: ['--version'],
-  isItself: (text) => text.startsWith('h2load nghttp2/'),
+  recognises: (text) => text.startsWith('h2load nghttp2/'),
   remedy: 'On Debian or Ubuntu: apt-get install nghttp2-client',
   loop: 'open',
   timedFrom: 'send',
@@ -48,7 +48,7 @@ export const H2LOAD: ExternalTool = {
       opens: /^Main benchmark duration is started for thread #\d+\.$/,
       closes: /^Main benchmark duration is over for thread #\d+\./,
       lastsMs: plan.warmupMs + plan.durationMs,
-      afterwards: ['awk', SUM_UP, `${dir}/h2load.log`],
+      afterwards: ['awk', AGGREGATE, `${dir}/h2load.log`],
     };
   },
   read: readH2load,
@@ -57,13 +57,13 @@ export const H2LOAD: ExternalTool = {
 const REQUESTS =
   /^requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$/m;
 
-function readH2load({ plan }: ExternalJob, { text, summed }: ExternalOutput): ExternalFigures {
+function readH2load({ plan }: ExternalJob, { text, aggregated }: ExternalOutput): ExternalFigures {
   const [, , done = 0, , , errored = 0, timeout = 0] = findNumbers('h2load', text, REQUESTS);
-  const lines = logged(summed);
+  const lines = logged(aggregated);
   const answers = lines.filter(({ status }) => status > 0);
   const expected = answers.filter(({ status }) => status === plan.expect.status);
   const total = count(lines);
-  if (total !== done) throw notItsOutput('h2load', `its log has ${total} requests, expected ${done}`);
+  if (total !== done) throw unknownOutput('h2load', `its log has ${total} requests, expected ${done}`);
   const measured = histogramOf(expected.map((line) => ({ ns: line.us * 1000, count: line.count })));
   return {
     durationS: plan.durationMs / 1000,
@@ -86,8 +86,8 @@ interface Logged {
   readonly count: number;
 }
 
-const logged = (summed: string): readonly Logged[] =>
-  summed
+const logged = (aggregated: string): readonly Logged[] =>
+  aggregated
     .split('\n')
     .filter(Boolean)
     .map((line) => {

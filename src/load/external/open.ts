@@ -87,20 +87,20 @@ function hold(
   own: Generator,
 ): ExternalGeneratorProcess {
   const { peer, tool, mark } = place;
-  let answerBytes = 0;
+  let responseBytes = 0;
   let runs = 0;
   return {
     pid: own.pid,
     check: async (target, expect) => {
       const checked = await own.check(target, expect);
-      answerBytes = checked.headerBytes + checked.bodyBytes;
+      responseBytes = checked.headerBytes + checked.bodyBytes;
       return checked;
     },
     run: async (plan, options = {}) => {
-      if (plan.mode.kind !== peer.loop || answerBytes === 0) throw notAsked(peer, plan, answerBytes);
+      if (plan.mode.kind !== peer.loop || responseBytes === 0) throw wrongJob(peer, plan, responseBytes);
       const dir = `${place.dir}/${++runs}`;
       const rateRps = plan.mode.kind === 'open' ? plan.mode.rateRps : 0;
-      const job: ExternalJob = { plan, rateRps, program: tool.program, dir, answerBytes };
+      const job: ExternalJob = { plan, rateRps, program: tool.program, dir, responseBytes };
       const run = peer.run(job);
       await machine.apply(runSteps(dir, run));
       const { output, spent } = await drive(machine, request, peer, run, options);
@@ -123,9 +123,9 @@ const runSteps = (dir: string, { files }: ExternalRun): Step[] => [
   })),
 ];
 
-const notAsked = ({ name, loop }: ExternalTool, { mode }: LoadPlan, answerBytes: number): BarewireError =>
+const wrongJob = ({ name, loop }: ExternalTool, { mode }: LoadPlan, responseBytes: number): BarewireError =>
   bug(
-    answerBytes === 0
+    responseBytes === 0
       ? `${name} was to load a target that was not checked before`
       : `${name} makes a load of the kind ${loop}, but ${mode.kind} was requested`,
   );

@@ -4,7 +4,7 @@ import type { ExternalName } from './types.js';
 /** Returns the groups of the first match of `pattern`. */
 export function find(name: ExternalName, text: string, pattern: RegExp): readonly string[] {
   const match = pattern.exec(text);
-  if (match === null) throw notItsOutput(name, `no match of ${String(pattern)}`);
+  if (match === null) throw unknownOutput(name, `no match of ${String(pattern)}`);
   return match.slice(1);
 }
 
@@ -16,10 +16,10 @@ export function findNumbers(name: ExternalName, text: string, pattern: RegExp): 
 export function numberOf(name: ExternalName, digits: string): number {
   const number = Number(digits);
   if (digits.trim() !== '' && Number.isFinite(number) && number >= 0) return number;
-  throw notItsOutput(name, `"${digits}" is not a number`);
+  throw unknownOutput(name, `"${digits}" is not a number`);
 }
 
-export const notItsOutput = (name: ExternalName, why: string): BarewireError =>
+export const unknownOutput = (name: ExternalName, why: string): BarewireError =>
   machineError(
     'process-failed',
     `Unknown output of ${name}: ${why}.`,

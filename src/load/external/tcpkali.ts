@@ -1,6 +1,6 @@
 import { histogramOfSteps } from './counted.js';
 import { requestBytes } from '../engine/request.js';
-import { find, findNumbers, notItsOutput, numberOf } from './output.js';
+import { find, findNumbers, unknownOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
@@ -41,7 +41,7 @@ export const TCPKALI: ExternalTool = {
   name: 'tcpkali',
   programs: ['tcpkali'],
   versionArgs: ['--version'],
-  isItself: (text) => /\btcpkali\b/i.test(text),
+  recognises: (text) => /\btcpkali\b/i.test(text),
   remedy:
     'Debian has no package of tcpkali: build it from https://github.com/satori-com/tcpkali and put it on the PATH.',
   loop: 'open',
@@ -79,12 +79,12 @@ export const TCPKALI: ExternalTool = {
 
 const requestText = ({ target }: Plan): string => new TextDecoder().decode(requestBytes(target));
 
-function readTcpkali({ plan, answerBytes }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
+function readTcpkali({ plan, responseBytes }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
   const [sentBytes = 0] = findNumbers('tcpkali', text, /^Total data sent: .*\((\d+) bytes\)$/m);
   const [gotBytes = 0] = findNumbers('tcpkali', text, /^Total data received: .*\((\d+) bytes\)$/m);
   const [durationS = 0] = findNumbers('tcpkali', text, /^Test duration: ([\d.]+) s\.$/m);
   const sent = Math.floor(sentBytes / requestText(plan).length);
-  const requests = Math.floor(gotBytes / answerBytes);
+  const requests = Math.floor(gotBytes / responseBytes);
   const measured = histogramOfSteps(
     percentiles(text).map(({ share, ms }) => ({
       ns: ms * 1e6 + STEP_NS - 1,
@@ -109,10 +109,11 @@ function percentiles(text: string): readonly { readonly share: number; readonly 
     text,
     /^Message latency at percentiles: ([\d./]+) ms \(([\d./]+)%\)$/m,
   );
-  if (names !== PERCENTILES.join('/')) throw notItsOutput('tcpkali', `it reports other percentiles: ${names}`);
+  if (names !== PERCENTILES.join('/'))
+    throw unknownOutput('tcpkali', `it reports other percentiles: ${names}`);
   const latencies = values.split('/').map((ms) => numberOf('tcpkali', ms));
   if (latencies.length !== PERCENTILES.length)
-    throw notItsOutput(
+    throw unknownOutput(
       'tcpkali',
       `it has ${latencies.length} latencies for ${PERCENTILES.length} percentiles`,
     );

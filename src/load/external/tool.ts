@@ -13,7 +13,7 @@ export interface InstalledTool {
 export async function findTool(machine: Machine, peer: ExternalTool): Promise<InstalledTool> {
   for (const program of peer.programs) {
     const text = await versionText(machine, [program, ...peer.versionArgs]);
-    if (text !== null && peer.isItself(text)) return { program, version: versionIn(text) };
+    if (text !== null && peer.recognises(text)) return { program, version: versionIn(text) };
   }
   throw machineError('missing-tool', `${peer.name} is not installed on ${machine.name}.`, peer.remedy);
 }

@@ -35,7 +35,7 @@ export interface ExternalCommand {
 /** A command, and what is needed to read its output. */
 export interface ExternalJob extends ExternalCommand {
   /** Header and body of one response, as received before the load. */
-  readonly answerBytes: number;
+  readonly responseBytes: number;
 }
 
 /** The run of a tool, as plain data. */
@@ -56,7 +56,7 @@ export interface ExternalOutput {
   /** Standard output, its lines joined by `\n`. */
   readonly text: string;
   /** Output of `afterwards`. */
-  readonly summed: string;
+  readonly aggregated: string;
 }
 
 /** What a tool reported. Latencies in nanoseconds. */
@@ -82,7 +82,7 @@ export interface ExternalTool extends Omit<ExternalGenerator, 'version'> {
    * Returns whether a text of version and options is the tool's own, and not that of another program with its
    * name.
    */
-  isItself(text: string): boolean;
+  recognises(text: string): boolean;
   /** How to install it. */
   readonly remedy: string;
   run(command: ExternalCommand): ExternalRun;

@@ -1,5 +1,5 @@
 import { histogramOf } from './counted.js';
-import { findNumbers, notItsOutput, numberOf } from './output.js';
+import { findNumbers, unknownOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
@@ -53,7 +53,7 @@ export const WRK: ExternalTool = {
   name: 'wrk',
   programs: ['wrk'],
   versionArgs: ['-v'],
-  isItself: (text) => /^wrk /m.test(text) && !text.includes('--rate'),
+  recognises: (text) => /^wrk /m.test(text) && !text.includes('--rate'),
   remedy: 'On Debian or Ubuntu: apt-get install wrk',
   loop: 'closed',
   timedFrom: 'send',
@@ -94,9 +94,9 @@ function readWrk({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigur
   // A late response is one of the complete, and has no latency.
   const answered = complete - timeout;
   const counts = latencies(text);
-  if (sum(counts) !== answered) takeOutInvented(counts, durationUs, complete, plan.connections);
+  if (sum(counts) !== answered) removeCorrections(counts, durationUs, complete, plan.connections);
   if (sum(counts) !== answered)
-    throw notItsOutput('wrk', `it has ${sum(counts)} latencies for ${answered} responses`);
+    throw unknownOutput('wrk', `it has ${sum(counts)} latencies for ${answered} responses`);
   const measured = histogramOf([...counts].map(([us, count]) => ({ ns: us * 1000, count })));
   const dropped = plan.connections % threadsOf(plan);
   return {
@@ -120,7 +120,7 @@ const sum = (counts: ReadonlyMap<number, number>): number =>
 /** µs → count. */
 function latencies(text: string): Map<number, number> {
   const [line] = /^barewire latency(.*)$/m.exec(text)?.slice(1) ?? [];
-  if (line === undefined) throw notItsOutput('wrk', 'its latencies are missing');
+  if (line === undefined) throw unknownOutput('wrk', 'its latencies are missing');
   return new Map(
     line
       .split(' ')
@@ -138,7 +138,7 @@ function latencies(text: string): Map<number, number> {
  * values only, so proceeding downwards finds each measured count unchanged and can subtract what was added
  * for it.
  */
-function takeOutInvented(
+function removeCorrections(
   counts: Map<number, number>,
   durationUs: number,
   complete: number,
@@ -152,7 +152,7 @@ function takeOutInvented(
     if (us < 2 * stepUs) return;
     for (let less = us - stepUs; measured > 0 && less > stepUs; less -= stepUs) {
       const left = (counts.get(less) ?? 0) - measured;
-      if (left < 0) throw notItsOutput('wrk', `it lacks latencies that it adds for one of ${us} µs`);
+      if (left < 0) throw unknownOutput('wrk', `it lacks latencies that it adds for one of ${us} µs`);
       counts.set(less, left);
     }
   }

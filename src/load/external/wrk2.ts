@@ -1,7 +1,7 @@
 import { histogramOfSteps, type HistogramStep } from './counted.js';
 import { inUrl } from '../engine/request.js';
 import type { Histogram } from '../../stats/index.js';
-import { find, findNumbers, notItsOutput, numberOf } from './output.js';
+import { find, findNumbers, unknownOutput, numberOf } from './output.js';
 import {
   externalLimits,
   type ExternalFigures,
@@ -23,7 +23,7 @@ export const WRK2: ExternalTool = {
   name: 'wrk2',
   programs: ['wrk2', 'wrk'],
   versionArgs: ['-v'],
-  isItself: (text) => /^wrk /m.test(text) && text.includes('--rate'),
+  recognises: (text) => /^wrk /m.test(text) && text.includes('--rate'),
   remedy:
     'Debian has no package of wrk2: build it from https://github.com/giltene/wrk2 and put it on the PATH.',
   loop: 'open',
@@ -61,7 +61,7 @@ const ERRORS = /^ {2}Socket errors: connect (\d+), read (\d+), write (\d+), time
 function readWrk2({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigures {
   const calibrated = text.match(/^ {2}Thread calibration: /gm)?.length ?? 0;
   if (calibrated !== threadsOf(plan))
-    throw notItsOutput('wrk2', `${calibrated} of ${threadsOf(plan)} threads finished their calibration`);
+    throw unknownOutput('wrk2', `${calibrated} of ${threadsOf(plan)} threads finished their calibration`);
   findNumbers('wrk2', text, /^Requests\/sec: +([\d.]+)$/m);
   const [connect = 0, read = 0, write = 0, timeout = 0] = ERRORS.test(text)
     ? findNumbers('wrk2', text, ERRORS)
@@ -94,8 +94,8 @@ function spectrum(text: string, title: string): Histogram {
   );
   const [total = 0] = findNumbers('wrk2', part, /Total count += +(\d+)\]/);
   if (steps.some(({ upTo }, at) => upTo < (steps[at - 1]?.upTo ?? 0)))
-    throw notItsOutput('wrk2', `the counts of "${title}" do not ascend`);
+    throw unknownOutput('wrk2', `the counts of "${title}" do not ascend`);
   if ((steps.at(-1)?.upTo ?? 0) !== total)
-    throw notItsOutput('wrk2', `"${title}" ends at ${steps.at(-1)?.upTo ?? 0} of ${total} samples`);
+    throw unknownOutput('wrk2', `"${title}" ends at ${steps.at(-1)?.upTo ?? 0} of ${total} samples`);
   return histogramOfSteps(steps);
 }

@@ -1,10 +1,9 @@
 import { MonotonicClock, monotonicEpochS } from '../../linux/index.js';
 import type { LoadPlan, LoadReading, LoadResult } from '../../schema/index.js';
-import type { WorkerPool } from './crew.js';
+import { Histogram } from '../../stats/index.js';
 import { interrupted } from '../errors.js';
-import { Readings } from './readings.js';
 import { mergeTallies, resultOf } from '../result.js';
-import { PoolRun } from './team.js';
+import { PoolRun, type WorkerPool } from './worker-pool.js';
 
 export interface PoolRunOptions {
   /** Stops the run within some milliseconds; it then rejects with `interrupted`. */
@@ -16,7 +15,7 @@ export interface PoolRunOptions {
   /** The namespace of the load, by name; null, the default, is this process's own. */
   readonly netns?: string | null | undefined;
   /** Overrides whether the threads busy-poll, which otherwise follows from their CPUs. */
-  readonly spins?: boolean | undefined;
+  readonly busyPolls?: boolean | undefined;
 }
 
 /** From the start signal to the first due request: each thread has to wake up first. */
@@ -28,27 +27,27 @@ const HEAD_START_NS = 3e6;
  * @throws BarewireError as `runStandalone`
  */
 export async function runInPool(
-  crew: WorkerPool,
+  pool: WorkerPool,
   plan: LoadPlan,
-  { signal, onWindow, onReading, netns = null, spins }: PoolRunOptions,
+  { signal, onWindow, onReading, netns = null, busyPolls }: PoolRunOptions,
 ): Promise<LoadResult> {
   if (signal?.aborted === true) throw interrupted();
   const epochS = monotonicEpochS();
-  await using team = new PoolRun(crew, plan, { netns, spins, epochS });
+  await using run = new PoolRun(pool, plan, { netns, busyPolls, epochS });
   using edges = new WindowEdges(onWindow);
   using readings = new Readings(plan, onReading ?? (() => undefined));
-  const abort = (): void => team.abort();
+  const abort = (): void => run.abort();
   signal?.addEventListener('abort', abort);
   try {
-    const counts = await team.ready();
+    const counts = await run.ready();
     using clock = new MonotonicClock(epochS);
     // Read before the threads run, which may take this thread's CPU.
     const nowMs = performance.now();
-    team.start(clock.ns + HEAD_START_NS);
+    run.start(clock.ns + HEAD_START_NS);
     const openMs = HEAD_START_NS / 1e6 + plan.warmupMs;
     edges.schedule(openMs, plan.durationMs);
     readings.schedule(counts, nowMs + openMs);
-    const tallies = await team.tallies();
+    const tallies = await run.tallies();
     if (isAborted(signal)) throw interrupted();
     edges.close();
     readings.close();
@@ -90,5 +89,63 @@ class WindowEdges implements Disposable {
 
   [Symbol.dispose](): void {
     this.#timers.forEach(clearTimeout);
+  }
+}
+
+/** Reports during a run what was received since the last report. */
+class Readings implements Disposable {
+  readonly #plan: LoadPlan;
+  readonly #onReading: (reading: LoadReading) => void;
+  #threads: readonly Float64Array[] = [];
+  #before = new Histogram();
+  #fromMs = 0;
+  #openedMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(plan: LoadPlan, onReading: (reading: LoadReading) => void) {
+    this.#plan = plan;
+    this.#onReading = onReading;
+  }
+
+  /**
+   * `threads` has the counts of each thread in shared memory; reading them does not delay the threads. `openedMs` is the opening of the window on the clock of
+   * `performance.now()`.
+   */
+  schedule(threads: readonly Float64Array[], openedMs: number): void {
+    this.#threads = threads;
+    this.#openedMs = openedMs;
+    this.#next(1);
+  }
+
+  /** Sends the last report. */
+  close(): void {
+    clearTimeout(this.#timer);
+    if (this.#threads.length > 0) this.#read(this.#plan.durationMs);
+  }
+
+  #next(number: number): void {
+    const { readingMs = Infinity, durationMs } = this.#plan;
+    const atMs = number * readingMs;
+    if (atMs >= durationMs) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#read(performance.now() - this.#openedMs);
+        this.#next(number + 1);
+      },
+      this.#openedMs + atMs - performance.now(),
+    );
+  }
+
+  #read(untilMs: number): void {
+    const all = new Histogram();
+    for (const counts of this.#threads) all.merge(new Histogram(counts));
+    const since = new Histogram(all.counts.map((count, cell) => count - this.#before.counts[cell]!));
+    this.#onReading({ fromMs: this.#fromMs, untilMs, requests: since.count, response: since.encode() });
+    this.#before = all;
+    this.#fromMs = untilMs;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
   }
 }

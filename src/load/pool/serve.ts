@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { version } from '../../machine/index.js';
 import { RpcServer } from '../../rpc/index.js';
-import { WorkerPool } from './crew.js';
+import { WorkerPool } from './worker-pool.js';
 import { GENERATOR_PROTOCOL } from './generator-protocol.js';
 import { runInPool } from './run.js';
 import { warmUp } from './warm-up.js';
@@ -31,7 +31,7 @@ export async function serveGenerator(): Promise<void> {
         }),
       // A worker sends the request, because it can enter a namespace alone.
       check: ({ netns, target, expect }) =>
-        inOrder(() => pool.members(1)[0]!.check({ kind: 'check', netns, target, expect })),
+        inOrder(() => pool.workers(1)[0]!.check({ kind: 'check', netns, target, expect })),
       run: ({ plan, netns }) =>
         inOrder(() =>
           runInPool(pool, plan, {

@@ -1,11 +1,11 @@
 import type { LoadPlan, LoadResult } from '../../schema/index.js';
-import { WorkerPool } from './crew.js';
+import { WorkerPool } from './worker-pool.js';
 import { warmUp } from './warm-up.js';
 import { runInPool, type PoolRunOptions } from './run.js';
 
 export interface StandaloneOptions extends PoolRunOptions {
   /** Warms up the JIT for about 1 s first. */
-  readonly rehearses?: boolean;
+  readonly warmsUp?: boolean;
 }
 
 /**
@@ -15,7 +15,7 @@ export interface StandaloneOptions extends PoolRunOptions {
  * @throws BarewireError `interrupted` when the signal aborts, `bad-input` for a CPU that cannot be used
  */
 export async function runStandalone(plan: LoadPlan, options: StandaloneOptions = {}): Promise<LoadResult> {
-  await using crew = new WorkerPool();
-  if (options.rehearses === true) await warmUp(crew, plan.threads);
-  return await runInPool(crew, plan, options);
+  await using pool = new WorkerPool();
+  if (options.warmsUp === true) await warmUp(pool, plan.threads);
+  return await runInPool(pool, plan, options);
 }

@@ -13,7 +13,6 @@ import {
 import { type LoadPlan, userError } from '../../schema/index.js';
 import { encodeError, type WireError } from '../../rpc/index.js';
 import { LoadLoop, type ThreadJob } from '../engine/loop.js';
-import type { SharedCounts } from './readings.js';
 import type { Tally } from '../engine/tally.js';
 import { checkTarget, type CheckedTarget } from '../engine/target.js';
 
@@ -36,7 +35,7 @@ export interface CheckJob extends Pick<LoadPlan, 'target' | 'expect'> {
 
 export type ThreadMessage =
   /** `counts` is present when the response times can be read during the run. */
-  | { readonly kind: 'ready'; readonly counts?: SharedCounts }
+  | { readonly kind: 'ready'; readonly counts?: Float64Array }
   | { readonly kind: 'done'; readonly tally: Tally }
   | { readonly kind: 'checked'; readonly checked: CheckedTarget }
   | { readonly kind: 'failed'; readonly error: WireError };
@@ -81,7 +80,8 @@ export class Control {
 
 /** The main function of a load thread. It runs one job after another; compiled code is kept. */
 export function runThread(): void {
-  if (isMainThread || parentPort === null) throw new TypeError('runThread is the main function of a worker thread');
+  if (isMainThread || parentPort === null)
+    throw new TypeError('runThread is the main function of a worker thread');
   const port = parentPort;
   const post = (message: ThreadMessage): void => port.postMessage(message);
   const collect = garbageCollector();
@@ -101,7 +101,7 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     using _there = enterNetns(job.netns);
     const control = new Control(job.control);
     using loop = new LoadLoop(job, () => control.isAborted);
-    keepShapes(job.plan, loop);
+    keepCompiledCode(job.plan, loop);
     loop.open();
     post(job.plan.readingMs === undefined ? { kind: 'ready' } : { kind: 'ready', counts: loop.counts });
     const startNs = control.waitForStart();
@@ -117,7 +117,7 @@ const kept = new Map<string, LoadLoop>();
  * V8 discards hidden classes, and the code compiled for them, when the last object is collected. So one loop
  * of each kind of pacing is kept.
  */
-function keepShapes({ mode }: LoadPlan, loop: LoadLoop): void {
+function keepCompiledCode({ mode }: LoadPlan, loop: LoadLoop): void {
   const kind = mode.kind === 'closed' ? mode.kind : mode.arrival;
   if (!kept.has(kind)) kept.set(kind, loop);
 }
@@ -139,11 +139,11 @@ function garbageCollector(): () => void {
   return runInNewContext('gc') as () => void;
 }
 
-function prepareThread({ cpu, spins, ownFiles }: LoadJob): void {
+function prepareThread({ cpu, busyPolls, ownFiles }: LoadJob): void {
   if (ownFiles) unshareFiles();
   setTimerSlack(1);
   if (cpu === null) return;
-  if (spins) tryToBeFirst();
+  if (busyPolls) tryHighPriority();
   try {
     pinThread(cpu);
   } catch (cause) {
@@ -160,7 +160,7 @@ function prepareThread({ cpu, spins, ownFiles }: LoadJob): void {
  * Without the right to raise its priority a thread still loads. The self-check reports how long other tasks
  * had the CPU.
  */
-function tryToBeFirst(): void {
+function tryHighPriority(): void {
   raiseOwnSessionPriority();
   try {
     raiseThreadPriority();

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { LoadPlan } from '../../schema/index.js';
-import type { WorkerPool } from './crew.js';
+import type { WorkerPool } from './worker-pool.js';
 import { runInPool } from './run.js';
 
 const BODY_BYTES = 100;
-const ANSWER = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY_BYTES}\r\n\r\n${'x'.repeat(BODY_BYTES)}`;
+const RESPONSE = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY_BYTES}\r\n\r\n${'x'.repeat(BODY_BYTES)}`;
 const MODES: readonly LoadPlan['mode'][] = [
   { kind: 'closed' },
   { kind: 'open', rateRps: 20_000, arrival: 'constant' },
@@ -17,20 +17,20 @@ const MODES: readonly LoadPlan['mode'][] = [
  * measured. Its compiler threads share the load's CPU, and took 2 to 4 % of the first seconds, in slices of
  * up to 4 ms.
  */
-export async function warmUp(crew: WorkerPool, threads: number): Promise<void> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
+export async function warmUp(pool: WorkerPool, threads: number): Promise<void> {
+  const server = createServer(respond).listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
-    for (const mode of MODES) await runInPool(crew, planFor(server, threads, mode), { spins: true });
+    for (const mode of MODES) await runInPool(pool, planFor(server, threads, mode), { busyPolls: true });
   } finally {
     server.close();
   }
 }
 
-function answer(socket: Socket): void {
+function respond(socket: Socket): void {
   socket.setNoDelay(true);
   // A connection sends its next request only after a response, so all data is one request.
-  socket.on('data', () => socket.write(ANSWER));
+  socket.on('data', () => socket.write(RESPONSE));
   socket.on('error', () => socket.destroy());
 }
 

@@ -10,10 +10,10 @@ const job = (changes: Partial<LoadPlan> = {}, rateRps = 2000) => ({
   rateRps,
   program: 'tool',
   dir: '/run/here',
-  answerBytes: 350,
+  responseBytes: 350,
 });
-const read = (name: ExternalName, text: string, changes: Partial<LoadPlan> = {}, summed = '') =>
-  EXTERNAL_GENERATORS[name].read(job(changes), { text, summed });
+const read = (name: ExternalName, text: string, changes: Partial<LoadPlan> = {}, aggregated = '') =>
+  EXTERNAL_GENERATORS[name].read(job(changes), { text, aggregated });
 
 /** From the README of wrk2, cut to some lines of its spectrum; the second part as `print_hdr_latency` has it. */
 const WRK2 = `Running 30s test @ http://127.0.0.1:80/index.html
@@ -264,8 +264,8 @@ describe('h2load', () => {
     ['another number of lines', h2load(8), '200 100 5\n'],
     ['a line that is none', h2load(8), '200 fast 8\n'],
     ['no summary', 'finished in 1.20s\n', '200 100 8\n'],
-  ])('refuses %s', (_, text, summed) => {
-    expect(() => read('h2load', text, {}, summed)).toThrow(/The output of h2load/);
+  ])('refuses %s', (_, text, aggregated) => {
+    expect(() => read('h2load', text, {}, aggregated)).toThrow(/The output of h2load/);
   });
 });
 
