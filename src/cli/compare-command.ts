@@ -17,7 +17,7 @@ export const compareCommand = (context: Context): Command =>
     .description(
       'Compares two results directories: yesterday and today, two kernels, two machines. Prints what differs between their hosts, ' +
         'then for each network, workload and rate that both have the ratio with its interval and a verdict. ' +
-        'Exit status 1 when something is worse by more than the margin and chance.',
+        'Exit status 1 when a change for the worse exceeds the margin and is not chance.',
     )
     .argument('<base>', 'a results directory')
     .argument('<new>', 'a results directory to compare with it')
@@ -59,8 +59,8 @@ function parseMargin(text: string): number {
   const margin = Number(number ?? NaN) / (unit === '%' ? 100 : 1);
   if (margin > 0 && margin <= 1) return margin;
   throw userError(
-    `--margin ${JSON.stringify(text)} is not a margin.`,
-    'Write a share above 0 and up to 100%, such as 5% or 0.05.',
+    `--margin must be a share above 0 and up to 100%, got ${JSON.stringify(text)}.`,
+    'Write 5% or 0.05.',
   );
 }
 
@@ -68,5 +68,5 @@ function parseMargin(text: string): number {
 const nothingInCommon = (base: string, later: string): BarewireError =>
   userError(
     `${base} and ${later} have no network, workload and rate in common.`,
-    'Use two studies with the same networks, workloads and rates; each lists what it has.',
+    'Use two studies with the same networks, workloads and rates.',
   );

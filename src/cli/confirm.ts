@@ -10,10 +10,7 @@ const BODY_BYTES: Readonly<Record<string, number>> = { '350B': 350, '4KB': 4096 
 export async function confirm(terminal: Terminal, spec: ResolvedStudy): Promise<void> {
   terminal.note(describeLoad(spec));
   if (!process.stdin.isTTY)
-    throw userError(
-      'A study on machines of yours needs a confirmation.',
-      'Add --yes, or run it on a terminal.',
-    );
+    throw userError('A study on your machines needs a confirmation.', 'Add --yes, or run it on a terminal.');
   const readline = createInterface({ input: process.stdin, output: process.stderr });
   const reply = await readline.question('Continue? [y/N] ');
   readline.close();

@@ -99,7 +99,7 @@ function count(option: string, text: string, least: number, most: number): numbe
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (value >= least && value <= most) return value;
   throw bad(
-    `${option} ${JSON.stringify(text)} is not a number from ${least} to ${most}.`,
+    `${option} must be a number from ${least} to ${most}, got ${JSON.stringify(text)}.`,
     `Write ${option} 16.`,
   );
 }
@@ -109,7 +109,7 @@ function workloadOf(name: string): WorkloadName {
   if (found !== undefined) return found;
   const meant = nearest(name, WORKLOADS);
   throw bad(
-    `There is no workload ${JSON.stringify(name)}.`,
+    `Unknown workload ${JSON.stringify(name)}.`,
     `${meant === undefined ? '' : `Did you mean ${meant}? `}There are ${WORKLOADS.join(', ')}.`,
   );
 }

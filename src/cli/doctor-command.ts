@@ -10,7 +10,7 @@ export const doctorCommand = (context: Context): Command =>
       'Checks this machine without changing it, and prints a remedy for each finding. Needs no root. Exit status 1 when a study ' +
         'cannot run.',
     )
-    .option('--json', 'print one object: findings and the facts they rest on')
+    .option('--json', 'print one object: findings, and the facts that they rest on')
     .action(async (flags: { json?: true }) => {
       const facts = await readMachineFacts();
       const findings = diagnoseMachine(facts).map((finding) => ({

@@ -16,9 +16,9 @@ declare const BAREWIRE_VERSION: string;
 
 function program(context: Context): Command {
   const root = new Command('barewire')
-    .description('How far is your container network from the bare wire?')
+    .description('Measure what a container network costs compared with the host network.')
     .version(BAREWIRE_VERSION)
-    .showHelpAfterError('(add --help to see what there is)')
+    .showHelpAfterError('(add --help for a list of commands)')
     .exitOverride();
   const commands = [
     studyCommand,
@@ -31,7 +31,7 @@ function program(context: Context): Command {
     undoCommand,
   ];
   for (const make of commands)
-    root.addCommand(make(context).exitOverride().showHelpAfterError('(add --help to see what there is)'));
+    root.addCommand(make(context).exitOverride().showHelpAfterError('(add --help for a list of commands)'));
   return root;
 }
 
@@ -40,10 +40,10 @@ function interruptible(): AbortController {
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) {
-      process.stderr.write('\nEnded before the machine was put back. Run: barewire undo\n');
+      process.stderr.write('\nStopped before the machine was restored. Run: barewire undo\n');
       process.exit(130);
     }
-    process.stderr.write('\nInterrupted: putting the machine back … (again to end at once)\n');
+    process.stderr.write('\nInterrupted. Restoring the machine … (press again to stop at once)\n');
     controller.abort(userError('Interrupted.', '', { code: 'interrupted' }));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);

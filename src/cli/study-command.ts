@@ -46,8 +46,8 @@ export const studyCommand = (context: Context): Command =>
   new Command('study')
     .summary('compare container networks')
     .description(
-      'Sets up two hosts and every network that can run, loads a real nginx at constant rates, puts everything back, ' +
-        'and shows which network costs what. PRESET is quick (the default) or machinezone-2015; FILE is YAML or JSON.',
+      'Sets up two hosts and every network that can run, loads a real nginx at constant rates, restores the machine, ' +
+        'and reports what each network costs. PRESET is quick (the default) or machinezone-2015; FILE is YAML or JSON.',
     )
     .argument('[preset|file]', 'what to study (default: quick)')
     .option(
@@ -57,24 +57,27 @@ export const studyCommand = (context: Context): Command =>
         .join(', ')}`,
     )
     .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
-    .option('--ip <version>', '4 (the default) or 6: what everything between the containers is sent by')
+    .option('--ip <version>', 'version of IP between the containers: 4 (the default) or 6')
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
-    .option('--maximum', 'search the highest rate of each network that is answered')
+    .option('--maximum', 'search the highest rate that each network sustains')
     .option('--objective <limit>', 'search the highest rate within a latency: p99<2ms, p99.9<500us')
-    .option('--restarts <n>', 'passes over all slices, each in an order of its own')
+    .option('--restarts <n>', 'repetitions with everything set up again, each in a random order')
     .option('--duration <time>', 'of each slice: 3s, 500ms, 1m')
-    .option('--connections <n>', 'kept open by the generator')
+    .option('--connections <n>', 'connections that the generator keeps open')
     .option(
       '--generator <name>',
-      'a second opinion: wrk2, tcpkali, wrk or h2load makes the load (default: barewire)',
+      'cross-check: wrk2, tcpkali, wrk or h2load makes the load (default: barewire)',
     )
-    .option('--seed <n>', 'of the random order; recorded, so that a study can be run again')
+    .option('--seed <n>', 'seed of the random order; recorded, so that a study can be repeated')
     .option('--out <dir>', 'the results directory (default: results/NAME-TIME)')
-    .option('--resume', 'go on with --out, or with the newest unfinished study; measures no slice twice')
-    .option('--dry-run', 'print the plan: hosts, every step, every slice; change nothing')
-    .option('--yes', 'do not ask before loading machines of yours (required without a terminal)')
+    .option(
+      '--resume',
+      'continue the study of --out, or the newest unfinished one; no slice is measured twice',
+    )
+    .option('--dry-run', 'print the plan (hosts, every step, every slice) and change nothing')
+    .option('--yes', 'do not ask before loading your machines (required without a terminal)')
     .option('--json', 'print summary.json; with --dry-run, the plan')
     .addHelpText(
       'after',
@@ -109,7 +112,9 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
     if (await directory.exists())
-      terminal.note(`Kept: ${directory.path}. Go on with: barewire study --resume --out ${directory.path}`);
+      terminal.note(
+        `Kept: ${directory.path}. Continue with: barewire study --resume --out ${directory.path}`,
+      );
     throw error;
   });
   if (flags.json === true) terminal.print(JSON.stringify(summary, null, 2));
@@ -132,8 +137,8 @@ async function fresh(what: string | undefined, flags: StudyFlags): Promise<Chose
   const directory = new ResultsDirectory(flags.out ?? `results/${directoryName(spec.name, new Date())}`);
   if (flags.dryRun !== true && (await directory.exists()))
     throw bad(
-      `${directory.path} holds a study already.`,
-      'Add --resume to go on with it, or name another place with --out.',
+      `${directory.path} already contains a study.`,
+      'Add --resume to continue it, or choose another directory with --out.',
     );
   return { spec, directory };
 }
@@ -149,8 +154,8 @@ async function resumed(what: string | undefined, flags: StudyFlags): Promise<Cho
   for (const key of Object.keys({ ...spec, ...asked }) as (keyof ResolvedStudy)[])
     if (JSON.stringify(asked[key]) !== JSON.stringify(spec[key]))
       throw bad(
-        `${directory.path} was begun with ${key} ${JSON.stringify(spec[key])}, not ${JSON.stringify(asked[key])}.`,
-        'Leave the options away to go on with that study, or name another place with --out.',
+        `The study of ${directory.path} has ${key} ${JSON.stringify(spec[key])}, not ${JSON.stringify(asked[key])}.`,
+        'Omit the options to continue that study, or choose another directory with --out.',
       );
   return { spec, directory };
 }
@@ -169,7 +174,7 @@ async function specOf(
 async function readSpec(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw bad(
-      `The spec ${path} could not be read: ${String(error)}`,
+      `Could not read the spec ${path}: ${String(error)}`,
       'Name a readable YAML or JSON file.',
       error,
     );
@@ -207,7 +212,7 @@ function testbedText({ testbed, kernel }: StudyFlags): string | undefined {
   const text = `${testbed ?? 'netns'}:${kernel}`;
   if (testbed !== undefined && parseTestbed(text) !== null) return text;
   throw bad(
-    `--kernel ${kernel} is for guests, and --testbed is ${testbed ?? 'netns'}.`,
+    `--kernel ${kernel} requires guests, but --testbed is ${testbed ?? 'netns'}.`,
     'Add --testbed vm, or omit --kernel.',
   );
 }

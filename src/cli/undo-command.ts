@@ -5,9 +5,9 @@ import type { Context } from './context.js';
 
 export const undoCommand = (context: Context): Command =>
   new Command('undo')
-    .summary('put the machine back after a crash')
+    .summary('restore the machine after a crash')
     .description(
-      'Reads the journals that an ended run left, and takes back every step in them, newest first. Safe to repeat.',
+      'Reads the journals of ended runs and undoes every step in them, newest first. Safe to repeat.',
     )
     .option('--json', 'print what was undone')
     .action(async (flags: { json?: true }) => {

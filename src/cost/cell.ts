@@ -12,23 +12,23 @@ export interface CellPlan {
   readonly repeats: number;
 }
 
-/** Requests of the short run and of the long one, for each connection and at least. */
+/** Requests of the short and of the long run: per connection, and at least. */
 const FEW = { each: 10, least: 300 };
 const MANY = { each: 60, least: 3_000 };
-/** Never asked in full: the client is ended when there is enough of a trace. */
+/** Never completed: the client is stopped when the trace is long enough. */
 const TRACED_LOAD = 1_000_000;
 const TRACED = { each: 3, least: 160 };
-/** What QEMU writes, and more, since a part is cut off at both ends. */
+/** The size of QEMU's log, with a margin because both ends are cut off. */
 const BYTES_AN_INSTRUCTION = 17;
 
 const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
   Math.max(least, each * connections);
 
-/** How many requests a cell has sent at least, over the network that stands. */
+/** The least number of requests of a cell over the current network. */
 export const minimumRequests = ({ connections, repeats }: CellPlan): number =>
   repeats * (requestsOf(FEW, connections) + requestsOf(MANY, connections));
 
-/** Measures one workload and number of connections on the network that stands in the guest. */
+/** Measures one workload and number of connections over the network that is set up in the guest. */
 export async function measureCell(
   guest: SingleGuest,
   scene: ShellScript,
@@ -43,7 +43,7 @@ export async function measureCell(
     return done;
   };
   const [few, many] = [requestsOf(FEW, connections), requestsOf(MANY, connections)];
-  // Caches of the kernel, of nginx and of the guest's file system fill.
+  // Fills the caches of the kernel, of nginx and of the guest's file system.
   await runs(few, 2);
   const repeats = slopes(await runs(few, plan.repeats), await runs(many, plan.repeats));
   const { value, spread } = summarizeRepeats(repeats);

@@ -3,7 +3,7 @@ import type { CostCell, NetworkCost } from '../schema/index.js';
 type BareCell = Omit<CostCell, 'difference'>;
 export type BareNetwork = Omit<NetworkCost, 'cells'> & { readonly cells: readonly BareCell[] };
 
-/** Gives each cell its difference to the reference's of the same workload and connections. */
+/** Adds to each cell its difference from the reference's cell of the same workload and connections. */
 export function againstReference(networks: readonly BareNetwork[], reference: string): NetworkCost[] {
   const bare = networks.find(({ name }) => name === reference)?.cells ?? [];
   return networks.map((network) => ({

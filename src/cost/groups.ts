@@ -1,6 +1,6 @@
 import type { KernelFunction } from './symbols.js';
 
-/** Drivers and layers that are modules of their own, by module. */
+/** Drivers and layers that are separate modules, by module. */
 const MODULES: Readonly<Record<string, string>> = {
   veth: 'veth',
   bridge: 'bridge',
@@ -18,7 +18,7 @@ const MODULES: Readonly<Record<string, string>> = {
   macvlan: 'macvlan',
 };
 
-/** The first that fits the name; the order matters. */
+/** The first match counts, so the order matters. */
 const GROUPS: readonly (readonly [group: string, names: RegExp])[] = [
   ['netfilter', /^(__)?(nf|nft|xt|ipt|iptable|conntrack)_/],
   ['bridge', /^(__)?br_/],
@@ -71,7 +71,7 @@ const GROUPS: readonly (readonly [group: string, names: RegExp])[] = [
   ],
 ];
 
-/** What a function of the kernel is there for, in a word; `other` where its name does not tell. */
+/** The purpose of a kernel function in one word; `other` where its name shows none. */
 export function groupOf({ name, module }: KernelFunction): string {
   if (module !== null) {
     const group = MODULES[module];

@@ -14,7 +14,7 @@ export interface NetworkCostRequest {
   readonly onEvent: OnCostEvent;
 }
 
-/** Measures one network; what ends its measurement alone is its status. */
+/** Measures one network. A failure of this network alone becomes its status. */
 export async function measureNetwork(
   guest: SingleGuest,
   { reader }: SymbolReader,
@@ -45,7 +45,7 @@ export async function measureNetwork(
   }
 }
 
-/** What ends one network's measurement and not the run. */
+/** Errors that end the measurement of one network and not the run. */
 const OF_NETWORK = new Set<string>(['step-failed', 'path-check-failed', 'load-failed']);
 
 async function measureCells(

@@ -3,9 +3,9 @@ import { groupOf } from './groups.js';
 import type { Symbols } from './symbols.js';
 import type { Traced } from './trace.js';
 
-/** A request and its answer: each side sends once. */
+/** A request and its response: each side sends once. */
 export const SENDS_A_REQUEST = 2;
-/** Called once by each send on a TCP socket. */
+/** Called once for each send on a TCP socket. */
 export const SEND = 'tcp_sendmsg';
 const FUNCTIONS = 40;
 
@@ -14,7 +14,7 @@ export type Parts = Pick<
   'instructions' | 'groups' | 'functions' | 'tracedRequests' | 'tracedTotal'
 >;
 
-/** Divides the total of a request by where a trace of whole requests went. */
+/** Divides the total per request in proportion to a trace of whole requests. */
 export function partsOf(total: number, { tally, marks }: Traced, symbols: Symbols): Parts {
   const functions = new Map<string, { name: string; group: string; instructions: number }>();
   const groups = new Map<string, number>();

@@ -11,8 +11,9 @@ const linkSchema = z.object({
 });
 
 /**
- * Proves by the packet counters of its devices that the load went the way that the network's name promises.
- * @throws BarewireError `path-check-failed` that names the device.
+ * Checks by the devices' packet counters that the load took the path of the network.
+ *
+ * @throws BarewireError `path-check-failed` with the device
  */
 export function checkCarried(scene: ShellScript, network: string, counters: string, requests: number): void {
   const places = counters
@@ -37,6 +38,6 @@ export function checkCarried(scene: ShellScript, network: string, counters: stri
 const astray = (network: string, fact: string): BarewireError =>
   machineError(
     'path-check-failed',
-    `${network} does not carry packets as it should in the guest: ${fact}`,
-    'Try another kernel by --kernel.',
+    `Path check of ${network} failed in the guest: ${fact}`,
+    'Use another kernel with --kernel.',
   );

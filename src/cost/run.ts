@@ -17,17 +17,20 @@ import type { OnCostEvent } from './progress.js';
 import { findCostWarnings } from './warnings.js';
 
 export interface CostRequest {
-  /** Catalog names; the reference is measured in any case. */
+  /** Catalog names. The reference is always measured too. */
   readonly networks: readonly string[];
   readonly cells: readonly CellPlan[];
-  /** bzImages, one guest each; null takes this machine's own kernel where it will do, else Debian's. */
+  /** bzImages, one guest each; null selects this machine's own kernel if it suffices, else Debian's. */
   readonly kernels: readonly (string | null)[];
   readonly version: string;
   readonly signal: AbortSignal;
   readonly onEvent: OnCostEvent;
 }
 
-/** Measures every network in a guest for each kernel, all guests at once. The guests are gone before this returns or throws. */
+/**
+ * Measures every network in one guest per kernel, all guests at once. The guests are stopped before this
+ * returns or throws.
+ */
 export async function measureCost(request: CostRequest): Promise<Cost> {
   const startedAt = new Date().toISOString();
   const started = performance.now();

@@ -4,32 +4,37 @@ import { SERVER_PORT, serverSteps, workload } from '../server/index.js';
 import { hostNetns, hostsOf, wireSteps } from '../testbed/index.js';
 import { inside, shellOf } from './shell.js';
 
-/** Names in the guest: it is alone there, and the same names make the same hashes in every run. */
+/** Names in the guest. No other run exists there, and equal names give equal hashes in every run. */
 const RUN = 'cost';
 const SERVER = '/run/server';
 const LOAD = '/run/load';
 const WIRE = { mtu: 1500, rateMbps: null };
-/** Idle time passes at once in the guest, and what the kernel puts off for later is done by then. */
+/** The guest skips idle time, and deferred work of the kernel is done by then. */
 const SETTLE = 'sleep 3';
 
-/** A network in the guest, as the scripts that raise it and load it: the netns testbed with its steps taken by a shell. */
+/**
+ * A network in the guest as shell scripts that set it up and load it: the netns testbed with its steps run by
+ * a shell.
+ */
 export interface ShellScript {
-  /** Names each driver that the network needs and the guest's kernel has not, a line for each. */
+  /** Prints each driver that the network needs and the guest's kernel lacks, one per line. */
   readonly lacks: string;
-  /** Raises the wire and what hosts must know of each other, and prints it, a line for each host. */
+  /** Sets up the wire and generates the keys that hosts exchange, and prints them, one line per host. */
   readonly introduce: string;
   readonly up: string;
-  /** The packet counters of every device in the two hosts and their containers, one JSON text a line. */
+  /**
+   * Prints the packet counters of every device in the two hosts and their containers, one JSON text per line.
+   */
   readonly counters: string;
-  /** The devices that must carry every packet, by the line of `counters` that they stand in. */
+  /** Devices that must carry every packet, by their line of `counters`. */
   readonly through: readonly { readonly place: number; readonly link: string }[];
-  /** Those that must carry none. */
+  /** Devices that must carry none. */
   readonly around: readonly { readonly place: number; readonly link: string }[];
-  /** Runs the client to its end and prints what it says. */
+  /** Runs the client to its end and prints its output. */
   load(load: CostLoad): string;
-  /** Starts the client, and returns in the middle of its load. */
+  /** Starts the client and returns during its load. */
   begin(load: CostLoad): string;
-  /** Ends the client. */
+  /** Stops the client. */
   readonly end: string;
 }
 
@@ -39,7 +44,7 @@ export interface CostLoad {
   readonly requests: number;
 }
 
-/** `introduced` is what the hosts said of themselves. */
+/** `introduced` holds the keys of the hosts. */
 export function shellScriptOf(name: string, introduced: ExchangedKeys = []): ShellScript {
   const hosts = hostsOf(RUN, { wire: WIRE });
   const [client, server] = plansOf(name, [
@@ -81,7 +86,7 @@ const known = (host: NetworkHost, publicKey: string | undefined): NetworkHost =>
 
 function plansOf(name: string, hosts: readonly NetworkHost[]): [HostPlan, HostPlan] {
   const [client, server] = findNetwork(name).plan({ run: RUN, hosts });
-  if (client === undefined || server === undefined) throw new TypeError(`${name} plans for no two hosts`);
+  if (client === undefined || server === undefined) throw new TypeError(`${name} has no plan for two hosts`);
   return [client, server];
 }
 
@@ -92,7 +97,7 @@ const lacksScript = (name: string): string =>
     .concat('true')
     .join('\n');
 
-/** What a host makes before its peers, and what it then says of itself. */
+/** The steps that create a host's key, and the command that prints its public part. */
 const introduction = (plan: HostPlan): string[] => {
   if (plan.keyExchange === undefined) return [];
   const { steps, query } = plan.keyExchange;
@@ -112,14 +117,14 @@ function upScript(client: HostPlan, server: HostPlan): string {
     ...[client, server].flatMap((plan) => onHost(plan, plan.steps.slice(plan.keyExchange?.steps ?? 0))),
     ...[...files, nginx].map((step) => shellOf(step, null)),
     SETTLE,
-    // With it the neighbours know each other; what does not work is said here, and not by a client that waits.
+    // Resolves the neighbours. A broken path fails here, and not in a client that waits.
     `${inside(homeOf(client))}ping -q -c 1 -W 2 ${address} || { echo ${address} does not answer; exit 1; }`,
   ].join('\n');
 }
 
 /**
- * A program that is read from the machine's disk starts whenever that answers, which the guest's clock knows nothing of: the load runs when
- * the client's packets tell so.
+ * A program that is read from the machine's disk starts when the disk responds, of which the guest's clock
+ * knows nothing. So the load counts as running when the client's packets show it.
  */
 const beginScript = (client: string): string => `${client}
 pid=$!
@@ -140,16 +145,17 @@ echo the client did not come to its load
 cat ${LOAD}
 exit 1`;
 
-/** Beyond the packets that open the most connections. */
+/** More than the packets that open the most connections. */
 const RUNNING_PACKETS = 4_000;
 
 /**
- * A neighbour that was not heard of for 30 s is used by a slower way for the next 5 s (neigh_resolve_output in net/core/neighbour.c). Under
- * load that is seldom, but idle time passes at once here, so that it would be half of all runs.
+ * For 5 s after 30 s without confirmation the kernel uses a slower path for a neighbour (neigh_resolve_output
+ * in net/core/neighbour.c). That is rare under load, but the guest skips idle time, so it would affect half
+ * of all runs.
  */
 const KNOWN_NEIGHBOURS = 'echo 86400000 > /proc/sys/net/ipv4/neigh/default/base_reachable_time_ms';
 
-/** Takes away what is there of any network. */
+/** Tears down whatever exists of any network. */
 export const DOWN = `pid=$(cat ${SERVER}/nginx.pid 2> /dev/null) && kill $pid
 ${SETTLE}
 for place in /run/netns/*; do [ ! -e $place ] || ip netns del \${place##*/}; done

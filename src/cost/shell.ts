@@ -1,8 +1,8 @@
 import type { Action, Step } from '../schema/index.js';
 
 /**
- * The line of shell that takes a step in a guest that is thrown away afterwards, and so needs no journal. `home` is the namespace
- * that stands for the host: what a step does on its host itself is done there.
+ * Prints a step as a line of shell, for a guest that is discarded afterwards and needs no journal. `home` is
+ * the namespace of the host, in which steps on the host itself run.
  */
 export function shellOf({ do: action, why }: Step, home: string | null): string {
   return `${lineOf(action, home)} || { echo ${quote(`could not: ${why}`)}; exit 1; }`;
@@ -23,17 +23,17 @@ function lineOf(action: Action, home: string | null): string {
     case 'directory':
       return words(['mkdir', '-p', action.path]);
     case 'process':
-      // A list ends with its first command: the process runs on beside what follows.
+      // A list ends with its first command: the process continues in the background.
       return `{ ${inside(action.netns ?? home)}${words(action.argv)} & }`;
   }
 }
 
-/** Not `ip -n`: that has mounts of its own, in which a namespace that it makes is seen by nobody else. */
+/** Not `ip -n`, which has its own mounts: a namespace created there is invisible elsewhere. */
 export const inside = (netns: string | null): string =>
   netns === null ? '' : `nsenter --net=/run/netns/${netns} `;
 
 const words = (argv: readonly string[]): string => argv.map(quote).join(' ');
 
-/** POSIX: within single quotes every character is itself but the single quote. */
+/** POSIX: within single quotes every character is literal except the single quote. */
 const quote = (word: string): string =>
   /^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,18 +1,18 @@
 import { machineError } from '../schema/index.js';
 
-/** What h2load says of a run. */
+/** What h2load reports of a run. */
 export interface LoadRun {
   readonly requests: number;
-  /** Of the guest's clock, which advances a nanosecond with each instruction. */
+  /** By the guest's clock, which advances one nanosecond per instruction. */
   readonly instructions: number;
 }
 
-/** h2load prints its time in few digits and the rate that it made of it in many. */
+/** h2load prints its time with few digits and the rate derived from it with many. */
 const RATE = /^finished in [^,]+, (?<rate>[\d.]+) req\/s/m;
 const COUNTS = /^requests: (?<total>\d+) total, .*?(?<good>\d+) succeeded/m;
 const NS_PER_S = 1e9;
 
-/** @throws BarewireError `load-failed` where a request was not answered well, with what it printed. */
+/** @throws BarewireError `load-failed` when a request did not succeed, with the output */
 export function readLoadRun(output: string): LoadRun {
   const rate = Number(RATE.exec(output)?.groups?.['rate']);
   const { total, good } = COUNTS.exec(output)?.groups ?? {};
@@ -20,15 +20,15 @@ export function readLoadRun(output: string): LoadRun {
   if (total === undefined || total !== good || !(rate > 0))
     throw machineError(
       'load-failed',
-      `The client in the guest did not get its answers: ${output.trim().slice(-400)}`,
-      'Try `h2load --h1 -n 100 -c 1 URL` by hand against an nginx of your own.',
+      `The client in the guest did not get its responses: ${output.trim().slice(-400)}`,
+      'Run `h2load --h1 -n 100 -c 1 URL` by hand against an nginx.',
     );
   return { requests, instructions: (requests / rate) * NS_PER_S };
 }
 
 /**
- * Instructions a request, without what a run costs once: what each long run has more than the short ones. Of those the median serves
- * all: they say what to take away, and no more.
+ * Instructions per request without the fixed cost of a run: the excess of each long run over the short ones.
+ * The median of the short runs serves all, because they only determine what to subtract.
  */
 export function slopes(few: readonly LoadRun[], many: readonly LoadRun[]): number[] {
   const once = summarizeRepeats(few.map(({ instructions }) => instructions)).value;
@@ -39,7 +39,7 @@ export function slopes(few: readonly LoadRun[], many: readonly LoadRun[]): numbe
 export interface RepeatedMeasurement {
   /** The median. */
   readonly value: number;
-  /** The greatest distance of a repeat from it, as a share. */
+  /** The greatest deviation of a repeat from it, as a share. */
   readonly spread: number;
 }
 
@@ -50,5 +50,5 @@ export function summarizeRepeats(values: readonly number[]): RepeatedMeasurement
   return { value, spread: Math.max(...sorted.map((each) => Math.abs(each / value - 1))) };
 }
 
-/** Beyond it a figure does not repeat. */
+/** Above it a count does not repeat. */
 export const MAX_REPEAT_SPREAD = 0.005;

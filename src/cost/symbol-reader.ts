@@ -6,21 +6,23 @@ import { SEND } from './parts.js';
 import { Symbols } from './symbols.js';
 import { TraceReader } from './trace.js';
 
-/** What reads traces of a guest. */
+/** Reads traces of a guest. */
 export interface SymbolReader {
   readonly symbols: Symbols;
   readonly reader: TraceReader;
 }
 
-/** Drivers that are modules are loaded with the first network that needs them: their functions are read when it stands. */
+/**
+ * Modules are loaded with the first network that needs them, so their functions are read when it is set up.
+ */
 export async function openSymbolReader(guest: SingleGuest): Promise<SymbolReader> {
   const symbols = await readSymbols(guest);
   const mark = symbols.startOf(SEND);
   if (mark !== null) return { symbols, reader: new TraceReader(mark) };
   throw machineError(
     'missing-kernel-feature',
-    `The guest's kernel ${guest.kernel} does not name its function ${SEND}`,
-    'It needs CONFIG_KALLSYMS; name another kernel by --kernel.',
+    `The guest's kernel ${guest.kernel} does not list its function ${SEND}`,
+    'Use a kernel with CONFIG_KALLSYMS: --kernel.',
   );
 }
 

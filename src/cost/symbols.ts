@@ -1,13 +1,13 @@
 /** A function of the kernel. */
 export interface KernelFunction {
   readonly name: string;
-  /** Null where it is part of the kernel itself. */
+  /** Null for a function of the kernel image itself. */
   readonly module: string | null;
 }
 
 const LINE = /^(?<address>[0-9a-f]{16}) (?<kind>[tTwW]) (?<name>\S+)(?:\s+\[(?<module>[^\]]+)\])?$/;
 
-/** The functions of a kernel as /proc/kallsyms lists them, by address. */
+/** The functions of a kernel by address, as /proc/kallsyms lists them. */
 export class Symbols {
   readonly #starts: readonly number[];
   readonly #functions: readonly KernelFunction[];
@@ -28,7 +28,7 @@ export class Symbols {
     );
   }
 
-  /** The function that the address lies in; null below the first. */
+  /** The function that contains the address; null below the first. */
   at(offset: number): KernelFunction | null {
     let [low, high] = [0, this.#starts.length];
     while (low < high) {
@@ -39,7 +39,7 @@ export class Symbols {
     return this.#functions[low - 1] ?? null;
   }
 
-  /** Where the kernel's own function begins; null where it has none of that name. */
+  /** The address of a function of the kernel image; null for an unknown name. */
   startOf(name: string): number | null {
     const at = this.#functions.findIndex((each) => each.name === name && each.module === null);
     return this.#starts[at] ?? null;
@@ -47,8 +47,8 @@ export class Symbols {
 }
 
 /**
- * An address of the kernel (the upper half: Documentation/arch/x86/x86_64/mm.rst) as its distance from 0xffff000000000000, which fits a
- * number without loss.
+ * A kernel address (the upper half: Documentation/arch/x86/x86_64/mm.rst) as its offset from
+ * 0xffff000000000000, which a number holds without loss.
  */
 export const kernelOffset = (address: string): number => Number.parseInt(address.slice(-12), 16);
 export const isKernel = (address: string): boolean => address.length === 16 && address.startsWith('ffff');

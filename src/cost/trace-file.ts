@@ -9,17 +9,20 @@ import type { Traced, TraceReader } from './trace.js';
 
 const LOOK_MS = 10;
 const SETTLE_MS = 500;
-/** Of a guest that executes nothing there is no trace to come. */
+/** A guest that executes nothing produces no trace. */
 const LIMIT_MS = 60_000;
 
-/** Has QEMU log what the guest executes until there are so many bytes of it, and reads that between whole groups of `marks` marks. */
+/**
+ * Has QEMU log what the guest executes until the log has this many bytes, and reads the part between whole
+ * groups of `marks` marks.
+ */
 export async function trace(
   guest: SingleGuest,
   reader: TraceReader,
   { bytes, marks }: { readonly bytes: number; readonly marks: number },
 ): Promise<Traced> {
   const path = join(guest.share, 'trace');
-  // What started the load comes to its own end first.
+  // Whatever started the load finishes first.
   await sleep(SETTLE_MS);
   await guest.monitor(`logfile ${path}`);
   await guest.monitor('log in_asm,exec,nochain');
@@ -34,8 +37,8 @@ export async function trace(
   if (traced.marks > 0) return traced;
   throw machineError(
     'load-failed',
-    'QEMU logged no whole request of the load in the guest',
-    'Use the QEMU of Debian 12 or later, which lists what it executes (-d in_asm,exec,nochain).',
+    'QEMU logged no complete request of the load in the guest',
+    'Use the QEMU of Debian 12 or later, which logs executed blocks (-d in_asm,exec,nochain).',
   );
 }
 

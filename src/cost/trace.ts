@@ -1,6 +1,6 @@
 import { isKernel, kernelOffset } from './symbols.js';
 
-/** Instructions by where they were executed. */
+/** Instructions by the address at which they were executed. */
 export interface TraceCounts {
   user: number;
   /** By the first address of their block of code. */
@@ -8,13 +8,14 @@ export interface TraceCounts {
 }
 
 const EXECUTED = /^Trace \d+: (?<block>0x[0-9a-f]+) \[[0-9a-f]+\/(?<address>[0-9a-f]{16})\//;
-/** With its name after its bytes: the ninth byte and those after it stand in a line of their own. */
+/** The mnemonic follows the bytes. The ninth and later bytes are on a line of their own. */
 const INSTRUCTION = /^0x[0-9a-f]+: {2}\S.* {2}\S/;
 const STOPPED = 'Stopped execution';
 
 /**
- * Reads what QEMU logs of each block of code that it executes (`-d in_asm,exec,nochain`): a listing when it meets a block for the first
- * time, and then a line whenever it executes it. One reader for all traces of a guest, since a block is listed only once.
+ * Reads QEMU's log of executed blocks of code (`-d in_asm,exec,nochain`): a listing when a block is
+ * translated, and a line for each execution. One reader serves all traces of a guest, because a block is
+ * listed only once.
  */
 export class TraceReader {
   readonly #sizes = new Map<string, number>();
@@ -23,12 +24,12 @@ export class TraceReader {
   #window: Window = new Window(1);
   #last: Executed | null = null;
 
-  /** `mark` is where a function begins that is called once each time that a side sends. */
+  /** `mark` is the address of a function that is called once per send. */
   constructor(mark: number) {
     this.#mark = mark;
   }
 
-  /** Forgets what it counted. From here on it counts between whole groups of `marks` marks. */
+  /** Resets the counts. From here on it counts between whole groups of `marks` marks. */
   begin(marks: number): void {
     this.#window = new Window(marks);
     this.#last = null;
@@ -39,7 +40,7 @@ export class TraceReader {
     if (text.startsWith('Trace ')) this.#executed(text);
     else if (text.startsWith('IN:')) this.#listed = 0;
     else if (INSTRUCTION.test(text)) this.#listed++;
-    // It was about to execute the block and was interrupted.
+    // The block was about to execute and was interrupted.
     else if (text.startsWith(STOPPED)) this.#last = null;
   }
 
@@ -57,7 +58,7 @@ export class TraceReader {
     this.#last = { address, size: this.#sizes.get(key) ?? null };
   }
 
-  /** A block counts when the next line shows that it was not stopped. */
+  /** A block counts once the next line shows that it was not interrupted. */
   #count(): void {
     const last = this.#last;
     if (last === null) return;
@@ -75,13 +76,14 @@ interface Executed {
 export interface Traced {
   readonly marks: number;
   readonly tally: TraceCounts;
-  /** Blocks of unknown size: what was executed of them is in no count. */
+  /** Executions of blocks of unknown size, which no count includes. */
   readonly unknown: number;
 }
 
 /**
- * Counts from the first mark on, and keeps what was counted up to the last mark that completes a group. With as many marks to a group as
- * all connections need for one request each, the ends of the trace cut no turn of a side in two.
+ * Counts from the first mark on and keeps the counts up to the last mark that completes a group. With as many
+ * marks per group as all connections need for one request each, the ends of the trace split no turn of a
+ * side.
  */
 class Window {
   readonly #group: number;

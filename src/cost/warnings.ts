@@ -1,10 +1,13 @@
 import type { Finding, KernelCost } from '../schema/index.js';
 import { MAX_REPEAT_SPREAD } from './slope.js';
 
-/** The trace of some requests and the clock over many agree within this share; otherwise one of them is wrong. */
+/**
+ * The trace of some requests and the clock over many must agree within this share; otherwise one of them is
+ * wrong.
+ */
 const MAX_TRACE_SPREAD = 0.03;
 
-/** Counts that did not repeat, and those that the two methods disagree on. */
+/** Finds counts that did not repeat, and counts on which the two methods disagree. */
 export const findCostWarnings = (kernels: readonly KernelCost[]): Finding[] =>
   kernels.flatMap(({ kernel, networks }) =>
     networks.flatMap(({ name, cells }) =>

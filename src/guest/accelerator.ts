@@ -6,12 +6,12 @@ import { PROBE_WORD } from './init.js';
 import type { Kernel } from './kernel.js';
 import { qemuArgv } from './qemu.js';
 
-/** KVM boots to the probe's word in about one second; a guest on a KVM that does not work says nothing, for ever. */
+/** KVM boots to the probe's word in about one second. On a KVM that does not work a guest prints nothing. */
 const PROBE_MS = 4_000;
 
 /**
- * `kvm` only where a guest has just run on it: /dev/kvm can be there, answer its version, and hang every guest, as nested
- * virtualisation that is switched off halfway does.
+ * Returns `kvm` only after a guest has run on it: /dev/kvm can exist, report its version, and hang every
+ * guest, as with nested virtualisation that is only half enabled.
  */
 export async function findAccelerator(
   machine: Machine,

@@ -5,7 +5,10 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryFlock } from '../linux/index.js';
 
-/** What costs minutes or megabytes to make and is the same for every run: `$XDG_CACHE_HOME/barewire` or `~/.cache/barewire`. */
+/**
+ * The directory for what takes minutes or megabytes to create and is the same for every run:
+ * `$XDG_CACHE_HOME/barewire` or `~/.cache/barewire`.
+ */
 export const cacheDirectory = (): string => {
   const base = process.env['XDG_CACHE_HOME'];
   return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'barewire');
@@ -15,8 +18,8 @@ const UNFINISHED = '.new';
 const RETRY_MS = 100;
 
 /**
- * The path in the cache, made by `make` when it is not there. It is made beside its place, under a lock, and renamed when it is
- * whole, so that a run that is killed leaves nothing that a later one would take for good.
+ * Returns a path in the cache, created by `make` if missing. It is created beside its path under a lock and
+ * renamed when complete, so that a killed run leaves nothing that a later one would use.
  */
 export async function cached(
   path: string,
@@ -34,13 +37,16 @@ export async function cached(
   return path;
 }
 
-/** What is unfinished while nobody else has the lock was left by a run that was killed. */
+/** Unfinished entries without a lock holder were left by killed runs. */
 async function sweep(folder: string): Promise<void> {
   const left = (await readdir(folder)).filter((name) => name.endsWith(UNFINISHED));
   await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true })));
 }
 
-/** The lock ends with its holder, and so needs no tidying; the empty file stays, since others may have it open. */
+/**
+ * The lock ends with its holder and needs no cleanup. The empty file stays, because other runs may have it
+ * open.
+ */
 async function lockFolder(folder: string, signal?: AbortSignal): Promise<AsyncDisposable> {
   const file = await open(join(folder, '.lock'), 'a');
   try {

@@ -3,7 +3,7 @@ import type { RunningProcess } from '../machine/index.js';
 const TAIL_LINES = 30;
 const CONTROL = /\p{Cc}\[[0-9;?]*[A-Za-z]|\p{Cc}/gu;
 
-/** What a guest says on its serial console, read all the time so that the guest never waits for a reader. */
+/** The output of a guest's serial console. It is read continuously, so that the guest never blocks on it. */
 export class Console {
   readonly #tail: string[] = [];
   readonly #waiting = new Map<string, () => void>();
@@ -17,7 +17,7 @@ export class Console {
     return this.#tail.join('\n');
   }
 
-  /** Resolves when a line ends in the word; never, if none does. Asked before the line comes. */
+  /** Resolves when a line ends with the word; never, if none does. Call it before the line is printed. */
   said(word: string): Promise<void> {
     return new Promise((resolve) => this.#waiting.set(word, resolve));
   }
@@ -33,7 +33,7 @@ export class Console {
   #hear(line: string): void {
     this.#tail.push(line);
     this.#tail.splice(0, this.#tail.length - TAIL_LINES);
-    // The firmware's last words may stand before it in the same line.
+    // The last output of the firmware may precede it in the same line.
     for (const [word, resolve] of this.#waiting) if (line.endsWith(word)) resolve();
   }
 }

@@ -10,8 +10,8 @@ const META_PACKAGE = 'linux-image-amd64';
 const DOWNLOAD_LIMIT_MS = 600_000;
 
 /**
- * The image of Debian's own kernel, unpacked into the cache and not installed. The first run fetches 70 MB; later ones ask
- * nobody. To get a newer one, remove the folder `kernels` from the cache.
+ * Returns the image of Debian's kernel, unpacked into the cache and not installed. The first run downloads 70
+ * MB; later ones use the cache. To get a newer kernel, delete the directory `kernels` from the cache.
  */
 export async function debianKernel(machine: Machine, signal?: AbortSignal): Promise<string> {
   const folder = join(cacheDirectory(), 'kernels');
@@ -22,7 +22,7 @@ export async function debianKernel(machine: Machine, signal?: AbortSignal): Prom
   await cached(path, (unfinished) => unpack(machine, `${name}=${version}`, unfinished), signal);
   const image = await imageIn(path);
   if (image !== null) return image;
-  throw cannotFetch(`${path} holds no kernel: remove it`);
+  throw cannotFetch(`${path} has no kernel: delete it`);
 }
 
 async function anyImage(folder: string): Promise<string | null> {
@@ -40,7 +40,7 @@ async function imageIn(path: string): Promise<string | null> {
   return image === undefined ? null : join(path, 'boot', image);
 }
 
-/** The package that Debian's meta package stands for today. */
+/** The package that Debian's meta package depends on today. */
 async function newestPackage(machine: Machine): Promise<{ name: string; version: string }> {
   const shown = await apt(machine, ['apt-cache', 'show', '--no-all-versions', META_PACKAGE]);
   const found = /^Depends: (?<name>linux-image-\S+) \(= (?<version>[^)]+)\)/m.exec(shown.stdout)?.groups;
@@ -51,7 +51,7 @@ async function newestPackage(machine: Machine): Promise<{ name: string; version:
 
 async function unpack(machine: Machine, pkg: string, path: string): Promise<void> {
   await mkdir(path, { recursive: true });
-  // apt checks signatures and sums itself; as root it would drop to a user who may not write here.
+  // apt checks signatures and sums itself. As root it would switch to a user who may not write here.
   const download = ['apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', pkg];
   await apt(machine, ['env', '-C', path, ...download]);
   const deb = (await readdir(path)).find((name) => name.endsWith('.deb'));
@@ -63,7 +63,7 @@ async function unpack(machine: Machine, pkg: string, path: string): Promise<void
   await index(machine, path);
 }
 
-/** What apt verified could have been damaged on the way to this disk. */
+/** What apt verified could have been damaged while it was written. */
 async function checkSum(machine: Machine, pkg: string, file: string): Promise<void> {
   const shown = await apt(machine, ['apt-cache', 'show', '--no-all-versions', pkg]);
   const expected = /^SHA256: (?<sum>[0-9a-f]{64})$/m.exec(shown.stdout)?.groups?.['sum'];
@@ -90,6 +90,6 @@ async function apt(machine: Machine, argv: readonly string[]): Promise<RunResult
 const cannotFetch = (why: string): BarewireError =>
   machineError(
     'missing-kernel-feature',
-    `No kernel for the guests could be had: ${why}`,
-    'Run apt-get update on Debian and try again, or name a bzImage with its modules by the kernel option.',
+    `Could not obtain a guest kernel: ${why}`,
+    'Run apt-get update on Debian and try again, or name a bzImage with its modules with --kernel.',
   );

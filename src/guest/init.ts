@@ -1,20 +1,21 @@
-/** What the initramfs prints when it was started only to prove the accelerator. */
+/** The initramfs prints it when it was started only to test the accelerator. */
 export const PROBE_WORD = 'barewire-guest-runs';
-/** What a guest prints when its kernel has started its first program. */
+/** A guest prints it when its kernel has started the first program. */
 export const STARTED_WORD = 'barewire-guest-started';
-/** What a guest prints when it has a root file system. */
+/** A guest prints it when its root file system is mounted. */
 export const ROOTED_WORD = 'barewire-guest-rooted';
-/** What a guest prints when its sshd listens. */
+/** A guest prints it when its sshd listens. */
 export const READY_WORD = 'barewire-guest-ready';
 
-/** Where a guest finds what is its own. */
+/** The directory of a guest's own files, inside the guest. */
 export const GUEST = '/run/guest';
-/** The machine's root as it is, beneath the overlay. */
+/** The machine's unchanged root below the overlay. */
 const MACHINE = '/run/machine';
 
 /**
- * The first program of every guest, run by the initramfs's busybox: the machine's own root, read-only over 9p, under a tmpfs. The
- * kernel's `barewire=FOLDER` names the folder on the machine that holds this guest's own files.
+ * The first program of every guest, run by the busybox of the initramfs. It mounts the machine's root,
+ * read-only over 9p, below a tmpfs. `barewire=FOLDER` on the kernel's command line names the guest's own
+ * directory on the machine.
  */
 export const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -43,14 +44,14 @@ echo ${ROOTED_WORD}
 exec switch_root /new ${GUEST}/busybox sh ${GUEST}/start
 `;
 
-/** One guest as its start sees it. */
+/** A guest as its start script sees it. */
 export interface GuestPlan {
   readonly name: string;
-  /** What IPv6 is told on every link. */
+  /** IPv6 settings of every link. */
   readonly ipv6: Readonly<Record<string, string>>;
   readonly data: LinkPlan;
   readonly management: LinkPlan;
-  /** The folder of the kernel's modules on the machine. */
+  /** The directory of the kernel's modules on the machine. */
   readonly modules: string;
   readonly version: string;
 }
@@ -58,12 +59,12 @@ export interface GuestPlan {
 export interface LinkPlan {
   readonly name: string;
   readonly mac: string;
-  /** Each with its prefix. */
+  /** With prefix lengths. */
   readonly addresses: readonly string[];
   readonly mtu: number;
 }
 
-/** What every guest's second program begins with: its modules, and a place for what it writes. */
+/** The beginning of every guest's second program: modules, and a writable directory. */
 export const startOf = ({ modules, version }: Pick<GuestPlan, 'modules' | 'version'>): string => `
 # Busybox's own commands first: each that the machine's root would give is read over 9p.
 mkdir() { ${GUEST}/busybox mkdir "$@"; }
@@ -81,7 +82,7 @@ mount -t tmpfs tmpfs /var/lib/barewire
 mount -o bind '${MACHINE}${modules}' '/lib/modules/${version}'
 `;
 
-/** The second program: names and addresses, then sshd. It stays as process 1 and takes in orphans. */
+/** The second program: link names and addresses, then sshd. It stays as process 1 and adopts orphans. */
 export const startScript = ({
   name,
   ipv6,
@@ -122,7 +123,7 @@ const switchOn = ({ name, addresses, mtu }: LinkPlan): string =>
     `ip link set ${name} up`,
   ].join('\n');
 
-/** Keys of this run alone, and nothing that asks another machine or reads a user's files. */
+/** Uses keys of this run only, contacts no other machine and reads no user's files. */
 export const sshdConfig = (listen: string): string => `ListenAddress ${listen}
 HostKey ${GUEST}/hostkey
 AuthorizedKeysFile ${GUEST}/key.pub

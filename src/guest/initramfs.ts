@@ -8,7 +8,10 @@ import { INIT } from './init.js';
 import type { Kernel } from './kernel.js';
 import { unpack } from './packing.js';
 
-/** The initramfs for a kernel: busybox, the modules to boot with, and `INIT`. It is made once for the same content. */
+/**
+ * Returns the initramfs for a kernel: busybox, the modules to boot with, and `INIT`. It is built once for the
+ * same content.
+ */
 export async function initramfsFor(
   machine: Machine,
   kernel: Kernel,
@@ -42,14 +45,19 @@ async function build(machine: Machine, kernel: Kernel, busybox: string, path: st
   await rm(tree, { recursive: true });
 }
 
-/** Numbered, so that their names sort in the order to load them; unpacked, since a busybox's `insmod` may not know how. */
+/**
+ * Modules are numbered so that their names sort in load order, and unpacked because busybox's `insmod` may
+ * lack decompression.
+ */
 async function addModule(machine: Machine, tree: string, module: string, at: number): Promise<string> {
   const name = `modules/${String(at).padStart(2, '0')}-${basename(module)}`;
   await copyFile(module, join(tree, name));
   return relative(tree, await unpack(machine, join(tree, name)));
 }
 
-/** Not packed any further: an emulated CPU would take longer to unpack it than this machine to hand it over. */
+/**
+ * Uncompressed: an emulated CPU would take longer to decompress it than this machine takes to pass it over.
+ */
 async function pack(
   machine: Machine,
   tree: string,
@@ -65,7 +73,7 @@ async function run(machine: Machine, argv: readonly string[], input = ''): Promi
   if (code === 0) return;
   throw machineError(
     'process-failed',
-    `The initramfs for the guests was not built: ${argv.join(' ')}: ${stderr.trim()}`,
-    'See whether the disk that holds the cache (~/.cache) is full.',
+    `Could not build the guests' initramfs: ${argv.join(' ')}: ${stderr.trim()}`,
+    'Check that the disk of the cache (~/.cache) has free space.',
   );
 }

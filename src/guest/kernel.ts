@@ -12,32 +12,34 @@ export interface Kernel {
   readonly version: string;
   /** The bzImage. */
   readonly image: string;
-  /** The kernel that is packed in it, for guests that would take long to unpack it; null where it cannot be had. */
+  /** The unpacked kernel, for guests that would take long to unpack it; null where it cannot be extracted. */
   readonly unpacked: string | null;
-  /** The folder that holds lib/modules/VERSION. */
+  /** The directory that contains lib/modules/VERSION. */
   readonly root: string;
-  /** Those of `bootModules` that are not built in, in the order to load them. */
+  /** The `bootModules` that are not built in, in load order. */
   readonly bootModules: readonly string[];
 }
 
-/** What a guest needs before it has a root file system. */
+/** Required before the root file system is mounted. */
 const NEEDED = ['virtio_pci', 'virtio_net', '9p', '9pnet_virtio', 'overlay'];
 
 export interface KernelRequest {
-  /** A bzImage; null takes this machine's own kernel where it will do, else Debian's. */
+  /** A bzImage; null selects this machine's own kernel if it suffices, else Debian's. */
   readonly image: string | null;
   readonly signal?: AbortSignal;
 }
 
 /**
- * The kernel for the guests, with its modules.
- * @throws BarewireError `no-such-file` for an image that is not there, `missing-kernel-feature` for one that cannot be a guest.
+ * Returns the guests' kernel with its modules.
+ *
+ * @throws BarewireError `no-such-file` for a missing image, `missing-kernel-feature` for one that cannot run
+ * as a guest
  */
 export async function findKernel(machine: Machine, { image, signal }: KernelRequest): Promise<Kernel> {
   if (image !== null) return kernelAt(machine, image, signal);
   const own = `/boot/vmlinuz-${release()}`;
   if (existsSync(own)) {
-    // Cloud kernels often lack 9p or even modules: then Debian's will do.
+    // Cloud kernels often lack 9p or all modules. Then Debian's kernel is used.
     const found = await kernelAt(machine, own, signal).catch(passOver);
     if (found !== null) return found;
   }
@@ -53,7 +55,7 @@ async function kernelAt(machine: Machine, image: string, signal?: AbortSignal): 
   if (!existsSync(image)) throw noImage(image);
   const path = realpathSync(image);
   const version = await versionOf(path);
-  // Beside the image in an unpacked package, at the root of an installed one.
+  // Next to the image in an unpacked package, at the root of an installed one.
   const root = [dirname(dirname(path)), '/'].find((folder) =>
     existsSync(join(folder, 'lib/modules', version)),
   );
@@ -67,7 +69,7 @@ const BOOT_SIGNATURE_AT = 0x202;
 const BOOT_SIGNATURE = 0x53726448;
 const VERSION_POINTER_AT = 0x20e;
 
-/** Documentation/arch/x86/boot.rst: the header's `kernel_version` points to a text, counted from 0x200. */
+/** Documentation/arch/x86/boot.rst: the header's `kernel_version` is the offset of a string from 0x200. */
 async function versionOf(image: string): Promise<string> {
   const file = await open(image, 'r');
   try {
@@ -91,8 +93,8 @@ async function bootModules(machine: Machine, root: string, version: string): Pro
 
 const noImage = (image: string): BarewireError =>
   userError(
-    `There is no kernel ${image}`,
-    'Name a bzImage with its modules beside it (X/boot/vmlinuz-V and X/lib/modules/V), or leave the option away.',
+    `No such kernel: ${image}`,
+    'Name a bzImage with its modules beside it (X/boot/vmlinuz-V and X/lib/modules/V), or omit --kernel.',
     { code: 'no-such-file' },
   );
 
@@ -100,5 +102,5 @@ const cannotBeGuest = (version: string, why: string): BarewireError =>
   machineError(
     'missing-kernel-feature',
     `The kernel ${version} cannot run as a guest: ${why}`,
-    `A guest needs ${NEEDED.join(', ')}, built in or as modules; without the kernel option Barewire fetches Debian's, which has them.`,
+    `Use a kernel with ${NEEDED.join(', ')}, built in or as modules. Without --kernel Barewire downloads Debian's, which has them.`,
   );

@@ -9,14 +9,14 @@ const answerSchema = z.union([
   z.object({ error: z.object({ desc: z.string() }) }),
 ]);
 
-/** QEMU's own commands, one at a time, over its socket (QMP). */
+/** A QEMU monitor (QMP) over its socket. Runs one command at a time. */
 export class Monitor implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #lines: AsyncIterator<string>;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    // An end of QEMU is told by its process.
+    // QEMU's process reports its exit.
     socket.on('error', () => undefined);
     this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
   }
@@ -30,7 +30,11 @@ export class Monitor implements AsyncDisposable {
     return monitor;
   }
 
-  /** A command of the monitor for people. Throws `process-failed` with what QEMU says against it. */
+  /**
+   * Runs a command of the human monitor.
+   *
+   * @throws BarewireError `process-failed` with QEMU's error
+   */
   async command(line: string): Promise<void> {
     const said = await this.#ask({
       execute: 'human-monitor-command',
@@ -43,8 +47,8 @@ export class Monitor implements AsyncDisposable {
     this.#socket.write(`${JSON.stringify(command)}\n`);
     for (;;) {
       const line = await this.#lines.next();
-      if (line.done === true) throw refused(JSON.stringify(command), 'it is gone');
-      // Events come in between.
+      if (line.done === true) throw refused(JSON.stringify(command), 'it has exited');
+      // Skips events that arrive before the response.
       const answer = answerSchema.safeParse(JSON.parse(line.value));
       if (!answer.success) continue;
       if ('error' in answer.data) throw refused(JSON.stringify(command), answer.data.error.desc);
@@ -61,6 +65,6 @@ export class Monitor implements AsyncDisposable {
 const refused = (command: string, why: string): BarewireError =>
   machineError(
     'process-failed',
-    `QEMU did not take the command ${command}: ${why}`,
+    `QEMU refused the command ${command}: ${why}`,
     'Use the QEMU of Debian 12 or later.',
   );

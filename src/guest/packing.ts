@@ -2,9 +2,9 @@ import type { Machine } from '../machine/index.js';
 import { machineError } from '../schema/index.js';
 
 interface Packer {
-  /** The first bytes of what it packed. */
+  /** The first bytes of its output. */
   readonly magic: readonly number[];
-  /** Unpacks the file that is named last, and takes the packed one away. */
+  /** Unpacks the file named last and removes the packed one. */
   readonly unpack: readonly string[];
 }
 
@@ -14,11 +14,11 @@ const PACKERS = {
   '.gz': { magic: [0x1f, 0x8b], unpack: ['gzip', '-d'] },
 } as const satisfies Readonly<Record<string, Packer>>;
 
-/** The ending of a packed file's name. */
+/** The suffix of a packed file's name. */
 export type Packing = keyof typeof PACKERS;
 const PACKINGS = Object.keys(PACKERS) as Packing[];
 
-/** By the name's ending; null for a file that is not packed. */
+/** By the suffix of the name; null for an unpacked file. */
 export const packingOf = (name: string): Packing | null =>
   PACKINGS.find((packing) => name.endsWith(packing)) ?? null;
 
@@ -26,7 +26,11 @@ export const packingOf = (name: string): Packing | null =>
 export const packerOf = (bytes: Uint8Array): Packing | null =>
   PACKINGS.find((packing) => PACKERS[packing].magic.every((byte, at) => bytes[at] === byte)) ?? null;
 
-/** Unpacks a file in its place, and gives the path that is left. Throws `process-failed`. */
+/**
+ * Unpacks a file in place and returns the remaining path.
+ *
+ * @throws BarewireError `process-failed`
+ */
 export async function unpack(machine: Machine, path: string): Promise<string> {
   const packing = packingOf(path);
   if (packing === null) return path;
@@ -36,6 +40,6 @@ export async function unpack(machine: Machine, path: string): Promise<string> {
   throw machineError(
     'process-failed',
     `${argv.join(' ')} failed: ${stderr.trim()}`,
-    'See whether the disk that holds the cache (~/.cache) is full.',
+    'Check that the disk of the cache (~/.cache) has free space.',
   );
 }

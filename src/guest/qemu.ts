@@ -3,12 +3,12 @@ import type { Kernel } from './kernel.js';
 /** `counting` is an emulated CPU whose clock advances one nanosecond with each instruction. */
 export type Accelerator = 'kvm' | 'tcg' | 'counting';
 
-/** A NIC of a guest on a tap of its own. */
+/** A NIC of a guest on its own tap. */
 export interface NicPlan {
   readonly tap: string;
   readonly mac: string;
   readonly mtu: number;
-  /** Receive and transmit queues, a pair for each. */
+  /** Receive and transmit queue pairs. */
   readonly queues: number;
 }
 
@@ -18,18 +18,20 @@ export interface QemuPlan {
   readonly memoryMiB: number;
   readonly kernel: Kernel;
   readonly initramfs: string;
-  /** The folder on the machine that holds the guest's own files; `probe` ends the guest at once. */
+  /** The directory on the machine with the guest's own files; `probe` makes the guest exit at once. */
   readonly own: string;
   readonly nics: readonly NicPlan[];
-  /** A folder of the machine that the guest may write to, under the tag `share`. */
+  /** A directory of the machine that the guest may write to, under the tag `share`. */
   readonly share?: string;
-  /** The path of a socket for QEMU's own commands (QMP). */
+  /** The path of a socket for QEMU's monitor (QMP). */
   readonly monitor?: string;
 }
 
 export const QEMU = 'qemu-system-x86_64';
 
-/** The arguments for a guest whose console is QEMU's standard output, and that ends when its kernel panics. */
+/**
+ * The arguments for a guest whose console is QEMU's standard output and that exits when its kernel panics.
+ */
 export const qemuArgv = (plan: QemuPlan): string[] => [
   QEMU,
   ...[
@@ -57,10 +59,10 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
 const kernelOf = ({ kernel, accelerator }: Pick<QemuPlan, 'kernel' | 'accelerator'>): string =>
   accelerator === 'kvm' ? kernel.image : (kernel.unpacked ?? kernel.image);
 
-/** For translated code; QEMU would take up to 1 GiB. */
+/** Size of the cache of translated code. QEMU's default is up to 1 GiB. */
 export const TRANSLATION_MIB = 256;
 
-/** For a plan that is made before the kernel and the accelerator are known. */
+/** The guest of a plan, made before the kernel and the accelerator are known. */
 export const SYMBOLIC_GUEST = {
   accelerator: 'symbol',
   initramfs: '<initramfs>',
@@ -73,7 +75,7 @@ export const SYMBOLIC_GUEST = {
   },
 } as const satisfies Pick<QemuPlan, 'accelerator' | 'initramfs' | 'kernel'>;
 
-/** What the symbols of `SYMBOLIC_GUEST` stand for. */
+/** The values of the symbols of `SYMBOLIC_GUEST`. */
 export function guestBindings(found: {
   readonly accelerator: 'kvm' | 'tcg';
   readonly kernel: Kernel;
@@ -98,17 +100,18 @@ const ACCELERATORS: Readonly<Record<QemuPlan['accelerator'], readonly string[]>>
   tcg: ['-accel', `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'],
   counting: [
     ...['-accel', `tcg,thread=single,tb-size=${TRANSLATION_MIB}`, '-cpu', 'max'],
-    // Idle time passes at once: nothing that is counted ever waits.
+    // The guest skips idle time: nothing that is counted waits.
     ...['-icount', 'shift=0,sleep=off'],
-    // The same random numbers and the same date in every run: hash tables and memory get the same shape.
+    // The same random numbers and date in every run give hash tables and memory the same layout.
     ...['-seed', '1', '-rtc', 'base=2026-01-01,clock=vm'],
   ],
 };
 
 /**
- * An emulated CPU has none of the faults that mitigations are for. Timer interrupts may come late on a busy machine, which the
- * kernel would take for a broken board and panic. Its time-stamp counter is left to the kernel's own judgement: called reliable,
- * it runs apart from the timers, and a guest has been seen to stop for ever on a wake-up that never came.
+ * An emulated CPU has none of the vulnerabilities that mitigations address. Timer interrupts may come late on
+ * a busy machine, which the kernel would take for a broken board and panic. The time-stamp counter is left to
+ * the kernel's judgement: declared reliable, it drifts from the timers, and a guest was seen to hang on a
+ * wake-up that never came.
  */
 const EMULATED = ' mitigations=off no_timer_check';
 
@@ -116,15 +119,18 @@ const OPTIONS: Readonly<Record<QemuPlan['accelerator'], string>> = {
   symbol: '<emulation-options>',
   kvm: '',
   tcg: EMULATED,
-  // Everything at the same address in every run, no page of 2 MiB now and then, which takes millions of instructions to clear, and
-  // no finding out by trial what the rate of the time-stamp counter is.
+  // The same addresses in every run, no occasional page of 2 MiB, whose clearing takes millions of
+  // instructions, and no calibration of the time-stamp counter by trial.
   counting: `${EMULATED} nokaslr norandmaps transparent_hugepage=never tsc_early_khz=1000000`,
 };
 
 const commandLine = ({ accelerator: kind, own }: QemuPlan): string =>
   `console=ttyS0 quiet panic=-1 net.ifnames=0${OPTIONS[kind]} barewire=${own}`;
 
-/** An interrupt vector for each queue's two directions, one for the device's settings, one for the control queue. */
+/**
+ * An interrupt vector for each direction of each queue, one for the device's configuration and one for the
+ * control queue.
+ */
 const nic = ({ tap, mac, mtu, queues }: NicPlan): string[] => [
   '-netdev',
   `tap,id=${tap},ifname=${tap},script=no,downscript=no,vhost=off,queues=${queues}`,

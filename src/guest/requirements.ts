@@ -4,7 +4,7 @@ import type { Machine } from '../machine/index.js';
 import { type BarewireError, machineError } from '../schema/index.js';
 import { QEMU, TRANSLATION_MIB } from './qemu.js';
 
-/** Debian's package of each program that guests need. */
+/** The Debian package of each program that guests need. */
 const TOOLS: Readonly<Record<string, string>> = {
   [QEMU]: 'qemu-system-x86',
   modprobe: 'kmod',
@@ -18,11 +18,11 @@ const TOOLS: Readonly<Record<string, string>> = {
 const BUSYBOXES = ['/usr/bin/busybox', '/bin/busybox'];
 
 export const MEMORY_MIB = 1_024;
-/** For what else QEMU needs, and so that the machine keeps some. */
+/** For QEMU's other memory, and a reserve for the machine. */
 const MARGIN_MIB = 512;
 
 const ALL_TOOLS = Object.keys(TOOLS);
-/** What a guest without ssh needs. */
+/** The tools of a guest without ssh. */
 export const SINGLE_GUEST_TOOLS = ALL_TOOLS.filter((tool) => !tool.startsWith('ssh'));
 
 export interface GuestNeeds {
@@ -30,12 +30,17 @@ export interface GuestNeeds {
   readonly tools?: readonly string[];
 }
 
-/** The path of busybox. Throws before anything is changed where this machine cannot run the guests. */
+/**
+ * Returns the path of busybox.
+ *
+ * @throws BarewireError before any change where this machine cannot run the guests
+ */
 export async function requireGuests(
   machine: Machine,
   { guests = 2, tools = ALL_TOOLS }: GuestNeeds = {},
 ): Promise<string> {
-  if (arch() !== 'x64') throw cannot(`this machine is ${arch()}`, 'Guests need an x86-64 machine.');
+  if (arch() !== 'x64')
+    throw cannot(`this machine is ${arch()}`, 'Use an x86-64 machine, or another testbed.');
   const busybox = BUSYBOXES.find((path) => existsSync(path));
   const missing = await missingTools(machine, tools);
   if (missing.length > 0 || busybox === undefined) throw toolsMissing(missing, busybox);
@@ -46,7 +51,7 @@ export async function requireGuests(
   if (availableMiB < neededMiB)
     throw cannot(
       `${availableMiB} MiB of memory are free, ${guests} guests need ${neededMiB}`,
-      'End what uses memory, or do without guests.',
+      'Stop programs that use memory, or use another testbed.',
     );
   return busybox;
 }
@@ -61,7 +66,7 @@ function toolsMissing(missing: readonly string[], busybox: string | undefined): 
   const packages = names.map((name) => TOOLS[name] ?? 'busybox-static');
   return machineError(
     'missing-tool',
-    `A guest needs ${names.join(', ')}, which this machine does not have.`,
+    `Guests need ${names.join(', ')}, which this machine lacks.`,
     `On Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${[...new Set(packages)].join(' ')}`,
   );
 }

@@ -12,32 +12,42 @@ import { SINGLE_GUEST_TOOLS, MEMORY_MIB, requireGuests } from './requirements.js
 
 export interface SingleGuestPlan {
   readonly run: string;
-  /** Tells one guest of a run from another. */
+  /** Distinguishes the guests of a run. */
   readonly name: string;
-  /** A bzImage; null takes this machine's own kernel where it will do, else Debian's. */
+  /** A bzImage; null selects this machine's own kernel if it suffices, else Debian's. */
   readonly kernel: string | null;
   readonly signal: AbortSignal;
 }
 
-/** A guest of one emulated CPU, without a NIC, whose clock counts instructions. It ends with the machine that started it. */
+/**
+ * A guest with one emulated CPU and no NIC, whose clock counts instructions. It stops with the machine that
+ * started it.
+ */
 export interface SingleGuest extends AsyncDisposable {
-  /** Its kernel's version. */
+  /** The version of its kernel. */
   readonly kernel: string;
-  /** A folder of this machine that the guest has at `GUEST_SHARE`. */
+  /** A directory of this machine that the guest has at `GUEST_SHARE`. */
   readonly share: string;
-  /** Runs a shell script in it, and gives what it printed. Throws `step-failed` with that where its status is not 0. */
+  /**
+   * Runs a shell script in the guest and returns its output.
+   *
+   * @throws BarewireError `step-failed` with the output for a status other than 0
+   */
   run(script: string): Promise<string>;
-  /** A command to QEMU. */
+  /** Runs a command of QEMU's monitor. */
   monitor(command: string): Promise<void>;
 }
 
 export const GUEST_SHARE = '/share';
 const READY = '@ready';
 const BOOT_LIMIT_MS = 120_000;
-/** A script that takes longer waits for something that will not come. */
+/** A script that takes longer waits for something that will not happen. */
 const SCRIPT_LIMIT_MS = 180_000;
 
-/** @throws BarewireError `missing-tool`, `missing-kernel-feature`, or `process-failed` with the guest's last words. */
+/**
+ * @throws BarewireError `missing-tool`, `missing-kernel-feature`, or `process-failed` with the guest's last
+ * output
+ */
 export async function bootSingleGuest(machine: Machine, plan: SingleGuestPlan): Promise<SingleGuest> {
   const busybox = await requireGuests(machine, { guests: 1, tools: SINGLE_GUEST_TOOLS });
   const kernel = await findKernel(machine, { image: plan.kernel, signal: plan.signal });
@@ -57,7 +67,7 @@ export async function bootSingleGuest(machine: Machine, plan: SingleGuestPlan): 
     nics: [],
   });
   const guest = await machine.start({
-    why: `Start a guest that counts instructions, with kernel ${kernel.version}.`,
+    why: `Boot a guest that counts instructions, with kernel ${kernel.version}.`,
     do: { kind: 'process', name: `qemu-${plan.name}`, netns: null, argv, cpus: [] },
     undo: { kind: 'process', name: `qemu-${plan.name}` },
   });
@@ -88,7 +98,7 @@ function openGuest(talk: Talk, kernel: Kernel, share: string, monitor: Monitor):
   };
 }
 
-/** The console of a guest, which says what it finished, and is told what to do. */
+/** The dialogue over a guest's console: it reports finished scripts and receives the next one. */
 class Talk implements AsyncDisposable {
   readonly #guest: RunningProcess;
   readonly #signal: AbortSignal;
@@ -103,7 +113,9 @@ class Talk implements AsyncDisposable {
     return this.#guest.writeLine(line);
   }
 
-  /** What follows `start` in the next line that begins with it, or has it after words of the firmware. */
+  /**
+   * Returns the rest of the next line that contains `start` at its beginning or after output of the firmware.
+   */
   async hear(start: string, limitMs: number): Promise<string> {
     const heard = new AbortController();
     try {
@@ -117,7 +129,7 @@ class Talk implements AsyncDisposable {
     throw died(await this.#guest.exited, this.#heard);
   }
 
-  /** Rejects when the time is over, and with the signal's reason when that comes first. */
+  /** Rejects at the time limit; with the signal's reason if that comes first. */
   async #late(limitMs: number, heard: AbortSignal): Promise<never> {
     const signal = AbortSignal.any([this.#signal, heard]);
     await sleep(limitMs, undefined, { ref: false, signal }).catch(() => undefined);
@@ -128,7 +140,7 @@ class Talk implements AsyncDisposable {
   async #find(start: string): Promise<string> {
     for (;;) {
       const line = await this.#guest.readLine();
-      // The end is told by the process.
+      // The process reports its exit.
       if (line === null) return new Promise(() => undefined);
       const at = line.indexOf(start);
       if (at >= 0) return line.slice(at + start.length).trim();
@@ -142,7 +154,10 @@ class Talk implements AsyncDisposable {
   }
 }
 
-/** One script after another, as the console names them; what they print goes to files, since the console is slow. */
+/**
+ * Runs one script after another, as named on the console. Their output goes to files, because the console is
+ * slow.
+ */
 const START = `stty() { ${GUEST}/busybox stty "$@"; }
 mkdir -p ${GUEST_SHARE}
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 share ${GUEST_SHARE}
@@ -159,7 +174,7 @@ done < /dev/ttyS0
 function fileSteps(folder: string, kernel: Kernel): Step[] {
   const modules = join(kernel.root, 'lib/modules', kernel.version);
   const directory = (path: string, undo: Step['undo']): Step => ({
-    why: "Make a place for the guest's files.",
+    why: "Create the directory of the guest's files.",
     do: { kind: 'directory', path },
     undo,
   });
@@ -168,7 +183,7 @@ function fileSteps(folder: string, kernel: Kernel): Step[] {
     directory(`${folder}/own`, null),
     directory(`${folder}/share`, null),
     {
-      why: 'Say how the guest starts.',
+      why: "Write the guest's start script.",
       do: {
         kind: 'file',
         path: `${folder}/own/start`,
@@ -182,20 +197,20 @@ function fileSteps(folder: string, kernel: Kernel): Step[] {
 const failed = (status: string, output: string): BarewireError =>
   machineError(
     'step-failed',
-    output.trim().split('\n').slice(-3).join(' / ') || `A script in the guest ended with ${status}`,
-    'This is what the guest said; its kernel may lack what the network needs.',
+    output.trim().split('\n').slice(-3).join(' / ') || `A script in the guest exited with status ${status}`,
+    'See its output. The kernel may lack what the network needs.',
   );
 
 const died = ({ code, signal, stderrTail }: Exit, heard: readonly string[]): BarewireError =>
   machineError(
     'process-failed',
-    `The guest ended (${signal ?? `exit status ${String(code)}`}). ${[stderrTail, ...heard].join('\n')}`.trim(),
-    'Its last words say why: a kernel panic, an option that this QEMU does not know, or too little memory.',
+    `The guest exited (${signal ?? `exit status ${String(code)}`}). ${[stderrTail, ...heard].join('\n')}`.trim(),
+    'See its last lines: a kernel panic, an option unknown to this QEMU, or too little memory.',
   );
 
 const stuck = (limitMs: number, heard: readonly string[]): BarewireError =>
   machineError(
     'timed-out',
-    `The guest did not answer within ${limitMs / 1_000} s. ${heard.join('\n')}`.trim(),
-    'Give this machine more CPU time, or another kernel by the kernel option.',
+    `The guest did not respond within ${limitMs / 1_000} s. ${heard.join('\n')}`.trim(),
+    'Give this machine more CPU time, or use another kernel with --kernel.',
   );

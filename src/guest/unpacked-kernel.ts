@@ -8,12 +8,12 @@ import { packerOf, unpack, type Packing } from './packing.js';
 const SETUP_SECTORS_AT = 0x1f1;
 const SECTOR_BYTES = 512;
 const PAYLOAD_AT = 0x248;
-/** The build adds the unpacked size behind what has none of its own (scripts/Makefile.lib, size_append). */
+/** The build appends the unpacked size to formats that lack it (scripts/Makefile.lib, size_append). */
 const SIZE_BYTES = 4;
 
 /**
- * The kernel of a bzImage as it is once it has unpacked itself, made once and kept in the cache: an emulated CPU takes most of a
- * boot's time for that. Null where it cannot be had, or could not be started so.
+ * Returns the unpacked kernel of a bzImage from the cache, extracted once: unpacking takes an emulated CPU
+ * most of the boot. Null where it cannot be extracted or booted.
  */
 export async function unpackedKernel(
   machine: Machine,
@@ -30,7 +30,7 @@ export async function unpackedKernel(
     await cached(path, (unfinished) => make(machine, unfinished, payload, packing), signal);
   } catch {
     signal?.throwIfAborted();
-    // No program to unpack it, no room: the guest does it itself.
+    // Without a program to unpack it, or without disk space, the guest unpacks it.
     return null;
   }
   const kernel = join(path, KERNEL);
@@ -39,7 +39,10 @@ export async function unpackedKernel(
 
 const KERNEL = 'vmlinux';
 
-/** Documentation/arch/x86/boot.rst: `payload_offset` and `payload_length`, counted from behind the set-up code. */
+/**
+ * Documentation/arch/x86/boot.rst: `payload_offset` and `payload_length`, relative to the end of the setup
+ * code.
+ */
 function payloadOf(image: Buffer): Buffer {
   const sectors = image.readUInt8(SETUP_SECTORS_AT) || 4;
   const start = (sectors + 1) * SECTOR_BYTES + image.readUInt32LE(PAYLOAD_AT);
@@ -53,7 +56,7 @@ async function make(machine: Machine, path: string, payload: Buffer, packing: Pa
   await unpack(machine, packed);
 }
 
-/** XEN_ELFNOTE_PHYS32_ENTRY: the note by which QEMU finds where to enter (name `Xen`, type 18). */
+/** XEN_ELFNOTE_PHYS32_ENTRY: the ELF note with the entry point for QEMU (name `Xen`, type 18). */
 const PVH_NOTES = [4, 8].map((size) =>
   Buffer.from([4, 0, 0, 0, size, 0, 0, 0, 18, 0, 0, 0, 88, 101, 110, 0]),
 );

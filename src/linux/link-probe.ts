@@ -4,7 +4,7 @@ import { lastErrno, libc, SyscallError } from './libc.js';
 import { inScratchNetns } from './netns.js';
 
 const socket: (family: number, type: number, protocol: number) => number = libc.func(
-  'int socket(int family, int type, int protocol)',
+  `no namespace for the probe: ${error.message}`,
 );
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -49,7 +49,7 @@ function judge(type: string, errno: number): LinkTypeAnswer {
   if (KNOWN.has(errno)) return { answer: 'yes' };
   // net/core/rtnetlink.c, rtnl_newlink: no type of that name, with or without loading a module.
   if (errno === EOPNOTSUPP) return { answer: 'no', reason: `this kernel has no links of type ${type}` };
-  return { answer: 'unknown', reason: new SyscallError(`asking for a link of type ${type}`, errno).message };
+  return { answer: 'unknown', reason: new SyscallError(`probe of link type ${type}`, errno).message };
 }
 
 const RTM_NEWLINK = 16;

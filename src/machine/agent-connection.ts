@@ -107,14 +107,14 @@ export class AgentConnection {
   async #waitForEnd(): Promise<BarewireError> {
     const reason = await Promise.race([
       // Not `exit`: results may still be in the pipe.
-      once(this.#child, 'close').then(([code, signal]) => `it ended with ${String(signal ?? code)}`),
-      once(this.#child, 'error').then(([error]) => `it could not be started: ${String(error)}`),
+      once(this.#child, 'close').then(([code, signal]) => `it exited with ${String(signal ?? code)}`),
+      once(this.#child, 'error').then(([error]) => `could not start it: ${String(error)}`),
     ]);
     const output = [...this.#stderrTail, ...this.#lastOutput().split('\n')].filter((line) => line !== '');
     const error = machineError(
       'agent-lost',
-      `The agent of ${this.#host} is gone: ${reason}${output.length === 0 ? '' : `: ${output.join(' / ')}`}`,
-      'It undoes its own steps; if it was killed, run: barewire undo',
+      `The agent of ${this.#host} is lost: ${reason}${output.length === 0 ? '' : `: ${output.join(' / ')}`}`,
+      'It undoes its own steps. If it was killed, run: barewire undo',
     );
     this.client.end(error);
     for (const listener of this.#listeners.values()) {

@@ -89,7 +89,7 @@ async function takeCommands(
   );
   if (code === 0) return null;
   if (signal !== null)
-    return { error: oneOfFailed(entries, how.host, `ended by ${signal}`), tried: entries.length };
+    return { error: oneOfFailed(entries, how.host, `killed by ${signal}`), tried: entries.length };
   const line = single ? 0 : failedLine(stderr);
   const failed = line === null ? undefined : entries[line];
   // `ip` exits without naming the line when it does not know a word in it.
@@ -137,7 +137,7 @@ const stepFailed = (step: Step, host: string, said: string, cause?: unknown): Ba
   machineError(
     'step-failed',
     `${host}: ${step.why}: ${printAction(step.do)} failed: ${oneLine(said)}`,
-    'Take the step by hand to see why; what was taken before it will be undone.',
+    'Apply the step by hand to see why. Earlier steps are undone.',
     cause,
   );
 
@@ -145,7 +145,7 @@ const oneOfFailed = (entries: readonly Entry[], host: string, said: string): Bar
   machineError(
     'step-failed',
     `${host}: one of these steps failed: ${entries.map(({ step }) => printAction(step.do)).join('; ')}: ${oneLine(said)}`,
-    'Take them by hand, in order, to see which.',
+    'Apply them by hand, in order, to see which.',
   );
 
 /** The tool's message without iproute2's line about its line. */

@@ -72,25 +72,24 @@ function spawnIn(
 const timedOut = (argv: readonly string[], timeoutMs = 0): BarewireError =>
   machineError(
     'timed-out',
-    `${argv.join(' ')} did not end within ${timeoutMs} ms`,
+    `${argv.join(' ')} did not exit within ${timeoutMs} ms`,
     'Run it by hand to see what it waits for.',
   );
 
 const missingTool = (file: string, cause: unknown): BarewireError =>
   machineError(
     'missing-tool',
-    `There is no program ${file} on this machine`,
-    `Install the package that has ${file}, or put it into the PATH.`,
+    `Program not found: ${file}`,
+    `Install the package of ${file}, or add its directory to the PATH.`,
     cause,
   );
 
 const notRun = (file: string, cause: unknown): BarewireError =>
   machineError(
     'process-failed',
-    `${file} could not be run: ${cause instanceof Error ? cause.message : String(cause)}`,
-    'See whether it may be executed, and whether the limits allow one more process.',
+    `Could not run ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    'Check that it is executable, and that the limits allow another process.',
     cause,
   );
 
-const noNamespace = (netns: string, file: string): BarewireError =>
-  bug(`There is no namespace ${netns} to run ${file} in`);
+const noNamespace = (netns: string, file: string): BarewireError => bug(`No namespace ${netns} for ${file}`);

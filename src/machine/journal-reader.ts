@@ -69,8 +69,8 @@ function parseLine<T>(path: string, number: number, line: string, parse: (value:
   } catch (cause) {
     throw machineError(
       'results-damaged',
-      `Line ${number} of the journal ${path} cannot be read: ${line.slice(0, 100)}`,
-      'Undo by hand what it lists, newest first, and remove the file; or use the Barewire that wrote it.',
+      `Could not read line ${number} of the journal ${path}: ${line.slice(0, 100)}`,
+      'Undo by hand what it lists, newest first, and delete the file; or use the Barewire version that wrote it.',
       cause,
     );
   }

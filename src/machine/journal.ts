@@ -88,8 +88,8 @@ export class Journal {
     } catch (cause) {
       throw machineError(
         'disk',
-        `The journal ${this.path} cannot be written`,
-        'Without it nothing is changed: make room there, or set BAREWIRE_STATE to a folder that has some.',
+        `Could not write the journal ${this.path}`,
+        'Free space there, or set BAREWIRE_STATE to a directory that has some. Nothing is changed without a journal.',
         cause,
       );
     }

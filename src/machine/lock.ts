@@ -50,7 +50,7 @@ function lockedBy(path: string): BarewireError {
   return machineError(
     'locked',
     `This machine is in use by ${who}`,
-    'Wait until it ends: two at once would measure each other.',
+    'Wait until it ends: two studies at once would disturb each other.',
   );
 }
 

@@ -15,12 +15,12 @@ export function probeFeatures(features: readonly Feature[]): readonly ProbeResul
   );
 }
 
-const UNASKED: ProbeResult = { answer: 'unknown', reason: 'it was not asked for' };
+const UNASKED: ProbeResult = { answer: 'unknown', reason: 'it was not probed' };
 
 function probeTool(name: string): ProbeResult {
   const folders = toolPath().split(':');
   if (folders.some((folder) => isExecutable(join(folder, name)))) return { answer: 'yes' };
-  return { answer: 'no', reason: `there is no program ${name} in the PATH, /usr/sbin or /sbin` };
+  return { answer: 'no', reason: `no program ${name} in the PATH, /usr/sbin or /sbin` };
 }
 
 function isExecutable(path: string): boolean {

@@ -123,14 +123,14 @@ const summary = ({ header, contents }: FoundJournal): OpenJournal[] =>
 const ownedBy = ({ run, host, owner, since }: JournalHeader): BarewireError =>
   machineError(
     'locked',
-    `Run ${run} is still at work on ${host}: process ${owner.pid}, since ${since}`,
-    `Wait until it ends, or end it (kill ${owner.pid}): it puts the machine back by itself.`,
+    `Run ${run} is still active on ${host}: process ${owner.pid}, since ${since}`,
+    `Wait until it ends, or stop it (kill ${owner.pid}): it restores the machine itself.`,
   );
 
 const severalFailed = (failures: readonly unknown[]): BarewireError =>
   machineError(
     'undo-failed',
     failures.map((error) => (error instanceof Error ? error.message : String(error))).join('\n'),
-    'Take away what holds these, and run: barewire undo',
+    'Remove what holds these, and run: barewire undo',
     failures[0],
   );

@@ -83,11 +83,11 @@ async function belongsToAnother(undo: Undo): Promise<boolean> {
 }
 
 const wouldStay = (step: Step): BarewireError =>
-  bug(`${step.why}: a process whose undo is not that process would stay`);
+  bug(`${step.why}: a process whose undo is not that process would remain`);
 
 const existsAlready = (step: Step, undo: Undo, host: string): BarewireError =>
   machineError(
     'step-failed',
-    `${host}: ${step.why}: ${printAction(step.do)}: ${describeUndo(undo)} exists already and is not Barewire's`,
-    'Take it away or rename it; if an earlier run left it, run: barewire undo',
+    `${host}: ${step.why}: ${printAction(step.do)}: ${describeUndo(undo)} exists and is not Barewire's`,
+    'Remove or rename it. If an earlier run left it, run: barewire undo',
   );

@@ -25,7 +25,7 @@ export async function endSession(leader: ProcessIdentity, undo: ProcessUndo): Pr
   if (await signalUntilGone(leader, undo, 'SIGTERM', GRACE_MS)) return;
   if (await signalUntilGone(leader, undo, 'SIGKILL', KILL_MS)) return;
   const left = ours(leader, undo).map(({ pid }) => pid);
-  throw new Error(`pids ${left.join(', ')} of ${undo.name} are still there ${KILL_MS} ms after SIGKILL`);
+  throw new Error(`pids ${left.join(', ')} of ${undo.name} still exist ${KILL_MS} ms after SIGKILL`);
 }
 
 async function signalUntilGone(

@@ -116,14 +116,14 @@ function spawnGated(action: ProcessAction, tag: string): ChildProcess {
 const notStarted = (action: ProcessAction): BarewireError =>
   machineError(
     'process-failed',
-    `${action.name}: no process came of ${action.argv.join(' ')}`,
-    'See whether /bin/sh is there and whether the limits allow one more process.',
+    `${action.name}: could not start ${action.argv.join(' ')}`,
+    'Check that /bin/sh exists and that the limits allow another process.',
   );
 
 const notReading = (name: string, pid: number, cause: Error): BarewireError =>
   machineError(
     'process-failed',
-    `${name} (pid ${pid}) does not read its standard input any more`,
-    'Its last lines of standard error say why.',
+    `${name} (pid ${pid}) closed its standard input`,
+    'See the last lines of its standard error.',
     cause,
   );

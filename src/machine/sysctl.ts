@@ -10,7 +10,7 @@ export function sysctlPath(key: string): string {
   const dotted = /^[^/]*\./.test(key);
   const path = dotted ? key.replace(/[./]/g, (sign) => (sign === '.' ? '/' : '.')) : key;
   if (path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
-    throw bug(`${JSON.stringify(key)} is no name of a sysctl`);
+    throw bug(`${JSON.stringify(key)} is not a sysctl name`);
   }
   return `/proc/sys/${path}`;
 }

@@ -42,8 +42,8 @@ export async function undoEntries(
 export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
   machineError(
     'undo-failed',
-    `${host}: could not put back ${failures.map(inWords).join('; ')}`,
-    'Take away what holds it, and run: barewire undo',
+    `${host}: could not undo ${failures.map(inWords).join('; ')}`,
+    'Remove what holds it, and run: barewire undo',
   );
 
 const inWords = ({ entry, reason }: UndoFailure): string =>

@@ -70,7 +70,7 @@ export class RpcClient<P extends Protocol> {
     if (!parsed.success) {
       this.end(
         this.#protocolError(
-          `printed a line that is no message: ${JSON.stringify(line.slice(0, 200))}`,
+          `printed a line that is not a message: ${JSON.stringify(line.slice(0, 200))}`,
           'Remove what prints it, such as a command in a start-up file of the login shell.',
         ),
       );
@@ -100,8 +100,8 @@ export class RpcClient<P extends Protocol> {
       }
       const error = machineError(
         'agent-lost',
-        `The ${this.#options.peer} has been silent for ${Math.round(silentMs / 1_000)} s`,
-        'Check the host and the connection to it; its steps are undone there when it sees the connection end.',
+        `No message from the ${this.#options.peer} for ${Math.round(silentMs / 1_000)} s`,
+        'Check the host and the connection. The agent undoes its steps when it sees the connection end.',
       );
       this.end(error);
       onSilent(error);
