@@ -4,7 +4,7 @@ import { lastErrno, libc, SyscallError } from './libc.js';
 import { inScratchNetns } from './netns.js';
 
 const socket: (family: number, type: number, protocol: number) => number = libc.func(
-  `no namespace for the probe: ${error.message}`,
+  'int socket(int family, int type, int protocol)',
 );
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -23,7 +23,7 @@ export function probeLinkTypes(types: readonly string[]): readonly LinkTypeAnswe
     return inScratchNetns(() => types.map(probeHere));
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    return types.map(() => ({ answer: 'unknown', reason: `no namespace to ask in: ${error.message}` }));
+    return types.map(() => ({ answer: 'unknown', reason: `no namespace for the probe: ${error.message}` }));
   }
 }
 
