@@ -1,4 +1,2 @@
-/** Instructions per request on each network, counted in an emulated machine. */
-export { measureCost, type CostRequest } from './run.js';
-export type { CellPlan } from './cell.js';
-export type { CostEvent, OnCostEvent } from './progress.js';
+export { measureCost, type CostRequest, type CostEvent, type OnCostEvent } from './run.js';
+export type { CellPlan } from './network.js';

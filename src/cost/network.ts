@@ -1,12 +1,19 @@
-import { findNetwork } from '../network/index.js';
-import { BarewireError, type Finding } from '../schema/index.js';
+import * as z from 'zod';
 import type { SingleGuest } from '../guest/index.js';
-import { minimumRequests, measureCell, type CellPlan } from './cell.js';
-import type { BareNetwork } from './difference.js';
-import { readSymbols, type SymbolReader } from './symbol-reader.js';
-import { checkCarried } from './path.js';
-import type { OnCostEvent } from './progress.js';
-import { DOWN, shellScriptOf } from './shell-script.js';
+import { findNetwork } from '../network/index.js';
+import {
+  BarewireError,
+  type Finding,
+  type CostCell,
+  type WorkloadName,
+  machineError,
+} from '../schema/index.js';
+import type { BareNetwork } from './warnings.js';
+import { partsOf, SENDS_A_REQUEST } from './parts.js';
+import type { OnCostEvent } from './run.js';
+import { DOWN, shellScriptOf, type ShellScript } from './shell-script.js';
+import { readLoadRun, summarizeRepeats, slopes, MAX_REPEAT_SPREAD, type LoadRun } from './slope.js';
+import { readSymbols, type SymbolReader, trace } from './trace-file.js';
 import type { TraceReader } from './trace.js';
 
 export interface NetworkCostRequest {
@@ -72,3 +79,100 @@ async function measureCells(
     await guest.run(DOWN);
   }
 }
+
+export interface CellPlan {
+  readonly workload: WorkloadName;
+  readonly connections: number;
+  readonly repeats: number;
+}
+
+/** Requests of the short and of the long run: per connection, and at least. */
+const FEW = { each: 10, least: 300 };
+const MANY = { each: 60, least: 3_000 };
+/** Never completed: the client is stopped when the trace is long enough. */
+const TRACED_LOAD = 1_000_000;
+const TRACED = { each: 3, least: 160 };
+/** The size of QEMU's log, with a margin because both ends are cut off. */
+const BYTES_AN_INSTRUCTION = 17;
+
+const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
+  Math.max(least, each * connections);
+
+/** The least number of requests of a cell over the current network. */
+export const minimumRequests = ({ connections, repeats }: CellPlan): number =>
+  repeats * (requestsOf(FEW, connections) + requestsOf(MANY, connections));
+
+/** Measures one workload and number of connections over the network that is set up in the guest. */
+export async function measureCell(
+  guest: SingleGuest,
+  scene: ShellScript,
+  lens: SymbolReader,
+  plan: CellPlan,
+): Promise<Omit<CostCell, 'difference'>> {
+  const { workload, connections } = plan;
+  const runs = async (requests: number, times: number): Promise<LoadRun[]> => {
+    const done: LoadRun[] = [];
+    while (done.length < times)
+      done.push(readLoadRun(await guest.run(scene.load({ workload, connections, requests }))));
+    return done;
+  };
+  const [few, many] = [requestsOf(FEW, connections), requestsOf(MANY, connections)];
+  // Fills the caches of the kernel, of nginx and of the guest's file system.
+  await runs(few, 2);
+  const repeats = slopes(await runs(few, plan.repeats), await runs(many, plan.repeats));
+  const { value, spread } = summarizeRepeats(repeats);
+  await guest.run(scene.begin({ workload, connections, requests: TRACED_LOAD }));
+  const traced = await trace(guest, lens.reader, {
+    bytes: requestsOf(TRACED, connections) * value * BYTES_AN_INSTRUCTION,
+    marks: connections * SENDS_A_REQUEST,
+  });
+  await guest.run(scene.end);
+  return {
+    workload,
+    connections,
+    repeats,
+    spread,
+    steady: spread <= MAX_REPEAT_SPREAD,
+    ...partsOf(value, traced, lens.symbols),
+  };
+}
+
+const linkSchema = z.object({
+  ifname: z.string(),
+  stats64: z.object({
+    rx: z.object({ packets: z.number() }),
+    tx: z.object({ packets: z.number() }),
+  }),
+});
+
+/**
+ * Checks by the devices' packet counters that the load took the path of the network.
+ *
+ * @throws BarewireError `path-check-failed` with the device
+ */
+export function checkCarried(scene: ShellScript, network: string, counters: string, requests: number): void {
+  const places = counters
+    .trim()
+    .split('\n')
+    .map((line) => z.array(linkSchema).parse(JSON.parse(line)));
+  const carried = ({ place, link }: ShellScript['through'][number]): number => {
+    const stats = places[place]?.find(({ ifname }) => ifname === link)?.stats64;
+    return Math.min(stats?.rx.packets ?? 0, stats?.tx.packets ?? 0);
+  };
+  const gap = scene.through.find((device) => carried(device) < requests);
+  if (gap !== undefined)
+    throw astray(
+      network,
+      `${gap.link} carried ${carried(gap)} packets each way, expected ${requests} at least`,
+    );
+  const stray = scene.around.find((device) => carried(device) >= requests);
+  if (stray !== undefined)
+    throw astray(network, `${stray.link} carried ${carried(stray)} packets, expected none`);
+}
+
+const astray = (network: string, fact: string): BarewireError =>
+  machineError(
+    'path-check-failed',
+    `Path check of ${network} failed in the guest: ${fact}`,
+    'Use another kernel with --kernel.',
+  );

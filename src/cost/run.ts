@@ -1,3 +1,4 @@
+import { bootSingleGuest } from '../guest/index.js';
 import {
   freshRunId,
   lockMachine,
@@ -7,14 +8,10 @@ import {
   type Machine,
 } from '../machine/index.js';
 import { REFERENCE } from '../network/index.js';
-import type { Cost, KernelCost } from '../schema/index.js';
-import { bootSingleGuest } from '../guest/index.js';
-import type { CellPlan } from './cell.js';
-import { openSymbolReader } from './symbol-reader.js';
-import { measureNetwork } from './network.js';
-import { againstReference, type BareNetwork } from './difference.js';
-import type { OnCostEvent } from './progress.js';
-import { findCostWarnings } from './warnings.js';
+import type { Cost, KernelCost, CostCell, Finding } from '../schema/index.js';
+import { type CellPlan, measureNetwork } from './network.js';
+import { openSymbolReader } from './trace-file.js';
+import { againstReference, type BareNetwork, findCostWarnings } from './warnings.js';
 
 export interface CostRequest {
   /** Catalog names. The reference is always measured too. */
@@ -92,3 +89,23 @@ async function inGuest(
   for (const each of names) networks.push(await measureNetwork(guest, lens, each, request));
   return { kernel: guest.kernel, networks: againstReference(networks, REFERENCE) };
 }
+
+/** Progress of a run. */
+export type CostEvent =
+  | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
+  | { readonly kind: 'booting'; readonly kernel: string | null }
+  | { readonly kind: 'booted'; readonly kernel: string; readonly ms: number }
+  | { readonly kind: 'started'; readonly kernel: string; readonly network: string }
+  | {
+      readonly kind: 'unmeasured';
+      readonly kernel: string;
+      readonly network: string;
+      readonly finding: Finding;
+    }
+  | {
+      readonly kind: 'measured';
+      readonly kernel: string;
+      readonly network: string;
+      readonly cell: CostCell;
+    };
+export type OnCostEvent = (event: CostEvent) => void;

@@ -1,11 +1,13 @@
 import { createReadStream } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import { rm, stat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type SingleGuest, GUEST_SHARE } from '../guest/index.js';
 import { machineError } from '../schema/index.js';
-import type { SingleGuest } from '../guest/index.js';
-import type { Traced, TraceReader } from './trace.js';
+import { SEND } from './parts.js';
+import { Symbols } from './symbols.js';
+import { type Traced, TraceReader } from './trace.js';
 
 const LOOK_MS = 10;
 const SETTLE_MS = 500;
@@ -43,3 +45,28 @@ export async function trace(
 }
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => ({ size: 0 }))).size;
+
+/** Reads traces of a guest. */
+export interface SymbolReader {
+  readonly symbols: Symbols;
+  readonly reader: TraceReader;
+}
+
+/**
+ * Modules are loaded with the first network that needs them, so their functions are read when it is set up.
+ */
+export async function openSymbolReader(guest: SingleGuest): Promise<SymbolReader> {
+  const symbols = await readSymbols(guest);
+  const mark = symbols.startOf(SEND);
+  if (mark !== null) return { symbols, reader: new TraceReader(mark) };
+  throw machineError(
+    'missing-kernel-feature',
+    `The guest's kernel ${guest.kernel} does not list its function ${SEND}`,
+    'Use a kernel with CONFIG_KALLSYMS: --kernel.',
+  );
+}
+
+export async function readSymbols(guest: SingleGuest): Promise<Symbols> {
+  await guest.run(`cat /proc/kallsyms > ${GUEST_SHARE}/kallsyms`);
+  return Symbols.parse(await readFile(join(guest.share, 'kallsyms'), 'latin1'));
+}

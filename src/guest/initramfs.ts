@@ -6,7 +6,7 @@ import { machineError } from '../schema/index.js';
 import { cacheDirectory, cached } from './cache.js';
 import { INIT } from './init.js';
 import type { Kernel } from './kernel.js';
-import { unpack } from './packing.js';
+import { unpack } from './unpacked-kernel.js';
 
 /**
  * Returns the initramfs for a kernel: busybox, the modules to boot with, and `INIT`. It is built once for the

@@ -6,7 +6,7 @@ import { type BarewireError, type Step, machineError } from '../schema/index.js'
 import { GUEST, startOf } from './init.js';
 import { initramfsFor } from './initramfs.js';
 import { findKernel, type Kernel } from './kernel.js';
-import { Monitor } from './monitor.js';
+import { Monitor } from './console.js';
 import { qemuArgv } from './qemu.js';
 import { SINGLE_GUEST_TOOLS, MEMORY_MIB, requireGuests } from './requirements.js';
 

@@ -7,28 +7,27 @@ export {
   parseSoftnet,
   parseStat,
   type CpuTimes,
-} from './procfs.js';
-export { enterNetns, inNetns, inScratchNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
-export { linkExists, routeExists } from './link.js';
-export { tryFlock } from './flock.js';
-export {
   pidsWithVariable,
   readBootId,
   readProcess,
   readProcessTexts,
   sessionMembers,
   type ProcessEntry,
-} from './process-table.js';
-export { pinThread, setTimerSlack } from './affinity.js';
-export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';
-export { Epoll, EPOLLOUT } from './epoll.js';
-export { errnoName, lastErrno } from './libc.js';
+} from './procfs.js';
+export { enterNetns, inNetns, inScratchNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
+export { linkExists, routeExists, probeLinkTypes, type LinkTypeAnswer } from './links.js';
+export { tryFlock } from './flock.js';
 export {
+  pinThread,
+  setTimerSlack,
   raiseOwnSessionPriority,
   raiseSessionPriority,
   raiseThreadPriority,
   setShortTimeSlice,
-} from './priority.js';
+} from './scheduling.js';
+export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';
+export { Epoll, EPOLLOUT } from './epoll.js';
+export { errnoName, lastErrno } from './libc.js';
 export { mapMemory, type NativeMemory } from './memory.js';
 export { allowOpenFiles, unshareFiles } from './limits.js';
 export {
@@ -47,5 +46,4 @@ export {
   withPort,
   type SocketAddress,
 } from './socket.js';
-export { probeLinkTypes, type LinkTypeAnswer } from './link-probe.js';
 export { readEnvironment } from './environment.js';

@@ -6,7 +6,7 @@ import { openMachine } from './engine.js';
 import { lockMachine } from './lock.js';
 import { undoAll } from './recovery.js';
 import type { Machine, RunningProcess } from './types.js';
-import { version } from './version.js';
+import { version } from './installation.js';
 
 /**
  * Serves the machine that it runs on over standard input and output. When the input ends, the client is silent, or on SIGHUP

@@ -1,17 +1,17 @@
+import { randomInt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { readBootId, readEnvironment } from '../linux/index.js';
 import { type BarewireError, type Environment, type Step, bug, machineError } from '../schema/index.js';
+import { applyEntries } from './apply.js';
 import { runCommand } from './command.js';
-import { Journal } from './journal.js';
+import { version } from './installation.js';
 import type { Entry, JournalHeader } from './journal-format.js';
+import { Journal } from './journal.js';
 import { probeFeatures } from './probe.js';
-import { readFilesNow } from './read-files.js';
+import { SerialQueue } from './queues.js';
 import { resolveSteps } from './resolve.js';
 import { identify } from './session.js';
 import { StartedProcess } from './started-process.js';
-import { applyEntries } from './apply.js';
-import { SerialQueue } from './serial-queue.js';
-import { undoEntries, undoFailed } from './undo.js';
-import { version } from './version.js';
 import type {
   ProbeResult,
   Feature,
@@ -24,6 +24,7 @@ import type {
   Applied,
   Undone,
 } from './types.js';
+import { undoEntries, undoFailed } from './undo.js';
 
 /**
  * Opens the machine that this process runs on; the process must already be in the host's namespace. Throws
@@ -152,3 +153,32 @@ const notAProcess = (step: Step): BarewireError =>
 
 const notRoot = (): BarewireError =>
   machineError('not-root', 'Changing a machine needs root', 'Run it with sudo.');
+
+const GONE = new Set(['ENOENT', 'ESRCH', 'ENOTDIR']);
+
+/** Reads all files at once; the time is the monotonic clock when reading began. */
+export async function readFilesNow(paths: readonly string[]): Promise<FilesRead> {
+  const atNs = Number(process.hrtime.bigint());
+  const texts = await Promise.all(paths.map(readOrNull));
+  return { atNs, files: Object.fromEntries(paths.map((path, index) => [path, texts[index] ?? null])) };
+}
+
+async function readOrNull(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    // A process that exits between open and read gives ESRCH.
+    if (GONE.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const LENGTH = 6;
+
+/**
+ * Creates a run's id: six random lower-case letters and digits, so that names made from it fit a link's 15
+ * characters.
+ */
+export const freshRunId = (): string =>
+  Array.from({ length: LENGTH }, () => LETTERS[randomInt(LETTERS.length)] ?? 'x').join('');

@@ -10,7 +10,7 @@ import {
   type ProcessIdentity,
 } from './journal-format.js';
 import type { JournalContents } from './journal.js';
-import { journalDirectory } from './state-directory.js';
+import { journalDirectory } from './installation.js';
 
 /** A journal found on disk. */
 export interface FoundJournal {

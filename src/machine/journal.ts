@@ -2,7 +2,7 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Step, machineError } from '../schema/index.js';
 import type { Entry, JournalHeader, JournalRecord, ProcessIdentity, Undo } from './journal-format.js';
-import { journalDirectory } from './state-directory.js';
+import { journalDirectory } from './installation.js';
 
 /** A step with the undo that was resolved for it. */
 export interface ResolvedStep {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import * as z from 'zod';
 import { tryFlock } from '../linux/index.js';
 import { type BarewireError, machineError } from '../schema/index.js';
-import { lockPath } from './state-directory.js';
+import { lockPath } from './installation.js';
 
 const holderSchema = z.object({ pid: z.number(), since: z.string(), purpose: z.string() });
 

@@ -1,6 +1,13 @@
-import type { Environment, Step } from '../schema/index.js';
-import { AgentConnection } from './agent-connection.js';
-import { LineQueue } from './line-queue.js';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { HEARTBEAT, RpcClient } from '../rpc/index.js';
+import { type Environment, type Step, machineError, type BarewireError } from '../schema/index.js';
+import { AGENT_PROTOCOL } from './agent-protocol.js';
+import { toolPath } from './command.js';
+import { bundlePath, version } from './installation.js';
+import { LineQueue } from './queues.js';
 import { undoJournalOf } from './recovery.js';
 import type {
   AgentTransport,
@@ -112,3 +119,122 @@ class RemoteMachine implements Machine {
     if (lost !== null) await undoJournalOf(this.#identity);
   }
 }
+
+/** Receives what a process of the agent prints; `line` is null at the end of its output. */
+export interface ProcessListener {
+  line(line: string | null): void;
+  exit(exit: Exit): void;
+}
+
+type AgentProcess = ChildProcessByStdio<Writable, Readable, Readable>;
+
+const TAIL_LINES = 20;
+/** How long an agent may take to undo its steps; then it is killed, and its journal is undone from here. */
+const CLOSE_MS = 30_000;
+
+/** An agent's process and the RPC client over its standard input and output. */
+export class AgentConnection {
+  readonly client: RpcClient<typeof AGENT_PROTOCOL>;
+  readonly #host: string;
+  readonly #child: AgentProcess;
+  readonly #lastOutput: () => string;
+  readonly #ended: Promise<BarewireError>;
+  readonly #listeners = new Map<number, ProcessListener>();
+  readonly #stderrTail: string[] = [];
+  #lastProcess = 0;
+
+  private constructor(host: string, child: AgentProcess, lastOutput: () => string = () => '') {
+    this.#host = host;
+    this.#child = child;
+    this.#lastOutput = lastOutput;
+    this.client = new RpcClient(AGENT_PROTOCOL, {
+      peer: `agent of ${host}`,
+      version: version(),
+      write: (line) => void child.stdin.write(`${line}\n`),
+      onEvent: {
+        line: ({ process: id, line }) => this.#listeners.get(id)?.line(line),
+        exit: ({ process: id, exit }) => this.#listeners.get(id)?.exit(exit),
+      },
+    });
+    // The end of the process carries the reason.
+    child.stdin.on('error', () => undefined);
+    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', (line) =>
+      this.client.receive(line),
+    );
+    createInterface({ input: child.stderr, crlfDelay: Infinity }).on('line', (line) => {
+      this.#stderrTail.push(line);
+      this.#stderrTail.splice(0, this.#stderrTail.length - TAIL_LINES);
+    });
+    this.#ended = this.#waitForEnd();
+  }
+
+  /** Starts the agent behind the prefix and opens the host. Throws `agent-lost` or `agent-protocol`. */
+  static async open(
+    { run, host, netns }: MachineIdentity,
+    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...transport }: AgentTransport,
+  ): Promise<AgentConnection> {
+    const agent = [...bundle, 'agent'];
+    const [file = '', ...args] = [...prefix, ...(throughShell ? agent.map(quoteForShell) : agent)];
+    // In this process's own group: a kill of the whole group takes the agent too, and the journal remains.
+    const child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: toolPath() },
+    });
+    transport.signal?.addEventListener('abort', () => child.kill(), { once: true });
+    const connection = new AgentConnection(host, child, transport.lastWords);
+    try {
+      await connection.client.shakeHands();
+      await connection.client.request('open', {
+        run,
+        host,
+        netns,
+        standalone: transport.standalone ?? false,
+      });
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+    connection.client.startHeartbeat(HEARTBEAT, () => child.kill('SIGKILL'));
+    return connection;
+  }
+
+  /** The number that identifies a process, and what receives its output. */
+  addProcess(listener: ProcessListener): number {
+    const id = ++this.#lastProcess;
+    this.#listeners.set(id, listener);
+    return id;
+  }
+
+  /** Ends the input, after which the agent undoes its steps and exits. Resolves with null when it exited well. */
+  async close(): Promise<BarewireError | null> {
+    this.#child.stdin.end();
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
+    const lost = await this.#ended;
+    clearTimeout(timer);
+    return this.#child.exitCode === 0 ? null : lost;
+  }
+
+  async #waitForEnd(): Promise<BarewireError> {
+    const reason = await Promise.race([
+      // Not `exit`: results may still be in the pipe.
+      once(this.#child, 'close').then(([code, signal]) => `it exited with ${String(signal ?? code)}`),
+      once(this.#child, 'error').then(([error]) => `could not start it: ${String(error)}`),
+    ]);
+    const output = [...this.#stderrTail, ...this.#lastOutput().split('\n')].filter((line) => line !== '');
+    const error = machineError(
+      'agent-lost',
+      `The agent of ${this.#host} is lost: ${reason}${output.length === 0 ? '' : `: ${output.join(' / ')}`}`,
+      'It undoes its own steps. If it was killed, run: barewire undo',
+    );
+    this.client.end(error);
+    for (const listener of this.#listeners.values()) {
+      listener.line(null);
+      listener.exit({ code: null, signal: null, stderrTail: error.message });
+    }
+    this.#listeners.clear();
+    return error;
+  }
+}
+
+/** POSIX: within single quotes every character stands for itself except the single quote. */
+const quoteForShell = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

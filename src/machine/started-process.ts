@@ -7,7 +7,7 @@ import { inNetns, raiseSessionPriority } from '../linux/index.js';
 import { type BarewireError, type Action, bug, machineError } from '../schema/index.js';
 import { TAG, toolPath } from './command.js';
 import type { Entry, ProcessIdentity } from './journal-format.js';
-import { LineQueue } from './line-queue.js';
+import { LineQueue } from './queues.js';
 import { identify } from './session.js';
 import type { Exit } from './types.js';
 

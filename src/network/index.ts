@@ -15,6 +15,5 @@ export type {
 export { PATH_KINDS } from './types.js';
 export { CATALOG, findNetwork, networkNames, REFERENCE } from './catalog.js';
 export { versionOf, type IpVersion } from './ip-version.js';
-export { localMac } from './mac.js';
-export { bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } from './symbols.js';
+export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } from './symbols.js';
 export { support } from './support.js';

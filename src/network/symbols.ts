@@ -1,5 +1,3 @@
-import { localMac } from './mac.js';
-
 /**
  * Symbols stand in a plan for what is known only while it runs. `bindSymbols` replaces them, also inside longer strings, so that
  * a plan can be printed before the run and executed unchanged.
@@ -26,4 +24,20 @@ function bindText(text: string, bindings: Bindings): string {
   if (!text.includes('<')) return text;
   const bound = Object.entries(bindings).reduce((so, [symbol, value]) => so.replaceAll(symbol, value), text);
   return bound.replace(/<mac\(([^<>()]*)\)>/g, (_, words: string) => localMac(...words.split(',')));
+}
+
+/**
+ * A locally administered unicast MAC derived from words (FNV-1a, after a first byte of 02). Words that contain a symbol give the
+ * symbol `<mac(WORD,…)>`.
+ */
+export function localMac(...words: readonly string[]): string {
+  if (words.some((word) => word.includes('<'))) return `<mac(${words.join(',')})>`;
+  const bytes = [0, 1, 2, 3, 4].map((salt) => fnv1a(`${salt}/${words.join('/')}`) & 0xff);
+  return [2, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -1,4 +1,11 @@
-import { type PlannedSlice, type Rate, type ResolvedStudy, type WorkloadName, bug } from '../schema/index.js';
+import {
+  type PlannedSlice,
+  type Rate,
+  type ResolvedStudy,
+  type WorkloadName,
+  bug,
+  type NetworkStatus,
+} from '../schema/index.js';
 
 /** The network that every ratio is against. */
 export const REFERENCE = 'host';
@@ -78,3 +85,7 @@ export function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** The networks to measure. One with an inconclusive probe is tried, and fails with its own reason. */
+export const measurable = (statuses: readonly NetworkStatus[]): readonly string[] =>
+  statuses.filter(({ support }) => support !== 'no').map(({ name }) => name);

@@ -1,8 +1,7 @@
 import { buildStudyDocument, renderFiles } from '../report/index.js';
 import type { Summary } from '../schema/index.js';
 import { addInstructions, summarize } from '../stats/index.js';
-import { measurable } from './networks.js';
-import { planSlices } from './plan-slices.js';
+import { measurable, planSlices } from './plan-slices.js';
 import { readResults } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 

@@ -20,9 +20,8 @@ import {
   planTestbed,
   probeNetworks,
 } from '../testbed/index.js';
-import { measurable } from './networks.js';
+import { measurable, resolveSlice } from './plan-slices.js';
 import { planStudy, type LoadTemplate, type RetryLimits, type SlicePlan, type StudyPlan } from './plan.js';
-import { resolveSlice } from './plan-slices.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reports.js';
 import type { ResultsDirectory } from './results.js';

@@ -2,8 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BarewireError, type StudyRecord, userError } from '../schema/index.js';
 import { wantsMaximum, openSearches } from '../stats/index.js';
-import { measurable } from './networks.js';
-import { planSlices } from './plan-slices.js';
+import { measurable, planSlices } from './plan-slices.js';
 import { ResultsDirectory } from './results.js';
 import { evidenceIn } from './search.js';
 

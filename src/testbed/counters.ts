@@ -97,3 +97,38 @@ const unreadable = (machine: Machine, netns: string | null, stderr: string): Bar
     `Could not read the links in ${netns ?? "the host's namespace"} on ${machine.name}: ${stderr.trim()}`,
     'Check that the namespace exists (ip netns) and that iproute2 is 4.10 or later.',
   );
+
+export interface HostDevice {
+  readonly host: HostRole;
+  readonly waypoint: PathDevice;
+}
+
+/** What a device carried between two readings, in packets. */
+export interface DeviceCount extends HostDevice {
+  readonly received: number;
+  readonly sent: number;
+}
+
+const devices = (host: HostRole, waypoints: readonly PathDevice[]): HostDevice[] =>
+  waypoints.map((waypoint) => ({ host, waypoint }));
+
+/** Ordered from the client's container over the wire to the server's container. */
+const pathOf = ({ client, server }: HostPlans): HostDevice[] => [
+  ...devices('client', client.path).reverse(),
+  ...devices('server', server.path),
+];
+
+function moved({ host, waypoint }: HostDevice, before: Counters, after: Counters): DeviceCount {
+  const [first, last] = [before[host].at(waypoint), after[host].at(waypoint)];
+  return { host, waypoint, received: last.received - first.received, sent: last.sent - first.sent };
+}
+
+/** Counts what the devices of the path carried. */
+export const countPath = (plans: HostPlans, before: Counters, after: Counters): DeviceCount[] =>
+  pathOf(plans).map((device) => moved(device, before, after));
+
+/** Counts what the devices of the bypass carried. */
+export const countBypass = (plans: HostPlans, before: Counters, after: Counters): DeviceCount[] =>
+  [...devices('client', plans.client.bypass), ...devices('server', plans.server.bypass)].map((device) =>
+    moved(device, before, after),
+  );

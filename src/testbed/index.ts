@@ -28,5 +28,5 @@ export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
 export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
-export { type DeviceCount } from './path.js';
+export { type DeviceCount } from './counters.js';
 export { probeNetworks } from './probe.js';

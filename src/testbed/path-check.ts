@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type BarewireError, machineError } from '../schema/index.js';
-import { readCounters, type Counters } from './counters.js';
-import { countPath, countBypass, type DeviceCount } from './path.js';
+import { readCounters, type Counters, countPath, countBypass, type DeviceCount } from './counters.js';
 import { ping, type PingPlan } from './ping.js';
 import type { ActiveNetwork } from './set-up.js';
 import type { HostRole, Testbed } from './types.js';

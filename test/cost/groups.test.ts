@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupOf } from '../../src/cost/groups.js';
+import { groupOf } from '../../src/cost/parts.js';
 
 test.each([
   ['tcp', 'tcp_ack', 'tcp_v4_rcv', '__tcp_transmit_skb', 'inet_csk_accept', 'cubictcp_acked'],

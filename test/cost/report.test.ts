@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { againstReference, type BareNetwork } from '../../src/cost/difference.js';
-import { findCostWarnings } from '../../src/cost/warnings.js';
+import { againstReference, type BareNetwork, findCostWarnings } from '../../src/cost/warnings.js';
 import { buildCostDocument, FORMATS, render } from '../../src/report/index.js';
 import { addInstructions } from '../../src/stats/index.js';
 import type { Cost, CostCell, KernelCost } from '../../src/schema/index.js';

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { failedLine, fitsBatch } from '../../src/machine/batch.js';
-import { LineQueue } from '../../src/machine/line-queue.js';
+import { LineQueue, SerialQueue } from '../../src/machine/queues.js';
 import { sysctlPath } from '../../src/machine/sysctl.js';
-import { SerialQueue } from '../../src/machine/serial-queue.js';
-
 const command = (...args: string[]) => ({ kind: 'command', tool: 'ip', netns: null, args }) as const;
 
 describe('a command fits a batch', () => {

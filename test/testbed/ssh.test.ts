@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openTestbed } from '../../src/testbed/index.js';
 import { readBundle } from '../../src/testbed/ssh/bundle.js';
-import { parseTarget } from '../../src/testbed/ssh/target.js';
+import { parseTarget } from '../../src/testbed/ssh/ssh-connection.js';
 
 const WIRE = { mtu: 1500, rateMbps: null };
 

@@ -1,5 +1,5 @@
 import type { Pacer } from './pacer.js';
-import { Ring } from './ring.js';
+import { Ring } from './queues.js';
 import type { Times } from './times.js';
 
 /** Closed loop: a connection sends as soon as it is free. That moment is the intended time. */

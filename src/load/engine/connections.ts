@@ -12,7 +12,7 @@ import {
 import type { LoadPlan } from '../../schema/index.js';
 import { Opener } from './opener.js';
 import type { Share } from './pacer.js';
-import { Pending } from './pending.js';
+import { Pending } from './queues.js';
 import { Sources } from './sources.js';
 
 export const CLOSED = 0;

@@ -1,6 +1,6 @@
 import type { Pace, Pacer } from './pacer.js';
 import { RandomStream } from './random.js';
-import { Ring } from './ring.js';
+import { Ring } from './queues.js';
 import type { Times } from './times.js';
 
 /**

@@ -4,10 +4,10 @@ import { ResponseParser, MALFORMED, MORE, WHOLE } from './response-parser.js';
 import { BUSY, FREE, type Connections } from './connections.js';
 import type { Pacer } from './pacer.js';
 import type { IdlePolicy } from './idle-policy.js';
-import { Pending } from './pending.js';
+import { Pending } from './queues.js';
 import type { Recorder } from './recorder.js';
 import { RepeatedResponse } from './repeated-response.js';
-import { requestBytes } from './request.js';
+import { requestBytes } from './target.js';
 import type { StallClock } from './stall-clock.js';
 import type { Times } from './times.js';
 

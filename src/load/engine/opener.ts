@@ -1,4 +1,4 @@
-import { Ring } from './ring.js';
+import { Ring } from './queues.js';
 
 // A listen backlog is 511 (nginx) or less, so connections open at a pace that a server on one busy core
 // accepts.

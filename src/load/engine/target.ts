@@ -1,9 +1,7 @@
-import { connect, type Socket } from 'node:net';
-import type { BarewireError } from '../../schema/index.js';
-import { type LoadPlan } from '../../schema/index.js';
-import { ResponseParser, MALFORMED, MORE } from './response-parser.js';
+import { connect, type Socket, isIPv6 } from 'node:net';
+import type { BarewireError, LoadPlan } from '../../schema/index.js';
 import { loadFailed } from '../errors.js';
-import { requestBytes } from './request.js';
+import { ResponseParser, MALFORMED, MORE } from './response-parser.js';
 
 type Target = LoadPlan['target'];
 
@@ -102,3 +100,10 @@ const unreachable = (target: Target, error: NodeJS.ErrnoException): BarewireErro
     HINTS[error.code ?? ''] ?? 'Check the address and port.',
     error,
   );
+
+/** The one request that a run sends repeatedly. */
+export const requestBytes = ({ path, host }: LoadPlan['target']): Uint8Array =>
+  new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: ${inUrl(host)}\r\n\r\n`);
+
+/** An address or a name as in a URL: IPv6 in brackets. */
+export const inUrl = (host: string): string => (isIPv6(host) ? `[${host}]` : host);

@@ -1,7 +1,6 @@
 import { histogramOfSteps } from './counted.js';
-import { requestBytes } from '../engine/request.js';
+import { requestBytes, inUrl } from '../engine/target.js';
 import { find, findNumbers, unknownOutput, numberOf } from './output.js';
-import { inUrl } from '../engine/request.js';
 import {
   externalLimits,
   ratePerConnection,

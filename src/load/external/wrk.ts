@@ -1,6 +1,6 @@
 import { histogramOf } from './counted.js';
 import { findNumbers, unknownOutput, numberOf } from './output.js';
-import { inUrl } from '../engine/request.js';
+import { inUrl } from '../engine/target.js';
 import {
   externalLimits,
   type ExternalFigures,

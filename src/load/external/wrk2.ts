@@ -1,5 +1,5 @@
 import { histogramOfSteps, type HistogramStep } from './counted.js';
-import { inUrl } from '../engine/request.js';
+import { inUrl } from '../engine/target.js';
 import type { Histogram } from '../../stats/index.js';
 import { find, findNumbers, unknownOutput, numberOf } from './output.js';
 import {

@@ -2,7 +2,7 @@ import type { Step } from '../../schema/index.js';
 import { containerMtu, subnetOf, tunnelAddress } from '../addressing.js';
 import { bridgeStep, addAddress, ipStep } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
-import { localMac } from '../mac.js';
+import { localMac } from '../symbols.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
 /** flannel has one device per version of IP. */

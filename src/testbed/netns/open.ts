@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { bundlePath, connectAgent, freshRunId, openMachine } from '../../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../../network/index.js';
+import { machineError } from '../../schema/index.js';
 import { waitForCarrier } from '../carrier.js';
 import { disposeBoth, onBoth, openBoth } from '../pair.js';
 import type { PlannedHost, PlanOptions, Testbed, TestbedOptions, TestbedPlan } from '../types.js';
 import { allowedCpus, shareCpus } from './cpus.js';
-import { hasIpv6 } from './ipv6.js';
 import { hostNetns, hostsOf, wireSteps } from './wire.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
@@ -66,4 +66,20 @@ export async function openNetnsTestbed(plan: TestbedPlan, options: TestbedOption
     await machine[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * Returns whether this kernel has IPv6. `setting` is the content of
+ * /proc/sys/net/ipv6/conf/default/disable_ipv6.
+ *
+ * @throws BarewireError `missing-kernel-feature` where the study runs over IPv6 and the kernel has none
+ */
+export function hasIpv6({ ip = 4 }: Pick<PlanOptions, 'ip'>, setting: string | null | undefined): boolean {
+  const has = setting !== null && setting !== undefined;
+  if (has || ip === 4) return has;
+  throw machineError(
+    'missing-kernel-feature',
+    'This kernel has no IPv6.',
+    'Boot without ipv6.disable=1, or measure over IPv4.',
+  );
 }

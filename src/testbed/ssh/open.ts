@@ -11,14 +11,17 @@ import type {
   TestbedOptions,
   TestbedPlan,
 } from '../types.js';
-import { assertFree } from './addresses.js';
-import { assertKeepsRoutes } from './advertised-routes.js';
+import { assertFree, assertKeepsRoutes } from './plan-checks.js';
 import { readBundle } from './bundle.js';
 import { findDataLinks } from './data-link.js';
 import { HostReader, prepareRemoteHost, queryRemoteHost, type RemoteHost } from './remote-host.js';
-import { sshArgv, type SshConnection, type SshRunOptions } from './ssh-connection.js';
-import { parseTarget, type SshTarget } from './target.js';
-
+import {
+  sshArgv,
+  type SshConnection,
+  type SshRunOptions,
+  parseTarget,
+  type SshTarget,
+} from './ssh-connection.js';
 /** The tools that a network, a server or the path check runs on a host, with their Debian packages. */
 const TOOLS: Readonly<Record<string, string>> = {
   ip: 'iproute2',

@@ -1,6 +1,5 @@
 import type { RunResult } from '../../machine/index.js';
-import { type BarewireError, machineError } from '../../schema/index.js';
-import { sshOptions } from './options.js';
+import { type BarewireError, machineError, userError } from '../../schema/index.js';
 
 /** A machine to connect to, and the ssh configuration to use; null is the user's own. */
 export interface SshConnection {
@@ -83,5 +82,30 @@ function unreachable(reach: SshConnection, said: string): BarewireError {
     'host-unreachable',
     `ssh could not connect to ${reach.destination}: ${said}`,
     hint?.(reach) ?? `Run it by hand to see why: ssh -o BatchMode=yes ${reach.destination} true`,
+  );
+}
+
+/** Options for the command line of ssh, which precede its configuration. */
+export const sshOptions = (options: Readonly<Record<string, string>>): string[] =>
+  Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+
+/** A machine by its name for ssh, and the data interface if the user named one. */
+export interface SshTarget {
+  readonly destination: string;
+  readonly dev: string | null;
+}
+
+/**
+ * Parses `HOST`, `USER@HOST` or a name of ~/.ssh/config; `HOST/DEV` names the data interface.
+ *
+ * @throws BarewireError `bad-input`
+ */
+export function parseTarget(text: string): SshTarget {
+  const { destination, dev } =
+    /^(?<destination>[A-Za-z0-9_[][^\s/]*)(\/(?<dev>[^\s/]{1,15}))?$/.exec(text)?.groups ?? {};
+  if (destination !== undefined) return { destination, dev: dev ?? null };
+  throw userError(
+    `"${text}" is not an ssh destination.`,
+    'Write HOST, USER@HOST or a name of ~/.ssh/config; append /DEV to name the data interface: db1/eth2.',
   );
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Machine } from '../../machine/index.js';
 import type { Bindings } from '../../network/index.js';
 import { type Step, machineError } from '../../schema/index.js';
-import { sshOptions } from '../ssh/options.js';
+import { sshOptions } from '../ssh/ssh-connection.js';
 import type { HostRole } from '../types.js';
 import { baseFolder, baseNetns, guestFolder, managementLink, ROLES } from './plan.js';
 
