@@ -1,2 +1,4 @@
-export { measureCost, type CostRequest, type CostEvent, type OnCostEvent } from './run.js';
+/** Instructions per request on each network, counted in an emulated machine. */
+export type { CostEvent, OnCostEvent } from './network.js';
+export { measureCost, type CostRequest } from './run.js';
 export type { CellPlan } from './network.js';

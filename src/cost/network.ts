@@ -10,7 +10,6 @@ import {
 } from '../schema/index.js';
 import type { BareNetwork } from './warnings.js';
 import { partsOf, SENDS_A_REQUEST } from './parts.js';
-import type { OnCostEvent } from './run.js';
 import { DOWN, shellScriptOf, type ShellScript } from './shell-script.js';
 import { readLoadRun, summarizeRepeats, slopes, MAX_REPEAT_SPREAD, type LoadRun } from './slope.js';
 import { readSymbols, type SymbolReader, trace } from './trace-file.js';
@@ -176,3 +175,23 @@ const astray = (network: string, fact: string): BarewireError =>
     `Path check of ${network} failed in the guest: ${fact}`,
     'Use another kernel with --kernel.',
   );
+
+/** Progress of a run. */
+export type CostEvent =
+  | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
+  | { readonly kind: 'booting'; readonly kernel: string | null }
+  | { readonly kind: 'booted'; readonly kernel: string; readonly ms: number }
+  | { readonly kind: 'started'; readonly kernel: string; readonly network: string }
+  | {
+      readonly kind: 'unmeasured';
+      readonly kernel: string;
+      readonly network: string;
+      readonly finding: Finding;
+    }
+  | {
+      readonly kind: 'measured';
+      readonly kernel: string;
+      readonly network: string;
+      readonly cell: CostCell;
+    };
+export type OnCostEvent = (event: CostEvent) => void;

@@ -8,8 +8,8 @@ import {
   type Machine,
 } from '../machine/index.js';
 import { REFERENCE } from '../network/index.js';
-import type { Cost, KernelCost, CostCell, Finding } from '../schema/index.js';
-import { type CellPlan, measureNetwork } from './network.js';
+import type { Cost, KernelCost } from '../schema/index.js';
+import { type OnCostEvent, type CellPlan, measureNetwork } from './network.js';
 import { openSymbolReader } from './trace-file.js';
 import { againstReference, type BareNetwork, findCostWarnings } from './warnings.js';
 
@@ -89,23 +89,3 @@ async function inGuest(
   for (const each of names) networks.push(await measureNetwork(guest, lens, each, request));
   return { kernel: guest.kernel, networks: againstReference(networks, REFERENCE) };
 }
-
-/** Progress of a run. */
-export type CostEvent =
-  | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
-  | { readonly kind: 'booting'; readonly kernel: string | null }
-  | { readonly kind: 'booted'; readonly kernel: string; readonly ms: number }
-  | { readonly kind: 'started'; readonly kernel: string; readonly network: string }
-  | {
-      readonly kind: 'unmeasured';
-      readonly kernel: string;
-      readonly network: string;
-      readonly finding: Finding;
-    }
-  | {
-      readonly kind: 'measured';
-      readonly kernel: string;
-      readonly network: string;
-      readonly cell: CostCell;
-    };
-export type OnCostEvent = (event: CostEvent) => void;

@@ -7,7 +7,7 @@ import type { LoadPlan, LoadResult } from '../../src/schema/index.js';
 /** A generator process, driven message by message. `prefix` is a command that starts it. Disposing kills it. */
 export function startGenerator(prefix: readonly string[] = []) {
   const [program, ...args] = [...prefix, process.execPath, bundlePath(), 'generator'] as const;
-  const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = once(child, 'exit');
   let requests = 0;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pacerFor, shareOf, type Pacer } from '../../src/load/engine/pacer.js';
+import { createPacer } from '../../src/load/engine/create-pacer.js';
+import { shareOf, type Pacer } from '../../src/load/engine/pacer.js';
 import { Times } from '../../src/load/engine/times.js';
 import type { LoadPlan } from '../../src/schema/index.js';
 import { planFor } from './servers.js';
@@ -19,7 +20,7 @@ class Simulation {
   constructor(plan: LoadPlan, untilNs: number, thread = 0) {
     const share = shareOf(plan.connections, plan.threads, thread);
     this.times = new Times(share.connections, this.now);
-    this.pacer = pacerFor(plan, share, untilNs, this.times);
+    this.pacer = createPacer(plan, share, untilNs, this.times);
   }
 
   freeAll(): void {

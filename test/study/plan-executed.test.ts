@@ -22,9 +22,9 @@ async function runRecorded(args: readonly string[]): Promise<{ run: string; exec
   const journals = join(folder, 'state/journal');
   const kept = new Map<string, string>();
   const study = new Run(args, ['env', `BAREWIRE_STATE=${join(folder, 'state')}`]);
-  let over = false;
-  void study.ended.then(() => (over = true));
-  while (!over) {
+  const state = { isOver: false };
+  void study.ended.then(() => (state.isOver = true));
+  while (!state.isOver) {
     for (const name of readNames(journals).filter((found) => !kept.has(found))) {
       linkSync(join(journals, name), join(folder, name));
       kept.set(name, join(folder, name));

@@ -2,11 +2,12 @@ import { Epoll, EPOLLOUT, MonotonicClock, threadCpuTime, type CpuTime } from '..
 import type { LoadPlan } from '../../schema/index.js';
 import { CLOSED, Connections, OPENING } from './connections.js';
 import { Exchange } from './exchange.js';
-import { pacerFor, type Pacer, type Share } from './pacer.js';
+import { createPacer } from './create-pacer.js';
+import type { Pacer, Share } from './pacer.js';
 import { IdlePolicy } from './idle-policy.js';
-import { Recorder, type RecordedWindow } from './recorder.js';
+import { Recorder } from './recorder.js';
 import { StallClock } from './stall-clock.js';
-import { newTally, type Tally } from './tally.js';
+import { newTally, type Tally, type RecordedWindow } from './tally.js';
 import { Times } from './times.js';
 
 /** Interval of housekeeping: time-outs, reopening and the stop signal. It is also the longest sleep. */
@@ -77,7 +78,7 @@ export class LoadLoop implements Disposable {
     this.#gathers = busyPolls && plan.mode.kind === 'closed' && share.connections >= BATCH_CONNECTIONS;
     this.#patience = new IdlePolicy(busyPolls, this.#monotonic);
     this.#recorder = new Recorder(this.#window, this.#times, this.#clock, this.#tally);
-    this.#pacer = pacerFor(plan, share, this.#window.untilNs, this.#times);
+    this.#pacer = createPacer(plan, share, this.#window.untilNs, this.#times);
     this.#connections = new Connections(plan, share, this.#epoll);
     this.#exchange = new Exchange(plan, share.connections, {
       clock: this.#clock,

@@ -1,9 +1,3 @@
-import type { LoadPlan } from '../../schema/index.js';
-import { ClosedPacer } from './closed-pacer.js';
-import { ConstantPacer } from './constant-pacer.js';
-import { PoissonPacer } from './poisson-pacer.js';
-import type { Times } from './times.js';
-
 /**
  * Decides which connection sends when. Pure: it reads the time that it is given and the connections that are
  * free, and returns the one to send now, with the intended time of the request in `times.intendedNs`.
@@ -47,11 +41,3 @@ export const shareOf = (connections: number, threads: number, thread: number): S
   const first = Math.floor((connections * thread) / threads);
   return { first, connections: Math.floor((connections * (thread + 1)) / threads) - first };
 };
-
-/** Every connection has the same rate, so the threads' rates add up exactly to that of the plan. */
-export function pacerFor(plan: LoadPlan, share: Share, untilNs: number, times: Times): Pacer {
-  if (plan.mode.kind === 'closed') return new ClosedPacer(share.connections, untilNs, times);
-  const intervalNs = (plan.connections / plan.mode.rateRps) * 1e9;
-  const Chosen = plan.mode.arrival === 'poisson' ? PoissonPacer : ConstantPacer;
-  return new Chosen({ ...share, intervalNs, seed: plan.seed, untilNs }, times);
-}

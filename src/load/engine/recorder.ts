@@ -1,18 +1,12 @@
 import type { ErrorKind } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 import type { StallClock } from './stall-clock.js';
-import { ERROR_PLACES, type Tally } from './tally.js';
+import { ERROR_PLACES, type RecordedWindow, type Tally } from './tally.js';
 import { SELF_CHECK_LIMITS } from '../thresholds.js';
 import type { Times } from './times.js';
 
 /** No iteration that finds nothing takes this long by itself. */
 const INTERRUPTED_NS = 10e3;
-
-/** The recorded window, in nanoseconds of the run. */
-export interface RecordedWindow {
-  readonly fromNs: number;
-  readonly untilNs: number;
-}
 
 /** Counts requests whose intended time lies inside the window. Allocates nothing after construction. */
 export class Recorder {

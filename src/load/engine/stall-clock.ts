@@ -1,6 +1,5 @@
 import type { MonotonicClock } from '../../linux/index.js';
-import type { RecordedWindow } from './recorder.js';
-import type { Tally } from './tally.js';
+import type { RecordedWindow, Tally } from './tally.js';
 import { SELF_CHECK_LIMITS } from '../thresholds.js';
 
 const STALL_NS = SELF_CHECK_LIMITS.stallUs.value * 1000;

@@ -7,6 +7,12 @@ export const ERROR_PLACES = Object.fromEntries(ERROR_KINDS.map((kind, place) => 
   number
 >;
 
+/** The recorded window, in nanoseconds of the run. */
+export interface RecordedWindow {
+  readonly fromNs: number;
+  readonly untilNs: number;
+}
+
 /** The counts of one thread, as plain data for a message. Tallies of threads add up. */
 export interface Tally {
   /** Responses as expected whose intended time is inside the window. */
