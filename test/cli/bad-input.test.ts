@@ -26,7 +26,7 @@ describe('a wrong request ends with status 2, says what and where, and changes n
       /"p98<2ms".*\n.*"p9\d?.*<2ms"/,
     ],
     ['an objective without a unit', ['study', '--objective', 'p99<2'], /"p99<2".*\n.*"p99<2ms"/],
-    ['an unreadable file', ['study', '/nowhere/spec.yaml'], /\/nowhere\/spec.yaml could not be read/],
+    ['an unreadable file', ['study', '/nowhere/spec.yaml'], /Could not read the spec \/nowhere\/spec.yaml/],
     ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"restrats".*\n.*"restarts"/],
     ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],
     ['an unknown option', ['study', '--restats', '3'], /--restats.*\n.*--restarts/],
@@ -37,7 +37,7 @@ describe('a wrong request ends with status 2, says what and where, and changes n
     [
       'a load at no connections',
       ['load', 'http://127.0.0.1/', '--closed', '--connections', '0'],
-      /--connections "0"/,
+      /--connections must be a whole number from 1 .*, got "0"/,
     ],
     ['a report of no directory', ['report', '/nowhere'], /\/nowhere\/study.json/],
     ['a resume of nothing', ['study', '--resume', '--out', 'FOLDER/none', '--networks', 'hots'], /hots/],
@@ -63,7 +63,7 @@ describe('a machine that cannot ends with status 3 and the remedy', () => {
 
   it('without root', async () => {
     const { status, stderr } = await barewire(['study'], ['setpriv', '--reuid=65534', '--clear-groups']);
-    expect(stderr).toMatch(/only root.*\n.*sudo/);
+    expect(stderr).toMatch(/requires root.*\n.*sudo/);
     expect(status).toBe(3);
   });
 

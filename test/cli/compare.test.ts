@@ -103,17 +103,21 @@ describe('a wrong request', () => {
     [
       'a directory of no study',
       ['FOLDER', 'FOLDER/base'],
-      /study\.json could not be read.*\n.*results directory/,
+      /Could not read .*study\.json.*\n.*results directory/,
     ],
-    ['a file', ['FOLDER/base', 'FOLDER/base/study.json'], /study\.json could not be read/],
-    ['nowhere', ['FOLDER/base', '/nowhere'], /\/nowhere\/study\.json could not be read/],
+    ['a file', ['FOLDER/base', 'FOLDER/base/study.json'], /Could not read .*study\.json/],
+    ['nowhere', ['FOLDER/base', '/nowhere'], /Could not read \/nowhere\/study\.json/],
     ['a single directory', ['FOLDER/base'], /missing required argument 'new'/],
-    ['a margin of none', ['FOLDER/base', 'FOLDER/same', '--margin', 'small'], /--margin "small".*\n.*5%/],
-    ['a margin of 0', ['FOLDER/base', 'FOLDER/same', '--margin', '0'], /--margin "0" is not a margin/],
+    [
+      'a margin of none',
+      ['FOLDER/base', 'FOLDER/same', '--margin', 'small'],
+      /--margin must be .*, got "small".*\n.*5%/,
+    ],
+    ['a margin of 0', ['FOLDER/base', 'FOLDER/same', '--margin', '0'], /--margin must be .*, got "0"/],
     [
       'a margin without a unit',
       ['FOLDER/base', 'FOLDER/same', '--margin', '5'],
-      /--margin "5" is not a margin/,
+      /--margin must be .*, got "5"/,
     ],
   ])('%s ends with status 2', async (_, args, message) => {
     const { status, stderr, stdout } = await barewire([

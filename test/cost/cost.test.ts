@@ -85,7 +85,7 @@ test('Ctrl-C while the guest boots ends with 130 and leaves nothing', async () =
   expect(left(run)).toEqual([]);
 });
 
-test('a run that is killed is put back by undo: no guest and no file is left', async () => {
+test('undo removes the guest and the files of a killed run', async () => {
   const killed = new Run(['cost', '--networks', 'host']);
   const run = await untilGuest();
   killed.signalGroup('SIGKILL');
@@ -97,7 +97,7 @@ test('a run that is killed is put back by undo: no guest and no file is left', a
 test.each([
   [['--networks', 'macvlam'], /Did you mean "macvlan"/],
   [['--workloads', '350'], /There is no workload "350".*\n?.*350B, 4KB/],
-  [['--connections', '0'], /--connections "0" is not a number from 1 to 1000/],
+  [['--connections', '0'], /--connections must be a number from 1 to 1000, got "0"/],
   [['--repeats', '1'], /--repeats "1" is not a number from 2 to 100/],
 ])('a wrong request is refused before anything is booted: %j', async (args, said) => {
   const { status, stderr } = await barewire(['cost', ...args]);

@@ -80,7 +80,7 @@ describe('a study with an external generator', () => {
   });
 
   it.each([
-    ['a rate for wrk', ['--generator', 'wrk', '--rates', '10k'], /wrk takes no rate.*\n.*Leave --rates away/],
+    ['a rate for wrk', ['--generator', 'wrk', '--rates', '10k'], /wrk takes no rate.*\n.*Omit --rates/],
     ['a tool that is not known', ['--generator', 'ab'], /generator is "ab"/],
   ])('refuses %s', async (_, args, said) => {
     const ended = await study(...args);

@@ -51,7 +51,7 @@ describe('the generator process', () => {
     const { target, expect: expected } = planFor(await freePort());
     generator.request('check', { target, expect: expected });
     expect(await generator.receive()).toMatchObject({
-      error: { code: 'load-failed', hint: expect.stringContaining('No server listens') as string },
+      error: { code: 'load-failed', hint: expect.stringContaining('Start a server there') as string },
     });
     generator.request('walk', {});
     expect(await generator.receive()).toMatchObject({ error: { code: 'agent-protocol' } });

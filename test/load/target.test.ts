@@ -24,13 +24,13 @@ describe('checkTarget', () => {
     await expect(check(port)).rejects.toMatchObject({
       code: 'load-failed',
       message: expect.stringContaining(`port ${port}`) as string,
-      hint: expect.stringContaining('No server listens') as string,
+      hint: expect.stringContaining('Start a server there') as string,
     });
   });
 
   test.each([
-    ['another status', okAnswer().replace('200', '404'), 'status 404, not 200'],
-    ['another length', okAnswer(7), 'a body of 7 bytes, not 100'],
+    ['another status', okAnswer().replace('200', '404'), 'status 404, expected 200'],
+    ['another length', okAnswer(7), 'a body of 7 bytes, expected 100'],
     ['another protocol', '220 mail.example ESMTP\r\n', '220 mail.example'],
   ])('refuses %s, and shows it', async (_, answer, shown) => {
     await using server = await nastyServer(answerAll(answer));
@@ -41,11 +41,11 @@ describe('checkTarget', () => {
     await using server = await nastyServer((socket) =>
       socket.on('data', () => socket.end(okAnswer().slice(0, 70))),
     );
-    await expect(check(server.port)).rejects.toThrow('before its answer was whole');
+    await expect(check(server.port)).rejects.toThrow('before the response was complete');
   });
 
   test('does not wait for ever for a server that is silent', { timeout: 20_000 }, async () => {
     await using server = await nastyServer(() => undefined);
-    await expect(check(server.port)).rejects.toThrow('did not answer within 5 s');
+    await expect(check(server.port)).rejects.toThrow('did not respond within 5 s');
   });
 });

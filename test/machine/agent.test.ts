@@ -42,7 +42,7 @@ describe('a host behind an agent', () => {
   test('ends a program that takes too long, and says so', async () => {
     await using machine = await connect();
     const error = await rejection(machine.run(['sleep', '10'], { timeoutMs: 50 }));
-    expect(error).toMatchObject({ code: 'timed-out', message: 'sleep 10 did not end within 50 ms' });
+    expect(error).toMatchObject({ code: 'timed-out', message: 'sleep 10 did not exit within 50 ms' });
   });
 
   test('names a program that is not there', async () => {
@@ -97,7 +97,7 @@ describe('when the connection ends,', () => {
       process.kill(await agentPid(machine), 'SIGKILL');
       const error = await rejection(machine.apply([command(null, 'ip link set lo up')]));
       expect(error).toMatchObject({ code: 'agent-lost' });
-      expect(error.message).toContain('it ended with SIGKILL');
+      expect(error.message).toContain('it exited with SIGKILL');
     }
     expect(scene.dump()).toBe(before);
   });

@@ -105,7 +105,7 @@ describe('a journal that an ended run left', () => {
     writeJournal([header(), ...leaveThings()]);
     const error = await rejection(undoAll());
     expect(error).toMatchObject({ code: 'results-damaged' });
-    expect(error.message).toContain(`Line 2 of the journal ${join(folder(), 'bad-h.jsonl')}`);
+    expect(error.message).toContain(`Could not read line 2 of the journal ${join(folder(), 'bad-h.jsonl')}`);
     expect(leftovers()).toEqual([]);
   });
 });
@@ -121,9 +121,7 @@ test('a journal whose owner lives is not undone: it is told whose it is', async 
   expect(await openJournals()).toEqual([]);
   const error = await rejection(undoAll());
   expect(error).toMatchObject({ code: 'locked' });
-  expect(error.message).toContain(
-    `Run ${scene.run} is still at work on here: process ${process.pid}, since `,
-  );
+  expect(error.message).toContain(`Run ${scene.run} is still active on here: process ${process.pid}, since `);
   expect(existsSync(join(scene.folder, 'f'))).toBe(true);
 });
 

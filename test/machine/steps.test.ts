@@ -104,7 +104,7 @@ test.each(['fd00:1:2::/64', '2001:db8::1', 'fd00:7::/48', '::/0'])(
 );
 
 describe('settings', () => {
-  test('are put back to the value that was found', async () => {
+  test('are restored to the value before the step', async () => {
     inHost('sysctl', '-qw', 'net.ipv4.tcp_rmem=4096 100000 200000');
     await machine.apply([sysctl('net.ipv4.tcp_rmem', '4096 131072 6291456')]);
     await machine.apply([sysctl('net.ipv4.tcp_rmem', '4096 1 2')]);
@@ -112,7 +112,7 @@ describe('settings', () => {
     expect(inHost('sysctl', '-n', 'net.ipv4.tcp_rmem').trim()).toBe('4096\t100000\t200000');
   });
 
-  test('that change others along with them are put back with those', async () => {
+  test('are restored together with the settings that they change', async () => {
     inHost('sysctl', '-qw', 'net.ipv4.conf.eth0.forwarding=1', 'net.ipv4.conf.all.accept_redirects=0');
     const before = scene.dump();
     const { mark } = await machine.apply([sysctl('net.ipv4.ip_forward', '1')]);
@@ -136,7 +136,7 @@ describe('settings', () => {
   });
 });
 
-describe('what exists already is not ours:', () => {
+describe('an object that existed before:', () => {
   const existing = {
     link: () => command(null, 'ip link add flannel.1 type bridge', link('flannel.1')),
     namespace: () => command(null, `ip netns add ${scene.netns}`, { kind: 'netns', name: scene.netns }),
@@ -159,7 +159,7 @@ describe('what exists already is not ours:', () => {
         machine.apply([command(null, 'ip link set lo mtu 9000'), existing[kind]()]),
       );
       expect(error).toMatchObject({ code: 'step-failed' });
-      expect(error.message).toContain('exists already');
+      expect(error.message).toContain("exists and is not Barewire's");
       await machine[Symbol.asyncDispose]();
       expect(scene.dump()).toBe(before);
       expect(readFileSync(join(scene.folder, 'own'), 'utf8')).toBe('precious');

@@ -29,7 +29,7 @@ describe('the file of a setting', () => {
     ['net/ipv4/conf/flannel.1/rp_filter', '/proc/sys/net/ipv4/conf/flannel.1/rp_filter'],
   ])('%s is %s', (key, path) => expect(sysctlPath(key)).toBe(path));
   test.each(['../../etc/passwd', 'net//x', '', 'net/../../x'])('%j is none', (key) =>
-    expect(() => sysctlPath(key)).toThrow('is no name of a sysctl'),
+    expect(() => sysctlPath(key)).toThrow('is not a sysctl name'),
   );
 });
 

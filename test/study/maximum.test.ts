@@ -67,13 +67,13 @@ describe('a study that searches the maximum under an objective, broken off in th
     await expect(newestUnfinished(folder)).rejects.toMatchObject({ code: 'no-such-file' });
     mkdirSync(join(folder, 'old'));
     writeFileSync(join(folder, 'old', 'study.json'), '{"schema":7}');
-    await expect(newestUnfinished(folder)).rejects.toThrow('(not: old)');
+    await expect(newestUnfinished(folder)).rejects.toThrow('(damaged: old)');
   });
 
   it('is not resumed under another objective', async () => {
     const args = ['--out', out, '--resume', '--objective', 'p50<1ms'];
     const { status, stderr } = await barewire(['study', join(folder, 'spec.yaml'), ...args]);
-    expect(stderr).toMatch(/was begun with objective .*20.*, not .*1/);
+    expect(stderr).toMatch(/has objective .*20.*, not .*1/);
     expect(status).toBe(2);
   });
 

@@ -114,7 +114,7 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
   });
 
   it('a preset that there is not, by the nearest one', () => {
-    expect(() => preset('quik')).toThrow(/no preset or file "quik"/);
+    expect(() => preset('quik')).toThrow(/Unknown preset or file "quik"/);
     expect(() => preset('toString')).toThrow(BarewireError);
   });
 });

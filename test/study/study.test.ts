@@ -120,7 +120,7 @@ describe('a study', () => {
     expect(JSON.parse(again.stdout)).toEqual(first);
   });
 
-  it('puts the machine back', () => assertNothingLeft(before));
+  it('restores the machine', () => assertNothingLeft(before));
 });
 
 describe('an interrupted study', () => {
@@ -143,7 +143,7 @@ describe('an interrupted study', () => {
     expect((await summaryOf(out)).complete).toBe(true);
   };
 
-  it('puts the machine back on Ctrl-C, ends with 130 and can be resumed', async () => {
+  it('restores the machine on Ctrl-C, exits with 130 and can be resumed', async () => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[2\/\d+/);
     await sleep(300);
@@ -154,7 +154,7 @@ describe('an interrupted study', () => {
     await resume();
   });
 
-  it('is put back by undo after a SIGKILL of its whole group, and can be resumed', async () => {
+  it('is undone by `undo` after a SIGKILL of its process group, and can be resumed', async () => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[1\/\d+/);
     await sleep(700);
@@ -165,7 +165,7 @@ describe('an interrupted study', () => {
     await resume();
   });
 
-  it('is put back by the next study, which says so', async () => {
+  it('is undone by the next study, which reports it', async () => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[1\/\d+/);
     run.signalGroup('SIGKILL');
@@ -235,7 +235,7 @@ describe('a study in which something dies', () => {
     expect(status).toBe(1);
   });
 
-  it('an agent: the study says which host was lost and ends, and undo puts the machine back', async () => {
+  it('an agent: the study reports the lost host and ends, and undo restores the machine', async () => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[2\/\d+/);
     await killInSlice(run, 'agent.mjs agent');
@@ -250,7 +250,7 @@ describe('a study in which something dies', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', out]);
     try {
       const { status, stderr } = await barewire(['study', spec, '--out', join(out, 'full')]);
-      expect(stderr).toMatch(/could not be written/);
+      expect(stderr).toMatch(/Could not write/);
       expect(status).toBe(3);
       expect(lines(join(out, 'full')).length).toBeGreaterThanOrEqual(1);
     } finally {

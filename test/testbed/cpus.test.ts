@@ -16,7 +16,7 @@ describe('a kernel list of CPUs', () => {
   });
 
   test('that is not there is said', () => {
-    expect(() => allowedCpus('Name:\tnode\n')).toThrow(/which CPUs/);
+    expect(() => allowedCpus('Name:\tnode\n')).toThrow(/allowed CPUs/);
   });
 });
 

@@ -69,7 +69,7 @@ test('a network that is lowered twice goes down once', async () => {
   await raised[Symbol.asyncDispose]();
 });
 
-test('a network that fails on one host is put back on both', async () => {
+test('a network that fails on one host is undone on both', async () => {
   const before = dumpHosts(testbed);
   const whole = findNetwork('flannel-vxlan');
   const broken = {

@@ -45,7 +45,7 @@ const left = (run: string): string[] => [
   ...journals(),
 ];
 
-test('a run that is killed while its guests boot is put back by undo: no guest, tap or file is left', async () => {
+test('undo removes guests, taps and files of a run that was killed while its guests boot', async () => {
   const killed = new Run(['networks', '--testbed', 'vm']);
   const run = await untilTwoGuests();
   killed.signalGroup('SIGKILL');
