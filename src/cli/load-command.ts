@@ -86,7 +86,7 @@ async function load({ terminal, signal, fail }: Context, url: string, flags: Loa
 }
 
 /** What `--report-every` prints of an interval. */
-export interface LoadInterval {
+interface LoadInterval {
   /** From the opening of the recorded window. */
   readonly fromMs: number;
   readonly untilMs: number;
@@ -114,7 +114,7 @@ const milliseconds = (estimates: LatencyEstimates, key: keyof LatencyEstimates):
   estimates[key].value?.toPrecision(3) ?? '–';
 
 /** What `--json` prints. */
-export interface LoadOutput extends Omit<LoadResult, 'response' | 'service'> {
+interface LoadOutput extends Omit<LoadResult, 'response' | 'service'> {
   readonly latencyMs: LatencyEstimates;
   readonly serviceMs: LatencyEstimates;
 }

@@ -1,4 +1,4 @@
 /** Instructions per request on each network, counted in an emulated machine. */
-export type { CostEvent, OnCostEvent } from './network.js';
-export { measureCost, type CostRequest } from './run.js';
+export type { CostEvent } from './network.js';
+export { measureCost } from './run.js';
 export type { CellPlan } from './network.js';

@@ -98,11 +98,11 @@ const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
   Math.max(least, each * connections);
 
 /** The least number of requests of a cell over the current network. */
-export const minimumRequests = ({ connections, repeats }: CellPlan): number =>
+const minimumRequests = ({ connections, repeats }: CellPlan): number =>
   repeats * (requestsOf(FEW, connections) + requestsOf(MANY, connections));
 
 /** Measures one workload and number of connections over the network that is set up in the guest. */
-export async function measureCell(
+async function measureCell(
   guest: SingleGuest,
   scene: ShellScript,
   lens: SymbolReader,
@@ -149,7 +149,7 @@ const linkSchema = z.object({
  *
  * @throws BarewireError `path-check-failed` with the device
  */
-export function checkCarried(scene: ShellScript, network: string, counters: string, requests: number): void {
+function checkCarried(scene: ShellScript, network: string, counters: string, requests: number): void {
   const places = counters
     .trim()
     .split('\n')

@@ -38,7 +38,7 @@ export interface ShellScript {
   readonly end: string;
 }
 
-export interface CostLoad {
+interface CostLoad {
   readonly workload: WorkloadName;
   readonly connections: number;
   readonly requests: number;

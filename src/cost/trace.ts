@@ -1,7 +1,7 @@
 import { isKernel, kernelOffset } from './symbols.js';
 
 /** Instructions by the address at which they were executed. */
-export interface TraceCounts {
+interface TraceCounts {
   user: number;
   /** By the first address of their block of code. */
   readonly kernel: Map<number, number>;

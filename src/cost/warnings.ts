@@ -64,7 +64,7 @@ export function againstReference(networks: readonly BareNetwork[], reference: st
   }));
 }
 
-export const sameLoad = (
+const sameLoad = (
   one: Pick<CostCell, 'workload' | 'connections'>,
   other: Pick<CostCell, 'workload' | 'connections'>,
 ): boolean => one.workload === other.workload && one.connections === other.connections;

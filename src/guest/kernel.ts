@@ -113,7 +113,7 @@ const DOWNLOAD_LIMIT_MS = 600_000;
  * Returns the image of Debian's kernel, unpacked into the cache and not installed. The first run downloads 70
  * MB; later ones use the cache. To get a newer kernel, delete the directory `kernels` from the cache.
  */
-export async function debianKernel(machine: Machine, signal?: AbortSignal): Promise<string> {
+async function debianKernel(machine: Machine, signal?: AbortSignal): Promise<string> {
   const folder = join(cacheDirectory(), 'kernels');
   const kept = await anyImage(folder);
   if (kept !== null) return kept;

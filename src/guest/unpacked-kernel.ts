@@ -76,15 +76,15 @@ const PACKERS = {
 } as const satisfies Readonly<Record<string, Packer>>;
 
 /** The suffix of a packed file's name. */
-export type Packing = keyof typeof PACKERS;
+type Packing = keyof typeof PACKERS;
 const PACKINGS = Object.keys(PACKERS) as Packing[];
 
 /** By the suffix of the name; null for an unpacked file. */
-export const packingOf = (name: string): Packing | null =>
+const packingOf = (name: string): Packing | null =>
   PACKINGS.find((packing) => name.endsWith(packing)) ?? null;
 
 /** By the first bytes; null where no program here unpacks it. */
-export const packerOf = (bytes: Uint8Array): Packing | null =>
+const packerOf = (bytes: Uint8Array): Packing | null =>
   PACKINGS.find((packing) => PACKERS[packing].magic.every((byte, at) => bytes[at] === byte)) ?? null;
 
 /**

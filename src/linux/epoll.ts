@@ -7,7 +7,7 @@ const EPOLL_CLOEXEC = 0o2000000;
 const EPOLLET = 1 << 31;
 const EPOLLRDHUP = 0x2000;
 /** Event bits: data or the end of the stream, room to write, and the socket's end. */
-export const EPOLLIN = 1;
+const EPOLLIN = 1;
 export const EPOLLOUT = 4;
 
 // The structure is packed on x86-64 only.

@@ -14,8 +14,8 @@ export {
   sessionMembers,
   type ProcessEntry,
 } from './procfs.js';
-export { enterNetns, inNetns, inScratchNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
-export { linkExists, routeExists, probeLinkTypes, type LinkTypeAnswer } from './links.js';
+export { enterNetns, inNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
+export { linkExists, routeExists, probeLinkTypes } from './links.js';
 export { tryFlock } from './flock.js';
 export {
   pinThread,
@@ -28,7 +28,7 @@ export {
 export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';
 export { Epoll, EPOLLOUT } from './epoll.js';
 export { errnoName, lastErrno } from './libc.js';
-export { mapMemory, type NativeMemory } from './memory.js';
+export { mapMemory } from './memory.js';
 export { allowOpenFiles, unshareFiles } from './limits.js';
 export {
   bindSource,

@@ -3,11 +3,11 @@
  * self-check.
  */
 export { GeneratorProcess, planGenerator, type Generator } from './pool/generator.js';
-export { runStandalone, type StandaloneOptions } from './pool/standalone.js';
+export { runStandalone } from './pool/standalone.js';
 export { serveGenerator } from './pool/serve.js';
-export { checkTarget, type CheckedTarget } from './engine/target.js';
+export { checkTarget } from './engine/target.js';
 export { runThread } from './pool/thread.js';
 export { EXTERNAL_GENERATORS } from './external/catalog.js';
 export { openExternalGenerator, planExternal, type ExternalGeneratorProcess } from './external/open.js';
 export { describeExternal } from './external/tool.js';
-export { RATE_SYMBOL, type ExternalName, type ExternalRequest } from './external/types.js';
+export { RATE_SYMBOL, type ExternalName } from './external/types.js';

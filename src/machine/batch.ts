@@ -2,12 +2,6 @@ import type { Action } from '../schema/index.js';
 
 type Command = Extract<Action, { kind: 'command' }>;
 
-/** Consecutive commands that one process of the tool can run, with the position of the first. */
-export interface Batch {
-  readonly at: number;
-  readonly commands: readonly Command[];
-}
-
 /**
  * A word that iproute2's `-batch` would parse differently from a shell: it splits, quotes and ends at `#`.
  */

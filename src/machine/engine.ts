@@ -157,7 +157,7 @@ const notRoot = (): BarewireError =>
 const GONE = new Set(['ENOENT', 'ESRCH', 'ENOTDIR']);
 
 /** Reads all files at once; the time is the monotonic clock when reading began. */
-export async function readFilesNow(paths: readonly string[]): Promise<FilesRead> {
+async function readFilesNow(paths: readonly string[]): Promise<FilesRead> {
   const atNs = Number(process.hrtime.bigint());
   const texts = await Promise.all(paths.map(readOrNull));
   return { atNs, files: Object.fromEntries(paths.map((path, index) => [path, texts[index] ?? null])) };

@@ -8,4 +8,4 @@ export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath, version } from './installation.js';
 export { lockMachine } from './lock.js';
-export { openJournals, undoAll, type OpenJournal, type UndoneJournal } from './recovery.js';
+export { openJournals, undoAll } from './recovery.js';

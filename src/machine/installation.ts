@@ -21,7 +21,7 @@ export function version(): string {
 }
 
 /** The folder of the journals. BAREWIRE_STATE moves it, which separates runs from each other. */
-export const stateDirectory = (): string => process.env['BAREWIRE_STATE'] ?? '/var/lib/barewire';
+const stateDirectory = (): string => process.env['BAREWIRE_STATE'] ?? '/var/lib/barewire';
 
 export const journalDirectory = (): string => join(stateDirectory(), 'journal');
 

@@ -4,7 +4,7 @@ import { stepSchema } from '../schema/index.js';
 const netns = z.string().nullable();
 
 /** The undo of a step, resolved from the state found before the step was applied. */
-export const undoSchema = z.discriminatedUnion('kind', [
+const undoSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('netns'), name: z.string() }),
   z.object({ kind: z.literal('link'), netns, name: z.string() }),
   z.object({ kind: z.literal('route'), netns, destination: z.string() }),
@@ -41,7 +41,7 @@ export const headerSchema = z.object({
 export type JournalHeader = z.infer<typeof headerSchema>;
 
 /** A step that is about to be applied. */
-export const entrySchema = z.object({ id: z.number(), step: stepSchema, undo: undoSchema.nullable() });
+const entrySchema = z.object({ id: z.number(), step: stepSchema, undo: undoSchema.nullable() });
 export type Entry = z.infer<typeof entrySchema>;
 
 /** The lines after the first: steps, processes that they started, and undone steps. */

@@ -121,7 +121,7 @@ class RemoteMachine implements Machine {
 }
 
 /** Receives what a process of the agent prints; `line` is null at the end of its output. */
-export interface ProcessListener {
+interface ProcessListener {
   line(line: string | null): void;
   exit(exit: Exit): void;
 }
@@ -133,7 +133,7 @@ const TAIL_LINES = 20;
 const CLOSE_MS = 30_000;
 
 /** An agent's process and the RPC client over its standard input and output. */
-export class AgentConnection {
+class AgentConnection {
   readonly client: RpcClient<typeof AGENT_PROTOCOL>;
   readonly #host: string;
   readonly #child: AgentProcess;

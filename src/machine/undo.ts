@@ -124,19 +124,16 @@ function removeDirectory(path: string, parents: readonly string[]): void {
   }
 }
 
-export type Removable = Extract<Undo, { kind: 'link' | 'route' }>;
+type Removable = Extract<Undo, { kind: 'link' | 'route' }>;
 
 /** What could not be removed, with the message of `ip`. */
-export interface Leftover {
+interface Leftover {
   readonly undo: Removable;
   readonly reason: string;
 }
 
 /** Removes links and routes with one process per namespace, and checks the result. */
-export async function removeByIp(
-  undos: readonly Removable[],
-  home: string | null,
-): Promise<readonly Leftover[]> {
+async function removeByIp(undos: readonly Removable[], home: string | null): Promise<readonly Leftover[]> {
   const left: Leftover[] = [];
   for (const netns of new Set(undos.map((undo) => undo.netns ?? home))) {
     const present = undos.filter((undo) => (undo.netns ?? home) === netns && isPresent(undo, home));

@@ -7,7 +7,7 @@ type ProcessSeconds = SideMetrics['processCpuSeconds'];
 const KINDS = ['user', 'system', 'softirq', 'irq', 'steal', 'idle'] as const;
 
 /** CPU seconds of the given CPUs between two samples, by kind. Pure. */
-export function cpuBetween(first: Sample, last: Sample, cpus: readonly number[]): CpuSeconds {
+function cpuBetween(first: Sample, last: Sample, cpus: readonly number[]): CpuSeconds {
   const of = (sample: Sample, kind: keyof CpuTimes): number =>
     cpus.reduce((sum, cpu) => sum + (sample.cpus.get(cpu)?.[kind] ?? 0), 0);
   const difference = (kind: keyof CpuTimes): number => Math.max(0, of(last, kind) - of(first, kind));

@@ -1,6 +1,5 @@
 /** Backends, attachments and the catalog that combines them: hosts and peers → steps. Pure. */
 export type {
-  BlockedPaths,
   GivenNetwork,
   PlannedNetwork,
   Container,

@@ -57,7 +57,7 @@ export interface HostPlan {
 }
 
 /** The first `steps` of a plan create what peers must know of the host before they can apply theirs. */
-export interface KeyExchange {
+interface KeyExchange {
   readonly steps: number;
   /** The program that prints it, for `publicKey`. */
   readonly query: readonly string[];
@@ -158,7 +158,7 @@ export interface Attachment {
 }
 
 /** A container and the steps that create it: on the host, then inside. */
-export interface AttachedContainer {
+interface AttachedContainer {
   readonly steps: readonly Step[];
   readonly container: Container;
   /** The devices between the backend's and the container, including the container's own. */

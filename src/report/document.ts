@@ -95,12 +95,12 @@ export interface Curve {
   readonly points: readonly { readonly quantile: number; readonly ms: number }[];
   readonly text: string;
 }
-export interface ForestRow {
+interface ForestRow {
   readonly name: string;
   readonly estimate: Estimate | undefined;
   readonly text: string;
 }
-export interface BarRow {
+interface BarRow {
   readonly name: string;
   /** One stacked bar each, its values in the order of `parts`. */
   readonly bars: readonly (readonly number[])[];

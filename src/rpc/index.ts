@@ -1,12 +1,4 @@
 /** Typed JSON-lines RPC between processes: one protocol for the agent and the generator. */
 export { RpcClient } from './client.js';
-export {
-  decodeError,
-  encodeError,
-  HEARTBEAT,
-  type Heartbeat,
-  type Protocol,
-  type Result,
-  type WireError,
-} from './protocol.js';
+export { decodeError, encodeError, HEARTBEAT, type Protocol, type WireError } from './protocol.js';
 export { RpcServer } from './server.js';

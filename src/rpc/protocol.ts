@@ -32,7 +32,7 @@ export interface Heartbeat {
 export const HEARTBEAT: Heartbeat = { intervalMs: 5_000, limitMs: 60_000 };
 
 /** An error as a message or a thread carries it: one codec for both. */
-export const wireErrorSchema = z.object({
+const wireErrorSchema = z.object({
   message: z.string(),
   code: z.string(),
   fault: z.string(),

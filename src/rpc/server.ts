@@ -19,7 +19,7 @@ import {
   type Result,
 } from './protocol.js';
 
-export type Handlers<P extends Protocol> = {
+type Handlers<P extends Protocol> = {
   readonly [M in Method<P>]: (params: ParsedParams<P, M>) => Promise<Result<P, M>> | Result<P, M>;
 };
 

@@ -5,7 +5,7 @@ import { estimateSchema, LATENCY_KEYS, verdictSchema, type LatencyKey } from './
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
 /** A run as it is named in a comparison. */
-export const comparedRunSchema = z.object({
+const comparedRunSchema = z.object({
   /** As it was named on the command line; absent where the run was not read from one. */
   directory: z.string().optional(),
   study: z.string(),
@@ -19,21 +19,21 @@ export const comparedRunSchema = z.object({
 export type ComparedRun = z.infer<typeof comparedRunSchema>;
 
 /** What is not the same in the two runs: a fact of a host, or a setting of the study (`host` null). */
-export const changeSchema = z.object({ host: z.string().nullable(), name: z.string(), a: scalar, b: scalar });
+const changeSchema = z.object({ host: z.string().nullable(), name: z.string(), a: scalar, b: scalar });
 export type Change = z.infer<typeof changeSchema>;
 
 /**
  * The ratio of b to a, with a verdict on b. No verdict where the ratio is none, on the greatest sample, and on a direct
  * ratio of two loads that differ.
  */
-export const judgedRatioSchema = z.object({ ratio: estimateSchema, verdict: verdictSchema.nullable() });
+const judgedRatioSchema = z.object({ ratio: estimateSchema, verdict: verdictSchema.nullable() });
 export type JudgedRatio = z.infer<typeof judgedRatioSchema>;
 
 /** `cpu` is client and server together, user, system and softirq. */
 export type ComparedKey = LatencyKey | 'cpu';
 export const COMPARED_KEYS: readonly ComparedKey[] = [...LATENCY_KEYS, 'cpu'];
 
-export const comparedFigureSchema = z.object({
+const comparedFigureSchema = z.object({
   /** Milliseconds, or CPU microseconds per request. */
   a: estimateSchema,
   b: estimateSchema,
@@ -49,7 +49,7 @@ export const comparedFigureSchema = z.object({
 });
 export type ComparedFigure = z.infer<typeof comparedFigureSchema>;
 
-export const comparedCellSchema = z.object({
+const comparedCellSchema = z.object({
   network: z.string(),
   workload: z.string(),
   rateOfMax: z.number().nullable(),
@@ -59,7 +59,7 @@ export const comparedCellSchema = z.object({
 export type ComparedCell = z.infer<typeof comparedCellSchema>;
 
 /** The searched maximum of a network, requests per second: here more is better, and `worse` is less. */
-export const comparedMaximumSchema = z.object({
+const comparedMaximumSchema = z.object({
   network: z.string(),
   workload: z.string(),
   ...comparedFigureSchema.shape,

@@ -7,12 +7,11 @@ export const instructionsSchema = z.object({
   user: z.number(),
   kernel: z.number(),
 });
-export type Instructions = z.infer<typeof instructionsSchema>;
 
 /** Against the reference in the same guest, same workload and connections: instructions a request, and the ratio of the totals. */
-export const costDifferenceSchema = instructionsSchema.extend({ ratio: z.number() });
+const costDifferenceSchema = instructionsSchema.extend({ ratio: z.number() });
 
-export const costCellSchema = z.object({
+const costCellSchema = z.object({
   workload: z.string(),
   connections: z.number().int().positive(),
   instructions: instructionsSchema,
@@ -35,7 +34,7 @@ export const costCellSchema = z.object({
 });
 export type CostCell = z.infer<typeof costCellSchema>;
 
-export const networkCostSchema = z.object({
+const networkCostSchema = z.object({
   name: z.string(),
   /** One line from the catalog. */
   what: z.string(),
@@ -45,7 +44,7 @@ export const networkCostSchema = z.object({
 });
 export type NetworkCost = z.infer<typeof networkCostSchema>;
 
-export const kernelCostSchema = z.object({
+const kernelCostSchema = z.object({
   /** As `uname -r` says it. */
   kernel: z.string(),
   networks: z.array(networkCostSchema),

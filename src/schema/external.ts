@@ -20,13 +20,12 @@ export const externalGeneratorSchema = z.object({
 export type ExternalGenerator = z.infer<typeof externalGeneratorSchema>;
 
 /** An external generator reports less about itself than ours. */
-export const externalSelfCheckSchema = selfCheckSchema.pick({
+const externalSelfCheckSchema = selfCheckSchema.pick({
   valid: true,
   findings: true,
   offeredRps: true,
   achievedRps: true,
 });
-export type ExternalSelfCheck = z.infer<typeof externalSelfCheckSchema>;
 
 /** `response` holds the latencies as the tool measured them, from `timedFrom`. */
 export const externalResultSchema = loadResultSchema.extend({ selfCheck: externalSelfCheckSchema });

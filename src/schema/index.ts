@@ -1,13 +1,5 @@
 /** The formats that others read, findings, and the one error type. Plain data only. */
-export {
-  BarewireError,
-  bug,
-  machineError,
-  userError,
-  type ErrorCode,
-  type ErrorFacts,
-  type Fault,
-} from './error.js';
+export { BarewireError, bug, machineError, userError, type ErrorCode, type Fault } from './error.js';
 export {
   EXTERNAL_LIMITS,
   findingSchema,
@@ -21,15 +13,7 @@ export {
 } from './finding.js';
 export { nearest } from './nearest.js';
 export { parseObjective, printObjective, type Objective } from './objective.js';
-export {
-  actionSchema,
-  undoTargetSchema,
-  printAction,
-  stepSchema,
-  type Action,
-  type UndoTarget,
-  type Step,
-} from './step.js';
+export { printAction, stepSchema, type Action, type UndoTarget, type Step } from './step.js';
 export {
   COMPARED_KEYS,
   comparisonSchema,
@@ -43,7 +27,6 @@ export {
   type JudgedRatio,
 } from './compare.js';
 export {
-  selfCheckSchema,
   ERROR_KINDS,
   loadPlanSchema,
   loadReadingSchema,
@@ -56,17 +39,12 @@ export {
 } from './load.js';
 export {
   GENERATORS,
-  externalSelfCheckSchema,
   externalResultSchema,
-  externalGeneratorSchema,
   type GeneratorName,
-  type ExternalSelfCheck,
   type ExternalGenerator,
   type ExternalResult,
 } from './external.js';
 export {
-  ROLES,
-  plannedSliceSchema,
   sliceRecordSchema,
   type CpuCost,
   type MeasuredSlice,
@@ -84,14 +62,12 @@ export {
   type LatencyEstimates,
   type LatencyKey,
   type NetworkSummary,
-  type InstructionsPerRequest,
   type QuantileName,
   type Summary,
   type Verdict,
 } from './summary.js';
 export {
   environmentSchema,
-  rateSchema,
   resolvedStudySchema,
   studyRecordSchema,
   WORKLOADS,
@@ -103,11 +79,4 @@ export {
   type StudyRecord,
   type WorkloadName,
 } from './study.js';
-export {
-  costSchema,
-  type Cost,
-  type CostCell,
-  type Instructions,
-  type KernelCost,
-  type NetworkCost,
-} from './cost.js';
+export { costSchema, type Cost, type CostCell, type KernelCost, type NetworkCost } from './cost.js';

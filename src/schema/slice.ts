@@ -11,10 +11,10 @@ export type CpuCost = z.infer<typeof cpuCostSchema>;
  * `reference` and `control` are the two runs of the network `host` in a restart: their ratio is the A/A control. `search` is of no
  * cell, and its restart is a round of the search, counted on after the restarts: its rate was chosen to find the network's maximum.
  */
-export const ROLES = ['contender', 'reference', 'control', 'search'] as const;
+const ROLES = ['contender', 'reference', 'control', 'search'] as const;
 
 /** A slice as it was planned; the id says restart and place in it, and is never used twice in a results directory. */
-export const plannedSliceSchema = z.object({
+const plannedSliceSchema = z.object({
   id: z.string(),
   restart: z.number().int(),
   round: z.number().int(),
@@ -30,7 +30,7 @@ export const plannedSliceSchema = z.object({
 });
 export type PlannedSlice = z.infer<typeof plannedSliceSchema>;
 
-export const setupCostSchema = z.object({
+const setupCostSchema = z.object({
   /** Changes on both hosts together: what a person would have to type. */
   steps: z.number().int(),
   setUpMs: z.number(),
@@ -38,9 +38,9 @@ export const setupCostSchema = z.object({
 });
 
 /** Counters of the slice, after minus before, by the kernel's own names. */
-export const countersSchema = z.record(z.string(), z.number());
+const countersSchema = z.record(z.string(), z.number());
 
-export const sideMetricsSchema = z.object({
+const sideMetricsSchema = z.object({
   cpuUsPerRequest: cpuCostSchema,
   /** CPU seconds in the window. */
   cpuSeconds: z.object({
@@ -62,10 +62,7 @@ export type SideMetrics = z.infer<typeof sideMetricsSchema>;
 
 const HISTOGRAMS = { response: true, service: true } as const;
 /** The second is of a slice that another tool loaded. */
-export const sliceLoadSchema = z.union([
-  loadResultSchema.omit(HISTOGRAMS),
-  externalResultSchema.omit(HISTOGRAMS),
-]);
+const sliceLoadSchema = z.union([loadResultSchema.omit(HISTOGRAMS), externalResultSchema.omit(HISTOGRAMS)]);
 
 const outcome = z.discriminatedUnion('status', [
   z.object({

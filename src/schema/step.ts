@@ -7,7 +7,7 @@ const netns = z.string().nullable();
  * One change to a machine, as data. `command` runs a tool of iproute2 (consecutive commands of one tool in one
  * namespace go through its `-batch`) or `wg`; the rest are written by the agent itself.
  */
-export const actionSchema = z.discriminatedUnion('kind', [
+const actionSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('command'),
     tool: z.enum(['ip', 'bridge', 'tc', 'wg']),
@@ -35,7 +35,7 @@ export type Action = z.infer<typeof actionSchema>;
  * What a step leaves on the machine, and so what its undo takes away. Taking away what is gone already is fine.
  * A `sysctl` is put back to the value that the journal found; a `process` is ended with its whole session.
  */
-export const undoTargetSchema = z.discriminatedUnion('kind', [
+const undoTargetSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('netns'), name: z.string() }),
   z.object({ kind: z.literal('link'), netns, name: z.string() }),
   z.object({ kind: z.literal('route'), netns, destination: z.string() }),

@@ -4,7 +4,7 @@ import { objectiveSchema } from './objective.js';
 import { GENERATORS, externalGeneratorSchema } from './external.js';
 
 /** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
-export const rateSchema = z.discriminatedUnion('kind', [
+const rateSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('absolute'), rps: z.number().positive() }),
   z.object({ kind: z.literal('share'), ofMax: z.number().positive() }),
 ]);
@@ -14,7 +14,7 @@ export const WORKLOADS = ['350B', '4KB'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
 /** A kind of testbed with its options; `testbed/registry.ts` has the kinds and the schemas of their options. */
-export const testbedChoiceSchema = z.object({ kind: z.string(), options: z.unknown().optional() });
+const testbedChoiceSchema = z.object({ kind: z.string(), options: z.unknown().optional() });
 export type TestbedChoice = z.infer<typeof testbedChoiceSchema>;
 
 /** A spec after parsing: every default filled in, every unit resolved. */
@@ -48,7 +48,7 @@ const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 export const environmentSchema = z.record(z.string(), scalar);
 export type Environment = z.infer<typeof environmentSchema>;
 
-export const networkStatusSchema = z.object({
+const networkStatusSchema = z.object({
   name: z.string(),
   what: z.string(),
   /** `unknown`: the probe was inconclusive; the network is tried. */

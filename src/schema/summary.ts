@@ -37,7 +37,7 @@ export const verdictSchema = z.object({
 });
 export type Verdict = z.infer<typeof verdictSchema>;
 
-export const cellSchema = z.object({
+const cellSchema = z.object({
   workload: z.string(),
   rateRps: z.number(),
   rateOfMax: z.number().nullable(),
@@ -65,16 +65,15 @@ export const cellSchema = z.object({
 export type Cell = z.infer<typeof cellSchema>;
 
 /** From cost.json, if present: instructions per request in an emulated machine and their ratio to the reference's. */
-export const instructionsPerRequestSchema = z.object({
+const instructionsPerRequestSchema = z.object({
   kernel: z.string(),
   workload: z.string(),
   connections: z.number().int(),
   instructions: instructionsSchema,
   ratio: z.number().nullable(),
 });
-export type InstructionsPerRequest = z.infer<typeof instructionsPerRequestSchema>;
 
-export const networkSummarySchema = z.object({
+const networkSummarySchema = z.object({
   name: z.string(),
   /** One line from the catalog: backend and attachment. */
   what: z.string(),

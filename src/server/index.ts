@@ -1,11 +1,3 @@
 /** nginx: its configuration for the workloads, start, readiness check and stop. */
-export {
-  planServer,
-  SERVER_PORT,
-  serverSteps,
-  startServer,
-  type Server,
-  type ServerPlan,
-  type ServerRequest,
-} from './server.js';
-export { allWorkloads, workload, type Workload } from './workload.js';
+export { planServer, SERVER_PORT, serverSteps, startServer, type Server, type ServerPlan } from './server.js';
+export { allWorkloads, workload } from './workload.js';

@@ -72,7 +72,7 @@ export interface RetryLimits {
   readonly inAll: number;
 }
 
-export interface SearchPlan {
+interface SearchPlan {
   readonly networks: readonly string[];
   readonly workloads: readonly WorkloadName[];
   /** For each network and workload. */

@@ -40,4 +40,4 @@ export function parseRate(value: string | number): Rate | null {
 }
 
 /** No generator on one machine reaches it: the unit is wrong. */
-export const MOST_RPS = 100_000_000;
+const MOST_RPS = 100_000_000;

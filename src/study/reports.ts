@@ -6,7 +6,7 @@ import { readResults } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 
 /** Analyses a results directory and reads nothing else: any machine can do it at any time. */
-export async function analyse(directory: ResultsDirectory): Promise<Summary> {
+async function analyse(directory: ResultsDirectory): Promise<Summary> {
   const { study, slices, refused } = await readResults(directory);
   const planned = planSlices(study.spec, measurable(study.networks), study.referenceMaxRps).length;
   const summary = summarize(study, slices, { plannedSlices: planned, refused });

@@ -176,7 +176,7 @@ const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
   );
 
 /** Runs a slice, appends its record and reports it. */
-export type Measure = (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;
+type Measure = (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;
 
 interface SliceTask {
   readonly planned: PlannedSlice;

@@ -6,7 +6,7 @@ import { type BarewireError, machineError } from '../schema/index.js';
 import type { Host, HostRole, Testbed } from './types.js';
 
 /** Packets since the link was created, and the MTU where it was requested. */
-export interface LinkState {
+interface LinkState {
   readonly received: number;
   readonly sent: number;
   readonly mtu: number | null;
@@ -16,7 +16,7 @@ type LinkStates = ReadonlyMap<string, LinkState>;
 export type HostPlans = Readonly<Record<HostRole, HostPlan>>;
 
 /** The link counters of a host and of its container at one moment. */
-export class HostCounters {
+class HostCounters {
   readonly #outside: LinkStates;
   readonly #inside: LinkStates;
 

@@ -1,16 +1,7 @@
 /**
  * Where a study runs: two hosts and a wire, the networks that are set up on them, and the check of the path.
  */
-export type {
-  Host,
-  HostRole,
-  PlannedHost,
-  Testbed,
-  TestbedKind,
-  TestbedOptions,
-  TestbedPlan,
-  Wire,
-} from './types.js';
+export type { Host, HostRole, PlannedHost, Testbed, TestbedKind, TestbedPlan } from './types.js';
 export type { Pair } from './pair.js';
 export {
   findOfferedNetwork,
@@ -28,5 +19,4 @@ export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
 export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
-export { type DeviceCount } from './counters.js';
 export { probeNetworks } from './probe.js';

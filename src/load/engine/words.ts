@@ -5,7 +5,6 @@ const WORDS = ['content-length', 'transfer-encoding', 'connection', 'chunked', '
   bytesOf,
 );
 export const CONTENT_LENGTH = 0;
-export const TRANSFER_ENCODING = 1;
 export const CONNECTION = 2;
 export const CHUNKED = 3;
 export const CLOSE = 4;

@@ -74,7 +74,7 @@ export async function openNetnsTestbed(plan: TestbedPlan, options: TestbedOption
  *
  * @throws BarewireError `missing-kernel-feature` where the study runs over IPv6 and the kernel has none
  */
-export function hasIpv6({ ip = 4 }: Pick<PlanOptions, 'ip'>, setting: string | null | undefined): boolean {
+function hasIpv6({ ip = 4 }: Pick<PlanOptions, 'ip'>, setting: string | null | undefined): boolean {
   const has = setting !== null && setting !== undefined;
   if (has || ip === 4) return has;
   throw machineError(

@@ -7,7 +7,7 @@ export interface NetworkStyle {
   readonly dash: readonly number[];
   readonly marker: Marker;
 }
-export type Marker = keyof typeof MARKER_PATHS;
+type Marker = keyof typeof MARKER_PATHS;
 
 /** Paths in a square of 10. */
 export const MARKER_PATHS = {
