@@ -1,13 +1,12 @@
-// Format and types are checked elsewhere; this file holds the rules that a reader could not see from the code:
-// which room may import which, and what only one room may touch.
+// The rules of ARCHITECTURE.md: which module may import which, and what only one module may do.
 import js from '@eslint/js';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import importX from 'eslint-plugin-import-x';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-/** The rooms of ARCHITECTURE.md. Imports go down this list, never up. */
-const ROOMS = [
+/** The modules of ARCHITECTURE.md. Imports go down this list, never up. */
+const MODULES = [
   'cli',
   'cost',
   'study',
@@ -25,7 +24,7 @@ const ROOMS = [
   'linux',
   'schema',
 ];
-/** Data in, data out: the same answer on any machine. */
+/** Data in, data out: no I/O, the same result on any machine. */
 const PURE = [
   'src/network/**',
   'src/tuning/**',
@@ -36,38 +35,78 @@ const PURE = [
   'src/cost/{shell,shell-script,slope,symbols,trace,parts,warnings}.ts',
 ];
 
-const only = (name, room) => ({ name, message: `Only the room "${room}" may use it.` });
+const only = (name, module) => ({ name, message: `Only the module "${module}" may use it.` });
 const FFI = [only('koffi', 'linux')];
 const PROCESSES = ['execa', 'node:child_process', 'node:cluster'].map((name) => only(name, 'machine'));
-const above = (room) => ROOMS.slice(0, ROOMS.indexOf(room));
-const roomPatterns = (room) => [
-  ...above(room).map((upper) => ({
+/** Functions of node:fs that change a file system. */
+const WRITES = [
+  ...[
+    'appendFile',
+    'chmod',
+    'chown',
+    'copyFile',
+    'cp',
+    'link',
+    'mkdir',
+    'mkdtemp',
+    'open',
+    'rename',
+    'rm',
+    'rmdir',
+  ],
+  ...['symlink', 'truncate', 'unlink', 'utimes', 'writeFile'],
+];
+const writes = [
+  { name: 'node:fs/promises', importNames: WRITES },
+  { name: 'node:fs', importNames: [...WRITES, ...WRITES.map((name) => `${name}Sync`), 'createWriteStream'] },
+].map((path) => ({ ...path, message: 'Only the module "machine" writes files.' }));
+/** Beside machine: linux writes to /proc and opens namespaces; results.ts writes what the user asked for. */
+const WRITERS = ['machine', 'linux'];
+
+const KINDS = '/^(netns|vm|ssh|kubernetes)$/';
+/** A comparison of something named kind or testbed with the name of a testbed. */
+const TESTBED_COMPARISONS = [
+  `BinaryExpression[operator=/^[!=]==?$/]:has(> Literal[value=${KINDS}]):has(> MemberExpression[object.name=/testbed/i])`,
+  `BinaryExpression[operator=/^[!=]==?$/]:has(> Literal[value=${KINDS}]):has(> Identifier[name=/testbed/i])`,
+  `BinaryExpression[operator=/^[!=]==?$/]:has(> Literal[value=${KINDS}]):has(> MemberExpression[object.property.name=/testbed/i])`,
+  `SwitchStatement[discriminant.object.name=/testbed/i]:has(SwitchCase[test.value=${KINDS}])`,
+  `SwitchStatement[discriminant.object.property.name=/testbed/i]:has(SwitchCase[test.value=${KINDS}])`,
+  `SwitchStatement[discriminant.name=/testbed/i]:has(SwitchCase[test.value=${KINDS}])`,
+];
+
+const above = (module) => MODULES.slice(0, MODULES.indexOf(module));
+const modulePatterns = (module) => [
+  ...above(module).map((upper) => ({
     regex: `^(\\.\\./)+${upper}/`,
-    message: `"${room}" lies below "${upper}": imports go down, never up.`,
+    message: `"${module}" is below "${upper}": imports go down, never up.`,
   })),
   {
-    regex: `^(\\.\\./)+(${ROOMS.join('|')})/(?!index\\.js$)`,
-    message: 'A room shows the others its index.ts and nothing else.',
+    regex: `^(\\.\\./)+(${MODULES.join('|')})/(?!index\\.js$)`,
+    message: 'Import another module by its index.ts.',
   },
 ];
-const restricted = (room, extra = []) => ({
+const restricted = (module, { extra = [], mayWrite = false } = {}) => ({
   'no-restricted-imports': [
     'error',
     {
-      paths: [...(room === 'linux' ? [] : FFI), ...(room === 'machine' ? [] : PROCESSES)],
-      patterns: [...roomPatterns(room), ...extra],
+      paths: [
+        ...(module === 'linux' ? [] : FFI),
+        ...(module === 'machine' ? [] : PROCESSES),
+        ...(WRITERS.includes(module) || mayWrite ? [] : writes),
+      ],
+      patterns: [...modulePatterns(module), ...extra],
     },
   ],
 });
-const rooms = ROOMS.map((room) => ({ files: [`src/${room}/**/*.ts`], rules: restricted(room) }));
+const modules = MODULES.map((module) => ({ files: [`src/${module}/**/*.ts`], rules: restricted(module) }));
 // `util.styleText` is a pure function.
-const io = { regex: '^node:(?!util$)', message: 'A pure room does no I/O: take the data as an argument.' };
-const pureRooms = PURE.map((files) => {
-  const room = files.split('/')[1];
+const io = { regex: '^node:(?!util$)', message: 'A pure module does no I/O: take the data as an argument.' };
+const pureModules = PURE.map((files) => {
+  const module = files.split('/')[1];
   return {
     files: [files],
     rules: {
-      ...restricted(room, [io]),
+      ...restricted(module, { extra: [io] }),
       'no-restricted-globals': [
         'error',
         'process',
@@ -119,8 +158,22 @@ export default defineConfig(
       ],
     },
   },
-  ...rooms,
-  ...pureRooms,
+  ...modules,
+  { files: ['src/study/results.ts'], rules: restricted('study', { mayWrite: true }) },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/testbed/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...TESTBED_COMPARISONS.map((selector) => ({
+          selector,
+          message: 'Only the module "testbed" knows its kinds: ask the registry.',
+        })),
+      ],
+    },
+  },
+  ...pureModules,
   {
     // Indexing a typed array inside its bounds cannot give undefined, and a check there would be on the hot path.
     files: ['src/load/**/*.ts', 'src/linux/**/*.ts', 'src/stats/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],

@@ -2,8 +2,15 @@ import { Command } from 'commander';
 import { measureCost, type CellPlan, type CostEvent } from '../cost/index.js';
 import { findNetwork } from '../network/index.js';
 import { buildCostDocument, describeFinding } from '../report/index.js';
-import { type BarewireError, nearest, WORKLOADS, type WorkloadName, userError } from '../schema/index.js';
-import { COST_TOOLS, requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
+import {
+  type BarewireError,
+  nearest,
+  toolsOf,
+  WORKLOADS,
+  type WorkloadName,
+  userError,
+} from '../schema/index.js';
+import { requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
 import type { Context } from './context.js';
 import { formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
 import type { Terminal } from './terminal.js';
@@ -64,7 +71,7 @@ async function cost({ terminal, signal, version, fail }: Context, flags: CostFla
   const cells = cellsOf(flags);
   const directory = flags.into === undefined ? null : new ResultsDirectory(flags.into);
   await directory?.readStudy();
-  requireMachine(COST_TOOLS);
+  requireMachine(toolsOf('cost'));
   const found = await measureCost({
     networks,
     cells,

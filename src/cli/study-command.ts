@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import { buildStudyDocument, render } from '../report/index.js';
-import { type BarewireError, type ResolvedStudy, userError } from '../schema/index.js';
+import { type BarewireError, type ResolvedStudy, toolsOf, userError } from '../schema/index.js';
 import {
   directoryName,
   newestUnfinished,
@@ -13,7 +13,6 @@ import {
   resolveSpec,
   ResultsDirectory,
   runStudy,
-  STUDY_TOOLS,
   type SpecOverrides,
 } from '../study/index.js';
 import { findTestbedKind, parseTestbed, testbedKinds } from '../testbed/index.js';
@@ -107,7 +106,7 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     return;
   }
   const { madeHere, usersMachines } = findTestbedKind(spec.testbed);
-  if (madeHere) requireMachine(STUDY_TOOLS);
+  if (madeHere) requireMachine(toolsOf('study'));
   if (usersMachines && flags.yes !== true) await confirm(terminal, spec);
   const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
-import { rm, stat, readFile } from 'node:fs/promises';
+import { stat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SingleGuest, GUEST_SHARE } from '../guest/index.js';
+import { deleteScratch } from '../machine/index.js';
 import { machineError } from '../schema/index.js';
 import { SEND } from './parts.js';
 import { Symbols } from './symbols.js';
@@ -34,7 +35,7 @@ export async function trace(
   reader.begin(marks);
   for await (const line of createInterface({ input: createReadStream(path, { encoding: 'latin1' }) }))
     reader.line(line);
-  await rm(path);
+  await deleteScratch(path);
   const traced = reader.end();
   if (traced.marks > 0) return traced;
   throw machineError(

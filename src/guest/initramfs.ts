@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import type { Machine } from '../machine/index.js';
+import { cached, cacheDirectory, type CacheEntry, type Machine } from '../machine/index.js';
 import { machineError } from '../schema/index.js';
-import { cacheDirectory, cached } from './cache.js';
 import { INIT } from './init.js';
 import type { Kernel } from './kernel.js';
 import { unpack } from './unpacked-kernel.js';
@@ -20,7 +19,7 @@ export async function initramfsFor(
 ): Promise<string> {
   const content = await contentOf(kernel, busybox);
   const path = join(cacheDirectory(), 'initramfs', `${kernel.version}-${content}`);
-  await cached(path, (unfinished) => build(machine, kernel, busybox, unfinished), signal);
+  await cached(path, (entry) => build(machine, kernel, busybox, entry), signal);
   return join(path, ARCHIVE);
 }
 
@@ -32,27 +31,20 @@ async function contentOf({ bootModules }: Kernel, busybox: string): Promise<stri
   return hash.digest('hex').slice(0, 16);
 }
 
-async function build(machine: Machine, kernel: Kernel, busybox: string, path: string): Promise<void> {
-  const tree = join(path, 'tree');
-  await mkdir(join(tree, 'bin'), { recursive: true });
-  await mkdir(join(tree, 'modules'));
-  await cp(busybox, join(tree, 'bin/busybox'), { dereference: true });
-  await writeFile(join(tree, 'init'), INIT, { mode: 0o755 });
+async function build(machine: Machine, kernel: Kernel, busybox: string, entry: CacheEntry): Promise<void> {
+  const tree = join(entry.path, 'tree');
+  await entry.copy(busybox, 'tree/bin/busybox');
+  await entry.write('tree/init', INIT, 0o755);
+  // Modules are numbered so that their names sort in load order, and unpacked because busybox's `insmod` may lack decompression.
   const modules = await Promise.all(
-    kernel.bootModules.map((module, at) => addModule(machine, tree, module, at)),
+    kernel.bootModules.map(async (module, index) => {
+      const name = `tree/modules/${String(index).padStart(2, '0')}-${basename(module)}`;
+      return relative(tree, await unpack(machine, await entry.copy(module, name)));
+    }),
   );
-  await pack(machine, tree, ['bin', 'bin/busybox', 'init', 'modules', ...modules], join(path, ARCHIVE));
-  await rm(tree, { recursive: true });
-}
-
-/**
- * Modules are numbered so that their names sort in load order, and unpacked because busybox's `insmod` may
- * lack decompression.
- */
-async function addModule(machine: Machine, tree: string, module: string, at: number): Promise<string> {
-  const name = `modules/${String(at).padStart(2, '0')}-${basename(module)}`;
-  await copyFile(module, join(tree, name));
-  return relative(tree, await unpack(machine, join(tree, name)));
+  const names = ['bin', 'bin/busybox', 'init', 'modules', ...modules];
+  await pack(machine, tree, names, join(entry.path, ARCHIVE));
+  await entry.remove('tree');
 }
 
 /**

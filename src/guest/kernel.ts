@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { open, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Machine, RunResult } from '../machine/index.js';
+import { cached, cacheDirectory, type CacheEntry, type Machine, type RunResult } from '../machine/index.js';
 import { BarewireError, userError, machineError } from '../schema/index.js';
-import { cacheDirectory, cached } from './cache.js';
 import { unpackedKernel } from './unpacked-kernel.js';
 
 /** A kernel that a guest can run. */
@@ -72,16 +71,11 @@ const VERSION_POINTER_AT = 0x20e;
 
 /** Documentation/arch/x86/boot.rst: the header's `kernel_version` is the offset of a string from 0x200. */
 async function versionOf(image: string): Promise<string> {
-  const file = await open(image, 'r');
-  try {
-    const { buffer } = await file.read(Buffer.alloc(0x10000), 0, 0x10000, 0);
-    if (buffer.readUInt32LE(BOOT_SIGNATURE_AT) !== BOOT_SIGNATURE)
-      throw cannotBeGuest(image, 'it is not a bzImage for x86');
-    const at = buffer.readUInt16LE(VERSION_POINTER_AT) + 0x200;
-    return buffer.toString('latin1', at, at + 200).split(/[\s\0]/)[0] ?? '';
-  } finally {
-    await file.close();
-  }
+  const buffer = await readFile(image);
+  if (buffer.length < VERSION_POINTER_AT + 2 || buffer.readUInt32LE(BOOT_SIGNATURE_AT) !== BOOT_SIGNATURE)
+    throw cannotBeGuest(image, 'it is not a bzImage for x86');
+  const at = buffer.readUInt16LE(VERSION_POINTER_AT) + 0x200;
+  return buffer.toString('latin1', at, at + 200).split(/[\s\0]/)[0] ?? '';
 }
 
 async function bootModules(machine: Machine, root: string, version: string): Promise<string[]> {
@@ -119,7 +113,7 @@ async function debianKernel(machine: Machine, signal?: AbortSignal): Promise<str
   if (kept !== null) return kept;
   const { name, version } = await newestPackage(machine);
   const path = join(folder, `${name}_${version}`);
-  await cached(path, (unfinished) => unpack(machine, `${name}=${version}`, unfinished), signal);
+  await cached(path, (entry) => unpack(machine, `${name}=${version}`, entry), signal);
   const image = await imageIn(path);
   if (image !== null) return image;
   throw cannotFetch(`${path} has no kernel: delete it`);
@@ -149,8 +143,8 @@ async function newestPackage(machine: Machine): Promise<{ name: string; version:
   throw cannotFetch(`apt knows no ${META_PACKAGE}`);
 }
 
-async function unpack(machine: Machine, pkg: string, path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
+async function unpack(machine: Machine, pkg: string, entry: CacheEntry): Promise<void> {
+  const { path } = entry;
   // apt checks signatures and sums itself. As root it would switch to a user who may not write here.
   const download = ['apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', pkg];
   await apt(machine, ['env', '-C', path, ...download]);
@@ -159,8 +153,8 @@ async function unpack(machine: Machine, pkg: string, path: string): Promise<void
   const file = join(path, deb);
   await checkSum(machine, pkg, file);
   await apt(machine, ['dpkg', '-x', file, path]);
-  await rm(file);
-  await index(machine, path);
+  await entry.remove(deb);
+  await index(machine, entry);
 }
 
 /** What apt verified could have been damaged while it was written. */
@@ -174,8 +168,9 @@ async function checkSum(machine: Machine, pkg: string, file: string): Promise<vo
 }
 
 /** Packages since Debian 13 have their modules in usr/lib, where `modprobe -d` does not look. */
-async function index(machine: Machine, path: string): Promise<void> {
-  if (!existsSync(join(path, 'lib'))) await symlink('usr/lib', join(path, 'lib'));
+async function index(machine: Machine, entry: CacheEntry): Promise<void> {
+  const { path } = entry;
+  if (!existsSync(join(path, 'lib'))) await entry.link('usr/lib', 'lib');
   const [version] = await readdir(join(path, 'lib/modules'));
   if (version === undefined) throw cannotFetch('the package has no modules');
   await apt(machine, ['depmod', '-b', path, version]);

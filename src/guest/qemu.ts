@@ -27,7 +27,7 @@ export interface QemuPlan {
   readonly monitor?: string;
 }
 
-export const QEMU = 'qemu-system-x86_64';
+const QEMU = 'qemu-system-x86_64';
 
 /**
  * The arguments for a guest whose console is QEMU's standard output and that exits when its kernel panics.

@@ -1,29 +1,14 @@
 import { existsSync } from 'node:fs';
 import { arch } from 'node:os';
 import type { Machine } from '../machine/index.js';
-import { type BarewireError, machineError } from '../schema/index.js';
-import { QEMU, TRANSLATION_MIB } from './qemu.js';
+import { type BarewireError, installCommand, machineError, toolsOf } from '../schema/index.js';
+import { TRANSLATION_MIB } from './qemu.js';
 
-/** The Debian package of each program that guests need. */
-const TOOLS: Readonly<Record<string, string>> = {
-  [QEMU]: 'qemu-system-x86',
-  modprobe: 'kmod',
-  depmod: 'kmod',
-  cpio: 'cpio',
-  gzip: 'gzip',
-  ssh: 'openssh-client',
-  'ssh-keygen': 'openssh-client',
-  sshd: 'openssh-server',
-};
 const BUSYBOXES = ['/usr/bin/busybox', '/bin/busybox'];
 
 export const MEMORY_MIB = 1_024;
 /** For QEMU's other memory, and a reserve for the machine. */
 const MARGIN_MIB = 512;
-
-const ALL_TOOLS = Object.keys(TOOLS);
-/** The tools of a guest without ssh. */
-export const SINGLE_GUEST_TOOLS = ALL_TOOLS.filter((tool) => !tool.startsWith('ssh'));
 
 export interface GuestNeeds {
   readonly guests?: number;
@@ -37,7 +22,7 @@ export interface GuestNeeds {
  */
 export async function requireGuests(
   machine: Machine,
-  { guests = 2, tools = ALL_TOOLS }: GuestNeeds = {},
+  { guests = 2, tools = toolsOf('guest') }: GuestNeeds = {},
 ): Promise<string> {
   if (arch() !== 'x64')
     throw cannot(`this machine is ${arch()}`, 'Use an x86-64 machine, or another testbed.');
@@ -63,11 +48,10 @@ async function missingTools(machine: Machine, names: readonly string[]): Promise
 
 function toolsMissing(missing: readonly string[], busybox: string | undefined): BarewireError {
   const names = [...missing, ...(busybox === undefined ? ['busybox'] : [])];
-  const packages = names.map((name) => TOOLS[name] ?? 'busybox-static');
   return machineError(
     'missing-tool',
     `Guests need ${names.join(', ')}, which this machine lacks.`,
-    `On Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${[...new Set(packages)].join(' ')}`,
+    `On Debian or Ubuntu: ${installCommand(names)}`,
   );
 }
 

@@ -1,14 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Exit, Machine, RunningProcess } from '../machine/index.js';
-import { type BarewireError, type Step, machineError } from '../schema/index.js';
+import { writeScratch, type Exit, type Machine, type RunningProcess } from '../machine/index.js';
+import { type BarewireError, type Step, machineError, toolsOf } from '../schema/index.js';
 import { GUEST, startOf } from './init.js';
 import { initramfsFor } from './initramfs.js';
 import { findKernel, type Kernel } from './kernel.js';
 import { Monitor } from './console.js';
 import { qemuArgv } from './qemu.js';
-import { SINGLE_GUEST_TOOLS, MEMORY_MIB, requireGuests } from './requirements.js';
+import { MEMORY_MIB, requireGuests } from './requirements.js';
 
 export interface SingleGuestPlan {
   readonly run: string;
@@ -49,7 +49,7 @@ const SCRIPT_LIMIT_MS = 180_000;
  * output
  */
 export async function bootSingleGuest(machine: Machine, plan: SingleGuestPlan): Promise<SingleGuest> {
-  const busybox = await requireGuests(machine, { guests: 1, tools: SINGLE_GUEST_TOOLS });
+  const busybox = await requireGuests(machine, { guests: 1, tools: toolsOf('single-guest') });
   const kernel = await findKernel(machine, { image: plan.kernel, signal: plan.signal });
   const initramfs = await initramfsFor(machine, kernel, busybox, plan.signal);
   const folder = `/run/barewire/${plan.run}-${plan.name}`;
@@ -83,7 +83,7 @@ function openGuest(talk: Talk, kernel: Kernel, share: string, monitor: Monitor):
     share,
     run: async (script) => {
       const name = String(++scripts);
-      await writeFile(join(share, `${name}.sh`), script);
+      await writeScratch(join(share, `${name}.sh`), script);
       await talk.say(name);
       const status = await talk.hear(`@${name} `, SCRIPT_LIMIT_MS);
       const output = await readFile(join(share, `${name}.out`), 'utf8');

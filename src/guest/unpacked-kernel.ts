@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Machine } from '../machine/index.js';
+import { cached, cacheDirectory, type Machine } from '../machine/index.js';
 import { machineError } from '../schema/index.js';
-import { cacheDirectory, cached } from './cache.js';
 
 const SETUP_SECTORS_AT = 0x1f1;
 const SECTOR_BYTES = 512;
@@ -27,7 +26,14 @@ export async function unpackedKernel(
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
   const path = join(cacheDirectory(), 'unpacked', hash);
   try {
-    await cached(path, (unfinished) => make(machine, unfinished, payload, packing), signal);
+    const bytesOfKernel = packing === '.gz' ? payload : payload.subarray(0, -SIZE_BYTES);
+    await cached(
+      path,
+      async (entry) => {
+        await unpack(machine, await entry.write(`${KERNEL}${packing}`, bytesOfKernel));
+      },
+      signal,
+    );
   } catch {
     signal?.throwIfAborted();
     // Without a program to unpack it, or without disk space, the guest unpacks it.
@@ -47,13 +53,6 @@ function payloadOf(image: Buffer): Buffer {
   const sectors = image.readUInt8(SETUP_SECTORS_AT) || 4;
   const start = (sectors + 1) * SECTOR_BYTES + image.readUInt32LE(PAYLOAD_AT);
   return image.subarray(start, start + image.readUInt32LE(PAYLOAD_AT + 4));
-}
-
-async function make(machine: Machine, path: string, payload: Buffer, packing: Packing): Promise<void> {
-  await mkdir(path, { recursive: true });
-  const packed = join(path, `${KERNEL}${packing}`);
-  await writeFile(packed, packing === '.gz' ? payload : payload.subarray(0, -SIZE_BYTES));
-  await unpack(machine, packed);
 }
 
 /** XEN_ELFNOTE_PHYS32_ENTRY: the ELF note with the entry point for QEMU (name `Xen`, type 18). */

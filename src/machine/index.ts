@@ -7,5 +7,6 @@ export { runCommand } from './command.js';
 export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath, version } from './installation.js';
+export { cached, cacheDirectory, deleteScratch, writeScratch, type CacheEntry } from './files.js';
 export { lockMachine } from './lock.js';
 export { openJournals, undoAll } from './recovery.js';

@@ -1,5 +1,5 @@
 import type { ProbeResult } from '../machine/index.js';
-import type { Finding, NetworkStatus } from '../schema/index.js';
+import { packageOf, type Finding, type NetworkStatus } from '../schema/index.js';
 import type { IpVersion } from './ip-version.js';
 import type { PlannedNetwork, Requirement } from './types.js';
 
@@ -54,17 +54,10 @@ function explainMissing(requirement: Requirement, detail: string): Finding {
       return {
         code: 'tool-missing',
         tool: requirement.name,
-        package: PACKAGES[requirement.name] ?? requirement.name,
+        package: packageOf(requirement.name),
         detail,
       };
     case 'platform':
       return { code: 'platform-missing', platform: requirement.name };
   }
 }
-
-const PACKAGES: Readonly<Record<string, string>> = {
-  bridge: 'iproute2',
-  ip: 'iproute2',
-  tc: 'iproute2',
-  wg: 'wireguard-tools',
-};

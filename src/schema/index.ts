@@ -80,3 +80,4 @@ export {
   type WorkloadName,
 } from './study.js';
 export { costSchema, type Cost, type CostCell, type KernelCost, type NetworkCost } from './cost.js';
+export { installCommand, packageOf, toolsOf } from './tools.js';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { readEnvironment } from '../linux/index.js';
 import { openJournals } from '../machine/index.js';
-import type { Environment, Finding, FindingCode } from '../schema/index.js';
-import { missingTools, STUDY_TOOLS } from './requirements.js';
+import { toolsOf, type Environment, type Finding, type FindingCode } from '../schema/index.js';
+import { missingTools } from './requirements.js';
 
 /** What a study requires of a machine, and sources of noise. */
 export interface MachineFacts {
@@ -30,7 +30,7 @@ export async function readMachineFacts(): Promise<MachineFacts> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   return {
     root: process.getuid?.() === 0,
-    missing: missingTools(STUDY_TOOLS),
+    missing: missingTools(toolsOf('study')),
     environment,
     loadPerCpu: Number((await read('/proc/loadavg')).split(' ')[0]) / Number(environment['cpus'] ?? 1),
     openJournals: (await openJournals()).length,

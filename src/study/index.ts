@@ -9,7 +9,7 @@ export { parseDurationMs, parseRate } from './quantity.js';
 export { writeReports } from './reports.js';
 export { readResults } from './reading.js';
 export { directoryName, ResultsDirectory, writeResultFile } from './results.js';
-export { COST_TOOLS, requireMachine, STUDY_TOOLS } from './requirements.js';
+export { requireMachine } from './requirements.js';
 export { diagnoseMachine, isBlocking, readMachineFacts, type MachineFacts } from './doctor.js';
 export { runStudy } from './runner.js';
 export { newestUnfinished } from './unfinished.js';

@@ -1,20 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { machineError } from '../schema/index.js';
-
-/** The Debian package of each tool that Barewire runs. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  ip: 'iproute2',
-  bridge: 'iproute2',
-  tc: 'iproute2',
-  nginx: 'nginx-light',
-  nsenter: 'util-linux',
-  taskset: 'util-linux',
-  ping: 'iputils-ping',
-};
-
-/** What `barewire cost` runs in its guest, in addition to the study's tools. */
-const COST_PACKAGES: Readonly<Record<string, string>> = { h2load: 'nghttp2-client' };
+import { installCommand, machineError, packageOf } from '../schema/index.js';
 
 /** Debian omits these from the PATH of an ordinary user. */
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -31,11 +17,6 @@ function isInstalled(tool: string): boolean {
   });
 }
 
-/** The tools of a study on this machine. A testbed of other machines checks its own. */
-export const STUDY_TOOLS: readonly string[] = Object.keys(PACKAGES);
-/** The tools of `barewire cost`. The guest checks its own. */
-export const COST_TOOLS: readonly string[] = ['ip', 'bridge', 'nginx', 'nsenter', 'ping', 'h2load'];
-
 /** The tools that are not installed, with the command that installs them on Debian or Ubuntu. */
 export function missingTools(tools: readonly string[]): {
   readonly tools: readonly string[];
@@ -43,8 +24,8 @@ export function missingTools(tools: readonly string[]): {
   readonly remedy: string;
 } {
   const missing = tools.filter((tool) => !isInstalled(tool));
-  const packages = [...new Set(missing.map((tool) => PACKAGES[tool] ?? COST_PACKAGES[tool] ?? tool))];
-  return { tools: missing, packages, remedy: `On Debian or Ubuntu: apt-get install ${packages.join(' ')}` };
+  const packages = [...new Set(missing.map(packageOf))];
+  return { tools: missing, packages, remedy: `On Debian or Ubuntu: ${installCommand(missing)}` };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
-import { machineError } from '../../schema/index.js';
+import { installCommand, machineError, toolsOf } from '../../schema/index.js';
 import { allowedCpus } from '../netns/cpus.js';
 import { both, disposeBoth, openBoth, type Pair } from '../pair.js';
 import type {
@@ -22,17 +22,6 @@ import {
   parseTarget,
   type SshTarget,
 } from './ssh-connection.js';
-/** The tools that a network, a server or the path check runs on a host, with their Debian packages. */
-const TOOLS: Readonly<Record<string, string>> = {
-  ip: 'iproute2',
-  bridge: 'iproute2',
-  tc: 'iproute2',
-  nginx: 'nginx-light',
-  nsenter: 'util-linux',
-  taskset: 'util-linux',
-  ping: 'iputils-ping',
-};
-
 /** Two machines by their names for ssh. */
 export interface SshHosts {
   readonly client: string;
@@ -114,14 +103,13 @@ function connect(run: string, role: HostRole, { reach, sudo, bundle }: RemoteHos
 }
 
 async function requireTools(machine: Machine): Promise<void> {
-  const names = Object.keys(TOOLS);
+  const names = toolsOf('study');
   const answers = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
   const missing = names.filter((_, at) => answers[at]?.answer === 'no');
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((name) => TOOLS[name] ?? name))];
   throw machineError(
     'missing-tool',
     `The ${machine.name} lacks ${missing.join(', ')}.`,
-    `There, on Debian or Ubuntu: RUNLEVEL=1 apt-get install --no-install-recommends ${packages.join(' ')}`,
+    `There, on Debian or Ubuntu: ${installCommand(missing)}`,
   );
 }

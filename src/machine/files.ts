@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ const RETRY_MS = 100;
  */
 export async function cached(
   path: string,
-  make: (unfinished: string) => Promise<void>,
+  make: (entry: CacheEntry) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<string> {
   if (existsSync(path)) return path;
@@ -32,9 +32,47 @@ export async function cached(
   await using _lock = await lockFolder(folder, signal);
   if (existsSync(path)) return path;
   await sweep(folder);
-  await make(`${path}${UNFINISHED}`);
+  await mkdir(`${path}${UNFINISHED}`);
+  await make(new CacheEntry(`${path}${UNFINISHED}`));
   await rename(`${path}${UNFINISHED}`, path);
   return path;
+}
+
+/** An unfinished entry of the cache: a directory. Names are relative to it. */
+export class CacheEntry {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Creates the parent directories too. Returns the absolute path. */
+  async write(name: string, content: string | Uint8Array, mode = 0o644): Promise<string> {
+    const path = await this.#prepare(name);
+    await writeFile(path, content, { mode });
+    return path;
+  }
+
+  /** Copies a file, or what a link points to. Returns the absolute path. */
+  async copy(from: string, name: string): Promise<string> {
+    const path = await this.#prepare(name);
+    await copyFile(from, path);
+    return path;
+  }
+
+  async link(target: string, name: string): Promise<void> {
+    await symlink(target, await this.#prepare(name));
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(join(this.path, name), { recursive: true });
+  }
+
+  async #prepare(name: string): Promise<string> {
+    const path = join(this.path, name);
+    await mkdir(dirname(path), { recursive: true });
+    return path;
+  }
 }
 
 /** Unfinished entries without a lock holder were left by killed runs. */
@@ -57,3 +95,9 @@ async function lockFolder(folder: string, signal?: AbortSignal): Promise<AsyncDi
   }
   return { [Symbol.asyncDispose]: () => file.close() };
 }
+
+/** Writes a file into a directory that a step created, which undo removes with it. */
+export const writeScratch = (path: string, content: string): Promise<void> => writeFile(path, content);
+
+/** Deletes a file that a started process wrote into such a directory. */
+export const deleteScratch = (path: string): Promise<void> => rm(path);
