@@ -194,14 +194,14 @@ function* packets(pcap: Buffer): Iterable<Packet> {
 
 const QUANTILES = [0.5, 0.99] as const;
 
-/** Each rate twice: over all rounds, and over those that the generator vouches for, as a study would count them. */
+/** Each rate twice: over all rounds, and over those that are valid by the self-check, as a study would count them. */
 function report(maximumRps: number, all: readonly Measured[]): string {
   const head = ['of max', 'rounds', 'requests/s', 'said', 'seen', 'lost', 'ms taken'];
   const columns = QUANTILES.flatMap((q) => ['wire', 'said', 'bias'].map((word) => `${word} p${q * 100}`));
   const rows = SHARES.flatMap((share, at) => {
     const rounds = all.filter((_, index) => index % SHARES.length === at);
-    const vouched = rounds.filter(({ result }) => result.selfCheck.valid);
-    return [row(`${share * 100} %`, 'all', rounds), row('', `${vouched.length} vouched`, vouched)];
+    const valid = rounds.filter(({ result }) => result.selfCheck.valid);
+    return [row(`${share * 100} %`, 'all', rounds), row('', `${valid.length} valid`, valid)];
   });
   return [
     `maximum while captured: ${Math.round(maximumRps)} requests/s; microseconds, median of ${ROUNDS} rounds of ${WINDOW_MS / 1000} s`,

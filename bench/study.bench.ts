@@ -19,7 +19,7 @@ export async function bench(): Promise<string> {
     const invalid = slices.reduce((sum, { invalidSlices }) => sum + invalidSlices, 0);
     const measuredS = summary.measuringShare * summary.wallS;
     return [
-      `slices           ${summary.slices} of ${summary.plannedSlices}, ${invalid} not vouched for`,
+      `slices           ${summary.slices} of ${summary.plannedSlices}, ${invalid} invalid`,
       `wall             ${wallS.toFixed(1)} s (aim: at most 180)`,
       `recorded windows ${measuredS.toFixed(1)} s, ${((100 * measuredS) / wallS).toFixed(1)} % of the wall (aim: at least 75)`,
     ].join('\n');

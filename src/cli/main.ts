@@ -35,7 +35,7 @@ function program(context: Context): Command {
   return root;
 }
 
-/** The first Ctrl-C puts the machine back; a second one ends at once and leaves that to `barewire undo`. */
+/** The first Ctrl-C restores the machine. A second one exits at once and leaves that to `barewire undo`. */
 function interruptible(): AbortController {
   const controller = new AbortController();
   const stop = (): void => {

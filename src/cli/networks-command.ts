@@ -1,15 +1,22 @@
 import { Command, Option } from 'commander';
 import { freshRunId, lockMachine } from '../machine/index.js';
+import { PATH_KINDS, type PlannedNetwork } from '../network/index.js';
 import {
   findOfferedNetwork,
   findTestbedKind,
   offeredNetworks,
   openTestbed,
+  planPair,
   probeNetworks,
+  probePathMtus,
   requireTestbed,
+  setUpNetwork,
   testbedUsage,
+  type PathMtus,
+  type Testbed,
 } from '../testbed/index.js';
 import { describeFinding } from '../report/index.js';
+import { toolsOf, type NetworkStatus } from '../schema/index.js';
 import { requireMachine } from '../study/index.js';
 import type { Context } from './context.js';
 
@@ -23,11 +30,12 @@ export const networksCommand = (context: Context): Command =>
     .addOption(
       new Option('--ip <version>', 'version of IP between the containers').choices(['4', '6']).default('4'),
     )
+    .option('--paths', 'set up each network and measure the longest packet of every path between containers')
     .option('--json', 'print a list of objects')
-    .action(async (flags: { testbed: string; ip: '4' | '6'; json?: true }) => {
+    .action(async (flags: { testbed: string; ip: '4' | '6'; paths?: true; json?: true }) => {
       const choice = requireTestbed(flags.testbed);
       const { madeHere } = findTestbedKind(choice);
-      if (madeHere) requireMachine(['ip', 'nsenter']);
+      if (madeHere) requireMachine(flags.paths === true ? toolsOf('study') : ['ip', 'nsenter']);
       await using _lock = madeHere ? await lockMachine('networks') : null;
       await using testbed = await openTestbed(choice, {
         run: freshRunId(),
@@ -37,12 +45,41 @@ export const networksCommand = (context: Context): Command =>
       });
       const networks = offeredNetworks(choice).map((name) => findOfferedNetwork(choice, name));
       const statuses = await probeNetworks(testbed, networks);
-      if (flags.json === true) {
-        context.terminal.print(JSON.stringify(statuses, null, 2));
-        return;
+      const rows: NetworkRow[] = [];
+      for (const status of statuses) {
+        const network = networks.find(({ name }) => name === status.name);
+        const isMeasured = flags.paths === true && status.support !== 'no' && network?.kind === 'planned';
+        rows.push({ ...status, ...(isMeasured ? { paths: await measurePaths(testbed, network) } : {}) });
       }
-      for (const { name, what, support, finding } of statuses) {
-        context.terminal.print(`${name.padEnd(22)}${support.padEnd(9)}${what}`);
-        if (finding !== null) context.terminal.print(`${' '.repeat(31)}${describeFinding(finding)}`);
-      }
+      if (flags.json === true) context.terminal.print(JSON.stringify(rows, null, 2));
+      else for (const row of rows) context.terminal.print(printRow(row));
     });
+
+interface NetworkRow extends NetworkStatus {
+  /** The longest packet of each path, bytes; null for a path that carries none. */
+  readonly paths?: PathMtus;
+}
+
+/** Sets a network up with two containers on each host, because one path joins two containers of a host. */
+async function measurePaths(testbed: Testbed, network: PlannedNetwork): Promise<PathMtus> {
+  const plans = planPair(network, { run: testbed.run, containers: 2 }, testbed);
+  await using active = await setUpNetwork(testbed, network, plans);
+  return await probePathMtus(testbed, active);
+}
+
+const PATH_NAMES = { across: 'another host', sameHost: 'same host', ownHost: 'its own host' } as const;
+
+function printRow({ name, what, support, finding, paths }: NetworkRow): string {
+  const indent = ' '.repeat(31);
+  const measured =
+    paths === undefined
+      ? []
+      : PATH_KINDS.map(
+          (kind) => `${PATH_NAMES[kind]} ${paths[kind] === null ? 'none' : `${paths[kind]} bytes`}`,
+        );
+  return [
+    `${name.padEnd(22)}${support.padEnd(9)}${what}`,
+    ...(finding === null ? [] : [indent + describeFinding(finding)]),
+    ...(measured.length === 0 ? [] : [`${indent}longest packets: ${measured.join(', ')}`]),
+  ].join('\n');
+}

@@ -7,8 +7,7 @@ import {
   undoAll,
   type Machine,
 } from '../machine/index.js';
-import { REFERENCE } from '../network/index.js';
-import type { Cost, KernelCost } from '../schema/index.js';
+import { type Cost, type KernelCost, REFERENCE } from '../schema/index.js';
 import { type OnCostEvent, type CellPlan, measureNetwork } from './network.js';
 import { openSymbolReader } from './trace-file.js';
 import { againstReference, type BareNetwork, findCostWarnings } from './warnings.js';

@@ -1,4 +1,4 @@
-import { nearest, userError } from '../schema/index.js';
+import { nearest, userError, REFERENCE } from '../schema/index.js';
 import { bridge } from './attachment/bridge.js';
 import { host } from './attachment/host.js';
 import { ipvlanL2, ipvlanL3, ipvlanL3s } from './attachment/ipvlan.js';
@@ -13,9 +13,6 @@ import { ipip } from './backend/ipip.js';
 import { none } from './backend/none.js';
 import { vxlan } from './backend/vxlan.js';
 import { wireguard } from './backend/wireguard.js';
-
-/** The reference: every ratio is against it. */
-export const REFERENCE = 'host';
 
 /** All planned networks, the reference first. */
 export const CATALOG: readonly PlannedNetwork[] = [

@@ -12,7 +12,7 @@ export type {
   PathDevice,
 } from './types.js';
 export { PATH_KINDS } from './types.js';
-export { CATALOG, findNetwork, networkNames, REFERENCE } from './catalog.js';
+export { CATALOG, findNetwork, networkNames } from './catalog.js';
 export { versionOf, type IpVersion } from './ip-version.js';
 export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } from './symbols.js';
 export { support } from './support.js';

@@ -8,22 +8,22 @@ export const instructionsSchema = z.object({
   kernel: z.number(),
 });
 
-/** Against the reference in the same guest, same workload and connections: instructions a request, and the ratio of the totals. */
+/** The difference from the reference in the same guest, workload and connections: instructions per request, and the ratio of the totals. */
 const costDifferenceSchema = instructionsSchema.extend({ ratio: z.number() });
 
 const costCellSchema = z.object({
   workload: z.string(),
   connections: z.number().int().positive(),
   instructions: instructionsSchema,
-  /** The total of each repeat; the figure is their median. */
+  /** The total of each repeat. The result is their median. */
   repeats: z.array(z.number()),
-  /** The greatest distance of a repeat from the median, as a share of it: 0.005 is ±0.5 %. */
+  /** The greatest deviation of a repeat from the median, as a share: 0.005 is ±0.5 %. */
   spread: z.number(),
-  /** False where a repeat is farther away than that. */
+  /** False when the spread exceeds the limit. */
   steady: z.boolean(),
-  /** Null for the reference, and where that has no figure. */
+  /** Null for the reference, and where the reference has no result. */
   difference: costDifferenceSchema.nullable(),
-  /** Where the kernel's part goes: instructions a request by group of functions, the largest first. */
+  /** Kernel instructions per request by group of functions, the largest first. */
   groups: z.array(z.object({ name: z.string(), instructions: z.number() })),
   /** The functions with the largest parts of all, with their group. */
   functions: z.array(z.object({ name: z.string(), group: z.string(), instructions: z.number() })),

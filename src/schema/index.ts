@@ -70,6 +70,7 @@ export {
   environmentSchema,
   resolvedStudySchema,
   studyRecordSchema,
+  REFERENCE,
   WORKLOADS,
   type Environment,
   type NetworkStatus,

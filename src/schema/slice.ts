@@ -25,7 +25,7 @@ const plannedSliceSchema = z.object({
   rateRps: z.number(),
   /** Share of the reference's maximum, null for an absolute rate. */
   rateOfMax: z.number().nullable(),
-  /** 2 or 3 where it is measured again because the generator did not vouch for it; absent the first time. */
+  /** 2 or 3 for a slice that is measured again because its self-check failed; absent the first time. */
   attempt: z.number().int().optional(),
 });
 export type PlannedSlice = z.infer<typeof plannedSliceSchema>;

@@ -32,8 +32,8 @@ const actionSchema = z.discriminatedUnion('kind', [
 export type Action = z.infer<typeof actionSchema>;
 
 /**
- * What a step leaves on the machine, and so what its undo takes away. Taking away what is gone already is fine.
- * A `sysctl` is put back to the value that the journal found; a `process` is ended with its whole session.
+ * What a step creates on the machine, which its undo removes. Removing what is gone already succeeds. A `sysctl` is
+ * restored to the value in the journal; a `process` is stopped with its whole session.
  */
 const undoTargetSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('netns'), name: z.string() }),

@@ -10,6 +10,9 @@ const rateSchema = z.discriminatedUnion('kind', [
 ]);
 export type Rate = z.infer<typeof rateSchema>;
 
+/** The network that every ratio is against: the host's own stack. */
+export const REFERENCE = 'host';
+
 export const WORKLOADS = ['350B', '4KB'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 

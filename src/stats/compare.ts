@@ -1,17 +1,18 @@
-import type {
-  Change,
-  ComparedRun,
-  Comparison,
-  Environment,
-  Finding,
-  FindingScope,
-  StudyRecord,
+import {
+  type Change,
+  type ComparedRun,
+  type Comparison,
+  type Environment,
+  type Finding,
+  type FindingScope,
+  type StudyRecord,
+  REFERENCE,
 } from '../schema/index.js';
 import { countRestarts, groupCells, rateGroupKey, type CellSlices, type SliceData } from './cells.js';
 import { compareCells, type CellPair, type ReferencedCell } from './compared-cells.js';
 import { compareMaxima } from './compared-maxima.js';
 import { evaluateControl } from './control.js';
-import { findWithheld, REFERENCE } from './reference-ratios.js';
+import { findWithheld } from './reference-ratios.js';
 import { findUncountedSlices } from './study-status.js';
 
 /** Rates within this share of each other are one load. */

@@ -1,9 +1,14 @@
-import type { ComparedMaximum, Estimate, FindingScope, StudyRecord } from '../schema/index.js';
+import {
+  type ComparedMaximum,
+  type Estimate,
+  type FindingScope,
+  type StudyRecord,
+  REFERENCE,
+} from '../schema/index.js';
 import type { SliceData } from './cells.js';
 import { judgeRatios } from './compared-cells.js';
 import type { LogEstimate, LogEstimateOrFinding } from './log-estimate.js';
 import { estimateMaxima, toEvidence, wantsMaximum } from './maximum.js';
-import { REFERENCE } from './reference-ratios.js';
 import { findBeyondMargin } from './verdicts.js';
 
 /** The 95 % half-width in standard errors: the interval of a maximum is normal on the log scale. */

@@ -10,12 +10,12 @@ import {
   type ResolvedStudy,
   type StudyRecord,
   type WorkloadName,
+  REFERENCE,
 } from '../schema/index.js';
 import type { SliceData } from './cells.js';
 import { quantileRank, samplesNeeded } from './order-ranks.js';
 import { MS_PER_NS } from './quantile-estimates.js';
 import { boundMaximum, nextRate, type RateAttempt, type RateStep } from './rate-search.js';
-import { REFERENCE } from './reference-ratios.js';
 import { Samples } from './samples.js';
 
 /** A network with the workload whose maximum is searched. */

@@ -5,14 +5,12 @@ import {
   type LatencyKey,
   type StudyRecord,
   type Verdict,
+  REFERENCE,
 } from '../schema/index.js';
 import { rateGroupKey, type CellSlices } from './cells.js';
 import { estimateLogCpuRatio } from './cpu.js';
 import { buildSeries, estimateLogRatio, type LogEstimateOrFinding } from './log-estimate.js';
 import { decideVerdicts } from './verdicts.js';
-
-/** The network that every ratio is against. */
-export const REFERENCE = 'host';
 
 /** A cell's ratios to the reference and their verdicts; empty for the reference itself. */
 export interface ReferenceComparison {

@@ -1,9 +1,16 @@
-import { printObjective, type Cost, type Finding, type StudyRecord, type Summary } from '../schema/index.js';
+import {
+  printObjective,
+  type Cost,
+  type Finding,
+  type StudyRecord,
+  type Summary,
+  REFERENCE,
+} from '../schema/index.js';
 import { summarizeCell } from './cell-summary.js';
 import { countRestarts, countRunSlices, groupCells, type SliceData } from './cells.js';
 import { evaluateControl } from './control.js';
 import { estimateMaxima, openSearches, toEvidence } from './maximum.js';
-import { compareToReference, findWithheld, NOT_COMPARED, REFERENCE } from './reference-ratios.js';
+import { compareToReference, findWithheld, NOT_COMPARED } from './reference-ratios.js';
 import { computeProgress, computeSetupCost, computeStatus, findStudyWarnings } from './study-status.js';
 
 export interface SummaryOptions {

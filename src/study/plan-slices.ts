@@ -5,10 +5,8 @@ import {
   type WorkloadName,
   bug,
   type NetworkStatus,
+  REFERENCE,
 } from '../schema/index.js';
-
-/** The network that every ratio is against. */
-export const REFERENCE = 'host';
 
 /** The reference's maximum by workload, requests per second. */
 export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | null>>>;

@@ -9,11 +9,12 @@ import {
   type ResolvedStudy,
   type Step,
   type WorkloadName,
+  REFERENCE,
 } from '../schema/index.js';
 import { planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
 import { MAX_SLICES, wantsMaximum } from '../stats/index.js';
 import { planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
-import { drawSlices, REFERENCE, type DrawnSlice } from './plan-slices.js';
+import { drawSlices, type DrawnSlice } from './plan-slices.js';
 
 /**
  * Everything that a study does, as data. `study --dry-run` prints it, and the runner executes it with its

@@ -178,7 +178,7 @@ describe('a server that goes away', () => {
   });
 });
 
-test('a slow server is not the fault of the generator: late sends are told apart from its own lateness', async () => {
+test('late sends of a slow server do not count as scheduling delay of the generator', async () => {
   const result = await loadNasty(
     (socket) => socket.on('data', () => setTimeout(() => socket.write(okAnswer()), 50)),
     { connections: 1, mode: { kind: 'open', rateRps: 100, arrival: 'constant' } },

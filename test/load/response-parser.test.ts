@@ -112,7 +112,7 @@ const malformed = [
   ['a header that does not end', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(12_000)}`],
 ] as const;
 
-describe('AnswerParser', () => {
+describe('ResponseParser', () => {
   test.each(whole)('takes an answer with %s', (_, text, status, bodyBytes, keepsOpen) => {
     expect(parse(text)).toMatchObject({ outcome: WHOLE, status, bodyBytes, keepsOpen, length: text.length });
   });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => nginx[Symbol.asyncDispose]());
 
-/** Stops the server for 200 ms each second, and returns when it really stood still, in milliseconds. */
+/** Stops the server for 200 ms each second, and returns the milliseconds of each stall. */
 async function stall(count: number): Promise<[number, number][]> {
   const stalls: [number, number][] = [];
   for (let second = 0; second < count; second++) {
@@ -41,7 +41,7 @@ function waitMs(stalls: readonly [number, number][], quantile: number): number {
   return ms;
 }
 
-describe.each(['constant', 'poisson'] as const)('a server that stands still, %s arrival', (arrival) => {
+describe.each(['constant', 'poisson'] as const)('a stalled server, %s arrival', (arrival) => {
   test(
     'shows in response times as worked out by hand, and hides in service times',
     { retry: 3 },

@@ -38,7 +38,7 @@ describe('the cost of a slice', () => {
     expect(late.cpuUsPerRequest).toEqual({ user: 1.5, system: 3, softirq: 1.5 });
   });
 
-  it('leaves out what the generator spun away, of the other kind where the one has less', () => {
+  it('subtracts busy-polled time, from the other kind where one has too little', () => {
     const of = (user: number, system: number): unknown =>
       costs(window, [0], { achievedRps: 50_000, durationS: 2 }, { user, system }).cpuUsPerRequest;
     expect(of(0.1, 0.1)).toEqual({ user: 1, system: 3, softirq: 2 });

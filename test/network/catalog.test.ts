@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  CATALOG,
-  findNetwork,
-  REFERENCE,
-  type NetworkHost,
-  type NetworkRequest,
-} from '../../src/network/index.js';
+import { CATALOG, findNetwork, type NetworkHost, type NetworkRequest } from '../../src/network/index.js';
+import { REFERENCE } from '../../src/schema/index.js';
 import { BarewireError, nearest, printAction, type Step } from '../../src/schema/index.js';
 import { clientPlan, names, twoHosts } from './request.js';
 

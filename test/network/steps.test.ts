@@ -6,11 +6,11 @@ const HOST_ROUTE = 'ip route add 198.19.2.0/24 via 198.18.0.2 dev eth0';
 
 const FORWARD = 'sysctl -w net.ipv4.ip_forward=1';
 
-const bridged = (mtu: number, underlay: readonly string[]): string[] => [
+const bridged = (mtu: number, backend: readonly string[]): string[] => [
   FORWARD,
   'ip link add cni0 up type bridge',
   'ip addr add 198.19.1.1/24 dev cni0',
-  ...underlay,
+  ...backend,
   `ip netns add ${C}`,
   `ip link add bw-r1-c1 mtu ${mtu} master cni0 up type veth peer name eth0 mtu ${mtu} netns ${C}`,
   `ip -n ${C} link set lo up`,
@@ -101,12 +101,12 @@ describe('the steps of a network are the commands that a reader would type', () 
   });
 });
 
-const bridged6 = (mtu: number, underlay: readonly string[]): string[] => [
+const bridged6 = (mtu: number, backend: readonly string[]): string[] => [
   'sysctl -w net.ipv6.conf.all.forwarding=1',
   'ip link add cni0 up type bridge',
   'ip addr add 2001:2:0:1901::1/64 dev cni0 nodad',
   'ip addr add fe80::1/64 dev cni0 nodad',
-  ...underlay,
+  ...backend,
   `ip netns add ${C}`,
   `ip link add bw-r1-c1 mtu ${mtu} master cni0 up type veth peer name eth0 mtu ${mtu} netns ${C}`,
   `ip -n ${C} link set lo up`,

@@ -120,7 +120,7 @@ describe('one restart', () => {
     expect(summary.warnings).toContainEqual({ code: 'single-restart' });
   });
 
-  test('cannot tell whether to trust the study', () => {
+  test('leaves open whether the study can be trusted', () => {
     expect(summary.control.trusted).toBeNull();
     expect(summary.control.aa.p99).toMatchObject({ low: null, high: null });
   });

@@ -67,6 +67,6 @@ test('the other way round, better is worse', () => {
   );
 });
 
-test('histograms cannot tell 0.1 % apart, so equal restarts do not make such a difference sure', () => {
+test('equal restarts do not decide a difference below the resolution of the histograms', () => {
   expect(decideVerdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
 });

@@ -22,7 +22,7 @@ const lines = (directory: string): SliceRecord[] =>
 const summaryOf = async (directory: string): Promise<Summary> =>
   JSON.parse(await readFile(join(directory, 'summary.json'), 'utf8')) as Summary;
 
-/** 1 where a slice failed, or a cell has none that the generator vouches for, as happens on a busy machine; else 0. */
+/** 1 where a slice failed or a cell has no valid slice, as happens on a busy machine; else 0. */
 const expectedStatus = async (directory: string): Promise<number> =>
   (await summaryOf(directory)).networks.some(({ cells }) =>
     cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0),

@@ -18,12 +18,13 @@ export const setUpTwoContainers = (testbed: Testbed, network: PlannedNetwork): P
 
 const INTRODUCTION = `# Paths
 
-How far a container reaches in each network of the catalog, over a wire with an MTU of 1,500 bytes: to a container of another host, to
-another container of its own host, and to that host itself (at the address that the hosts know each other by). A number is the longest
-packet that the path carries in one piece, in bytes. A test raises every network between two kernels, finds these numbers by
-pings that must not be fragmented, and fails when this page says otherwise.
+Which paths work in each network of the catalog, over a wire with an MTU of 1,500 bytes: from a container to a container on another
+host, to another container on its own host, and to that host itself (at the address by which the hosts reach each other). A number is
+the longest packet that the path carries unfragmented, in bytes. A test sets up every network between two kernels, measures these
+numbers by pings that must not be fragmented, and fails when this page differs. \`barewire networks --paths\` measures them on your
+testbed.
 
-A path between the containers of one host is not what a study measures. It is here because who chooses a network needs it.
+A study does not measure paths between containers of one host. They matter when you choose a network.
 `;
 
 /** The page that says what was found. */

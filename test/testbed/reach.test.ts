@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
 import { openTestbed, probeNetworks, probePathMtus, type Testbed } from '../../src/testbed/index.js';
+import { barewire } from '../cli/barewire.js';
 import { setUpTwoContainers, VERSIONS } from './reach-table.js';
 
 const wire = { mtu: 1500, rateMbps: null };
@@ -45,4 +46,13 @@ describe('a path whose MTU is not its links’', () => {
     const reach = await probePathMtus(testbed, raised);
     expect(reach).toEqual({ across: 1333, sameHost: 1500, ownHost: 1500 });
   });
+});
+
+test('barewire networks --paths measures every network that can run', async () => {
+  const { stdout } = await barewire(['networks', '--paths', '--json']);
+  const rows = JSON.parse(stdout) as { name: string; support: string; paths?: PathMtus }[];
+  const pathsOf = (name: string) => rows.find((row) => row.name === name)?.paths;
+  expect(pathsOf('flannel-vxlan')).toEqual({ across: 1450, sameHost: 1450, ownHost: 1450 });
+  expect(pathsOf('macvlan')).toEqual({ across: 1500, sameHost: 1500, ownHost: null });
+  for (const { support, paths } of rows) expect(paths === undefined).toBe(support === 'no');
 });

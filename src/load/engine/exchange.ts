@@ -14,7 +14,7 @@ import type { Times } from './times.js';
 const BUFFER_BYTES = 65_536;
 
 /** What the loop of a thread and its exchange share. */
-export interface Parts {
+export interface LoopParts {
   readonly clock: StallClock;
   readonly times: Times;
   readonly pacer: Pacer;
@@ -34,7 +34,7 @@ export class Exchange implements Disposable {
   sent = 0;
   /** True once requests may be sent. */
   isOn = false;
-  readonly #parts: Parts;
+  readonly #parts: LoopParts;
   readonly #memory = mapMemory(BUFFER_BYTES + 4096);
   readonly #bytes = new Uint8Array(this.#memory.buffer);
   readonly #bufferAt = this.#memory.address;
@@ -52,7 +52,7 @@ export class Exchange implements Disposable {
    */
   readonly #sendsAtOnce: boolean;
 
-  constructor(plan: LoadPlan, connections: number, parts: Parts) {
+  constructor(plan: LoadPlan, connections: number, parts: LoopParts) {
     this.#parts = parts;
     const request = requestBytes(plan.target);
     this.#bytes.set(request, BUFFER_BYTES);
