@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
-import { openTestbed, probeNetworks, probePathMtus, type Testbed } from '../../src/testbed/index.js';
+import {
+  openTestbed,
+  probeNetworks,
+  probePathMtus,
+  type Testbed,
+  type PathMtus,
+} from '../../src/testbed/index.js';
 import { barewire } from '../cli/barewire.js';
 import { setUpTwoContainers, VERSIONS } from './reach-table.js';
 
