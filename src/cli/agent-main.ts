@@ -8,11 +8,11 @@ async function agent(): Promise<void> {
   try {
     await serveAgent();
   } catch (error) {
-    // The study shows the last lines of it when it loses its agent.
+    // The study prints the last lines when it loses its agent.
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   }
-  // Children of what it started may still hold pipes open; all steps are undone.
+  // Children of started processes may keep pipes open, but all steps are undone.
   process.exit();
 }
 

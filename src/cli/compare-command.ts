@@ -64,7 +64,7 @@ function parseMargin(text: string): number {
   );
 }
 
-// A comparison of nothing must not count as one without a regression.
+// A comparison without a common cell must not count as one without a regression.
 const nothingInCommon = (base: string, later: string): BarewireError =>
   userError(
     `${base} and ${later} have no network, workload and rate in common.`,

@@ -2,11 +2,15 @@ import { createInterface } from 'node:readline/promises';
 import { userError, type ResolvedStudy } from '../schema/index.js';
 import type { Terminal } from './terminal.js';
 
-/** Bytes of the headers of a request, a response, and of TCP/IP around both, per request. */
+/** Bytes per request of the headers of request and response, and of TCP/IP. */
 const HEADER_BYTES = 450;
 const BODY_BYTES: Readonly<Record<string, number>> = { '350B': 350, '4KB': 4096 };
 
-/** Prints the hosts and the load of a study and asks for confirmation. @throws BarewireError `interrupted` or `bad-input` */
+/**
+ * Prints the hosts and the load of a study and asks for confirmation.
+ *
+ * @throws BarewireError `interrupted` or `bad-input`
+ */
 export async function confirm(terminal: Terminal, spec: ResolvedStudy): Promise<void> {
   terminal.note(describeLoad(spec));
   if (!process.stdin.isTTY)
@@ -18,7 +22,7 @@ export async function confirm(terminal: Terminal, spec: ResolvedStudy): Promise<
     throw userError('The study was not confirmed.', 'Answer y, or add --yes.', { code: 'interrupted' });
 }
 
-/** The hosts, and the peak load that the spec requests. */
+/** Describes the hosts and the peak load of a spec. */
 function describeLoad({ testbed, networks, workloads, rates, restarts, durationMs }: ResolvedStudy): string {
   const hosts = Object.entries((testbed.options ?? {}) as Record<string, unknown>)
     .map(([role, host]) => `${role} ${String(host)}`)

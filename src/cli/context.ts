@@ -1,11 +1,11 @@
 import type { Terminal } from './terminal.js';
 
-/** What every command is given. */
+/** What every command receives. */
 export interface Context {
   readonly terminal: Terminal;
   /** Aborted by Ctrl-C, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal;
   readonly version: string;
-  /** The command did its work, but something in it failed: exit status 1. */
+  /** Sets exit status 1: the command ran, but something in it failed. */
   readonly fail: () => void;
 }

@@ -73,11 +73,11 @@ async function main(): Promise<number> {
 const unwritten: Error[] = [];
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Who reads no more wants no more (`| head`); a full disk is a failure.
+    // A closed pipe (`| head`) is no failure; a full disk is.
     if (error.code !== 'EPIPE') unwritten.push(error);
   });
 
-/** A pipe holds 64 KiB: leaving before its reader has taken them would cut off the rest. */
+/** A pipe holds 64 KiB. Exiting before its reader has received them would cut off the rest. */
 const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
   new Promise((resolve) => stream.write('', () => resolve()));
 

@@ -142,7 +142,7 @@ async function fresh(what: string | undefined, flags: StudyFlags): Promise<Chose
   return { spec, directory };
 }
 
-/** A resume goes on with the spec of the directory; what the command line asks for must be the same study. */
+/** Resolves a resume: the spec of the directory. Options on the command line must describe the same study. */
 async function resumed(what: string | undefined, flags: StudyFlags): Promise<Chosen> {
   const directory =
     flags.out === undefined ? await newestUnfinished('results') : new ResultsDirectory(flags.out);
@@ -186,7 +186,7 @@ async function readSpec(path: string): Promise<unknown> {
 }
 
 const list = (text: string | undefined): string[] | undefined => text?.split(',').map((item) => item.trim());
-/** Digits become a number; anything else goes on as it is, to be refused with its value. */
+/** Digits become a number. Other text is passed on and refused with its value. */
 const number = (text: string | undefined): string | number | undefined =>
   text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 

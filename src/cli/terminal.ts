@@ -1,14 +1,14 @@
 import { BarewireError } from '../schema/index.js';
 
-/** Where a command prints: figures on standard output, progress and errors on standard error. */
+/** Where a command prints: results on standard output, progress and errors on standard error. */
 export interface Terminal {
-  /** A whole text, its last line ended. */
+  /** Prints a whole text and ends its last line. */
   print(text: string): void;
-  /** A line of progress or a notice. */
+  /** Prints a line of progress or a notice. */
   note(text: string): void;
-  /** Rewrites the last line of progress in place; on no terminal it does nothing. */
+  /** Rewrites the last line of progress in place; does nothing without a terminal. */
   status(text: string): void;
-  /** True when standard output wants colour: a terminal, and NO_COLOR is not set. */
+  /** True when standard output accepts colour: a terminal, and NO_COLOR is not set. */
   readonly colour: boolean;
   /** True when progress can be rewritten in place. */
   readonly live: boolean;
@@ -45,7 +45,7 @@ export function openTerminal(): Terminal {
   };
 }
 
-/** The error as a person reads it: what happened, then what to do. A bug keeps its stack. */
+/** Formats an error: what failed, then what to do. A bug includes its stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof BarewireError)) return `barewire: this is a bug in Barewire: ${stackOf(error)}`;
   const hint = error.hint === undefined ? '' : `\n  ${error.hint}`;
@@ -56,7 +56,7 @@ export function describeError(error: unknown): string {
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
-/** 0 done; 1 something failed; 2 the request was wrong; 3 this machine cannot; 130 interrupted. */
+/** 0 done; 1 something failed; 2 the request was wrong; 3 this machine cannot do it; 130 interrupted. */
 export function exitStatus(error: unknown, interrupted: boolean): number {
   if (interrupted) return 130;
   if (!(error instanceof BarewireError)) return 1;

@@ -44,7 +44,7 @@ export class StartedProcess {
     this.name = action.name;
     this.identity = identity;
     this.pid = identity.pid;
-    if (action.first === true) raiseSessionPriority(this.pid);
+    if (action.highPriority === true) raiseSessionPriority(this.pid);
     this.#stdin = stdin;
     this.#gate = gate;
     // A process that has exited does not read; `exited` reports its end.

@@ -4,27 +4,27 @@ import { estimateSchema, LATENCY_KEYS, verdictSchema, type LatencyKey } from './
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
-/** A run as it is named in a comparison. */
+/** One of the two studies of a comparison. */
 const comparedRunSchema = z.object({
-  /** As it was named on the command line; absent where the run was not read from one. */
+  /** The directory on the command line; absent where the study was not read from one. */
   directory: z.string().optional(),
   study: z.string(),
   testbed: z.string(),
   startedAt: z.string(),
   version: z.string(),
   restarts: z.number().int(),
-  /** Files and lines of the directory that could not be read, and count in nothing. */
+  /** Files and lines of the directory that could not be read; they are in no estimate. */
   refused: z.array(findingSchema).default([]),
 });
 export type ComparedRun = z.infer<typeof comparedRunSchema>;
 
-/** What is not the same in the two runs: a fact of a host, or a setting of the study (`host` null). */
+/** A difference between the two studies: a fact of a host, or a setting of the study (`host` null). */
 const changeSchema = z.object({ host: z.string().nullable(), name: z.string(), a: scalar, b: scalar });
 export type Change = z.infer<typeof changeSchema>;
 
 /**
- * The ratio of b to a, with a verdict on b. No verdict where the ratio is none, on the greatest sample, and on a direct
- * ratio of two loads that differ.
+ * The ratio of b to a, with a verdict on b. There is no verdict without a ratio, on the greatest sample, and
+ * on a direct ratio of two different loads.
  */
 const judgedRatioSchema = z.object({ ratio: estimateSchema, verdict: verdictSchema.nullable() });
 export type JudgedRatio = z.infer<typeof judgedRatioSchema>;
@@ -37,13 +37,15 @@ const comparedFigureSchema = z.object({
   /** Milliseconds, or CPU microseconds per request. */
   a: estimateSchema,
   b: estimateSchema,
-  /** The figures themselves: what the machines became faster or slower by is in it. */
+  /** The values themselves, which include changes of the machines. */
   direct: judgedRatioSchema,
-  /** The figures' ratios to the reference in their own restarts, which is what the network alone became; null for the reference. */
+  /**
+   * The ratios to the reference in their own restarts, which show the network alone; null for the reference.
+   */
   byReference: judgedRatioSchema.nullable(),
   /**
-   * Worse by more than the margin, beyond chance (one family over all figures): by the reference where both runs have it,
-   * else directly.
+   * Worse by more than the margin, beyond chance (one family over all values): by the reference where both
+   * studies have it, otherwise directly.
    */
   regression: z.boolean(),
 });
@@ -58,7 +60,7 @@ const comparedCellSchema = z.object({
 });
 export type ComparedCell = z.infer<typeof comparedCellSchema>;
 
-/** The searched maximum of a network, requests per second: here more is better, and `worse` is less. */
+/** The searched maximum of a network, requests per second. More is better, so `worse` is less. */
 const comparedMaximumSchema = z.object({
   network: z.string(),
   workload: z.string(),
@@ -73,22 +75,22 @@ const loneCell = z.object({
   rateOfMax: z.number().nullable(),
 });
 
-/** What `barewire compare A B` says: b, the later run, against a. */
+/** What `barewire compare A B` reports: b, the later study, against a. */
 export const comparisonSchema = z.object({
   schema: z.literal(2),
   a: comparedRunSchema,
   b: comparedRunSchema,
   margin: z.number(),
-  /** Said first: what stands in the way of comparing. */
+  /** Printed first: what prevents a comparison. */
   warnings: z.array(findingSchema),
   environment: z.array(changeSchema),
   spec: z.array(changeSchema),
   cells: z.array(comparedCellSchema),
-  /** Of networks whose maximum both runs searched for, by the same objective. */
+  /** Of networks whose maximum both studies searched for, with the same objective. */
   maxima: z.array(comparedMaximumSchema).default([]),
   onlyA: z.array(loneCell),
   onlyB: z.array(loneCell),
-  /** True when any figure is a regression. */
+  /** True when any value is a regression. */
   regression: z.boolean(),
 });
 export type Comparison = z.infer<typeof comparisonSchema>;

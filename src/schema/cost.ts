@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
 
-/** Instructions that a request costs, client and server together. */
+/** Instructions per request, client and server together. */
 export const instructionsSchema = z.object({
   total: z.number(),
   user: z.number(),
@@ -25,11 +25,11 @@ const costCellSchema = z.object({
   difference: costDifferenceSchema.nullable(),
   /** Kernel instructions per request by group of functions, the largest first. */
   groups: z.array(z.object({ name: z.string(), instructions: z.number() })),
-  /** The functions with the largest parts of all, with their group. */
+  /** The functions with the most instructions, with their group. */
   functions: z.array(z.object({ name: z.string(), group: z.string(), instructions: z.number() })),
-  /** Requests whose every instruction was looked at for the parts. */
+  /** Requests of the trace that divides the total. */
   tracedRequests: z.number(),
-  /** The same total from those requests alone, without the guest's clock: a check of the figure above. */
+  /** The total per request by that trace, without the guest's clock: a check of the total above. */
   tracedTotal: z.number(),
 });
 export type CostCell = z.infer<typeof costCellSchema>;
@@ -45,13 +45,13 @@ const networkCostSchema = z.object({
 export type NetworkCost = z.infer<typeof networkCostSchema>;
 
 const kernelCostSchema = z.object({
-  /** As `uname -r` says it. */
+  /** As `uname -r` prints it. */
   kernel: z.string(),
   networks: z.array(networkCostSchema),
 });
 export type KernelCost = z.infer<typeof kernelCostSchema>;
 
-/** cost.json: what `barewire cost` found. */
+/** cost.json: the result of `barewire cost`. */
 export const costSchema = z.object({
   schema: z.literal(2),
   version: z.string(),
@@ -61,9 +61,9 @@ export const costSchema = z.object({
   client: z.string(),
   server: z.string(),
   emulator: z.string(),
-  /** Said at the top: what does not repeat, and what contradicts itself. */
+  /** Shown at the top: counts that do not repeat or contradict each other. */
   warnings: z.array(findingSchema),
-  /** One for each kernel, as they were asked for. */
+  /** One for each kernel, in the order of the request. */
   kernels: z.array(kernelCostSchema),
 });
 export type Cost = z.infer<typeof costSchema>;

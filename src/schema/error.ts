@@ -1,7 +1,7 @@
-/** Whose fault it is, and so what the exit status is: `user` 2, `machine` 3, `bug` 1. */
+/** Who has to act, and so the exit status: `user` 2, `machine` 3, `bug` 1. */
 export type Fault = 'user' | 'machine' | 'bug';
 
-/** The closed set of things that go wrong. A code is for programs; the message is for people. */
+/** The closed set of errors. A code is for programs; the message is for people. */
 export type ErrorCode =
   | 'bad-input'
   | 'no-such-file'
@@ -28,12 +28,15 @@ export type ErrorCode =
 export interface ErrorFacts {
   readonly code: ErrorCode;
   readonly fault: Fault;
-  /** What to do about it, one sentence. */
+  /** What to do, one sentence. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** What Barewire throws. The message says what happened, the value and the place; the hint says what to do. */
+/**
+ * The error that Barewire throws. The message says what failed with the value and its position; the hint says
+ * what to do.
+ */
 export class BarewireError extends Error {
   override readonly name = 'BarewireError';
   readonly code: ErrorCode;

@@ -6,7 +6,7 @@ import { selfCheckSchema, loadResultSchema } from './load.js';
 export const GENERATORS = ['barewire', 'wrk', 'wrk2', 'h2load', 'tcpkali'] as const;
 export type GeneratorName = (typeof GENERATORS)[number];
 
-/** An external generator and how its latencies are to be read. */
+/** An external generator, and how to read its latencies. */
 export const externalGeneratorSchema = z.object({
   name: z.string(),
   version: z.string(),
@@ -19,7 +19,7 @@ export const externalGeneratorSchema = z.object({
 });
 export type ExternalGenerator = z.infer<typeof externalGeneratorSchema>;
 
-/** An external generator reports less about itself than ours. */
+/** An external generator reports less about itself than Barewire's own. */
 const externalSelfCheckSchema = selfCheckSchema.pick({
   valid: true,
   findings: true,

@@ -28,7 +28,7 @@ export const EXTERNAL_LIMITS = [
   'no-time-out',
 ] as const;
 
-/** What the figures of a testbed do not show. */
+/** What the results of a testbed do not show. */
 export const LIMITATIONS = [
   'one-kernel',
   'veth-wire',
@@ -140,7 +140,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('repeats-differ', { cell: z.string(), repeats: n, spread: n, limit: n }),
   define('trace-differs', { cell: z.string(), requests: n, traced: n, spread: n }),
 
-  // What figures do not show.
+  // What results do not show.
   define('limitation', { limitation: z.enum(LIMITATIONS) }),
   define('external-limit', { generator: z.string(), limit: z.enum(EXTERNAL_LIMITS) }),
 

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { nearest } from './nearest.js';
 import { LATENCY_KEYS, type LatencyKey } from './summary.js';
 
-/** What a rate must keep to be called carried, beside being answered: a latency of each slice below a limit. */
+/** An additional condition for a sustained rate: a latency of each slice below a limit. */
 export const objectiveSchema = z.object({
   latency: z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]),
   limitMs: z.number().positive(),
@@ -13,7 +13,7 @@ const UNITS_MS: Readonly<Record<string, number>> = { us: 1e-3, µs: 1e-3, μs: 1
 const FORM =
   /^\s*(?<latency>[a-zA-Z]+[\d.]*)\s*(?:<|<=|≤)\s*(?<number>\d+(?:\.\d+)?|\.\d+)\s*(?<unit>\p{L}*)\s*$/u;
 
-/** `p99<2ms`, `p99.9 < 500us`, `max<1s` → the objective; what is none → the nearest that is one. */
+/** Parses `p99<2ms`, `p99.9 < 500us`, `max<1s`. For any other text returns the nearest valid one. */
 export function parseObjective(text: string): Objective | { readonly nearest: string } {
   const { latency: asked, number, unit } = FORM.exec(text)?.groups ?? {};
   if (asked === undefined || number === undefined || unit === undefined) return { nearest: 'p99<2ms' };
@@ -31,5 +31,5 @@ export function parseObjective(text: string): Objective | { readonly nearest: st
   };
 }
 
-/** As it is written, in milliseconds: `p99<2ms`. */
+/** Prints an objective in milliseconds: `p99<2ms`. */
 export const printObjective = ({ latency, limitMs }: Objective): string => `${latency}<${limitMs}ms`;

@@ -3,17 +3,18 @@ import { findingSchema } from './finding.js';
 import { loadResultSchema } from './load.js';
 import { externalResultSchema } from './external.js';
 
-/** CPU microseconds for one answered request, of all CPUs that the side was given. */
+/** CPU microseconds per response, of all CPUs of the side. */
 export const cpuCostSchema = z.object({ user: z.number(), system: z.number(), softirq: z.number() });
 export type CpuCost = z.infer<typeof cpuCostSchema>;
 
 /**
- * `reference` and `control` are the two runs of the network `host` in a restart: their ratio is the A/A control. `search` is of no
- * cell, and its restart is a round of the search, counted on after the restarts: its rate was chosen to find the network's maximum.
+ * `reference` and `control` are the two slices of the network `host` in a restart: their ratio is the A/A
+ * control. `search` belongs to no cell: its rate was chosen to find the network's maximum, and its restart is
+ * a round of the search, counted on after the restarts.
  */
 const ROLES = ['contender', 'reference', 'control', 'search'] as const;
 
-/** A slice as it was planned; the id says restart and place in it, and is never used twice in a results directory. */
+/** A planned slice. The id contains restart and order, and is unique in a results directory. */
 const plannedSliceSchema = z.object({
   id: z.string(),
   restart: z.number().int(),
@@ -31,18 +32,18 @@ const plannedSliceSchema = z.object({
 export type PlannedSlice = z.infer<typeof plannedSliceSchema>;
 
 const setupCostSchema = z.object({
-  /** Changes on both hosts together: what a person would have to type. */
+  /** Steps on both hosts together. */
   steps: z.number().int(),
   setUpMs: z.number(),
   tearDownMs: z.number(),
 });
 
-/** Counters of the slice, after minus before, by the kernel's own names. */
+/** Counters of the slice, after minus before, by the kernel's names. */
 const countersSchema = z.record(z.string(), z.number());
 
 const sideMetricsSchema = z.object({
   cpuUsPerRequest: cpuCostSchema,
-  /** CPU seconds in the window. */
+  /** CPU seconds within the window. */
   cpuSeconds: z.object({
     user: z.number(),
     system: z.number(),
@@ -51,17 +52,20 @@ const sideMetricsSchema = z.object({
     steal: z.number(),
     idle: z.number(),
   }),
-  /** CPU seconds of the process alone (nginx with its workers, or the generator). */
+  /** CPU seconds of the process only (nginx with its workers, or the generator). */
   processCpuSeconds: z.object({ user: z.number(), system: z.number() }),
-  /** `Tcp.RetransSegs`, `TcpExt.TCPTimeouts`, `softnet.dropped`, `eth0.tx_dropped`, …; only what moved. */
+  /**
+   * `Tcp.RetransSegs`, `TcpExt.TCPTimeouts`, `softnet.dropped`, `eth0.tx_dropped`, …; only those that
+   * changed.
+   */
   counters: countersSchema,
-  /** Share of the side's CPU time in use, each second. */
+  /** Share of the side's CPU time in use, for each second. */
   busyEachSecond: z.array(z.number()).readonly(),
 });
 export type SideMetrics = z.infer<typeof sideMetricsSchema>;
 
 const HISTOGRAMS = { response: true, service: true } as const;
-/** The second is of a slice that another tool loaded. */
+/** The second is of a slice with an external generator. */
 const sliceLoadSchema = z.union([loadResultSchema.omit(HISTOGRAMS), externalResultSchema.omit(HISTOGRAMS)]);
 
 const outcome = z.discriminatedUnion('status', [

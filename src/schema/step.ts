@@ -4,8 +4,8 @@ import * as z from 'zod';
 const netns = z.string().nullable();
 
 /**
- * One change to a machine, as data. `command` runs a tool of iproute2 (consecutive commands of one tool in one
- * namespace go through its `-batch`) or `wg`; the rest are written by the agent itself.
+ * One change to a machine, as data. `command` runs a tool of iproute2 (consecutive commands of one tool in
+ * one namespace share a `-batch`) or `wg`; the agent executes the others itself.
  */
 const actionSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -16,7 +16,10 @@ const actionSchema = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('sysctl'), netns, key: z.string(), value: z.string() }),
   z.object({ kind: z.literal('file'), path: z.string(), content: z.string() }),
-  /** A fresh private key of WireGuard that never leaves the machine: a file that its owner alone can read. */
+  /**
+   * Generates a private key of WireGuard in a file that only its owner can read. The key never leaves the
+   * machine.
+   */
   z.object({ kind: z.literal('key'), path: z.string() }),
   z.object({ kind: z.literal('directory'), path: z.string() }),
   z.object({
@@ -25,8 +28,8 @@ const actionSchema = z.discriminatedUnion('kind', [
     netns,
     argv: z.array(z.string()).readonly(),
     cpus: z.array(z.number()).readonly(),
-    /** Its session goes before others that want its CPUs: what is measured is not what else runs. */
-    first: z.boolean().optional(),
+    /** Gives the session high priority on its CPUs, so that other programs disturb it less. */
+    highPriority: z.boolean().optional(),
   }),
 ]);
 export type Action = z.infer<typeof actionSchema>;
@@ -47,11 +50,13 @@ const undoTargetSchema = z.discriminatedUnion('kind', [
 ]);
 export type UndoTarget = z.infer<typeof undoTargetSchema>;
 
-/** `undo: null` says that the change goes away with what an earlier step made (an address with its link). */
+/**
+ * `undo: null` means that the change disappears with what an earlier step created (an address with its link).
+ */
 export const stepSchema = z.object({ why: z.string(), do: actionSchema, undo: undoTargetSchema.nullable() });
 export type Step = z.infer<typeof stepSchema>;
 
-/** The line that a reader would type to take the step by hand. */
+/** The command that a reader could type to apply the step by hand. */
 export function printAction(action: Action): string {
   switch (action.kind) {
     case 'command':

@@ -3,7 +3,7 @@ import { findingSchema } from './finding.js';
 import { objectiveSchema } from './objective.js';
 import { GENERATORS, externalGeneratorSchema } from './external.js';
 
-/** A rate as asked: requests per second, or a share (0 to 1) of the reference's maximum. */
+/** A requested rate: requests per second, or a share (0 to 1) of the reference's maximum. */
 const rateSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('absolute'), rps: z.number().positive() }),
   z.object({ kind: z.literal('share'), ofMax: z.number().positive() }),
@@ -20,16 +20,16 @@ export type WorkloadName = (typeof WORKLOADS)[number];
 const testbedChoiceSchema = z.object({ kind: z.string(), options: z.unknown().optional() });
 export type TestbedChoice = z.infer<typeof testbedChoiceSchema>;
 
-/** A spec after parsing: every default filled in, every unit resolved. */
+/** A resolved spec: every default filled in, every unit resolved. */
 export const resolvedStudySchema = z.object({
   name: z.string(),
   testbed: testbedChoiceSchema,
-  /** The version of IP that everything between the containers is sent by. */
+  /** The version of IP between the containers. */
   ip: z.union([z.literal(4), z.literal(6)]).default(4),
   networks: z.array(z.string()).readonly(),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),
-  /** After the restarts the highest rate of each network is searched; an objective asks for it too. */
+  /** Search the highest rate of each network after the restarts; an objective implies it. */
   maximum: z.boolean().default(false),
   objective: objectiveSchema.optional(),
   restarts: z.number().int().positive(),
@@ -40,14 +40,14 @@ export const resolvedStudySchema = z.object({
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']),
   seed: z.number().int(),
-  /** The margin inside which two networks count as equivalent, a share: 0.05. */
+  /** The margin within which two networks are equivalent, a share: 0.05. */
   margin: z.number().positive(),
   wire: z.object({ mtu: z.number().int(), rateMbps: z.number().positive().nullable() }),
 });
 export type ResolvedStudy = z.infer<typeof resolvedStudySchema>;
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-/** What the host is: kernel, CPUs, governor, clock source, … by name. */
+/** Facts of a host by name: kernel, CPUs, governor, clock source, … */
 export const environmentSchema = z.record(z.string(), scalar);
 export type Environment = z.infer<typeof environmentSchema>;
 
@@ -61,17 +61,19 @@ const networkStatusSchema = z.object({
 });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
-/** study.json: all that a resume needs to plan the same slices again, and a report to say where it was measured. */
+/** study.json: what a resume needs to plan the same slices, and what a report says about the testbed. */
 export const studyRecordSchema = z.object({
   schema: z.literal(2),
   version: z.string(),
   startedAt: z.string(),
   spec: resolvedStudySchema,
   networks: z.array(networkStatusSchema),
-  /** The reference's closed-loop maximum by workload, requests per second; null where nothing rests on it. */
+  /**
+   * The reference's closed-loop maximum by workload, requests per second; null where nothing depends on it.
+   */
   referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
   limitations: z.array(findingSchema),
-  /** The tool that makes the load, where it is not Barewire's own generator. */
+  /** The external generator, if one was used. */
   generator: externalGeneratorSchema.optional(),
   environment: z.record(z.string(), environmentSchema),
 });

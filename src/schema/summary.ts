@@ -115,7 +115,7 @@ export const summarySchema = z.object({
   objective: z.string().optional(),
   /** Files and lines of the results directory that were refused. */
   refused: z.array(findingSchema).default([]),
-  /** What the figures of this testbed do not show. */
+  /** What the results of this testbed do not show. */
   limitations: z.array(findingSchema),
   /** The external generator, if one was used. */
   generator: externalGeneratorSchema.optional(),

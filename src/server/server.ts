@@ -68,7 +68,7 @@ export function serverSteps(request: ServerRequest): ServerPlan {
         netns,
         argv: ['nginx', '-p', dir, '-c', `${dir}/nginx.conf`],
         cpus: [],
-        first: true,
+        highPriority: true,
       },
       undo: { kind: 'process', name: 'nginx' },
     },
