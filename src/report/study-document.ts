@@ -1,5 +1,6 @@
 import {
   groupFindings,
+  groupKey,
   LATENCY_KEYS,
   type Cell,
   type Estimate,
@@ -399,10 +400,7 @@ function describeCells(rows: readonly Row[]): string[] {
   });
   const groups = new Map<string, { networks: Set<string>; findings: Finding[]; tail: boolean }>();
   for (const { network, finding, tail } of all.flatMap(({ findings }) => findings)) {
-    const texts = Object.entries(finding).filter(
-      ([name, value]) => typeof value === 'string' && name !== 'file',
-    );
-    const key = JSON.stringify([texts, tail]);
+    const key = JSON.stringify([groupKey(finding), tail]);
     const group = groups.get(key) ?? { networks: new Set(), findings: [], tail };
     group.networks.add(network);
     group.findings.push(finding);

@@ -171,13 +171,17 @@ export const findingGroupSchema = z.object({
 });
 export type FindingGroup = z.infer<typeof findingGroupSchema>;
 
+/** Findings with the same key form one group: they differ in numbers and files only. */
+export const groupKey = (finding: Finding): string =>
+  JSON.stringify(
+    Object.entries(finding).filter(([name, value]) => typeof value !== 'number' && name !== 'file'),
+  );
+
 /** Groups in the order of their first finding. */
 export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
-    const key = JSON.stringify(
-      Object.entries(finding).filter(([name, value]) => typeof value !== 'number' && name !== 'file'),
-    );
+    const key = groupKey(finding);
     groups.set(key, [...(groups.get(key) ?? []), finding]);
   }
   return [...groups.values()].map((members) => {

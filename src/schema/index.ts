@@ -4,6 +4,7 @@ export {
   EXTERNAL_LIMITS,
   findingSchema,
   groupFindings,
+  groupKey,
   LIMITATIONS,
   missing,
   type Finding,

@@ -6,6 +6,7 @@ import { findNetwork } from '../../src/network/index.js';
 import {
   checkPath,
   openTestbed,
+  planTestbed,
   setUpNetwork,
   type HostRole,
   type Testbed,
@@ -56,6 +57,15 @@ HostKeyAlias barewire-${run}-${role}
     };
     /** The path of the bundle that the last connection put on the client. */
     const bundles = 'ls -d /run/guest/home/.cache/barewire/*';
+
+    test('is planned by reading the hosts, without a change to them', async () => {
+      const options = { client: 'client', server: 'server', config: await configWith() };
+      const plan = await planTestbed({ kind: 'ssh', options }, { wire: WIRE });
+      expect(plan.steps).toEqual([]);
+      expect(plan.hosts.client.net).toMatchObject({ dev: 'eth0', address: '198.18.0.1', prefix: 24 });
+      expect(plan.hosts.server.net).toMatchObject({ dev: 'eth0', mac: guests().server.net.mac });
+      expect(await onClient('ls -d /run/guest/home/.cache/barewire 2>/dev/null || true')).toBe('');
+    });
 
     test('puts the agent there, finds the data interfaces, and measures as anywhere', async () => {
       await using testbed = await open();
@@ -126,7 +136,7 @@ HostKeyAlias barewire-${run}-${role}
       await writeFile(path, `${swapped.join('\n')}\n`);
       await expect(open(`UserKnownHostsFile ${path}`)).rejects.toMatchObject({
         code: 'host-unreachable',
-        hint: expect.stringContaining('known_hosts') as string,
+        hint: expect.stringContaining('Compare its host key') as string,
       });
     });
 

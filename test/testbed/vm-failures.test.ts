@@ -111,7 +111,7 @@ describe('a guest', () => {
     await writeFile(empty, '');
     await expect(boot(() => Promise.resolve(empty))).rejects.toMatchObject({
       code: 'process-failed',
-      message: expect.stringMatching(/guest of the client ended[^]*Kernel panic/) as string,
+      message: expect.stringMatching(/guest of the client exited[^]*Kernel panic/) as string,
     });
   });
 

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readFileSync } from 'node:fs';
-import { findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
+import { bindSymbols, findNetwork, networkNames, PATH_KINDS } from '../../src/network/index.js';
 import {
   checkPath,
   hostsOf,
   openTestbed,
+  planTestbed,
   probeNetworks,
   probePathMtus,
   type Host,
@@ -13,6 +14,7 @@ import {
   type Testbed,
 } from '../../src/testbed/index.js';
 import { testClock } from './clock-on-guests.js';
+import { printAction, type Step } from '../../src/schema/index.js';
 import { page, setUpTwoContainers, VERSIONS } from './reach-table.js';
 import { describeSsh } from './ssh-on-guests.js';
 
@@ -58,6 +60,29 @@ const on = async (role: HostRole, line: string, netns: string | null = null): Pr
 };
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+
+test('the guests were made by the plan that --dry-run prints', async () => {
+  const { steps } = await planTestbed({ kind: 'vm' }, { wire: WIRE, ip: 6 });
+  const planned = bindSymbols(steps, { '<run>': testbed.run }).map(({ do: action }) => printAction(action));
+  const executed = readFileSync(`/var/lib/barewire/journal/${testbed.run}-testbed.jsonl`, 'utf8')
+    .trim()
+    .split('\n')
+    .flatMap((line) => (JSON.parse(line) as { step?: Step }).step ?? [])
+    .map(({ do: action }) => printAction(action))
+    .filter((line) => !line.includes('barewire=probe'));
+  expect(executed).toHaveLength(planned.length);
+  for (const [index, line] of planned.entries()) {
+    // What only the start finds: the kernel, the accelerator and the size of files that name them.
+    const [first = '', ...rest] = line.replace(/\(\d+ characters\)/, '<size>').split(/<[^>]+>/);
+    let at = first.length;
+    expect(executed[index]?.startsWith(first), `${line}\n${executed[index]}`).toBe(true);
+    for (const part of rest) {
+      at = executed[index]?.indexOf(part, at) ?? -1;
+      expect(at, `${line}\n${executed[index]}`).toBeGreaterThanOrEqual(0);
+      at += part.length;
+    }
+  }
+});
 
 test('each guest has a kernel of its own', async () => {
   const boots = await Promise.all(ROLES.map((role) => on(role, `cat ${BOOT_ID}`)));
