@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { buildComparisonDocument } from '../report/index.js';
-import { type BarewireError, userError } from '../schema/index.js';
+import { userError } from '../schema/index.js';
 import { compareStudies, type StudyData } from '../stats/index.js';
 import { readResults, ResultsDirectory } from '../study/index.js';
 import type { Context } from './context.js';
@@ -48,7 +48,12 @@ async function compare(context: Context, base: string, later: string, flags: Com
   printDocument(terminal, document, comparison, flags);
   if (flags.out !== undefined)
     await writeDocument(flags.out, document, { name: 'comparison.json', value: comparison });
-  if (comparison.cells.length + comparison.maxima.length === 0) throw nothingInCommon(base, later);
+  // A comparison without a common cell must not count as one without a regression.
+  if (comparison.cells.length + comparison.maxima.length === 0)
+    throw userError(
+      `${base} and ${later} have no network, workload and rate in common.`,
+      'Use two studies with the same networks, workloads and rates.',
+    );
   if (comparison.regression) context.fail();
 }
 
@@ -63,10 +68,3 @@ function parseMargin(text: string): number {
     'Write 5% or 0.05.',
   );
 }
-
-// A comparison without a common cell must not count as one without a regression.
-const nothingInCommon = (base: string, later: string): BarewireError =>
-  userError(
-    `${base} and ${later} have no network, workload and rate in common.`,
-    'Use two studies with the same networks, workloads and rates.',
-  );

@@ -35,8 +35,8 @@ function program(context: Context): Command {
   return root;
 }
 
-/** The first Ctrl-C restores the machine. A second one exits at once and leaves that to `barewire undo`. */
-function interruptible(): AbortController {
+async function main(): Promise<number> {
+  // The first Ctrl-C restores the machine. A second one exits at once and leaves that to `barewire undo`.
   const controller = new AbortController();
   const stop = (): void => {
     if (controller.signal.aborted) {
@@ -47,11 +47,6 @@ function interruptible(): AbortController {
     controller.abort(userError('Interrupted.', '', { code: 'interrupted' }));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);
-  return controller;
-}
-
-async function main(): Promise<number> {
-  const controller = interruptible();
   let status = 0;
   const terminal = openTerminal();
   const context: Context = {
@@ -77,10 +72,11 @@ for (const stream of [process.stdout, process.stderr])
     if (error.code !== 'EPIPE') unwritten.push(error);
   });
 
-/** A pipe holds 64 KiB. Exiting before its reader has received them would cut off the rest. */
-const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
-  new Promise((resolve) => stream.write('', () => resolve()));
-
 const status = await main();
-await Promise.all([process.stdout, process.stderr].map(flushed));
+// A pipe holds 64 KiB. Exiting before its reader has received them would cut off the rest.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    (stream: NodeJS.WriteStream) => new Promise<void>((resolve) => stream.write('', () => resolve())),
+  ),
+);
 process.exit(unwritten.length > 0 ? status || 1 : status);

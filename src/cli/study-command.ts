@@ -148,7 +148,8 @@ async function resumed(what: string | undefined, flags: StudyFlags): Promise<Cho
     flags.out === undefined ? await newestUnfinished('results') : new ResultsDirectory(flags.out);
   if (!(await directory.exists())) return fresh(what, flags);
   const { spec } = await directory.readStudy();
-  if (what === undefined && !changesSpec(flags)) return { spec, directory };
+  if (what === undefined && !Object.values(overrides(flags)).some((value) => value !== undefined))
+    return { spec, directory };
   const asked = await specOf(what ?? spec.name, flags, () => spec.seed);
   for (const key of Object.keys({ ...spec, ...asked }) as (keyof ResolvedStudy)[])
     if (JSON.stringify(asked[key]) !== JSON.stringify(spec[key]))
@@ -215,9 +216,6 @@ function testbedText({ testbed, kernel }: StudyFlags): string | undefined {
     'Add --testbed vm, or omit --kernel.',
   );
 }
-
-const changesSpec = (flags: StudyFlags): boolean =>
-  Object.values(overrides(flags)).some((value) => value !== undefined);
 
 const bad = (message: string, hint: string, cause?: unknown): BarewireError =>
   userError(message, hint, { cause });

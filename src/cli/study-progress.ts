@@ -1,5 +1,4 @@
 import { describeFinding } from '../report/index.js';
-import type { PlannedSlice } from '../schema/index.js';
 import type { StudyEvent } from '../study/index.js';
 import type { Terminal } from './terminal.js';
 
@@ -34,7 +33,10 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
         break;
       case 'slice-started':
-        last = line(event);
+        last = `[${event.of === null ? `search ${event.position}` : `${event.position}/${event.of}`}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${
+          `${event.planned.role === 'search' ? 'maximum' : `restart ${event.planned.restart}`}: ` +
+          `${event.planned.network}${event.planned.role === 'control' ? ' (control)' : ''} ${event.planned.workload} at ${rate(event.planned.rateRps)}/s`
+        }`;
         terminal.status(last);
         break;
       case 'slice-ended':
@@ -43,12 +45,6 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
     }
   };
 }
-
-const line = (event: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
-  `[${place(event)}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describe(event.planned)}`;
-
-const place = ({ position, of }: Extract<StudyEvent, { kind: 'slice-started' }>): string =>
-  of === null ? `search ${position}` : `${position}/${of}`;
 
 function ended(
   { record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>,
@@ -64,10 +60,6 @@ function ended(
   const doubt = record.valid ? '' : `; invalid: ${findings}`;
   terminal.note(`${started}: ${rate(record.load.achievedRps)}/s${p99}${doubt}`);
 }
-
-const describe = ({ restart, network, role, workload, rateRps }: PlannedSlice): string =>
-  `${role === 'search' ? 'maximum' : `restart ${restart}`}: ` +
-  `${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
 
 const rate = (rps: number): string => Math.round(rps).toLocaleString('en-US');
 

@@ -71,7 +71,12 @@ async function measureCells(
       measured.push(cell);
       onEvent({ kind: 'measured', kernel: guest.kernel, network: name, cell: { ...cell, difference: null } });
     }
-    const requests = cells.reduce((sum, plan) => sum + minimumRequests(plan), 0);
+    // The least number of requests of a cell over the current network.
+    const requests = cells.reduce(
+      (sum, plan) =>
+        sum + plan.repeats * (requestsOf(FEW, plan.connections) + requestsOf(MANY, plan.connections)),
+      0,
+    );
     checkCarried(scene, name, await guest.run(scene.counters), requests);
     return measured;
   } finally {
@@ -96,10 +101,6 @@ const BYTES_AN_INSTRUCTION = 17;
 
 const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
   Math.max(least, each * connections);
-
-/** The least number of requests of a cell over the current network. */
-const minimumRequests = ({ connections, repeats }: CellPlan): number =>
-  repeats * (requestsOf(FEW, connections) + requestsOf(MANY, connections));
 
 /** Measures one workload and number of connections over the network that is set up in the guest. */
 async function measureCell(

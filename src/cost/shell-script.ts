@@ -47,10 +47,11 @@ interface CostLoad {
 /** `introduced` holds the keys of the hosts. */
 export function shellScriptOf(name: string, introduced: ExchangedKeys = []): ShellScript {
   const hosts = hostsOf(RUN, { wire: WIRE });
-  const [client, server] = plansOf(name, [
-    known(hosts.client, introduced[0]),
-    known(hosts.server, introduced[1]),
-  ]);
+  const [client, server] = findNetwork(name).plan({
+    run: RUN,
+    hosts: [known(hosts.client, introduced[0]), known(hosts.server, introduced[1])],
+  });
+  if (client === undefined || server === undefined) throw new TypeError(`${name} has no plan for two hosts`);
   const places = [client, server].flatMap((plan) =>
     [...new Set([hostNetns(RUN, plan.host), homeOf(plan)])].map((netns) => ({ plan, netns })),
   );
@@ -63,7 +64,11 @@ export function shellScriptOf(name: string, introduced: ExchangedKeys = []): She
     `${inside(homeOf(client))}h2load --h1 -n ${requests} -c ${connections} ` +
     `http://${server.container.address}:${SERVER_PORT}${workload(what).path} > ${LOAD} 2>&1`;
   return {
-    lacks: lacksScript(name),
+    lacks: findNetwork(name)
+      .requires.flatMap((each) => (each.kind === 'link-type' ? [each.type] : []))
+      .map((type) => `modprobe -q ${type} || echo ${type}`)
+      .concat('true')
+      .join('\n'),
     introduce: [
       KNOWN_NEIGHBOURS,
       ...wireSteps(RUN, WIRE, hosts).map((step) => shellOf(step, null)),
@@ -83,19 +88,6 @@ export type ExchangedKeys = readonly (string | undefined)[];
 
 const known = (host: NetworkHost, publicKey: string | undefined): NetworkHost =>
   publicKey === undefined ? host : { ...host, publicKey };
-
-function plansOf(name: string, hosts: readonly NetworkHost[]): [HostPlan, HostPlan] {
-  const [client, server] = findNetwork(name).plan({ run: RUN, hosts });
-  if (client === undefined || server === undefined) throw new TypeError(`${name} has no plan for two hosts`);
-  return [client, server];
-}
-
-const lacksScript = (name: string): string =>
-  findNetwork(name)
-    .requires.flatMap((each) => (each.kind === 'link-type' ? [each.type] : []))
-    .map((type) => `modprobe -q ${type} || echo ${type}`)
-    .concat('true')
-    .join('\n');
 
 /** The steps that create a host's key, and the command that prints its public part. */
 const introduction = (plan: HostPlan): string[] => {

@@ -100,7 +100,11 @@ class Window {
     this.#marks++;
     if (this.#marks === 0) this.#open = emptyTally();
     else if (this.#marks % this.#group === 0) {
-      pour(this.#open, this.#whole);
+      const from = this.#open;
+      const into = this.#whole;
+      into.user += from.user;
+      for (const [address, count] of from.kernel)
+        into.kernel.set(address, (into.kernel.get(address) ?? 0) + count);
       this.#open = emptyTally();
     }
   }
@@ -118,9 +122,3 @@ class Window {
 }
 
 const emptyTally = (): TraceCounts => ({ user: 0, kernel: new Map() });
-
-function pour(from: TraceCounts, into: TraceCounts): void {
-  into.user += from.user;
-  for (const [address, count] of from.kernel)
-    into.kernel.set(address, (into.kernel.get(address) ?? 0) + count);
-}

@@ -58,16 +58,13 @@ export function againstReference(networks: readonly BareNetwork[], reference: st
           ? null
           : difference(
               cell,
-              bare.find((other) => sameLoad(cell, other)),
+              bare.find(
+                (other) => cell.workload === other.workload && cell.connections === other.connections,
+              ),
             ),
     })),
   }));
 }
-
-const sameLoad = (
-  one: Pick<CostCell, 'workload' | 'connections'>,
-  other: Pick<CostCell, 'workload' | 'connections'>,
-): boolean => one.workload === other.workload && one.connections === other.connections;
 
 function difference({ instructions }: BareCell, bare: BareCell | undefined): CostCell['difference'] {
   if (bare === undefined) return null;

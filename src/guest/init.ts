@@ -105,7 +105,15 @@ rename ${data.mac} data
 rename ${management.mac} ${management.name}
 ip link set data name ${data.name}
 ip link set lo up
-${[data, management].map(switchOn).join('\n')}
+${[data, management]
+  .map(({ name, addresses, mtu }: LinkPlan) =>
+    [
+      `ip link set ${name} mtu ${mtu}`,
+      ...addresses.map((address) => `ip addr add ${address} dev ${name}`),
+      `ip link set ${name} up`,
+    ].join('\n'),
+  )
+  .join('\n')}
 # A login of root would read start-up files over 9p for seconds, and the machine's own root may be locked.
 sed -i 's|^root:.*|root:x:0:0:root:${GUEST}/home:/bin/sh|' /etc/passwd
 sed -i 's|^root:[^:]*:|root:*:|' /etc/shadow
@@ -115,13 +123,6 @@ until [ -s ${GUEST}/sshd.pid ]; do ${GUEST}/busybox usleep 100000; done
 echo ${READY_WORD}
 while :; do ${GUEST}/busybox sleep 3600; done
 `;
-
-const switchOn = ({ name, addresses, mtu }: LinkPlan): string =>
-  [
-    `ip link set ${name} mtu ${mtu}`,
-    ...addresses.map((address) => `ip addr add ${address} dev ${name}`),
-    `ip link set ${name} up`,
-  ].join('\n');
 
 /** Uses keys of this run only, contacts no other machine and reads no user's files. */
 export const sshdConfig = (listen: string): string => `ListenAddress ${listen}

@@ -17,19 +17,16 @@ export async function initramfsFor(
   busybox: string,
   signal?: AbortSignal,
 ): Promise<string> {
-  const content = await contentOf(kernel, busybox);
+  const hash = createHash('sha256').update(ARCHIVE).update(INIT);
+  for (const file of [busybox, ...kernel.bootModules])
+    hash.update(basename(file)).update(await readFile(file));
+  const content = hash.digest('hex').slice(0, 16);
   const path = join(cacheDirectory(), 'initramfs', `${kernel.version}-${content}`);
   await cached(path, (entry) => build(machine, kernel, busybox, entry), signal);
   return join(path, ARCHIVE);
 }
 
 const ARCHIVE = 'initramfs.cpio';
-
-async function contentOf({ bootModules }: Kernel, busybox: string): Promise<string> {
-  const hash = createHash('sha256').update(ARCHIVE).update(INIT);
-  for (const file of [busybox, ...bootModules]) hash.update(basename(file)).update(await readFile(file));
-  return hash.digest('hex').slice(0, 16);
-}
 
 async function build(machine: Machine, kernel: Kernel, busybox: string, entry: CacheEntry): Promise<void> {
   const tree = join(entry.path, 'tree');
@@ -43,21 +40,10 @@ async function build(machine: Machine, kernel: Kernel, busybox: string, entry: C
     }),
   );
   const names = ['bin', 'bin/busybox', 'init', 'modules', ...modules];
-  await pack(machine, tree, names, join(entry.path, ARCHIVE));
-  await entry.remove('tree');
-}
-
-/**
- * Uncompressed: an emulated CPU would take longer to decompress it than this machine takes to pass it over.
- */
-async function pack(
-  machine: Machine,
-  tree: string,
-  names: readonly string[],
-  archive: string,
-): Promise<void> {
-  const argv = ['cpio', '--quiet', '-o', '-H', 'newc', '-D', tree, '-O', archive];
+  // Uncompressed: an emulated CPU would take longer to decompress it than this machine takes to pass it over.
+  const argv = ['cpio', '--quiet', '-o', '-H', 'newc', '-D', tree, '-O', join(entry.path, ARCHIVE)];
   await run(machine, argv, `${names.join('\n')}\n`);
+  await entry.remove('tree');
 }
 
 async function run(machine: Machine, argv: readonly string[], input = ''): Promise<void> {

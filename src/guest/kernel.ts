@@ -52,7 +52,12 @@ function passOver(error: unknown): null {
 }
 
 async function kernelAt(machine: Machine, image: string, signal?: AbortSignal): Promise<Kernel> {
-  if (!existsSync(image)) throw noImage(image);
+  if (!existsSync(image))
+    throw userError(
+      `No such kernel: ${image}`,
+      'Name a bzImage with its modules beside it (X/boot/vmlinuz-V and X/lib/modules/V), or omit --kernel.',
+      { code: 'no-such-file' },
+    );
   const path = realpathSync(image);
   const version = await versionOf(path);
   // Next to the image in an unpacked package, at the root of an installed one.
@@ -85,13 +90,6 @@ async function bootModules(machine: Machine, root: string, version: string): Pro
   const paths = [...stdout.matchAll(/^insmod (?<path>\S+)/gm)].map(({ groups }) => groups?.['path'] ?? '');
   return [...new Set(paths)];
 }
-
-const noImage = (image: string): BarewireError =>
-  userError(
-    `No such kernel: ${image}`,
-    'Name a bzImage with its modules beside it (X/boot/vmlinuz-V and X/lib/modules/V), or omit --kernel.',
-    { code: 'no-such-file' },
-  );
 
 const cannotBeGuest = (version: string, why: string): BarewireError =>
   machineError(
@@ -151,20 +149,16 @@ async function unpack(machine: Machine, pkg: string, entry: CacheEntry): Promise
   const deb = (await readdir(path)).find((name) => name.endsWith('.deb'));
   if (deb === undefined) throw cannotFetch(`apt-get download ${pkg} left no package`);
   const file = join(path, deb);
-  await checkSum(machine, pkg, file);
-  await apt(machine, ['dpkg', '-x', file, path]);
-  await entry.remove(deb);
-  await index(machine, entry);
-}
-
-/** What apt verified could have been damaged while it was written. */
-async function checkSum(machine: Machine, pkg: string, file: string): Promise<void> {
+  // What apt verified could have been damaged while it was written.
   const shown = await apt(machine, ['apt-cache', 'show', '--no-all-versions', pkg]);
   const expected = /^SHA256: (?<sum>[0-9a-f]{64})$/m.exec(shown.stdout)?.groups?.['sum'];
   const found = createHash('sha256')
     .update(await readFile(file))
     .digest('hex');
   if (found !== expected) throw cannotFetch(`${file} has the sum ${found}, expected ${expected ?? 'one'}`);
+  await apt(machine, ['dpkg', '-x', file, path]);
+  await entry.remove(deb);
+  await index(machine, entry);
 }
 
 /** Packages since Debian 13 have their modules in usr/lib, where `modprobe -d` does not look. */

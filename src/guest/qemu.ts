@@ -47,7 +47,14 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
   ],
   ...['-machine', 'q35', ...ACCELERATORS[plan.accelerator]],
   ...['-smp', String(plan.cpus), '-m', String(plan.memoryMiB)],
-  ...['-kernel', kernelOf(plan), '-initrd', plan.initramfs, '-append', commandLine(plan)],
+  ...[
+    '-kernel',
+    kernelOf(plan),
+    '-initrd',
+    plan.initramfs,
+    '-append',
+    `console=ttyS0 quiet panic=-1 net.ifnames=0${OPTIONS[plan.accelerator]} barewire=${plan.own}`,
+  ],
   ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
   ...(plan.share === undefined
     ? []
@@ -123,9 +130,6 @@ const OPTIONS: Readonly<Record<QemuPlan['accelerator'], string>> = {
   // instructions, and no calibration of the time-stamp counter by trial.
   counting: `${EMULATED} nokaslr norandmaps transparent_hugepage=never tsc_early_khz=1000000`,
 };
-
-const commandLine = ({ accelerator: kind, own }: QemuPlan): string =>
-  `console=ttyS0 quiet panic=-1 net.ifnames=0${OPTIONS[kind]} barewire=${own}`;
 
 /**
  * An interrupt vector for each direction of each queue, one for the device's configuration and one for the

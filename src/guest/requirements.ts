@@ -27,7 +27,8 @@ export async function requireGuests(
   if (arch() !== 'x64')
     throw cannot(`this machine is ${arch()}`, 'Use an x86-64 machine, or another testbed.');
   const busybox = BUSYBOXES.find((path) => existsSync(path));
-  const missing = await missingTools(machine, tools);
+  const answers = await machine.probe(tools.map((name) => ({ kind: 'tool', name })));
+  const missing = tools.filter((_, at) => answers[at]?.answer === 'no');
   if (missing.length > 0 || busybox === undefined) throw toolsMissing(missing, busybox);
   const { files } = await machine.readFiles(['/proc/meminfo']);
   const kib = /^MemAvailable:\s+(?<kib>\d+) kB$/m.exec(files['/proc/meminfo'] ?? '')?.groups?.['kib'];
@@ -39,11 +40,6 @@ export async function requireGuests(
       'Stop programs that use memory, or use another testbed.',
     );
   return busybox;
-}
-
-async function missingTools(machine: Machine, names: readonly string[]): Promise<string[]> {
-  const answers = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
-  return names.filter((_, at) => answers[at]?.answer === 'no');
 }
 
 function toolsMissing(missing: readonly string[], busybox: string | undefined): BarewireError {

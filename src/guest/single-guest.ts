@@ -88,7 +88,12 @@ function openGuest(talk: Talk, kernel: Kernel, share: string, monitor: Monitor):
       const status = await talk.hear(`@${name} `, SCRIPT_LIMIT_MS);
       const output = await readFile(join(share, `${name}.out`), 'utf8');
       if (status === '0') return output;
-      throw failed(status, output);
+      throw machineError(
+        'step-failed',
+        output.trim().split('\n').slice(-3).join(' / ') ||
+          `A script in the guest exited with status ${status}`,
+        'See its output. The kernel may lack what the network needs.',
+      );
     },
     monitor: (command) => monitor.command(command),
     [Symbol.asyncDispose]: async () => {
@@ -134,7 +139,11 @@ class Talk implements AsyncDisposable {
     const signal = AbortSignal.any([this.#signal, heard]);
     await sleep(limitMs, undefined, { ref: false, signal }).catch(() => undefined);
     this.#signal.throwIfAborted();
-    throw stuck(limitMs, this.#heard);
+    throw machineError(
+      'timed-out',
+      `The guest did not respond within ${limitMs / 1_000} s. ${this.#heard.join('\n')}`.trim(),
+      'Give this machine more CPU time, or use another kernel with --kernel.',
+    );
   }
 
   async #find(start: string): Promise<string> {
@@ -194,23 +203,9 @@ function fileSteps(folder: string, kernel: Kernel): Step[] {
   ];
 }
 
-const failed = (status: string, output: string): BarewireError =>
-  machineError(
-    'step-failed',
-    output.trim().split('\n').slice(-3).join(' / ') || `A script in the guest exited with status ${status}`,
-    'See its output. The kernel may lack what the network needs.',
-  );
-
 const died = ({ code, signal, stderrTail }: Exit, heard: readonly string[]): BarewireError =>
   machineError(
     'process-failed',
     `The guest exited (${signal ?? `exit status ${String(code)}`}). ${[stderrTail, ...heard].join('\n')}`.trim(),
     'See its last lines: a kernel panic, an option unknown to this QEMU, or too little memory.',
-  );
-
-const stuck = (limitMs: number, heard: readonly string[]): BarewireError =>
-  machineError(
-    'timed-out',
-    `The guest did not respond within ${limitMs / 1_000} s. ${heard.join('\n')}`.trim(),
-    'Give this machine more CPU time, or use another kernel with --kernel.',
   );

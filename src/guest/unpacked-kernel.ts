@@ -21,7 +21,9 @@ export async function unpackedKernel(
 ): Promise<string | null> {
   const bytes = await readFile(image);
   const payload = payloadOf(bytes);
-  const packing = packerOf(payload);
+  // By the first bytes; null where no program here unpacks it.
+  const packing =
+    PACKINGS.find((packing) => PACKERS[packing].magic.every((byte, at) => payload[at] === byte)) ?? null;
   if (packing === null) return null;
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
   const path = join(cacheDirectory(), 'unpacked', hash);
@@ -40,7 +42,8 @@ export async function unpackedKernel(
     return null;
   }
   const kernel = join(path, KERNEL);
-  return startsByPvh(await readFile(kernel)) ? kernel : null;
+  const bytesOfKernel = await readFile(kernel);
+  return PVH_NOTES.some((note) => bytesOfKernel.includes(note)) ? kernel : null;
 }
 
 const KERNEL = 'vmlinux';
@@ -59,7 +62,6 @@ function payloadOf(image: Buffer): Buffer {
 const PVH_NOTES = [4, 8].map((size) =>
   Buffer.from([4, 0, 0, 0, size, 0, 0, 0, 18, 0, 0, 0, 88, 101, 110, 0]),
 );
-const startsByPvh = (kernel: Buffer): boolean => PVH_NOTES.some((note) => kernel.includes(note));
 
 interface Packer {
   /** The first bytes of its output. */
@@ -78,21 +80,13 @@ const PACKERS = {
 type Packing = keyof typeof PACKERS;
 const PACKINGS = Object.keys(PACKERS) as Packing[];
 
-/** By the suffix of the name; null for an unpacked file. */
-const packingOf = (name: string): Packing | null =>
-  PACKINGS.find((packing) => name.endsWith(packing)) ?? null;
-
-/** By the first bytes; null where no program here unpacks it. */
-const packerOf = (bytes: Uint8Array): Packing | null =>
-  PACKINGS.find((packing) => PACKERS[packing].magic.every((byte, at) => bytes[at] === byte)) ?? null;
-
 /**
  * Unpacks a file in place and returns the remaining path.
  *
  * @throws BarewireError `process-failed`
  */
 export async function unpack(machine: Machine, path: string): Promise<string> {
-  const packing = packingOf(path);
+  const packing = PACKINGS.find((packing) => path.endsWith(packing)) ?? null;
   if (packing === null) return path;
   const argv = [...PACKERS[packing].unpack, path];
   const { code, stderr } = await machine.run(argv, { timeoutMs: 60_000 });

@@ -26,7 +26,13 @@ export function unshareFiles(): void {
 export function allowOpenFiles(count: number): number {
   const [soft, hard] = openFileLimits();
   if (soft >= count) return soft;
-  if (hard < count) prlimit(0, RLIMIT_NOFILE, limits(mostOpenFiles(count)), limits(0));
+  if (hard < count)
+    prlimit(
+      0,
+      RLIMIT_NOFILE,
+      limits(Math.min(count, Number(readFileSync('/proc/sys/fs/nr_open', 'ascii')))),
+      limits(0),
+    );
   const allowed = Math.min(openFileLimits()[1], count);
   prlimit(0, RLIMIT_NOFILE, BigUint64Array.of(BigInt(allowed), BigInt(openFileLimits()[1])), limits(0));
   return openFileLimits()[0];
@@ -39,6 +45,3 @@ function openFileLimits(): [soft: number, hard: number] {
   prlimit(0, RLIMIT_NOFILE, null, old);
   return [Number(old[0]), Number(old[1])];
 }
-
-const mostOpenFiles = (count: number): number =>
-  Math.min(count, Number(readFileSync('/proc/sys/fs/nr_open', 'ascii')));

@@ -99,7 +99,11 @@ function probeHere(type: string): LinkTypeAnswer {
     const reply = Buffer.alloc(4096);
     readSync(fd, reply);
     // struct nlmsgerr: the error follows the header of 16 bytes.
-    return judge(type, -reply.readInt32LE(16));
+    const errno = -reply.readInt32LE(16);
+    if (KNOWN.has(errno)) return { answer: 'yes' };
+    // net/core/rtnetlink.c, rtnl_newlink: no type of that name, with or without loading a module.
+    if (errno === EOPNOTSUPP) return { answer: 'no', reason: `this kernel has no links of type ${type}` };
+    return { answer: 'unknown', reason: new SyscallError(`probe of link type ${type}`, errno).message };
   } finally {
     closeSync(fd);
   }
@@ -108,13 +112,6 @@ function probeHere(type: string): LinkTypeAnswer {
 const { EOPNOTSUPP, EINVAL, ENODEV, EEXIST, ERANGE, EADDRNOTAVAIL } = constants.errno;
 /** Errors that a type's own code returns for the attributes that the probe omits: the type exists. */
 const KNOWN = new Set([0, EINVAL, ENODEV, EEXIST, ERANGE, EADDRNOTAVAIL]);
-
-function judge(type: string, errno: number): LinkTypeAnswer {
-  if (KNOWN.has(errno)) return { answer: 'yes' };
-  // net/core/rtnetlink.c, rtnl_newlink: no type of that name, with or without loading a module.
-  if (errno === EOPNOTSUPP) return { answer: 'no', reason: `this kernel has no links of type ${type}` };
-  return { answer: 'unknown', reason: new SyscallError(`probe of link type ${type}`, errno).message };
-}
 
 const RTM_NEWLINK = 16;
 /** NLM_F_REQUEST, _ACK, _EXCL and _CREATE. */

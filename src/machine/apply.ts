@@ -5,7 +5,6 @@ import { type BarewireError, printAction, type Action, type Step, machineError }
 import { batchInput, failedLine, joins } from './batch.js';
 import { runCommand } from './command.js';
 import type { Entry } from './journal-format.js';
-import { actionsUntilKill, afterActions, beforeActions } from './kill-hook.js';
 import { writeSysctl } from './sysctl.js';
 
 type Command = Extract<Action, { kind: 'command' }>;
@@ -31,10 +30,8 @@ export async function applyEntries(
   let at = 0;
   while (at < entries.length) {
     const together = entries.slice(at, at + batchSize(entries.slice(at)));
-    beforeActions();
     const failure = await takeTogether(together, how);
     if (failure !== null) return { error: failure.error, untaken: entries.slice(at + failure.tried) };
-    afterActions(together.length);
     at += together.length;
   }
   return null;
@@ -53,7 +50,7 @@ function batchSize(entries: readonly Entry[]): number {
     if (previous === undefined) return false;
     return previous.kind !== 'command' || entry.step.do.kind !== 'command' || !joins(previous, entry.step.do);
   });
-  return Math.min(differs === -1 ? entries.length : differs, actionsUntilKill());
+  return differs === -1 ? entries.length : differs;
 }
 
 async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promise<Failure | null> {
@@ -62,7 +59,28 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
   const action = first.step.do;
   try {
     if (action.kind === 'command') return await takeCommands(action, entries, how);
-    await act(action, first, how);
+    switch (action.kind) {
+      case 'sysctl':
+        inNetns(action.netns, () => writeSysctl(action.key, action.value));
+        break;
+      case 'file':
+        // Exclusive: a file created since the check must not be overwritten.
+        writeFileSync(action.path, action.content, { flag: 'wx' });
+        break;
+      case 'key': {
+        const { code, stdout, stderr } = await runCommand(['wg', 'genkey'], { netns: null });
+        if (code !== 0) throw new Error(stderr);
+        writeFileSync(action.path, stdout, { flag: 'wx', mode: 0o600 });
+        break;
+      }
+      case 'directory':
+        mkdirSync(dirname(action.path), { recursive: true });
+        mkdirSync(action.path);
+        break;
+      case 'process':
+        await how.start(first);
+        break;
+    }
     return null;
   } catch (cause) {
     // Another program created the name in the meantime: it is not ours to undo.
@@ -83,7 +101,9 @@ async function takeCommands(
     [first.tool, ...(single ? first.args : ['-batch', '-'])],
     {
       netns: first.netns,
-      input: single ? '' : batchInput(entries.flatMap(commandOf)),
+      input: single
+        ? ''
+        : batchInput(entries.flatMap(({ step }: Entry) => (step.do.kind === 'command' ? [step.do] : []))),
       tag: applyTag(how),
     },
   );
@@ -102,36 +122,6 @@ async function takeCommands(
 /** Marks the commands of a host's steps, which may still run after their owner was killed. */
 export const applyTag = ({ run, host }: { readonly run: string; readonly host: string }): string =>
   `${run}-${host}`;
-
-const commandOf = ({ step }: Entry): Command[] => (step.do.kind === 'command' ? [step.do] : []);
-
-async function act(action: Exclude<Action, Command>, entry: Entry, how: ApplyOptions): Promise<void> {
-  switch (action.kind) {
-    case 'sysctl':
-      inNetns(action.netns, () => writeSysctl(action.key, action.value));
-      break;
-    case 'file':
-      // Exclusive: a file created since the check must not be overwritten.
-      writeFileSync(action.path, action.content, { flag: 'wx' });
-      break;
-    case 'key':
-      await makeKey(action.path);
-      break;
-    case 'directory':
-      mkdirSync(dirname(action.path), { recursive: true });
-      mkdirSync(action.path);
-      break;
-    case 'process':
-      await how.start(entry);
-      break;
-  }
-}
-
-async function makeKey(path: string): Promise<void> {
-  const { code, stdout, stderr } = await runCommand(['wg', 'genkey'], { netns: null });
-  if (code !== 0) throw new Error(stderr);
-  writeFileSync(path, stdout, { flag: 'wx', mode: 0o600 });
-}
 
 const stepFailed = (step: Step, host: string, said: string, cause?: unknown): BarewireError =>
   machineError(

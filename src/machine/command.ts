@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { inNetns, netnsExists } from '../linux/index.js';
-import { type BarewireError, machineError, bug } from '../schema/index.js';
+import { machineError, bug } from '../schema/index.js';
 import type { RunResult } from './types.js';
 
 /** Includes the folders of root's tools, which a login's PATH may lack. */
@@ -36,7 +36,11 @@ export async function runCommand(argv: readonly string[], options: CommandOption
   output.catch(() => undefined);
   const { code, signal } = await exitOf(child, argv[0] ?? '');
   if (signal === 'SIGKILL' && performance.now() - started >= (options.timeoutMs ?? Infinity)) {
-    throw timedOut(argv, options.timeoutMs);
+    throw machineError(
+      'timed-out',
+      `${argv.join(' ')} did not exit within ${options.timeoutMs} ms`,
+      'Run it by hand to see what it waits for.',
+    );
   }
   const [stdout, stderr] = await output;
   return { code, signal, stdout, stderr, ms: performance.now() - started };
@@ -47,7 +51,19 @@ async function exitOf(child: ChildProcess, file: string): Promise<Pick<RunResult
     const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
     return { code, signal };
   } catch (cause) {
-    throw (cause as NodeJS.ErrnoException).code === 'ENOENT' ? missingTool(file, cause) : notRun(file, cause);
+    throw (cause as NodeJS.ErrnoException).code === 'ENOENT'
+      ? machineError(
+          'missing-tool',
+          `Program not found: ${file}`,
+          `Install the package of ${file}, or add its directory to the PATH.`,
+          cause,
+        )
+      : machineError(
+          'process-failed',
+          `Could not run ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          'Check that it is executable, and that the limits allow another process.',
+          cause,
+        );
   }
 }
 
@@ -56,7 +72,7 @@ function spawnIn(
   [file = '', ...args]: readonly string[],
   { netns, timeoutMs, shielded = false, tag }: CommandOptions,
 ): ChildProcessByStdio<Writable, Readable, Readable> {
-  if (netns !== null && !netnsExists(netns)) throw noNamespace(netns, file);
+  if (netns !== null && !netnsExists(netns)) throw bug(`No namespace ${netns} for ${file}`);
   return inNetns(netns, () =>
     spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -68,28 +84,3 @@ function spawnIn(
     }),
   );
 }
-
-const timedOut = (argv: readonly string[], timeoutMs = 0): BarewireError =>
-  machineError(
-    'timed-out',
-    `${argv.join(' ')} did not exit within ${timeoutMs} ms`,
-    'Run it by hand to see what it waits for.',
-  );
-
-const missingTool = (file: string, cause: unknown): BarewireError =>
-  machineError(
-    'missing-tool',
-    `Program not found: ${file}`,
-    `Install the package of ${file}, or add its directory to the PATH.`,
-    cause,
-  );
-
-const notRun = (file: string, cause: unknown): BarewireError =>
-  machineError(
-    'process-failed',
-    `Could not run ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    'Check that it is executable, and that the limits allow another process.',
-    cause,
-  );
-
-const noNamespace = (netns: string, file: string): BarewireError => bug(`No namespace ${netns} for ${file}`);

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { readBootId, readEnvironment } from '../linux/index.js';
-import { type BarewireError, type Environment, type Step, bug, machineError } from '../schema/index.js';
+import { type Environment, type Step, bug, machineError } from '../schema/index.js';
 import { applyEntries } from './apply.js';
 import { runCommand } from './command.js';
 import { version } from './installation.js';
@@ -31,8 +31,20 @@ import { undoEntries, undoFailed } from './undo.js';
  * `not-root`.
  */
 export function openMachine(identity: MachineIdentity): Promise<Machine> {
-  if (process.getuid?.() !== 0) return Promise.reject(notRoot());
-  return Promise.resolve(new Engine(newHeader(identity)));
+  if (process.getuid?.() !== 0)
+    return Promise.reject(machineError('not-root', 'Changing a machine needs root', 'Run it with sudo.'));
+  return Promise.resolve(
+    new Engine({
+      journal: 1,
+      version: version(),
+      run: identity.run,
+      host: identity.host,
+      netns: identity.netns,
+      boot: readBootId(),
+      owner: identify(process.pid) ?? { pid: process.pid, startTime: 0 },
+      since: new Date().toISOString(),
+    }),
+  );
 }
 
 /** Journals, applies and undoes steps. */
@@ -60,7 +72,8 @@ class Engine implements Machine {
   async start(step: Step): Promise<RunningProcess> {
     const mark = await this.#turns.run(async () => (await this.#take([step])).mark);
     const started = this.#processes.get(mark);
-    if (started === undefined) throw notAProcess(step);
+    if (started === undefined)
+      throw bug(`${step.why}: a ${step.do.kind} is not a process: it cannot be started`);
     return {
       name: started.name,
       pid: started.pid,
@@ -136,23 +149,6 @@ class Engine implements Machine {
     return { steps: gone.length, ms: performance.now() - started };
   }
 }
-
-const newHeader = ({ run, host, netns }: MachineIdentity): JournalHeader => ({
-  journal: 1,
-  version: version(),
-  run,
-  host,
-  netns,
-  boot: readBootId(),
-  owner: identify(process.pid) ?? { pid: process.pid, startTime: 0 },
-  since: new Date().toISOString(),
-});
-
-const notAProcess = (step: Step): BarewireError =>
-  bug(`${step.why}: a ${step.do.kind} is not a process: it cannot be started`);
-
-const notRoot = (): BarewireError =>
-  machineError('not-root', 'Changing a machine needs root', 'Run it with sudo.');
 
 const GONE = new Set(['ENOENT', 'ESRCH', 'ENOTDIR']);
 

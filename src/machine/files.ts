@@ -31,7 +31,9 @@ export async function cached(
   await mkdir(folder, { recursive: true });
   await using _lock = await lockFolder(folder, signal);
   if (existsSync(path)) return path;
-  await sweep(folder);
+  // Unfinished entries without a lock holder were left by killed runs.
+  const left = (await readdir(folder)).filter((name) => name.endsWith(UNFINISHED));
+  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true })));
   await mkdir(`${path}${UNFINISHED}`);
   await make(new CacheEntry(`${path}${UNFINISHED}`));
   await rename(`${path}${UNFINISHED}`, path);
@@ -73,12 +75,6 @@ export class CacheEntry {
     await mkdir(dirname(path), { recursive: true });
     return path;
   }
-}
-
-/** Unfinished entries without a lock holder were left by killed runs. */
-async function sweep(folder: string): Promise<void> {
-  const left = (await readdir(folder)).filter((name) => name.endsWith(UNFINISHED));
-  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true })));
 }
 
 /**

@@ -1,10 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pidsWithVariable, readBootId } from '../linux/index.js';
-import { type BarewireError, machineError } from '../schema/index.js';
+import { machineError } from '../schema/index.js';
 import { TAG } from './command.js';
 import { Journal, journalPath } from './journal.js';
-import type { Entry, JournalHeader } from './journal-format.js';
 import { findJournals, repairJournal, readJournal, type FoundJournal } from './journal-reader.js';
 import { isAlive } from './session.js';
 import { applyTag } from './apply.js';
@@ -40,7 +39,10 @@ export async function openJournals(): Promise<readonly OpenJournal[]> {
  * `undo-failed` for what could not be undone.
  */
 export async function undoAll(): Promise<readonly UndoneJournal[]> {
-  await untilOrphansEnd();
+  // With the lock held no study runs, but agents of a killed study still undo their steps, and a killed process
+  // takes a moment to exit.
+  const deadline = performance.now() + ORPHANS_MS;
+  while (performance.now() < deadline && (await findJournals()).some(isOwned)) await sleep(20);
   const journals = await findJournals();
   const busy = new Set(journals.filter(isOwned).map(({ header }) => header?.run));
   const undone: UndoneJournal[] = [];
@@ -54,9 +56,20 @@ export async function undoAll(): Promise<readonly UndoneJournal[]> {
     }
   }
   if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw severalFailed(failures);
+  if (failures.length > 1)
+    throw machineError(
+      'undo-failed',
+      failures.map((error) => (error instanceof Error ? error.message : String(error))).join('\n'),
+      'Remove what holds these, and run: barewire undo',
+      failures[0],
+    );
   const owner = journals.find(isOwned)?.header;
-  if (owner !== undefined && owner !== null) throw ownedBy(owner);
+  if (owner !== undefined && owner !== null)
+    throw machineError(
+      'locked',
+      `Run ${owner.run} is still active on ${owner.host}: process ${owner.owner.pid}, since ${owner.since}`,
+      `Wait until it ends, or stop it (kill ${owner.owner.pid}): it restores the machine itself.`,
+    );
   return undone;
 }
 
@@ -70,11 +83,20 @@ export async function undoJournalOf(owner: { readonly run: string; readonly host
 async function undoJournal({ path, header, contents, damage }: FoundJournal): Promise<void> {
   if (damage !== null) throw damage;
   if (header === null) return rm(path, { force: true });
-  await untilStragglersEnd(header);
+  // A command may still be applying its step after its owner was killed.
+  const deadline = performance.now() + STRAGGLERS_MS;
+  while (performance.now() < deadline && pidsWithVariable(TAG, applyTag(header)).length > 0) await sleep(5);
   await repairJournal(path);
   const journal = new Journal(header, contents);
   try {
-    const entries = journal.live().filter((entry) => outlives(entry, header));
+    // After a reboot only files remain: namespaces, links and settings are gone, and pids identify other
+    // processes.
+    const entries = journal
+      .live()
+      .filter(
+        (entry) =>
+          header.boot === readBootId() || entry.undo?.kind === 'file' || entry.undo?.kind === 'directory',
+      );
     const failures = await undoEntries(entries, {
       home: header.netns,
       processOf: (id) => journal.processOf(id),
@@ -88,49 +110,10 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
   }
 }
 
-/** A command may still be applying its step after its owner was killed. */
-async function untilStragglersEnd(header: JournalHeader): Promise<void> {
-  const deadline = performance.now() + STRAGGLERS_MS;
-  while (performance.now() < deadline && pidsWithVariable(TAG, applyTag(header)).length > 0) await sleep(5);
-}
-
-/**
- * After a reboot only files remain: namespaces, links and settings are gone, and pids identify other
- * processes.
- */
-function outlives({ undo }: Entry, header: JournalHeader): boolean {
-  return header.boot === readBootId() || undo?.kind === 'file' || undo?.kind === 'directory';
-}
-
-/**
- * With the lock held no study runs, but agents of a killed study still undo their steps, and a killed process
- * takes a moment to exit.
- */
-async function untilOrphansEnd(): Promise<void> {
-  const deadline = performance.now() + ORPHANS_MS;
-  while (performance.now() < deadline && (await findJournals()).some(isOwned)) await sleep(20);
-}
-
-const isOwned = ({ header }: FoundJournal): boolean => header !== null && ownerLives(header);
-
-const ownerLives = ({ boot, owner }: JournalHeader): boolean => boot === readBootId() && isAlive(owner);
+const isOwned = ({ header }: FoundJournal): boolean =>
+  header !== null && header.boot === readBootId() && isAlive(header.owner);
 
 const summary = ({ header, contents }: FoundJournal): OpenJournal[] =>
   header === null
     ? []
     : [{ run: header.run, host: header.host, since: header.since, steps: contents.live.length }];
-
-const ownedBy = ({ run, host, owner, since }: JournalHeader): BarewireError =>
-  machineError(
-    'locked',
-    `Run ${run} is still active on ${host}: process ${owner.pid}, since ${since}`,
-    `Wait until it ends, or stop it (kill ${owner.pid}): it restores the machine itself.`,
-  );
-
-const severalFailed = (failures: readonly unknown[]): BarewireError =>
-  machineError(
-    'undo-failed',
-    failures.map((error) => (error instanceof Error ? error.message : String(error))).join('\n'),
-    'Remove what holds these, and run: barewire undo',
-    failures[0],
-  );

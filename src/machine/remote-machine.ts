@@ -174,7 +174,11 @@ class AgentConnection {
     { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...transport }: AgentTransport,
   ): Promise<AgentConnection> {
     const agent = [...bundle, 'agent'];
-    const [file = '', ...args] = [...prefix, ...(throughShell ? agent.map(quoteForShell) : agent)];
+    // POSIX: within single quotes every character stands for itself except the single quote.
+    const [file = '', ...args] = [
+      ...prefix,
+      ...(throughShell ? agent.map((word: string) => `'${word.replaceAll("'", `'\\''`)}'`) : agent),
+    ];
     // In this process's own group: a kill of the whole group takes the agent too, and the journal remains.
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -235,6 +239,3 @@ class AgentConnection {
     return error;
   }
 }
-
-/** POSIX: within single quotes every character stands for itself except the single quote. */
-const quoteForShell = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,13 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import {
-  type BarewireError,
-  printAction,
-  type UndoTarget,
-  type Step,
-  bug,
-  machineError,
-} from '../schema/index.js';
+import { printAction, type UndoTarget, type Step, bug, machineError } from '../schema/index.js';
 import type { ResolvedStep } from './journal.js';
 import { describeUndo, type Undo } from './journal-format.js';
 import { hasOwnQdisc, isPresent, look } from './presence.js';
@@ -28,9 +21,15 @@ export interface Resolving {
 export async function resolveSteps(steps: readonly Step[], at: Resolving): Promise<readonly ResolvedStep[]> {
   const resolved: ResolvedStep[] = [];
   for (const [offset, step] of steps.entries()) {
-    if (step.do.kind === 'process' && step.undo?.kind !== 'process') throw wouldStay(step);
+    if (step.do.kind === 'process' && step.undo?.kind !== 'process')
+      throw bug(`${step.why}: a process whose undo is not that process would remain`);
     const undo = step.undo === null ? null : resolveUndo(step, step.undo, at, at.mark + offset);
-    if (undo !== null && (await belongsToAnother(undo))) throw existsAlready(step, undo, at.host);
+    if (undo !== null && (await belongsToAnother(undo)))
+      throw machineError(
+        'step-failed',
+        `${at.host}: ${step.why}: ${printAction(step.do)}: ${describeUndo(undo)} exists and is not Barewire's`,
+        'Remove or rename it. If an earlier run left it, run: barewire undo',
+      );
     resolved.push({ step, undo });
   }
   return resolved;
@@ -43,7 +42,11 @@ function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): U
     case 'directory':
       return { ...made, parents: missingParents(made.path) };
     case 'process':
-      return { ...made, program: programOf(step), tag: `${at.run}-${at.host}-${id}` };
+      return {
+        ...made,
+        program: step.do.kind === 'process' ? basename(step.do.argv[0] ?? '') : '',
+        tag: `${at.run}-${at.host}-${id}`,
+      };
     case 'netns':
     case 'link':
     case 'route':
@@ -74,20 +77,8 @@ function missingParents(path: string): string[] {
   return [...missingParents(parent), parent];
 }
 
-const programOf = (step: Step): string => (step.do.kind === 'process' ? basename(step.do.argv[0] ?? '') : '');
-
 async function belongsToAnother(undo: Undo): Promise<boolean> {
   if (undo.kind === 'sysctl' || undo.kind === 'process') return false;
   if (!isPresent(undo, null)) return false;
   return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns, undo.link) : true;
 }
-
-const wouldStay = (step: Step): BarewireError =>
-  bug(`${step.why}: a process whose undo is not that process would remain`);
-
-const existsAlready = (step: Step, undo: Undo, host: string): BarewireError =>
-  machineError(
-    'step-failed',
-    `${host}: ${step.why}: ${printAction(step.do)}: ${describeUndo(undo)} exists and is not Barewire's`,
-    'Remove or rename it. If an earlier run left it, run: barewire undo',
-  );

@@ -41,7 +41,12 @@ async function signalUntilGone(
     if (members.length === 0) return true;
     if (performance.now() > deadline) return false;
     // Listed again each time: they may have started children.
-    for (const { pid } of members.filter((member) => !signalled.has(member.pid))) send(pid, signal);
+    for (const { pid } of members.filter((member) => !signalled.has(member.pid)))
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
     for (const { pid } of members) signalled.add(pid);
     await sleep(pauseMs);
   }
@@ -64,12 +69,4 @@ function isOurs(pid: number, undo: ProcessUndo): boolean {
   const { environ, cmdline } = readProcessTexts(pid);
   // nginx writes its title over its environment.
   return environ.includes(`${TAG}=${undo.tag} `) || cmdline.includes(undo.program);
-}
-
-function send(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

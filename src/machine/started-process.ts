@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetns, raiseSessionPriority } from '../linux/index.js';
-import { type BarewireError, type Action, bug, machineError } from '../schema/index.js';
+import { type Action, bug, machineError } from '../schema/index.js';
 import { TAG, toolPath } from './command.js';
 import type { Entry, ProcessIdentity } from './journal-format.js';
 import { LineQueue } from './queues.js';
@@ -39,7 +39,12 @@ export class StartedProcess {
     const action = processOf(entry);
     const child = spawnGated(action, entry.undo?.kind === 'process' ? entry.undo.tag : '');
     const identity = child.pid === undefined ? null : identify(child.pid);
-    if (identity === null) throw notStarted(action);
+    if (identity === null)
+      throw machineError(
+        'process-failed',
+        `${action.name}: could not start ${action.argv.join(' ')}`,
+        'Check that /bin/sh exists and that the limits allow another process.',
+      );
     const [stdin, stdout, stderr, gate] = child.stdio as unknown as [Writable, Readable, Readable, Writable];
     this.name = action.name;
     this.identity = identity;
@@ -67,7 +72,15 @@ export class StartedProcess {
     return new Promise((resolve, reject) => {
       this.#stdin.write(`${line}\n`, (error) => {
         if (error === null || error === undefined) resolve();
-        else reject(notReading(this.name, this.pid, error));
+        else
+          reject(
+            machineError(
+              'process-failed',
+              `${this.name} (pid ${this.pid}) closed its standard input`,
+              'See the last lines of its standard error.',
+              error,
+            ),
+          );
       });
     });
   }
@@ -112,18 +125,3 @@ function spawnGated(action: ProcessAction, tag: string): ChildProcess {
   child.on('error', () => undefined);
   return child;
 }
-
-const notStarted = (action: ProcessAction): BarewireError =>
-  machineError(
-    'process-failed',
-    `${action.name}: could not start ${action.argv.join(' ')}`,
-    'Check that /bin/sh exists and that the limits allow another process.',
-  );
-
-const notReading = (name: string, pid: number, cause: Error): BarewireError =>
-  machineError(
-    'process-failed',
-    `${name} (pid ${pid}) closed its standard input`,
-    'See the last lines of its standard error.',
-    cause,
-  );

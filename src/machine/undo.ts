@@ -43,12 +43,9 @@ export async function undoEntries(
 export const undoFailed = (host: string, failures: readonly UndoFailure[]): BarewireError =>
   machineError(
     'undo-failed',
-    `${host}: could not undo ${failures.map(inWords).join('; ')}`,
+    `${host}: could not undo ${failures.map(({ entry, reason }: UndoFailure) => `${entry.undo === null ? entry.step.why : describeUndo(entry.undo)} (${reason})`).join('; ')}`,
     'Remove what holds it, and run: barewire undo',
   );
-
-const inWords = ({ entry, reason }: UndoFailure): string =>
-  `${entry.undo === null ? entry.step.why : describeUndo(entry.undo)} (${reason})`;
 
 async function undoKind(entries: readonly Entry[], how: Undoing): Promise<UndoFailure[]> {
   const removable = entries.flatMap(({ undo }) =>

@@ -47,7 +47,14 @@ export function costs(
   const spanS = Math.min((last.atNs - first.atNs) / 1e9, answered.durationS);
   const requests = answered.achievedRps * spanS;
   const perRequest = (seconds: number): number => (requests === 0 ? 0 : round((seconds * 1e6) / requests));
-  const spent = without(cpuSeconds, spun, spanS / answered.durationS);
+  // The sum of busy-polled time is measured and its split estimated: what exceeds one kind is taken from the
+  // other.
+  const share = spanS / answered.durationS;
+  const left = { user: cpuSeconds.user - spun.user * share, system: cpuSeconds.system - spun.system * share };
+  const spent = {
+    user: Math.max(0, left.user + Math.min(0, left.system)),
+    system: Math.max(0, left.system + Math.min(0, left.user)),
+  };
   return {
     cpuUsPerRequest: {
       user: perRequest(spent.user),
@@ -63,18 +70,6 @@ export function costs(
     busyEachSecond: samples
       .slice(1)
       .map((sample, at) => busyShare(cpuBetween(samples[at] ?? first, sample, cpus))),
-  };
-}
-
-/**
- * The sum of busy-polled time is measured and its split estimated: what exceeds one kind is taken from the
- * other.
- */
-function without({ user, system }: CpuSeconds, spun: ProcessSeconds, share: number): ProcessSeconds {
-  const left = { user: user - spun.user * share, system: system - spun.system * share };
-  return {
-    user: Math.max(0, left.user + Math.min(0, left.system)),
-    system: Math.max(0, left.system + Math.min(0, left.user)),
   };
 }
 

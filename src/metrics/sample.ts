@@ -6,7 +6,7 @@ import {
   parseStat,
   type CpuTimes,
 } from '../linux/index.js';
-import type { FilesRead, Machine } from '../machine/index.js';
+import type { Machine } from '../machine/index.js';
 
 /** What to sample on one side of a slice. */
 export interface Side {
@@ -47,7 +47,7 @@ export async function sample(side: Side): Promise<Sample> {
     ...container,
     ...stats,
   ]);
-  const text = textOf(read);
+  const text = (path: string): string => read.files[path] ?? '';
   return {
     atNs: read.atNs,
     cpus: parseStat(text('/proc/stat')),
@@ -59,11 +59,6 @@ export async function sample(side: Side): Promise<Sample> {
     ]),
   };
 }
-
-const textOf =
-  (read: FilesRead) =>
-  (path: string): string =>
-    read.files[path] ?? '';
 
 function netCounters(
   [dev = '', snmp = '', netstat = '']: readonly string[],

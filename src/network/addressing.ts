@@ -11,12 +11,10 @@ const subnet = {
   4: { all: '198.19.0.0/16', first: ({ index }: NetworkHost) => `198.19.${index}.`, prefix: 24 },
   6: {
     all: '2001:2:0:1900::/56',
-    first: ({ index }: NetworkHost) => `2001:2:0:19${hex2(index)}::`,
+    first: ({ index }: NetworkHost) => `2001:2:0:19${index.toString(16).padStart(2, '0')}::`,
     prefix: 64,
   },
 } as const;
-
-const hex2 = (value: number): string => value.toString(16).padStart(2, '0');
 const ofVersion = (host: NetworkHost) => subnet[versionOf(host.address)];
 
 /** The range that contains all hosts' subnets. */

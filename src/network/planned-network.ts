@@ -1,6 +1,6 @@
 import { placeContainer } from './addressing.js';
 import { requireOneSegment } from './segment.js';
-import type { Attachment, HostPlan, PlannedNetwork, NetworkRequest, HostView, Backend } from './types.js';
+import type { Attachment, HostPlan, PlannedNetwork, HostView, Backend } from './types.js';
 
 /** A backend and an attachment under a catalog name. */
 export function plannedNetwork(name: string, backend: Backend, attachment: Attachment): PlannedNetwork {
@@ -12,15 +12,14 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
     ...(backend.noIpv6 !== undefined && { noIpv6: backend.noIpv6 }),
     blocked: attachment.blocked ?? {},
     plan: (request) =>
-      sitesOf(request).map((site) => {
-        if (backend.oneSegment) requireOneSegment(site, name);
-        return hostPlan(site, backend, attachment, request.containers ?? 1);
-      }),
+      request.hosts
+        .map((host) => ({ run: request.run, host, peers: request.hosts.filter((peer) => peer !== host) }))
+        .map((site) => {
+          if (backend.oneSegment) requireOneSegment(site, name);
+          return hostPlan(site, backend, attachment, request.containers ?? 1);
+        }),
   };
 }
-
-const sitesOf = ({ run, hosts }: NetworkRequest): HostView[] =>
-  hosts.map((host) => ({ run, host, peers: hosts.filter((peer) => peer !== host) }));
 
 /**
  * The host's own steps, then those of its containers, from outside to inside: few changes of tool and
@@ -45,10 +44,7 @@ function hostPlan(site: HostView, backend: Backend, attachment: Attachment, cont
     extraContainers: others.map(({ container }) => container),
     ...(known && { keyExchange: { steps: known.steps.length, query: known.ask } }),
     path: [...backend.path(site), ...joint.path],
-    bypass: loopbacks(joint.container.netns),
+    // Packets that cross a loopback interface never left their host.
+    bypass: [...new Set([null, joint.container.netns])].map((place) => ({ netns: place, link: 'lo' })),
   };
 }
-
-/** Packets that cross a loopback interface never left their host. */
-const loopbacks = (netns: string | null) =>
-  [...new Set([null, netns])].map((place) => ({ netns: place, link: 'lo' }));

@@ -4,7 +4,6 @@ import {
   type ComparedCell,
   type ComparedFigure,
   type ComparedKey,
-  type ComparedMaximum,
   type ComparedRun,
   type Comparison,
   type JudgedRatio,
@@ -69,7 +68,22 @@ export function buildComparisonDocument(comparison: Comparison): Document {
       heading('In short'),
       ...summarizeChanges(comparison),
       ...[...rates.values()].flatMap(rateBlocks),
-      ...maximumBlocks(maxima),
+      ...(maxima.length === 0
+        ? []
+        : [
+            heading('Maximum, requests/s: more is better'),
+            {
+              kind: 'table',
+              caption: 'Maxima of both runs and their ratios with 95 % intervals',
+              columns: [left('network'), ...COLUMNS],
+              rows: maxima.map((maximum) => [
+                text(`${maximum.network} ${maximum.workload}`),
+                estimate(maximum.a),
+                estimate(maximum.b),
+                ...ratioCells(maximum, true),
+              ]),
+            } as const,
+          ]),
       ...unpairedBlocks('Only in the base', comparison.onlyA),
       ...unpairedBlocks('Only in the new run', comparison.onlyB),
       ...[a, b].flatMap((run) =>
@@ -188,24 +202,6 @@ function ratioCells(compared: ComparedFigure, moreIsBetter: boolean): TableCell[
         : { kind: 'verdict', verdict, restarts: 0, moreIsBetter },
   ];
 }
-
-const maximumBlocks = (maxima: readonly ComparedMaximum[]): readonly Block[] =>
-  maxima.length === 0
-    ? []
-    : [
-        heading('Maximum, requests/s: more is better'),
-        {
-          kind: 'table',
-          caption: 'Maxima of both runs and their ratios with 95 % intervals',
-          columns: [left('network'), ...COLUMNS],
-          rows: maxima.map((maximum) => [
-            text(`${maximum.network} ${maximum.workload}`),
-            estimate(maximum.a),
-            estimate(maximum.b),
-            ...ratioCells(maximum, true),
-          ]),
-        },
-      ];
 
 const unpairedBlocks = (title: string, cells: Comparison['onlyA']): readonly Block[] =>
   cells.length === 0

@@ -57,7 +57,12 @@ export function buildStudyDocument(summary: Summary): Document {
       ...groups.flatMap((group) => rateGroupBlocks(group, summary, names)),
       ...setupBlocks(summary),
       ...controlBlocks(summary),
-      ...generatorBlocks(summary),
+      ...(summary.generator === undefined
+        ? []
+        : [
+            heading(`Limits of ${summary.generator.name}`),
+            ...listFindings('findings', summary.generator.limits),
+          ]),
       heading('What this testbed does not show'),
       ...listFindings('findings', summary.limitations),
       ...readingBlocks(summary),
@@ -102,7 +107,10 @@ function overview(
           ...describeRemedies(summary).map(paragraph),
           overallTable(rankings, summary),
           ...(instructions === null ? [] : [note(instructions)]),
-          note(verdictLegend(summary)),
+          note(
+            `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
+              `= equivalent (the interval lies within ${percent(summary.margin)}), ? undecided.`,
+          ),
         ]),
     ...(groups.length < 2 || rankings.length === 0
       ? []
@@ -644,15 +652,6 @@ function controlBlocks(summary: Summary): readonly Block[] {
         ]),
   ];
 }
-
-const generatorBlocks = ({ generator }: Summary): readonly Block[] =>
-  generator === undefined
-    ? []
-    : [heading(`Limits of ${generator.name}`), ...listFindings('findings', generator.limits)];
-
-const verdictLegend = ({ margin, reference }: Summary): string =>
-  `Verdicts compare the ${PRIMARY} with ${reference}: ▼ better (lower), ▲ worse (higher), ` +
-  `= equivalent (the interval lies within ${percent(margin)}), ? undecided.`;
 
 const readingBlocks = ({ generator }: Summary): readonly Block[] => [
   heading('How to read this'),

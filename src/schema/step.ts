@@ -70,10 +70,12 @@ export function printAction(action: Action): string {
     case 'directory':
       return `mkdir -p ${action.path}`;
     case 'process':
-      return inNetns(action.netns) + onCpus(action.cpus) + action.argv.join(' ');
+      return (
+        inNetns(action.netns) +
+        (action.cpus.length === 0 ? '' : `taskset -c ${action.cpus.join(',')} `) +
+        action.argv.join(' ')
+      );
   }
 }
 
 const inNetns = (name: string | null): string => (name === null ? '' : `ip netns exec ${name} `);
-const onCpus = (cpus: readonly number[]): string =>
-  cpus.length === 0 ? '' : `taskset -c ${cpus.join(',')} `;

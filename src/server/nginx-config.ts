@@ -38,23 +38,21 @@ export function filling({ bodyBytes, wireBytes }: Workload): string {
   return '.'.repeat(wireBytes - bodyBytes - header(bodyBytes).length - FILL.length);
 }
 
-/** nginx's affinity masks are binary with the highest CPU first. */
-const mask = (cpu: number): string => `1${'0'.repeat(cpu)}`;
-
-const affinity = (cpus: readonly number[]): string =>
-  cpus.length === 0 ? '' : `worker_cpu_affinity ${cpus.map(mask).join(' ')};`;
-
 const location = (workload: Workload): string => {
   const fill = filling(workload);
   return `    location = ${workload.path} { ${fill === '' ? '' : `add_header X-Fill "${fill}";`} }`;
 };
 
 /** Serves files of fixed size, as in the article: no access log, no limit on requests per connection. */
-export const nginxConfig = ({ dir, address, port, cpus }: NginxRequest): string => `daemon off;
+export function nginxConfig({ dir, address, port, cpus }: NginxRequest): string {
+  // The masks are binary, the highest CPU first.
+  const masks = cpus.map((cpu) => `1${'0'.repeat(cpu)}`);
+  const affinity = cpus.length === 0 ? '' : `worker_cpu_affinity ${masks.join(' ')};`;
+  return `daemon off;
 user nobody nogroup;
 worker_priority -20;
 worker_processes ${Math.max(1, cpus.length)};
-${affinity(cpus)}
+${affinity}
 pid ${dir}/nginx.pid;
 error_log stderr error;
 events { worker_connections 65536; }
@@ -81,3 +79,4 @@ ${allWorkloads().map(location).join('\n')}
   }
 }
 `;
+}

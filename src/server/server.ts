@@ -88,7 +88,12 @@ export async function startServer(machine: Machine, { files, nginx }: ServerPlan
     return {
       pid: running.pid,
       assertRunning: () => {
-        if (exit !== undefined) throw endedEarly(exit);
+        if (exit !== undefined)
+          throw machineError(
+            'process-failed',
+            `nginx exited during a slice: ${exit.signal ?? `status ${String(exit.code)}`}. ${exit.stderrTail}`.trim(),
+            'Check whether the kernel ran out of memory (dmesg), or an administrator stopped it.',
+          );
       },
       ready: (ask) => untilAnswered(running, ask),
       [Symbol.asyncDispose]: async () => {
@@ -118,13 +123,6 @@ async function untilAnswered(running: RunningProcess, ask: () => Promise<void>):
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
-
-const endedEarly = ({ code, signal, stderrTail }: Exit): BarewireError =>
-  machineError(
-    'process-failed',
-    `nginx exited during a slice: ${signal ?? `status ${String(code)}`}. ${stderrTail}`.trim(),
-    'Check whether the kernel ran out of memory (dmesg), or an administrator stopped it.',
-  );
 
 const notReady = (message: string, cause: unknown): BarewireError =>
   machineError('server-not-ready', message, 'Run `nginx -V` by hand, and `barewire doctor`.', cause);

@@ -54,9 +54,17 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
     { ...b, scope: 'new', cells: groupCells(b.slices) },
   ];
   const [cellsA, cellsB] = [runs[0].cells, runs[1].cells];
-  const pairs = pairCells(cellsA, cellsB);
+  const others = new Map(cellsB.map((cell) => [cellKey(cell), cell]));
+  const pairs = cellsA.flatMap((cell): CellPair[] => {
+    const other = others.get(cellKey(cell));
+    if (other === undefined) return [];
+    const sameLoad = Math.abs(cell.rateRps / other.rateRps - 1) <= SAME_RATE;
+    return [{ a: withReference(cell, cellsA), b: withReference(other, cellsB), sameLoad }];
+  });
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
-  const environment = findEnvironmentChanges(a.study, b.study);
+  const environment = unionKeys(a.study.environment, b.study.environment)
+    .flatMap((host) => findChanges(host, a.study.environment[host] ?? {}, b.study.environment[host] ?? {}))
+    .filter(({ name }) => !name.includes(COUNTER_SUFFIX));
   const spec = findChanges(null, toSettings(a.study), toSettings(b.study)).filter(
     ({ name }) => !RUN_SETTINGS.includes(name),
   );
@@ -93,16 +101,6 @@ const describeRun = ({ study, slices, directory, refused = [] }: StudyData): Com
 const cellKey = (cell: CellSlices): string =>
   `${cell.network} ${cell.workload} ${cell.rateOfMax === null ? cell.rateRps : `${cell.rateOfMax} of the maximum`}`;
 
-function pairCells(a: readonly CellSlices[], b: readonly CellSlices[]): CellPair[] {
-  const others = new Map(b.map((cell) => [cellKey(cell), cell]));
-  return a.flatMap((cell) => {
-    const other = others.get(cellKey(cell));
-    if (other === undefined) return [];
-    const sameLoad = Math.abs(cell.rateRps / other.rateRps - 1) <= SAME_RATE;
-    return [{ a: withReference(cell, a), b: withReference(other, b), sameLoad }];
-  });
-}
-
 function withReference(cell: CellSlices, all: readonly CellSlices[]): ReferencedCell {
   const own = all.find((other) => other.network === REFERENCE && rateGroupKey(other) === rateGroupKey(cell));
   return { cell, reference: own === undefined || own === cell ? null : own };
@@ -113,12 +111,6 @@ function selectUnpaired(cells: readonly CellSlices[], others: readonly CellSlice
   return cells
     .filter((cell) => !known.has(cellKey(cell)))
     .map(({ network, workload, rateRps, rateOfMax }) => ({ network, workload, rateRps, rateOfMax }));
-}
-
-function findEnvironmentChanges(a: StudyRecord, b: StudyRecord): Change[] {
-  return unionKeys(a.environment, b.environment)
-    .flatMap((host) => findChanges(host, a.environment[host] ?? {}, b.environment[host] ?? {}))
-    .filter(({ name }) => !name.includes(COUNTER_SUFFIX));
 }
 
 function findChanges(host: string | null, a: Environment, b: Environment): Change[] {

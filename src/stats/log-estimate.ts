@@ -169,7 +169,14 @@ function averageSections(
       .map((one) => listSamples(selectRestarts(one, section)))
       .map((parts) =>
         perSlice
-          ? parts.reduce((sum, part) => sum + Math.log(sliceNs(part, key)), 0) / parts.length
+          ? parts.reduce(
+              (sum, part) =>
+                sum +
+                Math.log(
+                  key === 'max' ? part.maxNs : nsAtRank(part, quantileRank(part.intended, QUANTILES[key])),
+                ),
+              0,
+            ) / parts.length
           : pooledLog(Samples.pool(parts), key),
       )
       .reduce((above, below) => above - below),
@@ -178,9 +185,6 @@ function averageSections(
   if (!logs.every(Number.isFinite)) return { finding: { code: 'unanswered-in-restarts' } };
   return averageLogs(logs, restarts.length);
 }
-
-const sliceNs = (samples: Samples, key: LatencyKey): number =>
-  key === 'max' ? samples.maxNs : nsAtRank(samples, quantileRank(samples.intended, QUANTILES[key]));
 
 // With one or two samples beyond it, rank ⌈p·n⌉ lies too far in. Half way between the ranks around p·n + 1/2 (Hazen's)
 // is unbiased for a tail that falls as a power, and its logs have the same spread as a greater pool would.

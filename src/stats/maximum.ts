@@ -69,7 +69,13 @@ function stepSearch(study: StudyRecord, target: SearchTarget, evidence: readonly
   if (closedLoopRps === null || closedLoopRps <= 0) return none({ code: 'reference-maximum-unknown' });
   if (searched.filter(({ failed }) => failed).length >= MAX_FAILURES)
     return none({ code: 'search-slices-failed', slices: MAX_FAILURES });
-  const minRps = objective === undefined ? 0 : minimumRate(objective, durationMs);
+  // The rate at which a slice has as many requests as the objective's quantile needs.
+  const minRps =
+    objective === undefined
+      ? 0
+      : objective.latency === 'max'
+        ? 0
+        : (SAMPLE_MARGIN * samplesNeeded(QUANTILES[objective.latency])) / (durationMs / 1000);
   if (objective !== undefined && minRps > closedLoopRps) {
     const neededS = Math.ceil(((minRps / closedLoopRps) * durationMs) / 1000);
     return none({ code: 'slices-too-short', objective: printObjective(objective), neededS });
@@ -84,10 +90,6 @@ function stepSearch(study: StudyRecord, target: SearchTarget, evidence: readonly
     return none({ ...step.finding, objective: printObjective(objective) });
   return step;
 }
-
-/** The rate at which a slice has as many requests as the objective's quantile needs. */
-const minimumRate = ({ latency }: Objective, durationMs: number): number =>
-  latency === 'max' ? 0 : (SAMPLE_MARGIN * samplesNeeded(QUANTILES[latency])) / (durationMs / 1000);
 
 /**
  * Null for a failed slice of a cell. Also invalid are slices whose samples do not support the objective's quantile. A slice

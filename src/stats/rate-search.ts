@@ -76,7 +76,10 @@ export function nextRate(history: readonly RateAttempt[], search: RateSearch): R
   const options = optionsOf(search);
   const searched = history.filter(({ valid }) => valid);
   const valid = [...options.known.filter(({ valid }) => valid), ...searched];
-  const best = highestSustained(valid, options);
+  const best = Math.max(
+    0,
+    ...valid.filter((slice) => isSustained(slice, options)).map(({ offeredRps }) => offeredRps),
+  );
   const spent = history.length >= options.maxSlices;
   const lowestFailed = valid.filter(({ offeredRps }) => offeredRps <= options.minRps).length > 1;
   if (best === 0 && (spent || lowestFailed))
@@ -89,7 +92,10 @@ export function nextRate(history: readonly RateAttempt[], search: RateSearch): R
     posterior(options.latencyLimitMs === null ? OVERLOAD_AT : LATENCY_AT),
   );
   const next = triesLowest ? options.minRps : Math.round(tried);
-  const ceiling = findCeiling(history);
+  // The lowest rate above all valid slices that the generator could not send.
+  const most = Math.max(0, ...history.filter(({ valid }) => valid).map(({ offeredRps }) => offeredRps));
+  const beyond = history.map(({ offeredRps }) => offeredRps).filter((rate) => rate > most);
+  const ceiling = Math.min(Infinity, ...beyond.filter((rate) => isGeneratorLimit(history, rate)));
   if (next >= ceiling) return stepBelowCeiling(best, ceiling, spent, options);
   const max = toRange(posterior);
   const enough = searched.length >= MIN_SLICES && max.high / max.low <= 1 + options.precision;
@@ -103,10 +109,6 @@ const optionsOf = (search: RateSearch): Options => {
   return { ...options, minRps };
 };
 
-/** The highest sustained rate; 0 when none was. */
-const highestSustained = (slices: readonly RateAttempt[], options: Options): number =>
-  Math.max(0, ...slices.filter((slice) => isSustained(slice, options)).map(({ offeredRps }) => offeredRps));
-
 function explainNone(valid: readonly RateAttempt[], slices: number): Finding {
   if (valid.length === 0) return { code: 'search-slices-invalid', slices };
   const lowestRps = Math.round(Math.min(...valid.map(({ offeredRps }) => offeredRps)));
@@ -115,13 +117,6 @@ function explainNone(valid: readonly RateAttempt[], slices: number): Finding {
 
 const isGeneratorLimit = (history: readonly RateAttempt[], rateRps: number): boolean =>
   history.filter(({ valid, offeredRps }) => !valid && offeredRps === rateRps).length >= INVALID_LIMIT;
-
-/** The lowest rate above all valid slices that the generator could not send. */
-function findCeiling(history: readonly RateAttempt[]): number {
-  const most = Math.max(0, ...history.filter(({ valid }) => valid).map(({ offeredRps }) => offeredRps));
-  const beyond = history.map(({ offeredRps }) => offeredRps).filter((rate) => rate > most);
-  return Math.min(Infinity, ...beyond.filter((rate) => isGeneratorLimit(history, rate)));
-}
 
 const toRange = (posterior: Posterior): MaxRate & { readonly high: number } => ({
   value: posterior(0.5),
@@ -196,13 +191,11 @@ function toOutcome(slice: RateAttempt, options: Options, centre: number): Outcom
 
 const likelihood = (seen: readonly Outcome[], maximum: number, spread: number): number =>
   seen.reduce((product, { log, shows, uncertainty }) => {
-    const chance = logistic((maximum - log) / (spread + uncertainty));
+    // Scaled so that its standard deviation is 1.
+    const chance = 1 / (1 + Math.exp((-((maximum - log) / (spread + uncertainty)) * Math.PI) / Math.sqrt(3)));
     if (shows === 'above') return product * (1 - LAPSE) * chance;
     if (shows === 'below') return product * (1 - (1 - LAPSE) * chance);
     const density = (chance * (1 - chance)) / (spread + uncertainty);
     return product * ((1 - LAPSE) * density + LAPSE / (TO - FROM));
   }, 1);
-
-/** Scaled so that its standard deviation is 1. */
-const logistic = (z: number): number => 1 / (1 + Math.exp((-z * Math.PI) / Math.sqrt(3)));
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);

@@ -23,12 +23,25 @@ const DROP_COUNTER = /(_dropped|\.dropped|Drops?|Overflows|_errors)$/;
 /** What determined the tail of a cell, from the counters of its valid slices and from the latencies. */
 export function findTailCauses({ valid }: CellSlices, latencyMs: LatencyEstimates): Finding[] {
   if (valid.length === 0) return [];
-  const counters = sumCounters(valid);
+  const counters = SIDES.flatMap((side) => {
+    const sums = new Map<string, number>();
+    for (const { record } of valid)
+      for (const [name, moved] of Object.entries(record.metrics[side].counters))
+        sums.set(name, (sums.get(name) ?? 0) + moved);
+    return [...sums]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([counter, count]) => ({ side, counter, count }));
+  });
   return [
     ...findRetransmissions(counters, latencyMs),
     ...findDrops(counters, valid),
     ...findGeneratorStalls(valid),
-    ...findSteal(valid),
+    ...SIDES.flatMap((side): Finding[] => {
+      const times = valid.map((slice) => slice.record.metrics[side].cpuSeconds);
+      const all = times.flatMap((time) => Object.values(time)).reduce((sum, seconds) => sum + seconds, 0);
+      const steal = times.reduce((sum, time) => sum + time.steal, 0);
+      return steal <= all * STEAL_SHARE ? [] : [{ code: 'tail-steal', side, share: steal / all }];
+    }),
     ...findUnsteadyQuantiles(valid),
   ];
 }
@@ -37,18 +50,6 @@ interface Counter {
   readonly side: 'client' | 'server';
   readonly counter: string;
   readonly count: number;
-}
-
-function sumCounters(slices: readonly ValidSlice[]): Counter[] {
-  return SIDES.flatMap((side) => {
-    const sums = new Map<string, number>();
-    for (const { record } of slices)
-      for (const [name, moved] of Object.entries(record.metrics[side].counters))
-        sums.set(name, (sums.get(name) ?? 0) + moved);
-    return [...sums]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([counter, count]) => ({ side, counter, count }));
-  });
 }
 
 function findRetransmissions(counters: readonly Counter[], latencyMs: LatencyEstimates): Finding[] {
@@ -95,15 +96,6 @@ function findGeneratorStalls(slices: readonly ValidSlice[]): Finding[] {
   const count = stalls.reduce((sum, stall) => sum + stall.count, 0);
   const maxMs = Math.max(...stalls.map((stall) => stall.maxMs));
   return [{ code: 'tail-generator-stalls', count, maxMs, share, from: firstAffectedKey(share) }];
-}
-
-function findSteal(slices: readonly ValidSlice[]): Finding[] {
-  return SIDES.flatMap((side): Finding[] => {
-    const times = slices.map((slice) => slice.record.metrics[side].cpuSeconds);
-    const all = times.flatMap((time) => Object.values(time)).reduce((sum, seconds) => sum + seconds, 0);
-    const steal = times.reduce((sum, time) => sum + time.steal, 0);
-    return steal <= all * STEAL_SHARE ? [] : [{ code: 'tail-steal', side, share: steal / all }];
-  });
 }
 
 /** Quantiles several times as high in one slice as in another: their cause comes and goes. */

@@ -65,7 +65,9 @@ function findDiffering(pValues: readonly number[]): boolean[] {
  */
 function restartsNeeded({ log, error, df, restarts }: LogEstimate, margin: number, level: number): number {
   const limit = Math.log1p(margin);
-  const likelyError = error! / medianSpread(df);
+  // The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): most pairs of
+  // restarts are closer together than the true spread, and would give too few restarts.
+  const likelyError = error! / (1 - 2 / (9 * df)) ** 1.5;
   const likely = Math.max(limit, Math.abs(log) - likelyError);
   const enough = (n: number): boolean => {
     const [errorThen, dfThen] = [likelyError * Math.sqrt(restarts / n), ((df + 1) * n) / restarts - 1];
@@ -73,24 +75,14 @@ function restartsNeeded({ log, error, df, restarts }: LogEstimate, margin: numbe
     const splits = (t + tQuantile(TAIL_SHARE, dfThen)) * errorThen <= limit;
     return splits || (t + tQuantile(MISS_PROBABILITY, dfThen)) * errorThen <= likely;
   };
-  return firstFrom(restarts + 1, enough);
-}
-
-/**
- * The median of a standard deviation from few values, as a share of the true one (Wilson and Hilferty): most pairs of
- * restarts are closer together than the true spread, and would give too few restarts.
- */
-const medianSpread = (df: number): number => (1 - 2 / (9 * df)) ** 1.5;
-
-/** The least n from `from` on for which `holds` is true, given that it stays true for greater n. */
-function firstFrom(from: number, holds: (n: number) => boolean): number {
+  const from = restarts + 1;
   let step = 1;
-  while (!holds(from + step - 1) && step < 1e6) step *= 2;
+  while (!enough(from + step - 1) && step < 1e6) step *= 2;
   let [low, high] = [from + Math.floor(step / 2), from + step - 1];
   if (step === 1) return from;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if (holds(middle)) high = middle;
+    if (enough(middle)) high = middle;
     else low = middle + 1;
   }
   return high;

@@ -25,7 +25,14 @@ export function drawSlices(study: ResolvedStudy): readonly DrawnSlice[] {
   const cells = study.workloads.flatMap((workload) =>
     (study.rates[workload] ?? []).flatMap((rate) =>
       study.networks.flatMap((network) =>
-        rolesOf(network).map((role) => ({ role, network, workload, rate })),
+        (network === REFERENCE ? (['reference', 'control'] as const) : (['contender'] as const)).map(
+          (role) => ({
+            role,
+            network,
+            workload,
+            rate,
+          }),
+        ),
       ),
     ),
   );
@@ -40,9 +47,6 @@ export function drawSlices(study: ResolvedStudy): readonly DrawnSlice[] {
     })),
   ).flat();
 }
-
-const rolesOf = (network: string): PlannedSlice['role'][] =>
-  network === REFERENCE ? ['reference', 'control'] : ['contender'];
 
 /** The slices of the networks that can run, with their rates. Leaving a network out changes no other slice. */
 export const planSlices = (

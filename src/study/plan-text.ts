@@ -1,5 +1,5 @@
 import { versionOf, type HostPlan } from '../network/index.js';
-import { printAction, printObjective, type Rate, type Step } from '../schema/index.js';
+import { printAction, printObjective, type Step } from '../schema/index.js';
 import type { PlannedHost } from '../testbed/index.js';
 import type { NetworkPlan, RestartPlan, StudyPlan } from './plan.js';
 
@@ -14,7 +14,10 @@ export function printPlan(plan: StudyPlan): string {
     `# ${study.name}: ${study.networks.length} networks, ${restarts.length} restarts of ${restarts[0]?.slices.length ?? 0} slices, seed ${study.seed}`,
     ...explainSymbols(plan),
     '',
-    ...[client, server].map(describeHost),
+    ...[client, server].map(
+      ({ role, net, cpus }: PlannedHost) =>
+        `${role.padEnd(8)}${net.dev} ${net.address}/${net.prefix} (IPv${versionOf(net.address)}), MAC ${net.mac}, CPUs ${cpus.join(',')}`,
+    ),
     `wire    MTU ${client.net.mtu} bytes${study.wire.rateMbps === null ? '' : `, ${study.wire.rateMbps} Mbit/s each way`}`,
     '',
     ...section('Open the testbed, on this machine', testbed.steps),
@@ -51,9 +54,6 @@ function explainSymbols({ maxima, networks, testbed }: StudyPlan): string[] {
   ];
   return symbols.filter(([, , used]) => used).map(([symbol, meaning]) => `#   ${symbol}: ${meaning}`);
 }
-
-const describeHost = ({ role, net, cpus }: PlannedHost): string =>
-  `${role.padEnd(8)}${net.dev} ${net.address}/${net.prefix} (IPv${versionOf(net.address)}), MAC ${net.mac}, CPUs ${cpus.join(',')}`;
 
 /** A heading and its steps; nothing without steps. */
 const section = (heading: string, steps: readonly Step[]): string[] =>
@@ -106,14 +106,13 @@ const describeRestart = ({ restart, slices }: RestartPlan): string[] => [
       network.padEnd(18),
       role.padEnd(10),
       workload.padEnd(6),
-      load.mode.kind === 'closed' ? 'closed loop' : printRate(rate, workload),
+      load.mode.kind === 'closed'
+        ? 'closed loop'
+        : rate.kind === 'absolute'
+          ? `${rate.rps}/s`
+          : `${Math.round(rate.ofMax * 1000) / 10} % of <max(${workload})>`,
       `  ${load.connections} connections, ${load.threads} threads, ${load.warmupMs} + ${load.durationMs} ms, seed ${load.seed}`,
     ].join(' '),
     ...generator.flatMap(printStep).map((line) => `  ${line}`),
   ]),
 ];
-
-const printRate = (rate: Rate, workload: string): string =>
-  rate.kind === 'absolute'
-    ? `${rate.rps}/s`
-    : `${Math.round(rate.ofMax * 1000) / 10} % of <max(${workload})>`;

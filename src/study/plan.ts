@@ -110,7 +110,7 @@ export function planStudy(
     networks: plans,
     generator: planGenerator(client.bundle, client.cpus),
     maxima: study.workloads
-      .filter((name) => needsMaximum(study, name))
+      .filter((name) => wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share'))
       .map((name) => planMaximum({ study, testbed }, name, addresses.get(REFERENCE) ?? '')),
     restarts: Array.from({ length: study.restarts }, (_, index) => ({
       restart: index + 1,
@@ -202,9 +202,6 @@ export function resolveLoad(load: LoadTemplate, rateRps: number): LoadPlan {
   const { mode } = load;
   return { ...load, mode: mode.kind === 'closed' ? mode : { kind: 'open', rateRps, arrival: mode.arrival } };
 }
-
-const needsMaximum = (study: ResolvedStudy, name: WorkloadName): boolean =>
-  wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share');
 
 /**
  * The reference's closed-loop maximum is the median of three short probes in one set-up. Barewire's own generator finds it

@@ -197,7 +197,7 @@ const damaged = (finding: Finding, cause?: unknown): BarewireError =>
 /** Explains why a value is invalid in this version. */
 function explainInvalid(file: string, input: unknown, error: z.ZodError | undefined): Finding {
   if (input === undefined) return { code: 'line-not-json', file };
-  const version = versionOf(input);
+  const version = typeof input === 'object' && input !== null && 'schema' in input ? input.schema : undefined;
   if (version !== SCHEMA_VERSION && version !== undefined)
     return { code: 'line-version', file, version: JSON.stringify(version), supported: SCHEMA_VERSION };
   return { code: 'line-invalid', file, problem: error === undefined ? 'no value' : placeOf(error.issues) };
@@ -212,9 +212,6 @@ function placeOf(issues: readonly z.core.$ZodIssue[], within = ''): string {
   const nearest = deeper.toSorted((a, b) => a.length - b.length)[0];
   return nearest === undefined ? `${place}: ${issue.message}` : placeOf(nearest, place);
 }
-
-const versionOf = (input: unknown): unknown =>
-  typeof input === 'object' && input !== null && 'schema' in input ? input.schema : undefined;
 
 function parseJson(text: string): unknown {
   try {

@@ -3,8 +3,6 @@ import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index
 import { bindSymbols, RUN_SYMBOL, type Network } from '../network/index.js';
 import { describeFinding } from '../report/index.js';
 import {
-  type BarewireError,
-  type NetworkStatus,
   type PlannedSlice,
   type ResolvedStudy,
   type StudyRecord,
@@ -49,7 +47,8 @@ export async function runStudy(request: StudyRequest): Promise<Summary> {
   try {
     await measureAll(request);
   } catch (error) {
-    if (await hasSlices(request.directory)) await writeReports(request.directory);
+    if ((await request.directory.exists()) && (await request.directory.readSlices()).length > 0)
+      await writeReports(request.directory);
     throw error;
   }
   return await writeReports(request.directory);
@@ -69,9 +68,6 @@ async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDispos
     throw error;
   }
 }
-
-const hasSlices = async (directory: ResultsDirectory): Promise<boolean> =>
-  (await directory.exists()) && (await directory.readSlices()).length > 0;
 
 const offeredOf = (spec: ResolvedStudy): Network[] =>
   spec.networks.map((name) => findOfferedNetwork(spec.testbed, name));
@@ -141,7 +137,12 @@ async function begin(
       : { generator: await describeExternal(client.machine, spec.generator) };
   const networks = await probeNetworks(testbed, offeredOf(spec));
   onEvent({ kind: 'probed', networks });
-  if (measurable(networks).length === 0) throw nothingToMeasure(networks);
+  if (measurable(networks).length === 0)
+    throw machineError(
+      'missing-kernel-feature',
+      `No network can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
+      'Run `barewire networks` to see what each network needs.',
+    );
   const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
   for (const workload of spec.workloads) {
     const planned = plan.maxima.find((maximum) => maximum.workload === workload);
@@ -167,13 +168,6 @@ async function begin(
   await directory.create(study);
   return study;
 }
-
-const nothingToMeasure = (networks: readonly NetworkStatus[]): BarewireError =>
-  machineError(
-    'missing-kernel-feature',
-    `No network can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
-    'Run `barewire networks` to see what each network needs.',
-  );
 
 /** Runs a slice, appends its record and reports it. */
 type Measure = (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;

@@ -91,7 +91,8 @@ export async function runSlice(
 
 /** Measures the reference's maximum, requests per second. */
 export async function findMaximum(asked: SliceContext, { network, loads }: MaximumPlan): Promise<number> {
-  const context = withOwnGenerator(asked);
+  const study = { ...asked.plan.study, generator: 'barewire' as const };
+  const context = { ...asked, plan: { ...asked.plan, study } };
   await context.generator.ready(1);
   const { result: maxima } = await withNetwork(context, network, async (active) => {
     const plans = loads.map((template) => loadOver(context, active, template, 0));
@@ -106,11 +107,6 @@ export async function findMaximum(asked: SliceContext, { network, loads }: Maxim
   });
   return Math.round(maxima.sort((a, b) => a - b)[maxima.length >> 1] ?? 0);
 }
-
-const withOwnGenerator = (context: SliceContext): SliceContext => ({
-  ...context,
-  plan: { ...context.plan, study: { ...context.plan.study, generator: 'barewire' } },
-});
 
 /** Sets a network up by its plan, uses it, and tears it down. */
 async function withNetwork<T>(
@@ -210,7 +206,17 @@ interface Measured {
 }
 
 async function loadAndSample(context: SliceContext, ends: Ends, plan: LoadPlan): Promise<Measured> {
-  const { client, server } = await sidesOf(context, ends);
+  const workers = await childrenOf(context.testbed.server.machine, ends.server.pid);
+  const side = (host: Host, container: Container, pids: Side['pids']): Side => ({
+    machine: host.machine,
+    cpus: host.cpus,
+    pids,
+    ownNamespace: container.netns !== null,
+  });
+  const { client, server } = {
+    client: side(context.testbed.client, ends.active.client, [ends.generator.pid]),
+    server: side(context.testbed.server, ends.active.server, [ends.server.pid, ...workers]),
+  };
   await using clientSampler = new WindowSampler(client);
   await using serverSampler = new WindowSampler(server);
   const samplers = [clientSampler, serverSampler];
@@ -228,21 +234,4 @@ async function loadAndSample(context: SliceContext, ends: Ends, plan: LoadPlan):
     server: costs(await serverSampler.samples(), server.cpus, load),
   };
   return { load, metrics };
-}
-
-async function sidesOf(
-  { testbed }: SliceContext,
-  { active, generator, server }: Ends,
-): Promise<Record<'client' | 'server', Side>> {
-  const workers = await childrenOf(testbed.server.machine, server.pid);
-  const side = (host: Host, container: Container, pids: Side['pids']): Side => ({
-    machine: host.machine,
-    cpus: host.cpus,
-    pids,
-    ownNamespace: container.netns !== null,
-  });
-  return {
-    client: side(testbed.client, active.client, [generator.pid]),
-    server: side(testbed.server, active.server, [server.pid, ...workers]),
-  };
 }

@@ -97,8 +97,17 @@ export function resolveSpec(
 ): ResolvedStudy {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw bad(`${place} is not a spec: expected keys and values.`, `Keys: ${KEYS.join(', ')}.`);
-  const merged = { name: 'study', ...input, ...withoutUndefined(overrides) };
-  for (const key of Object.keys(merged)) if (!KEYS.includes(key)) throw unknownKey(key, place);
+  const merged = {
+    name: 'study',
+    ...input,
+    ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
+  };
+  for (const key of Object.keys(merged))
+    if (!KEYS.includes(key))
+      throw bad(
+        `${place} has the unknown key "${key}".`,
+        `Did you mean "${nearest(key, KEYS)}"? Keys: ${KEYS.join(', ')}.`,
+      );
   const parsed = inputSchema.safeParse(merged);
   if (!parsed.success) throw refusal(parsed.error, merged, place);
   const {
@@ -129,15 +138,6 @@ export function resolveSpec(
     seed: rest.seed ?? freshSeed(),
   });
 }
-
-const withoutUndefined = (values: SpecOverrides): SpecOverrides =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-
-const unknownKey = (key: string, place: string): BarewireError =>
-  bad(
-    `${place} has the unknown key "${key}".`,
-    `Did you mean "${nearest(key, KEYS)}"? Keys: ${KEYS.join(', ')}.`,
-  );
 
 function refusal(error: z.ZodError, input: SpecInput, place: string): BarewireError {
   const [issue] = error.issues;

@@ -25,10 +25,8 @@ export async function waitForCarrier(
       input,
       timeoutMs: COMMAND_LIMIT_MS,
     });
-    if (!hasDown(stdout) || performance.now() > deadline) return;
+    // `bw-x-c1@if2 DOWN 02:… <…>`. Tunnels have no carrier and report UNKNOWN.
+    if (!/^\S+\s+(DOWN|LOWERLAYERDOWN|DORMANT)\s/m.test(stdout) || performance.now() > deadline) return;
     await pause(BETWEEN_MS);
   }
 }
-
-/** `bw-x-c1@if2 DOWN 02:… <…>`. Tunnels have no carrier and report UNKNOWN. */
-const hasDown = (brief: string): boolean => /^\S+\s+(DOWN|LOWERLAYERDOWN|DORMANT)\s/m.test(brief);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { parseNetDev } from '../linux/index.js';
 import type { Machine } from '../machine/index.js';
 import type { HostPlan, PathDevice } from '../network/index.js';
-import { type BarewireError, machineError } from '../schema/index.js';
+import { machineError } from '../schema/index.js';
 import type { Host, HostRole, Testbed } from './types.js';
 
 /** Packets since the link was created, and the MTU where it was requested. */
@@ -81,7 +81,12 @@ const linkList = z.array(
 
 async function linksOf(machine: Machine, netns: string | null): Promise<LinkStates> {
   const result = await machine.run(['ip', '-j', '-s', 'link'], { netns, timeoutMs: 20_000 });
-  if (result.code !== 0) throw unreadable(machine, netns, result.stderr);
+  if (result.code !== 0)
+    throw machineError(
+      'process-failed',
+      `Could not read the links in ${netns ?? "the host's namespace"} on ${machine.name}: ${result.stderr.trim()}`,
+      'Check that the namespace exists (ip netns) and that iproute2 is 4.10 or later.',
+    );
   const links = linkList.parse(JSON.parse(result.stdout));
   return new Map(
     links.map(({ ifname, mtu, stats64: { rx, tx } }) => [
@@ -90,13 +95,6 @@ async function linksOf(machine: Machine, netns: string | null): Promise<LinkStat
     ]),
   );
 }
-
-const unreadable = (machine: Machine, netns: string | null, stderr: string): BarewireError =>
-  machineError(
-    'process-failed',
-    `Could not read the links in ${netns ?? "the host's namespace"} on ${machine.name}: ${stderr.trim()}`,
-    'Check that the namespace exists (ip netns) and that iproute2 is 4.10 or later.',
-  );
 
 export interface HostDevice {
   readonly host: HostRole;
@@ -112,20 +110,17 @@ export interface DeviceCount extends HostDevice {
 const devices = (host: HostRole, waypoints: readonly PathDevice[]): HostDevice[] =>
   waypoints.map((waypoint) => ({ host, waypoint }));
 
-/** Ordered from the client's container over the wire to the server's container. */
-const pathOf = ({ client, server }: HostPlans): HostDevice[] => [
-  ...devices('client', client.path).reverse(),
-  ...devices('server', server.path),
-];
-
 function moved({ host, waypoint }: HostDevice, before: Counters, after: Counters): DeviceCount {
   const [first, last] = [before[host].at(waypoint), after[host].at(waypoint)];
   return { host, waypoint, received: last.received - first.received, sent: last.sent - first.sent };
 }
 
 /** Counts what the devices of the path carried. */
+// Ordered from the client's container over the wire to the server's container.
 export const countPath = (plans: HostPlans, before: Counters, after: Counters): DeviceCount[] =>
-  pathOf(plans).map((device) => moved(device, before, after));
+  [...devices('client', plans.client.path).reverse(), ...devices('server', plans.server.path)].map((device) =>
+    moved(device, before, after),
+  );
 
 /** Counts what the devices of the bypass carried. */
 export const countBypass = (plans: HostPlans, before: Counters, after: Counters): DeviceCount[] =>

@@ -36,30 +36,36 @@ export async function checkPath(
 ): Promise<PathReport> {
   const started = performance.now();
   const before = await readCounters(testbed, raised.plans);
-  checkMtu(raised, before);
+  for (const host of ['client', 'server'] as const satisfies HostRole[]) {
+    const { mtu: seen } = before[host].at(raised[host]);
+    const { link, mtu } = raised[host];
+    if (seen === null) throw failed(raised, `the ${host}'s container has no link ${link}`);
+    if (seen !== mtu)
+      throw failed(raised, `${link} in the ${host}'s container has MTU ${seen}, expected ${mtu}`);
+  }
   const answers = await pingUntilClear(testbed, raised);
   const between = await readCounters(testbed, raised.plans);
-  checkPings(raised, answers, before, between);
+  const { mtu } = raised.client;
+  const { toServer, toClient, tooLong } = answers;
+  const all = toServer === PINGS && toClient === PINGS;
+  const what = `${toServer} of ${PINGS} pings of ${mtu} bytes from the client were answered, ${toClient} of ${PINGS} from the server`;
+  checkCarried(raised, what, 2 * PINGS, before, between);
+  if (!all) throw failed(raised, `${what}, though every device of the path carried packets`);
+  if (tooLong > 0) throw failed(raised, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
   await request();
   const after = await readCounters(testbed, raised.plans);
   // TCP decides how many packets a request takes; zero is too few.
   checkCarried(raised, 'the request', 1, between, after);
   const through = countPath(raised.plans, before, after);
   const ms = performance.now() - started;
-  const isStray = ofNote(through);
+  // A device of the bypass carries other packets now and then (`lo`: ssh, a resolver). If the pings had crossed
+  // it, it would have counted as many packets as the path.
+  const path = weakest(through);
+  const least = path === undefined ? 1 : bothWays(path);
+  const isStray = (beside: DeviceCount): boolean => bothWays(beside) >= least;
   const strays = countBypass(raised.plans, before, after).filter(isStray);
   if (strays.length > 0) await checkIdle(testbed, raised, { strays, isStray, after, ms });
   return { mtu: raised.client.mtu, pings: PINGS, through, ms };
-}
-
-function checkMtu(raised: ActiveNetwork, counters: Counters): void {
-  for (const host of ['client', 'server'] as const satisfies HostRole[]) {
-    const { mtu: seen } = counters[host].at(raised[host]);
-    const { link, mtu } = raised[host];
-    if (seen === null) throw failed(raised, `the ${host}'s container has no link ${link}`);
-    if (seen !== mtu)
-      throw failed(raised, `${link} in the ${host}'s container has MTU ${seen}, expected ${mtu}`);
-  }
 }
 
 interface Answers {
@@ -77,13 +83,17 @@ const MORE_PINGS = 2;
  */
 async function pingUntilClear(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
   let answers = await pingThrough(testbed, raised);
-  for (let more = 0; more < MORE_PINGS && someLate(answers); more++)
+  for (
+    let more = 0;
+    more < MORE_PINGS &&
+    answers.toServer > 0 &&
+    answers.toClient > 0 &&
+    answers.toServer + answers.toClient < 2 * PINGS;
+    more++
+  )
     answers = await pingThrough(testbed, raised);
   return answers;
 }
-
-const someLate = ({ toServer, toClient }: Answers): boolean =>
-  toServer > 0 && toClient > 0 && toServer + toClient < 2 * PINGS;
 
 async function pingThrough(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
   const from = (role: HostRole, to: HostRole, how: Pick<PingPlan, 'count' | 'packetBytes' | 'waitMs'>) =>
@@ -98,16 +108,6 @@ async function pingThrough(testbed: Testbed, raised: ActiveNetwork): Promise<Ans
   return { toServer, toClient, tooLong };
 }
 
-function checkPings(raised: ActiveNetwork, answers: Answers, before: Counters, after: Counters): void {
-  const { mtu } = raised.client;
-  const { toServer, toClient, tooLong } = answers;
-  const all = toServer === PINGS && toClient === PINGS;
-  const what = `${toServer} of ${PINGS} pings of ${mtu} bytes from the client were answered, ${toClient} of ${PINGS} from the server`;
-  checkCarried(raised, what, 2 * PINGS, before, after);
-  if (!all) throw failed(raised, `${what}, though every device of the path carried packets`);
-  if (tooLong > 0) throw failed(raised, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
-}
-
 function checkCarried(
   raised: ActiveNetwork,
   what: string,
@@ -118,16 +118,6 @@ function checkCarried(
   const gap = weakest(countPath(raised.plans, before, after));
   if (gap !== undefined && bothWays(gap) < least)
     throw failed(raised, `${seen(gap)}, expected at least ${least} each way (${what})`);
-}
-
-/**
- * A device of the bypass carries other packets now and then (`lo`: ssh, a resolver). If the pings had crossed
- * it, it would have counted as many packets as the path.
- */
-function ofNote(through: readonly DeviceCount[]): (beside: DeviceCount) => boolean {
-  const path = weakest(through);
-  const least = path === undefined ? 1 : bothWays(path);
-  return (beside) => bothWays(beside) >= least;
 }
 
 interface Strays {

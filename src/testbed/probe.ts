@@ -12,14 +12,21 @@ export async function probeNetworks(
   networks: readonly Network[],
 ): Promise<NetworkStatus[]> {
   const requirements = networks.flatMap((network) => (network.kind === 'planned' ? network.requires : []));
-  const features = unique(requirements.filter(isFeature));
+  const features = [
+    ...new Map(requirements.filter(isFeature).map((feature) => [keyOf(feature), feature])).values(),
+  ];
   const machines = 'probe' in where ? [where] : [where.client.machine, where.server.machine];
   const ip = 'probe' in where ? 4 : versionOf(where.client.net.address);
   const results = await Promise.all(machines.map((machine) => machine.probe(features)));
   const resultOf = (requirement: Requirement): ProbeResult => {
     if (requirement.kind === 'platform') return { answer: 'no', reason: `not in ${requirement.name}` };
     const index = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
-    return worst(results.map((ofMachine) => ofMachine[index]));
+    // A network needs its requirements on every host.
+    const given = results
+      .map((ofMachine) => ofMachine[index])
+      .map((answer): ProbeResult => answer ?? { answer: 'unknown', reason: 'the host did not report it' });
+    const of = (kind: ProbeResult['answer']) => given.find(({ answer }) => answer === kind);
+    return of('no') ?? of('unknown') ?? { answer: 'yes' };
   };
   return networks.map((network): NetworkStatus =>
     network.kind === 'given'
@@ -28,18 +35,6 @@ export async function probeNetworks(
   );
 }
 
-/** A network needs its requirements on every host. */
-function worst(answers: readonly (ProbeResult | undefined)[]): ProbeResult {
-  const given = answers.map(
-    (answer): ProbeResult => answer ?? { answer: 'unknown', reason: 'the host did not report it' },
-  );
-  const of = (kind: ProbeResult['answer']) => given.find(({ answer }) => answer === kind);
-  return of('no') ?? of('unknown') ?? { answer: 'yes' };
-}
-
 const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'platform';
 const keyOf = (feature: Feature): string =>
   feature.kind === 'tool' ? `tool ${feature.name}` : `link type ${feature.type}`;
-const unique = (features: readonly Feature[]): Feature[] => [
-  ...new Map(features.map((feature) => [keyOf(feature), feature])).values(),
-];

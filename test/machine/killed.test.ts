@@ -8,7 +8,7 @@ import { buildStandIn, killGroup, untilKilled, until, type Part, type StandIn } 
 
 let standIn: StandIn;
 let scene: Scene;
-beforeAll(() => (standIn = buildStandIn()));
+beforeAll(async () => (standIn = await buildStandIn()));
 afterAll(() => standIn[Symbol.dispose]());
 beforeEach(() => (scene = openScene()));
 afterEach(() => scene[Symbol.dispose]());

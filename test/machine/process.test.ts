@@ -91,7 +91,7 @@ describe('a process', () => {
 });
 
 test('a process whose owner dies before its pid is journaled never runs its program', async () => {
-  using gate = buildFixture('gate');
+  using gate = await buildFixture('gate');
   const path = join(scene.folder, 'touched');
   const owner = spawn(process.execPath, [gate.path, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [pid] = (await once(owner.stdout, 'data')) as [Buffer];

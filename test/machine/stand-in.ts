@@ -1,4 +1,4 @@
-import { buildSync } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -26,8 +26,8 @@ export interface StandIn extends Disposable {
 
 const dist = new URL('../../dist/', import.meta.url).pathname;
 
-export function buildStandIn(): StandIn {
-  const built = buildFixture('stand-in');
+export async function buildStandIn(): Promise<StandIn> {
+  const built = await buildFixture('stand-in');
   return {
     start: (parts, { netns, killAtStep, undo = false } = {}) => {
       const argv = [process.execPath, built.path, JSON.stringify(parts), ...(undo ? ['undo'] : [])];
@@ -43,18 +43,37 @@ export function buildStandIn(): StandIn {
   };
 }
 
+/** Lets BAREWIRE_KILL_AT_STEP kill the program at a step. The product has no such hook. */
+const applyAndKill: Plugin = {
+  name: 'apply-and-kill',
+  setup: (bundle) => {
+    bundle.onResolve({ filter: /^\.\/apply\.js$/ }, ({ importer }) =>
+      importer.includes('/src/machine/')
+        ? { path: new URL('../fixtures/apply-and-kill.ts', import.meta.url).pathname }
+        : undefined,
+    );
+  },
+};
+
 /** A program of test/fixtures as one file that node runs; below dist, where it finds packages and the agent. */
-export function buildFixture(name: string): Disposable & { readonly path: string } {
+export async function buildFixture(name: string): Promise<Disposable & { readonly path: string }> {
   const folder = mkdtempSync(join(dist, 'fixture-'));
   const path = join(folder, `${name}.mjs`);
-  buildSync({
-    entryPoints: [new URL(`../fixtures/${name}.ts`, import.meta.url).pathname],
-    outfile: path,
+  await build({
+    // Its own agent, found beside it, so that the agent can be killed at a step too.
+    entryPoints: {
+      [name]: new URL(`../fixtures/${name}.ts`, import.meta.url).pathname,
+      agent: new URL('../../src/cli/agent-main.ts', import.meta.url).pathname,
+    },
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
     packages: 'external',
+    define: { BAREWIRE_VERSION: '"test"' },
+    plugins: [applyAndKill],
   });
   return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }

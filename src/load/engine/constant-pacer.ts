@@ -31,7 +31,11 @@ export class ConstantPacer implements Pacer {
     this.#times = times;
     this.#intervalNs = pace.intervalNs;
     this.#untilNs = pace.untilNs;
-    const phases = Float64Array.from({ length: pace.connections }, (_, c) => phaseOf(pace, c));
+    // The phase depends on the seed and the connection's number only, not on the number of threads.
+    const phases = Float64Array.from(
+      { length: pace.connections },
+      (_, c) => new RandomStream(pace.seed, pace.first + c).next() * pace.intervalNs,
+    );
     this.#order = Int32Array.from(phases.keys()).sort((a, b) => phases[a]! - phases[b]!);
     this.#phaseNs = phases;
     this.#place = new Int32Array(pace.connections);
@@ -119,7 +123,3 @@ export class ConstantPacer implements Pacer {
     if (this.#dueNs[0] >= this.#untilNs) this.#dueNs[0] = Infinity;
   }
 }
-
-/** The phase depends on the seed and the connection's number only, not on the number of threads. */
-const phaseOf = (pace: Pace, c: number): number =>
-  new RandomStream(pace.seed, pace.first + c).next() * pace.intervalNs;

@@ -1,8 +1,6 @@
-const bytesOf = (word: string): Uint8Array => Uint8Array.from(word, (letter) => letter.charCodeAt(0));
-
 /** The header words that matter. A mask has one bit for each, by index. */
 const WORDS = ['content-length', 'transfer-encoding', 'connection', 'chunked', 'close', 'keep-alive'].map(
-  bytesOf,
+  (word: string) => Uint8Array.from(word, (letter) => letter.charCodeAt(0)),
 );
 export const CONTENT_LENGTH = 0;
 export const CONNECTION = 2;

@@ -1,5 +1,5 @@
 import type { Machine, RunningProcess } from '../../machine/index.js';
-import { type BarewireError, type Step, machineError } from '../../schema/index.js';
+import { type Step, machineError } from '../../schema/index.js';
 import { interrupted } from '../errors.js';
 import type { PoolRunOptions } from '../pool/run.js';
 import type { ToolCpu } from './result.js';
@@ -63,7 +63,13 @@ async function outputOf(
     }
   } catch (error) {
     if (signal?.aborted === true) throw interrupted();
-    throw limit.aborted ? stuck(tool, run.lastsMs + EXTRA_TIME_MS) : error;
+    throw limit.aborted
+      ? machineError(
+          'timed-out',
+          `${tool.name} did not exit within ${Math.round((run.lastsMs + EXTRA_TIME_MS) / 1000)} s`,
+          'It waits for responses that do not arrive. Run the same study without --generator to see which.',
+        )
+      : error;
   }
   edges.end();
   await requireSuccess(tool);
@@ -133,10 +139,3 @@ async function aggregate(machine: Machine, argv: readonly string[]): Promise<str
     'Check that /run has free space: it keeps a line for each request of a slice until the slice ends.',
   );
 }
-
-const stuck = ({ name }: RunningProcess, limitMs: number): BarewireError =>
-  machineError(
-    'timed-out',
-    `${name} did not exit within ${Math.round(limitMs / 1000)} s`,
-    'It waits for responses that do not arrive. Run the same study without --generator to see which.',
-  );

@@ -59,7 +59,17 @@ const REQUESTS =
 
 function readH2load({ plan }: ExternalJob, { text, aggregated }: ExternalOutput): ExternalFigures {
   const [, , done = 0, , , errored = 0, timeout = 0] = findNumbers('h2load', text, REQUESTS);
-  const lines = logged(aggregated);
+  const lines = aggregated
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [, status = '', us = '', times = ''] = /^(-1|\d+) (\d+) (\d+)$/.exec(line) ?? [];
+      return {
+        status: status === '-1' ? -1 : numberOf('h2load', status),
+        us: numberOf('h2load', us),
+        count: numberOf('h2load', times),
+      };
+    });
   const answers = lines.filter(({ status }) => status > 0);
   const expected = answers.filter(({ status }) => status === plan.expect.status);
   const total = count(lines);
@@ -85,18 +95,5 @@ interface Logged {
   readonly us: number;
   readonly count: number;
 }
-
-const logged = (aggregated: string): readonly Logged[] =>
-  aggregated
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => {
-      const [, status = '', us = '', times = ''] = /^(-1|\d+) (\d+) (\d+)$/.exec(line) ?? [];
-      return {
-        status: status === '-1' ? -1 : numberOf('h2load', status),
-        us: numberOf('h2load', us),
-        count: numberOf('h2load', times),
-      };
-    });
 
 const count = (lines: readonly Logged[]): number => lines.reduce((sum, line) => sum + line.count, 0);

@@ -1,11 +1,5 @@
 import type { Machine } from '../../machine/index.js';
-import {
-  type BarewireError,
-  type LoadPlan,
-  type ExternalResult,
-  type Step,
-  bug,
-} from '../../schema/index.js';
+import { type LoadPlan, type ExternalResult, type Step, bug } from '../../schema/index.js';
 import type { Generator } from '../pool/generator.js';
 import type { PoolRunOptions } from '../pool/run.js';
 import { EXTERNAL_GENERATORS } from './catalog.js';
@@ -97,7 +91,12 @@ function hold(
       return checked;
     },
     run: async (plan, options = {}) => {
-      if (plan.mode.kind !== peer.loop || responseBytes === 0) throw wrongJob(peer, plan, responseBytes);
+      if (plan.mode.kind !== peer.loop || responseBytes === 0)
+        throw bug(
+          responseBytes === 0
+            ? `${peer.name} was to load a target that was not checked before`
+            : `${peer.name} makes a load of the kind ${peer.loop}, but ${plan.mode.kind} was requested`,
+        );
       const dir = `${place.dir}/${++runs}`;
       const rateRps = plan.mode.kind === 'open' ? plan.mode.rateRps : 0;
       const job: ExternalJob = { plan, rateRps, program: tool.program, dir, responseBytes };
@@ -122,10 +121,3 @@ const runSteps = (dir: string, { files }: ExternalRun): Step[] => [
     undo: null,
   })),
 ];
-
-const wrongJob = ({ name, loop }: ExternalTool, { mode }: LoadPlan, responseBytes: number): BarewireError =>
-  bug(
-    responseBytes === 0
-      ? `${name} was to load a target that was not checked before`
-      : `${name} makes a load of the kind ${loop}, but ${mode.kind} was requested`,
-  );

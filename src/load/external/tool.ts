@@ -13,7 +13,8 @@ export interface InstalledTool {
 export async function findTool(machine: Machine, peer: ExternalTool): Promise<InstalledTool> {
   for (const program of peer.programs) {
     const text = await versionText(machine, [program, ...peer.versionArgs]);
-    if (text !== null && peer.recognises(text)) return { program, version: versionIn(text) };
+    if (text !== null && peer.recognises(text))
+      return { program, version: /\d+(?:\.\d+)+[^\s\]]*/.exec(text)?.[0] ?? 'of an unknown version' };
   }
   throw machineError('missing-tool', `${peer.name} is not installed on ${machine.name}.`, peer.remedy);
 }
@@ -28,9 +29,6 @@ async function versionText(machine: Machine, argv: readonly string[]): Promise<s
     throw error;
   }
 }
-
-const versionIn = (text: string): string =>
-  /\d+(?:\.\d+)+[^\s\]]*/.exec(text)?.[0] ?? 'of an unknown version';
 
 /** What study.json records of a tool as installed on `machine`. */
 export async function describeExternal(machine: Machine, name: ExternalName): Promise<ExternalGenerator> {

@@ -84,7 +84,8 @@ export function runThread(): void {
     throw new TypeError('runThread is the main function of a worker thread');
   const port = parentPort;
   const post = (message: ThreadMessage): void => port.postMessage(message);
-  const collect = garbageCollector();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
   port.on('message', (job: LoadJob | CheckJob) => {
     if (job.kind === 'check') void check(job, post);
     else {
@@ -132,11 +133,6 @@ async function check(
   } catch (error) {
     post({ kind: 'failed', error: encodeError(error) });
   }
-}
-
-function garbageCollector(): () => void {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
 }
 
 function prepareThread({ cpu, busyPolls, ownFiles }: LoadJob): void {

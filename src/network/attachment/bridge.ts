@@ -1,6 +1,5 @@
-import type { Step } from '../../schema/index.js';
 import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
-import type { Attachment, ContainerPlan, Segment, HostView } from '../types.js';
+import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
   addDefaultRoute,
@@ -15,6 +14,7 @@ import {
 const BRIDGE = 'cni0';
 
 /** A bridge with the subnet's first address, and a veth pair for each container. */
+// The bridge uses the lowest MTU of its ports.
 export const bridge: Attachment = {
   name: 'bridge',
   what: 'a bridge and a veth pair',
@@ -22,9 +22,48 @@ export const bridge: Attachment = {
     { kind: 'link-type', type: 'bridge' },
     { kind: 'link-type', type: 'veth' },
   ],
-  prepare: (site, segment) => [enableForwarding(site), ...device(site, segment)],
+  prepare: (site, segment) => [
+    enableForwarding(site),
+    ...[
+      ipStep(
+        null,
+        `Create the bridge of ${site.host.name}'s containers.`,
+        `link add ${BRIDGE} up type bridge`,
+        {
+          kind: 'link',
+          netns: null,
+          name: BRIDGE,
+        },
+      ),
+      addAddress(
+        null,
+        "Add the containers' gateway address to it.",
+        `${segment.gateway}/${segment.prefix}`,
+        BRIDGE,
+      ),
+      ...addLinkLocal(site, BRIDGE),
+    ],
+  ],
   join: (site, plan) => ({
-    steps: [...onHost(site, plan), ...inContainer(site, plan)],
+    steps: [
+      ...[
+        createNamespace(site, plan),
+        ipStep(
+          null,
+          'Create a veth pair from the bridge into the container.',
+          `link add ${plan.hostLink} mtu ${plan.mtu} master ${BRIDGE} up` +
+            ` type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
+          { kind: 'link', netns: null, name: plan.hostLink },
+        ),
+      ],
+      ...[
+        enableLoopback(plan),
+        ...silenceIpv6(site, plan),
+        addContainerAddress(plan, plan.prefix),
+        enableLink(plan),
+        addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
+      ],
+    ],
     container: containerOf(plan),
     path: [
       { netns: null, link: BRIDGE },
@@ -33,33 +72,3 @@ export const bridge: Attachment = {
     ],
   }),
 };
-
-/** The bridge uses the lowest MTU of its ports. */
-const device = (site: HostView, { gateway, prefix }: Segment): Step[] => [
-  ipStep(null, `Create the bridge of ${site.host.name}'s containers.`, `link add ${BRIDGE} up type bridge`, {
-    kind: 'link',
-    netns: null,
-    name: BRIDGE,
-  }),
-  addAddress(null, "Add the containers' gateway address to it.", `${gateway}/${prefix}`, BRIDGE),
-  ...addLinkLocal(site, BRIDGE),
-];
-
-const onHost = (site: HostView, plan: ContainerPlan): Step[] => [
-  createNamespace(site, plan),
-  ipStep(
-    null,
-    'Create a veth pair from the bridge into the container.',
-    `link add ${plan.hostLink} mtu ${plan.mtu} master ${BRIDGE} up` +
-      ` type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
-    { kind: 'link', netns: null, name: plan.hostLink },
-  ),
-];
-
-const inContainer = (site: HostView, plan: ContainerPlan): Step[] => [
-  enableLoopback(plan),
-  ...silenceIpv6(site, plan),
-  addContainerAddress(plan, plan.prefix),
-  enableLink(plan),
-  addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
-];

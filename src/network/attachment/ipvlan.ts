@@ -1,7 +1,7 @@
 import type { Step } from '../../schema/index.js';
 import { ipStep } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
-import type { Attachment, ContainerPlan, HostView } from '../types.js';
+import type { Attachment, ContainerPlan } from '../types.js';
 import {
   addContainerAddress,
   addDefaultRoute,
@@ -18,6 +18,7 @@ import {
 type Mode = 'l2' | 'l3' | 'l3s';
 
 /** A slave of the host's interface that shares its MAC; `configure` returns its address and routes. */
+// Undone by name: a namespace is removed later, and the address is in use until then.
 const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => Step[]): Attachment => ({
   name: `ipvlan-${mode}`,
   what,
@@ -25,30 +26,25 @@ const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => St
   blocked: HOST_BLOCKED,
   prepare: () => [],
   join: (site, plan) => ({
-    steps: [...slave(site, plan, mode), ...configure(plan)],
+    steps: [
+      ...[
+        createNamespace(site, plan),
+        ipStep(
+          null,
+          'Create an IPvlan link in the container.',
+          `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type ipvlan mode ${mode}`,
+          { kind: 'link', netns: plan.netns, name: INSIDE },
+        ),
+        enableLoopback(plan),
+        renameLink(plan),
+        ...silenceIpv6(site, plan),
+      ],
+      ...configure(plan),
+    ],
     container: containerOf(plan),
     path: [{ netns: plan.netns, link: INSIDE }],
   }),
 });
-
-/** Undone by name: a namespace is removed later, and the address is in use until then. */
-const slave = (site: HostView, plan: ContainerPlan, mode: Mode): Step[] => [
-  createNamespace(site, plan),
-  ipStep(
-    null,
-    'Create an IPvlan link in the container.',
-    `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type ipvlan mode ${mode}`,
-    { kind: 'link', netns: plan.netns, name: INSIDE },
-  ),
-  enableLoopback(plan),
-  renameLink(plan),
-  ...silenceIpv6(site, plan),
-];
-
-const asNeighbour = (plan: ContainerPlan): Step[] => [
-  addContainerAddress(plan, plan.prefix),
-  enableLink(plan),
-];
 
 /** Layer 3 has no ARP: all packets go to the link, and the host routes them. */
 const asRouted = (plan: ContainerPlan): Step[] => [
@@ -58,7 +54,11 @@ const asRouted = (plan: ContainerPlan): Step[] => [
 ];
 
 /** ARP and broadcast work as on the wire. */
-export const ipvlanL2 = ipvlan('l2', "an IPvlan L2 link: its own address, the host's MAC", asNeighbour);
+export const ipvlanL2 = ipvlan(
+  'l2',
+  "an IPvlan L2 link: its own address, the host's MAC",
+  (plan: ContainerPlan) => [addContainerAddress(plan, plan.prefix), enableLink(plan)],
+);
 
 /** Routed in the host's namespace, bypassing its netfilter. */
 export const ipvlanL3 = ipvlan(

@@ -1,7 +1,6 @@
-import type { Step } from '../../schema/index.js';
 import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
-import type { Attachment, ContainerPlan, HostView } from '../types.js';
+import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
   addDefaultRoute,
@@ -20,7 +19,33 @@ export const ptp: Attachment = {
   requires: [{ kind: 'link-type', type: 'veth' }],
   prepare: (site) => [enableForwarding(site)],
   join: (site, plan) => ({
-    steps: [...onHost(site, plan), ...inContainer(site, plan)],
+    steps: [
+      ...[
+        createNamespace(site, plan),
+        ipStep(
+          null,
+          'Create a veth pair with one end in the container.',
+          `link add ${plan.hostLink} mtu ${plan.mtu} up type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
+          { kind: 'link', netns: null, name: plan.hostLink },
+        ),
+        addAddress(
+          null,
+          "Add the container's gateway address to the host's end.",
+          `${plan.gateway}/${singleOf(versionOf(plan.address))}`,
+          plan.hostLink,
+        ),
+        ...addLinkLocal(site, plan.hostLink),
+        ipStep(null, 'Route to the container.', `route add ${plan.address} dev ${plan.hostLink}`),
+      ],
+      ...[
+        enableLoopback(plan),
+        ...silenceIpv6(site, plan),
+        addContainerAddress(plan, singleOf(versionOf(plan.address))),
+        enableLink(plan),
+        ipStep(plan.netns, 'Route to the gateway.', `route add ${plan.gateway} dev ${INSIDE}`),
+        addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
+      ],
+    ],
     container: containerOf(plan),
     path: [
       { netns: null, link: plan.hostLink },
@@ -28,33 +53,3 @@ export const ptp: Attachment = {
     ],
   }),
 };
-
-const onHost = (site: HostView, plan: ContainerPlan): Step[] => [
-  createNamespace(site, plan),
-  ipStep(
-    null,
-    'Create a veth pair with one end in the container.',
-    `link add ${plan.hostLink} mtu ${plan.mtu} up type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
-    { kind: 'link', netns: null, name: plan.hostLink },
-  ),
-  addAddress(
-    null,
-    "Add the container's gateway address to the host's end.",
-    single(plan, plan.gateway),
-    plan.hostLink,
-  ),
-  ...addLinkLocal(site, plan.hostLink),
-  ipStep(null, 'Route to the container.', `route add ${plan.address} dev ${plan.hostLink}`),
-];
-
-const inContainer = (site: HostView, plan: ContainerPlan): Step[] => [
-  enableLoopback(plan),
-  ...silenceIpv6(site, plan),
-  addContainerAddress(plan, singleOf(versionOf(plan.address))),
-  enableLink(plan),
-  ipStep(plan.netns, 'Route to the gateway.', `route add ${plan.gateway} dev ${INSIDE}`),
-  addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
-];
-
-const single = ({ address: own }: ContainerPlan, address: string): string =>
-  `${address}/${singleOf(versionOf(own))}`;

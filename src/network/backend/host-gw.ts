@@ -1,6 +1,6 @@
 import { subnetOf } from '../addressing.js';
 import { ipStep } from '../commands.js';
-import type { NetworkHost, HostView, Backend } from '../types.js';
+import type { Backend } from '../types.js';
 
 /** Each host is the gateway to its containers: one route per peer's subnet, one hop away on layer 2. */
 export const hostGw: Backend = {
@@ -10,14 +10,14 @@ export const hostGw: Backend = {
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'subnet',
   oneSegment: true,
-  steps: (site) => site.peers.map((peer) => route(site, peer)),
+  steps: (site) =>
+    site.peers.map((peer) =>
+      ipStep(
+        null,
+        `Route to ${peer.name}'s containers.`,
+        `route add ${subnetOf(peer)} via ${peer.address} dev ${site.host.dev}`,
+        { kind: 'route', netns: null, destination: subnetOf(peer) },
+      ),
+    ),
   path: ({ host }) => [{ netns: null, link: host.dev }],
 };
-
-const route = ({ host }: HostView, peer: NetworkHost) =>
-  ipStep(
-    null,
-    `Route to ${peer.name}'s containers.`,
-    `route add ${subnetOf(peer)} via ${peer.address} dev ${host.dev}`,
-    { kind: 'route', netns: null, destination: subnetOf(peer) },
-  );

@@ -1,7 +1,6 @@
-import type { Step } from '../../schema/index.js';
 import { subnetOf, tunnelAddress } from '../addressing.js';
 import { ipStep } from '../commands.js';
-import type { NetworkHost, HostView, Backend } from '../types.js';
+import type { NetworkHost, Backend } from '../types.js';
 
 const DEVICE = 'flannel.ipip';
 /** The outer IPv4 header. */
@@ -16,26 +15,26 @@ export const ipip: Backend = {
   overheadBytes: { 4: OVERHEAD_BYTES, 6: OVERHEAD_BYTES },
   addresses: 'subnet',
   oneSegment: false,
-  steps: (site) => [...device(site), ...site.peers.map(route)],
+  steps: (site) => [
+    ...[
+      ipStep(
+        null,
+        `Create ${site.host.name}'s tunnel device.`,
+        `link add ${DEVICE} mtu ${site.host.mtu - OVERHEAD_BYTES} up type ipip local ${site.host.address} dev ${site.host.dev}`,
+        { kind: 'link', netns: null, name: DEVICE },
+      ),
+      ipStep(null, 'Add a source address.', `addr add ${tunnelAddress(site.host)}/32 dev ${DEVICE}`),
+    ],
+    ...site.peers.map((peer: NetworkHost) =>
+      ipStep(
+        null,
+        `Route to ${peer.name}'s containers through the tunnel.`,
+        `route add ${subnetOf(peer)} via ${peer.address} dev ${DEVICE} onlink`,
+      ),
+    ),
+  ],
   path: ({ host }) => [
     { netns: null, link: host.dev },
     { netns: null, link: DEVICE },
   ],
 };
-
-const device = ({ host }: HostView): Step[] => [
-  ipStep(
-    null,
-    `Create ${host.name}'s tunnel device.`,
-    `link add ${DEVICE} mtu ${host.mtu - OVERHEAD_BYTES} up type ipip local ${host.address} dev ${host.dev}`,
-    { kind: 'link', netns: null, name: DEVICE },
-  ),
-  ipStep(null, 'Add a source address.', `addr add ${tunnelAddress(host)}/32 dev ${DEVICE}`),
-];
-
-const route = (peer: NetworkHost): Step =>
-  ipStep(
-    null,
-    `Route to ${peer.name}'s containers through the tunnel.`,
-    `route add ${subnetOf(peer)} via ${peer.address} dev ${DEVICE} onlink`,
-  );

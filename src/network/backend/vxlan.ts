@@ -1,9 +1,8 @@
-import type { Step } from '../../schema/index.js';
 import { containerMtu, subnetOf, tunnelAddress } from '../addressing.js';
 import { bridgeStep, addAddress, ipStep } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../symbols.js';
-import type { NetworkHost, HostView, Backend } from '../types.js';
+import type { NetworkHost, Backend } from '../types.js';
 
 /** flannel has one device per version of IP. */
 const DEVICES = { 4: 'flannel.1', 6: 'flannel-v6.1' } as const;
@@ -32,11 +31,44 @@ export const vxlan: Backend = {
   addresses: 'subnet',
   oneSegment: false,
   steps: (site) => [
-    ...device(site),
-    ...site.peers.map((peer) => neighbour(site, peer)),
-    ...site.peers.map((peer) => forwarding(site, peer)),
+    ...[
+      // The MAC is set at creation: a udev rule could overwrite one that is set later.
+      ipStep(
+        null,
+        `Create ${site.host.name}'s tunnel device.`,
+        `link add ${deviceOf(site.host)} address ${vtepMac(site.run, site.host)} mtu ${containerMtu(site.host, vxlan)} up type vxlan id ${VNI}` +
+          ` dev ${site.host.dev} local ${site.host.address} dstport ${PORT} nolearning`,
+        { kind: 'link', netns: null, name: deviceOf(site.host) },
+      ),
+      addAddress(
+        null,
+        'Add the address that peers route to.',
+        `${tunnelAddress(site.host)}/${singleOf(versionOf(site.host.address))}`,
+        deviceOf(site.host),
+      ),
+    ],
+    ...site.peers.map((peer) =>
+      ipStep(
+        null,
+        `Add the MAC of ${peer.name}'s tunnel device.`,
+        `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(site.run, peer)} dev ${deviceOf(peer)} nud permanent`,
+      ),
+    ),
+    ...site.peers.map((peer) =>
+      bridgeStep(
+        null,
+        `Add the forwarding entry to ${peer.name}.`,
+        `fdb add ${vtepMac(site.run, peer)} dev ${deviceOf(peer)} dst ${peer.address}`,
+      ),
+    ),
     // The route comes last, so that no packet meets a tunnel without its peer.
-    ...site.peers.map((peer) => route(peer)),
+    ...site.peers.map((peer) =>
+      ipStep(
+        null,
+        `Route to ${peer.name}'s containers through the tunnel.`,
+        `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${deviceOf(peer)} onlink`,
+      ),
+    ),
   ],
   path: ({ host }) => [
     { netns: null, link: host.dev },
@@ -45,41 +77,3 @@ export const vxlan: Backend = {
 };
 
 const vtepMac = (run: string, host: NetworkHost): string => localMac('vtep', run, host.name);
-
-const device = ({ run, host }: HostView): Step[] => [
-  // The MAC is set at creation: a udev rule could overwrite one that is set later.
-  ipStep(
-    null,
-    `Create ${host.name}'s tunnel device.`,
-    `link add ${deviceOf(host)} address ${vtepMac(run, host)} mtu ${containerMtu(host, vxlan)} up type vxlan id ${VNI}` +
-      ` dev ${host.dev} local ${host.address} dstport ${PORT} nolearning`,
-    { kind: 'link', netns: null, name: deviceOf(host) },
-  ),
-  addAddress(
-    null,
-    'Add the address that peers route to.',
-    `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`,
-    deviceOf(host),
-  ),
-];
-
-const neighbour = ({ run }: HostView, peer: NetworkHost): Step =>
-  ipStep(
-    null,
-    `Add the MAC of ${peer.name}'s tunnel device.`,
-    `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(run, peer)} dev ${deviceOf(peer)} nud permanent`,
-  );
-
-const forwarding = ({ run }: HostView, peer: NetworkHost): Step =>
-  bridgeStep(
-    null,
-    `Add the forwarding entry to ${peer.name}.`,
-    `fdb add ${vtepMac(run, peer)} dev ${deviceOf(peer)} dst ${peer.address}`,
-  );
-
-const route = (peer: NetworkHost): Step =>
-  ipStep(
-    null,
-    `Route to ${peer.name}'s containers through the tunnel.`,
-    `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${deviceOf(peer)} onlink`,
-  );
