@@ -106,7 +106,7 @@ export interface HostView {
 }
 
 /** What all containers of a host share. */
-export interface Segment {
+interface Segment {
   readonly prefix: number;
   /** The host's own address among its containers. */
   readonly gateway: string;
