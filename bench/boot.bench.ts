@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { freshRunId, openMachine, type Machine } from '../src/machine/index.js';
 import { hostsOf } from '../src/testbed/index.js';
-import { findAccelerator } from '../src/guest/accelerator.js';
+import { findAccelerator, MEMORY_MIB, requireGuests } from '../src/guest/requirements.js';
 import { baseSteps } from '../src/testbed/vm/base.js';
 import { BOOT_PHASES, bootGuest, qemuStep, type BootPhase } from '../src/testbed/vm/guest.js';
 import { initramfsFor } from '../src/guest/initramfs.js';
@@ -9,7 +9,6 @@ import { findKernel, type Kernel } from '../src/guest/kernel.js';
 import { makeKeys } from '../src/testbed/vm/keys.js';
 import { guestFolder, nicsOf, ROLES } from '../src/testbed/vm/plan.js';
 import type { Accelerator } from '../src/guest/qemu.js';
-import { MEMORY_MIB, requireGuests } from '../src/guest/requirements.js';
 import type { HostRole } from '../src/testbed/index.js';
 
 export const title =

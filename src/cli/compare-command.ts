@@ -3,8 +3,7 @@ import { buildComparisonDocument } from '../report/index.js';
 import { userError } from '../schema/index.js';
 import { compareStudies, type StudyData } from '../stats/index.js';
 import { readResults, ResultsDirectory } from '../study/index.js';
-import type { Context } from './context.js';
-import { formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
+import { type Context, formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
 
 interface CompareFlags extends FormatFlags {
   readonly margin?: string;

@@ -11,8 +11,7 @@ import {
   userError,
 } from '../schema/index.js';
 import { requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
-import type { Context } from './context.js';
-import { formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
+import { type Context, formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
 import type { Terminal } from './terminal.js';
 
 interface CostFlags extends FormatFlags {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { describeFinding } from '../report/index.js';
 import { diagnoseMachine, isBlocking, readMachineFacts } from '../study/index.js';
-import type { Context } from './context.js';
+import type { Context } from './format.js';
 
 export const doctorCommand = (context: Context): Command =>
   new Command('doctor')

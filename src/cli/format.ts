@@ -1,5 +1,5 @@
-import { Option } from 'commander';
 import { join } from 'node:path';
+import { Option } from 'commander';
 import { FORMATS, render, renderFiles, type Document, type Format } from '../report/index.js';
 import { writeResultFile } from '../study/index.js';
 import type { Terminal } from './terminal.js';
@@ -31,4 +31,14 @@ export async function writeDocument(
 ): Promise<void> {
   for (const { name, content } of renderFiles(document)) await writeResultFile(join(folder, name), content);
   await writeResultFile(join(folder, data.name), `${JSON.stringify(data.value, null, 2)}\n`);
+}
+
+/** What every command receives. */
+export interface Context {
+  readonly terminal: Terminal;
+  /** Aborted by Ctrl-C, SIGTERM and SIGHUP. */
+  readonly signal: AbortSignal;
+  readonly version: string;
+  /** Sets exit status 1: the command ran, but something in it failed. */
+  readonly fail: () => void;
 }

@@ -15,7 +15,7 @@ import {
 } from '../schema/index.js';
 import { estimateLatencies, Histogram } from '../stats/index.js';
 import { parseDurationMs, parseRate } from '../study/index.js';
-import type { Context } from './context.js';
+import type { Context } from './format.js';
 
 interface LoadFlags {
   readonly rate?: string;

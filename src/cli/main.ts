@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { userError } from '../schema/index.js';
 import { compareCommand } from './compare-command.js';
-import type { Context } from './context.js';
+import type { Context } from './format.js';
 import { costCommand } from './cost-command.js';
 import { doctorCommand } from './doctor-command.js';
 import { loadCommand } from './load-command.js';

@@ -18,7 +18,7 @@ import {
 import { describeFinding } from '../report/index.js';
 import { toolsOf, type NetworkStatus } from '../schema/index.js';
 import { requireMachine } from '../study/index.js';
-import type { Context } from './context.js';
+import type { Context } from './format.js';
 
 export const networksCommand = (context: Context): Command =>
   new Command('networks')

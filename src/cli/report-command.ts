@@ -1,9 +1,7 @@
 import { Command } from 'commander';
 import { buildStudyDocument } from '../report/index.js';
 import { ResultsDirectory, writeReports } from '../study/index.js';
-import type { Context } from './context.js';
-import { formatOption, printDocument, type FormatFlags } from './format.js';
-
+import { type Context, formatOption, printDocument, type FormatFlags } from './format.js';
 export const reportCommand = (context: Context): Command =>
   new Command('report')
     .summary('rebuild the reports from a results directory')

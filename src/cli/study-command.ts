@@ -17,7 +17,7 @@ import {
 } from '../study/index.js';
 import { findTestbedKind, parseTestbed, testbedKinds } from '../testbed/index.js';
 import { confirm } from './confirm.js';
-import type { Context } from './context.js';
+import type { Context } from './format.js';
 import { showProgress } from './study-progress.js';
 
 interface StudyFlags {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { lockMachine, undoAll } from '../machine/index.js';
 import { requireMachine } from '../study/index.js';
-import type { Context } from './context.js';
+import type { Context } from './format.js';
 
 export const undoCommand = (context: Context): Command =>
   new Command('undo')

@@ -1,5 +1,4 @@
-/** QEMU guests: kernel, initramfs, boot, console and monitor. */
-export { findAccelerator } from './accelerator.js';
+export { findAccelerator, MEMORY_MIB, requireGuests } from './requirements.js';
 export { Console } from './console.js';
 export { READY_WORD, ROOTED_WORD, sshdConfig, STARTED_WORD, startScript } from './init.js';
 export { initramfsFor } from './initramfs.js';
@@ -12,5 +11,4 @@ export {
   type NicPlan,
   type QemuPlan,
 } from './qemu.js';
-export { MEMORY_MIB, requireGuests } from './requirements.js';
 export { bootSingleGuest, GUEST_SHARE, type SingleGuest } from './single-guest.js';

@@ -1,8 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, accessSync, constants } from 'node:fs';
 import { arch } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Machine } from '../machine/index.js';
 import { type BarewireError, installCommand, machineError, toolsOf } from '../schema/index.js';
-import { TRANSLATION_MIB } from './qemu.js';
+import { Console } from './console.js';
+import { PROBE_WORD } from './init.js';
+import type { Kernel } from './kernel.js';
+import { TRANSLATION_MIB, qemuArgv } from './qemu.js';
 
 const BUSYBOXES = ['/usr/bin/busybox', '/bin/busybox'];
 
@@ -53,3 +57,44 @@ function toolsMissing(missing: readonly string[], busybox: string | undefined): 
 
 const cannot = (why: string, hint: string): BarewireError =>
   machineError('missing-kernel-feature', `Guests cannot run here: ${why}.`, hint);
+
+/** KVM boots to the probe's word in about one second. On a KVM that does not work a guest prints nothing. */
+const PROBE_MS = 4_000;
+
+/**
+ * Returns `kvm` only after a guest has run on it: /dev/kvm can exist, report its version, and hang every
+ * guest, as with nested virtualisation that is only half enabled.
+ */
+export async function findAccelerator(
+  machine: Machine,
+  kernel: Kernel,
+  initramfs: string,
+): Promise<'kvm' | 'tcg'> {
+  if (!mayUseKvm()) return 'tcg';
+  const argv = qemuArgv({
+    accelerator: 'kvm',
+    cpus: 2,
+    memoryMiB: 256,
+    kernel,
+    initramfs,
+    own: 'probe',
+    nics: [],
+  });
+  await using probe = await machine.start({
+    why: 'Test whether guests run on KVM.',
+    do: { kind: 'process', name: 'qemu-probe', netns: null, argv, cpus: [] },
+    undo: { kind: 'process', name: 'qemu-probe' },
+  });
+  const proved = new Console(probe).said(PROBE_WORD).then(() => true);
+  const failed = Promise.race([probe.exited, sleep(PROBE_MS)]).then(() => false);
+  return (await Promise.race([proved, failed])) ? 'kvm' : 'tcg';
+}
+
+function mayUseKvm(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -2,8 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { inNetns } from '../linux/index.js';
 import { type BarewireError, printAction, type Action, type Step, machineError } from '../schema/index.js';
-import { batchInput, failedLine, joins } from './batch.js';
-import { runCommand } from './command.js';
+import { batchInput, failedLine, joins, runCommand } from './command.js';
 import type { Entry } from './journal-format.js';
 import { writeSysctl } from './sysctl.js';
 

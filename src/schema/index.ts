@@ -37,14 +37,12 @@ export {
   type LoadPlan,
   type LoadReading,
   type LoadResult,
-} from './load.js';
-export {
   GENERATORS,
   externalResultSchema,
   type GeneratorName,
   type ExternalGenerator,
   type ExternalResult,
-} from './external.js';
+} from './load.js';
 export {
   sliceRecordSchema,
   type CpuCost,

@@ -1,8 +1,6 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
-import { loadResultSchema } from './load.js';
-import { externalResultSchema } from './external.js';
-
+import { loadResultSchema, externalResultSchema } from './load.js';
 /** CPU microseconds per response, of all CPUs of the side. */
 export const cpuCostSchema = z.object({ user: z.number(), system: z.number(), softirq: z.number() });
 export type CpuCost = z.infer<typeof cpuCostSchema>;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
 import { objectiveSchema } from './objective.js';
-import { GENERATORS, externalGeneratorSchema } from './external.js';
+import { GENERATORS, externalGeneratorSchema } from './load.js';
 
 /** A requested rate: requests per second, or a share (0 to 1) of the reference's maximum. */
 const rateSchema = z.discriminatedUnion('kind', [

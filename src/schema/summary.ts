@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { instructionsSchema } from './cost.js';
 import { findingGroupSchema, findingSchema } from './finding.js';
-import { externalGeneratorSchema } from './external.js';
+import { externalGeneratorSchema } from './load.js';
 import { cpuCostSchema } from './slice.js';
 
 /** The quantiles of every table and file by name; `max` is the greatest sample. */

@@ -1,5 +1,7 @@
-import { BarewireError, type Finding, type SliceRecord } from '../schema/index.js';
-import { Histogram, type StudyData, type SliceData } from '../stats/index.js';
+import { buildStudyDocument, renderFiles } from '../report/index.js';
+import { BarewireError, type Finding, type SliceRecord, type Summary } from '../schema/index.js';
+import { Histogram, type StudyData, type SliceData, addInstructions, summarize } from '../stats/index.js';
+import { measurable, planSlices } from './plan-slices.js';
 import type { ResultsDirectory } from './results.js';
 
 /**
@@ -56,4 +58,18 @@ async function readHistogram(
       ? { code: 'file-missing', file }
       : { code: 'file-undecodable', file, problem: error.message };
   }
+}
+
+/** Writes summary.json and the reports beside the slices. */
+export async function writeReports(directory: ResultsDirectory): Promise<Summary> {
+  const { study, slices, refused } = await readResults(directory);
+  const planned = planSlices(study.spec, measurable(study.networks), study.referenceMaxRps).length;
+  const summary = addInstructions(
+    summarize(study, slices, { plannedSlices: planned, refused }),
+    await directory.readCost(),
+  );
+  await directory.writeReport('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
+  for (const { name, content } of renderFiles(buildStudyDocument(summary)))
+    await directory.writeReport(name, content);
+  return summary;
 }

@@ -21,7 +21,7 @@ import {
 import { measurable, resolveSlice } from './plan-slices.js';
 import { planStudy, type LoadTemplate, type RetryLimits, type SlicePlan, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
-import { writeReports } from './reports.js';
+import { writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
 import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './slice.js';

@@ -1,8 +1,4 @@
-/**
- * Where a study runs: two hosts and a wire, the networks that are set up on them, and the check of the path.
- */
-export type { Host, HostRole, PlannedHost, Testbed, TestbedKind, TestbedPlan } from './types.js';
-export type { Pair } from './pair.js';
+export type { Host, HostRole, PlannedHost, Testbed, TestbedKind, TestbedPlan, Pair } from './types.js';
 export {
   findOfferedNetwork,
   findTestbedKind,

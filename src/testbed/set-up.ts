@@ -11,8 +11,7 @@ import {
 } from '../network/index.js';
 import { bug, machineError } from '../schema/index.js';
 import { waitForCarrier } from './carrier.js';
-import { onBothHosts, type Pair } from './pair.js';
-import type { Host, PlannedHost, Testbed } from './types.js';
+import { onBothHosts, type Pair, type Host, type PlannedHost, type Testbed } from './types.js';
 
 /** A network that is set up on both hosts. Disposing tears it down. */
 export interface ActiveNetwork extends AsyncDisposable {

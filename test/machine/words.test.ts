@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { failedLine, fitsBatch } from '../../src/machine/batch.js';
+import { failedLine, fitsBatch } from '../../src/machine/command.js';
 import { LineQueue, SerialQueue } from '../../src/machine/queues.js';
 import { sysctlPath } from '../../src/machine/sysctl.js';
 const command = (...args: string[]) => ({ kind: 'command', tool: 'ip', netns: null, args }) as const;

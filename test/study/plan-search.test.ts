@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StudyRecord } from '../../src/schema/index.js';
 import type { RateEvidence } from '../../src/stats/index.js';
-import { planRound } from '../../src/study/plan-search.js';
+import { planRound } from '../../src/study/search.js';
 import { preset, resolveSpec } from '../../src/study/index.js';
 
 const CAPACITY: Readonly<Record<string, number>> = { host: 100_000, macvlan: 70_000 };

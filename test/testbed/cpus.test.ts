@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allowedCpus, parseCpuList, shareCpus } from '../../src/testbed/netns/cpus.js';
+import { allowedCpus, parseCpuList, shareCpus } from '../../src/testbed/netns/open.js';
 
 describe('a kernel list of CPUs', () => {
   test.each([

@@ -1,5 +1,4 @@
-import { histogramOf } from './counted.js';
-import { findNumbers, unknownOutput, numberOf } from './output.js';
+import { histogramOf, findNumbers, unknownOutput, numberOf } from './output.js';
 import { inUrl } from '../engine/target.js';
 import {
   externalLimits,

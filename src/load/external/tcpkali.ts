@@ -1,6 +1,5 @@
-import { histogramOfSteps } from './counted.js';
+import { histogramOfSteps, find, findNumbers, unknownOutput, numberOf } from './output.js';
 import { requestBytes, inUrl } from '../engine/target.js';
-import { find, findNumbers, unknownOutput, numberOf } from './output.js';
 import {
   externalLimits,
   ratePerConnection,

@@ -1,7 +1,13 @@
-import { histogramOfSteps, type HistogramStep } from './counted.js';
+import {
+  histogramOfSteps,
+  type HistogramStep,
+  find,
+  findNumbers,
+  unknownOutput,
+  numberOf,
+} from './output.js';
 import { inUrl } from '../engine/target.js';
 import type { Histogram } from '../../stats/index.js';
-import { find, findNumbers, unknownOutput, numberOf } from './output.js';
 import {
   externalLimits,
   type ExternalFigures,

@@ -8,7 +8,7 @@ import {
 } from '../document.js';
 import { letter, NO_VALUE } from '../number.js';
 import { describeFinding } from '../wording.js';
-import { describePlot } from './plot/describe.js';
+import { describePlot } from './plot/labels.js';
 
 /** GitHub's Markdown. Nothing that comes from a name or a message is taken as markup. */
 export const renderMarkdown = (document: Document): string =>

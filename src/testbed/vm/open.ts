@@ -11,10 +11,19 @@ import {
 import { bundlePath, freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../../network/index.js';
 import { bug, type Step } from '../../schema/index.js';
-import { allowedCpus, shareCpus, type CpuShares } from '../netns/cpus.js';
+import { allowedCpus, shareCpus, type CpuShares } from '../netns/open.js';
 import { hostsOf } from '../netns/wire.js';
-import { disposeBoth, onBoth, openBoth, type Pair } from '../pair.js';
-import type { HostRole, PlanOptions, Testbed, TestbedOptions, TestbedPlan } from '../types.js';
+import {
+  disposeBoth,
+  onBoth,
+  openBoth,
+  type Pair,
+  type HostRole,
+  type PlanOptions,
+  type Testbed,
+  type TestbedOptions,
+  type TestbedPlan,
+} from '../types.js';
 import { baseSteps } from './base.js';
 import { bootGuest, qemuStep } from './guest.js';
 import { knownHostsStep, makeKeys } from './keys.js';

@@ -2,8 +2,7 @@ import { line } from 'd3-shape';
 import type { Curve, Plot } from '../../document.js';
 import { html, type Markup } from '../markup.js';
 import { horizontalAxis, logAxis, round, SIZES, svg, textWidth, tickText, type Size } from './axis.js';
-import { describePlot } from './describe.js';
-import { LABEL_HEIGHT, spreadLabels } from './labels.js';
+import { describePlot, LABEL_HEIGHT, spreadLabels } from './labels.js';
 import { MARKER_PATHS, type NetworkStyle } from './style.js';
 
 const LEFT = 52;

@@ -1,3 +1,5 @@
+import type { Plot } from '../../document.js';
+
 /** Pixels from one label to the next. */
 export const LABEL_HEIGHT = 15;
 
@@ -39,3 +41,12 @@ const merged = (a: Cluster, b: Cluster): Cluster => ({
   members: [...a.members, ...b.members],
   start: (a.start * a.members.length + b.start * b.members.length) / (a.members.length + b.members.length),
 });
+
+/** The text alternative of a plot: its values in a sentence. */
+export function describePlot(plot: Plot): string {
+  const items =
+    plot.kind === 'curves'
+      ? plot.curves.map(({ text }) => text)
+      : plot.rows.map(({ name, text }) => `${name}: ${text}`);
+  return `${items.join('; ')}.`;
+}

@@ -11,7 +11,7 @@ import {
   type Axis,
   type Size,
 } from './axis.js';
-import { describePlot } from './describe.js';
+import { describePlot } from './labels.js';
 import { MARKER_PATHS, type NetworkStyle } from './style.js';
 
 const ROW_HEIGHT = 40;
