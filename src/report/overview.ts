@@ -1,0 +1,228 @@
+import { groupFindings, type NetworkSummary, type Summary, type Verdict } from '../schema/index.js';
+import {
+  count,
+  countNoun,
+  estimate,
+  FEW_RESTARTS,
+  figure,
+  heading,
+  left,
+  listFindings,
+  MAX_RESTARTS,
+  note,
+  paragraph,
+  right,
+  text,
+  type Block,
+  type Table,
+  type VerdictLine,
+} from './document.js';
+import { duration, NO_VALUE, percent, three, whole } from './number.js';
+import { PRIMARY, rankNetworks, type Ranking, type RateGroup } from './rate-groups.js';
+import { describeFinding } from './wording.js';
+import { maximaPlot } from './study-sections.js';
+
+export function overview(
+  summary: Summary,
+  groups: readonly RateGroup[],
+  names: readonly string[],
+): readonly Block[] {
+  const rankings = rankNetworks(summary).filter(({ network }) => network.status === 'measured');
+  const { reference, generator } = summary;
+  const slices = `${whole(summary.slices)} of ${whole(summary.plannedSlices)} slices${summary.complete ? '' : ', incomplete'}`;
+  const instructions = findInstructions(summary);
+  const unmeasured = summary.networks.filter(({ status }) => status !== 'measured');
+  return [
+    {
+      kind: 'facts',
+      facts: [
+        ['Testbed', `${summary.testbed}${summary.ip === undefined ? '' : ` over IPv${summary.ip}`}`],
+        ['Started', summary.startedAt],
+        ['Extent', `${countNoun(summary.restarts, 'restart')}, ${slices}`],
+        ['Time', `${duration(summary.wallS)}, ${percent(summary.measuringShare)} of it measuring`],
+        ['Reference', reference],
+        ...(generator === undefined
+          ? []
+          : [['Load generator', `${generator.name} ${generator.version}`] as const]),
+      ],
+    },
+    ...(generator === undefined ? [] : [paragraph(describeGenerator(generator))]),
+    ...listFindings('warnings', groupFindings(summary.warnings)),
+    ...(rankings.length === 0
+      ? []
+      : [
+          heading('In short'),
+          { kind: 'verdicts', items: summarizeVerdicts(rankings, reference) } as const,
+          ...describeRemedies(summary).map(paragraph),
+          overallTable(rankings, summary),
+          ...(instructions === null ? [] : [note(instructions)]),
+          note(
+            `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
+              `= equivalent (the interval lies within ${percent(summary.margin)}), ? undecided.`,
+          ),
+        ]),
+    ...(groups.length < 2 || rankings.length === 0
+      ? []
+      : [
+          {
+            kind: 'details',
+            title: `${PRIMARY} ratios by workload and rate`,
+            blocks: [matrixTable(rankings, groups, summary)],
+          } as const,
+        ]),
+    ...maximaPlot(summary, names),
+    ...(unmeasured.length === 0
+      ? []
+      : [
+          heading('Networks not measured'),
+          {
+            kind: 'list',
+            items: unmeasured.map(
+              ({ name, what, status, finding }) =>
+                `${name} (${what}), ${status}${finding === null ? '' : `: ${describeFinding(finding)}`}`,
+            ),
+          } as const,
+        ]),
+  ];
+}
+
+/** Printed before any estimate of a load that an external generator made. */
+const describeGenerator = ({ name, version, loop, timedFrom }: NonNullable<Summary['generator']>): string =>
+  `A cross-check: ${name} ${version} generated the load, not Barewire's own generator. ` +
+  (loop === 'closed' ? 'It takes no rate: each slice is a closed loop. ' : '') +
+  (timedFrom === 'send' ? 'Its latencies are service times, from the actual send. ' : '') +
+  'Its limits are listed below.';
+
+/** The answer over all rate groups, best first. No network is called better than chance allows. */
+function summarizeVerdicts(rankings: readonly Ranking[], reference: string): VerdictLine[] {
+  const titles: readonly (readonly [Verdict['verdict'] | null, string])[] = [
+    ['better', `${PRIMARY} better than ${reference}`],
+    ['equivalent', `${PRIMARY} equivalent to ${reference}`],
+    ['worse', `${PRIMARY} worse than ${reference}`],
+    ['undecided', `${PRIMARY} undecided everywhere`],
+    [null, `not compared with ${reference}`],
+  ];
+  return titles.flatMap(([verdict, title]) => {
+    const members = rankings
+      .filter((ranking) => !ranking.isReference && mainVerdict(ranking) === verdict)
+      .map((ranking) => {
+        if (verdict === null) return ranking.network.name;
+        const all = Object.values(ranking.verdicts).reduce((sum, number) => sum + number, 0);
+        const ratios = ratioRange(ranking);
+        return `${ranking.network.name} (in ${ranking.verdicts[verdict]} of ${all}${ratios === '' ? '' : `; ${ratios}`})`;
+      });
+    return members.length === 0 ? [] : [{ verdict, text: `${title}: ${members.join(', ')}` }];
+  });
+}
+
+/** The most frequent decided verdict; of two equally frequent ones the worse. */
+function mainVerdict({ verdicts }: Ranking): Verdict['verdict'] | null {
+  const decided = (['worse', 'equivalent', 'better'] as const).reduce((most, verdict) =>
+    verdicts[verdict] > verdicts[most] ? verdict : most,
+  );
+  if (verdicts[decided] > 0) return decided;
+  return verdicts.undecided > 0 ? 'undecided' : null;
+}
+
+/** `1.02× to 1.31×`. */
+function ratioRange({ lowestRatio, highestRatio }: Ranking): string {
+  if (lowestRatio === null || highestRatio === null) return '';
+  const [low, high] = [three(lowestRatio), three(highestRatio)];
+  return low === high ? `${low}×` : `${low}× to ${high}×`;
+}
+
+/** Standard errors that a 95 % interval reaches to each side, by the number of restarts: Student's t. */
+const HALF_WIDTHS: Readonly<Record<number, string>> = { 2: '12.7', 3: '4.3', 4: '3.2' };
+
+/** What would decide more: more restarts where there are few, something else where no practical number suffices. */
+function describeRemedies({ restarts, margin, networks }: Summary): string[] {
+  const undecided = networks
+    .flatMap(({ cells }) => cells.flatMap(({ verdicts }) => verdicts[PRIMARY] ?? []))
+    .filter(({ verdict }) => verdict === 'undecided');
+  const halfWidth = undecided.length === 0 ? undefined : HALF_WIDTHS[restarts];
+  const impractical =
+    restarts >= FEW_RESTARTS && undecided.some(({ restartsNeeded }) => (restartsNeeded ?? 0) > MAX_RESTARTS);
+  return [
+    ...(halfWidth === undefined
+      ? []
+      : [
+          `${countNoun(restarts, 'restart')}: a 95 % interval reaches ${halfWidth} standard errors to each side; with 6 restarts ` +
+            `it reaches 2.6. Use --restarts 6 or more to decide differences of ${percent(margin)}.`,
+        ]),
+    ...(impractical
+      ? [
+          `Where over ${MAX_RESTARTS} restarts would be needed, longer slices (--duration) or a quieter machine help more.`,
+        ]
+      : []),
+  ];
+}
+
+function overallTable(rankings: readonly Ranking[], summary: Summary): Table {
+  const { reference } = summary;
+  const withInstructions = findInstructions(summary) !== null;
+  return {
+    kind: 'table',
+    caption: `Over all workloads and rates, lowest ${PRIMARY} first`,
+    columns: [
+      left('network'),
+      left(`${PRIMARY} against ${reference}`),
+      left('verdicts'),
+      right(`CPU against ${reference}`),
+      ...(withInstructions ? [right('instructions')] : []),
+      right('setup steps'),
+      right('setup ms'),
+    ],
+    rows: rankings.map((ranking) => {
+      const { network, isReference, verdicts, cpuRatio } = ranking;
+      const counts = (['better', 'equivalent', 'worse', 'undecided'] as const)
+        .filter((verdict) => verdicts[verdict] > 0)
+        .map((verdict) => `${verdict} in ${verdicts[verdict]}`);
+      return [
+        text(network.name),
+        text(isReference ? 'reference' : ratioRange(ranking) || NO_VALUE, isReference ? 'dim' : 'plain'),
+        text(counts.join(', ')),
+        text(isReference ? 'reference' : cpuRatio === null ? NO_VALUE : `${three(cpuRatio)}×`),
+        ...(withInstructions ? [text(describeInstructions(network))] : []),
+        count(network.setup?.steps ?? null),
+        figure(network.setup?.ms ?? null),
+      ];
+    }),
+  };
+}
+
+function describeInstructions({ instructions = [] }: NetworkSummary): string {
+  const [first] = instructions;
+  if (first === undefined) return NO_VALUE;
+  const ratio = first.ratio === null ? '' : ` (${first.ratio.toFixed(3)}×)`;
+  return `${whole(first.instructions.total)}${ratio}`;
+}
+
+/** The legend of the instructions column; null when `barewire cost` was not run for this study. */
+function findInstructions({ networks }: Summary): string | null {
+  const [first] = networks.flatMap(({ instructions = [] }) => instructions);
+  if (first === undefined) return null;
+  return (
+    `Instructions: instructions per request of client and server, counted in an emulated machine (${first.workload}, ` +
+    `${countNoun(first.connections, 'connection')}, kernel ${first.kernel}). They are not times.`
+  );
+}
+
+/** Networks by rate group. */
+function matrixTable(rankings: readonly Ranking[], groups: readonly RateGroup[], summary: Summary): Table {
+  return {
+    kind: 'table',
+    caption: `${PRIMARY} as a ratio to ${summary.reference}, by workload and requests/s`,
+    columns: [
+      left('network'),
+      ...groups.map(({ workload, rateRps }) => right(`${workload} ${whole(rateRps)}/s`)),
+    ],
+    rows: rankings
+      .filter(({ isReference }) => !isReference)
+      .map(({ network }) => [
+        text(network.name),
+        ...groups.map(({ rows }) =>
+          estimate(rows.find((row) => row.network === network)?.cell.ratioToReference[PRIMARY]),
+        ),
+      ]),
+  };
+}
