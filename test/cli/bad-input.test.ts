@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { barewire } from './barewire.js';
 
-describe('a wrong request ends with status 2, says what and where, and changes nothing', () => {
+describe('a wrong request exits with 2, names the value and the place, and changes nothing', () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'barewire-cli-'));
@@ -51,7 +51,7 @@ describe('a wrong request ends with status 2, says what and where, and changes n
   });
 });
 
-describe('a machine that cannot ends with status 3 and the remedy', () => {
+describe('a machine without a requirement exits with 3 and the remedy', () => {
   const hiding = (path: string): string[] => [
     'unshare',
     '-m',

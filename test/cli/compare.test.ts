@@ -31,13 +31,13 @@ const compared = async (...args: string[]): Promise<Comparison & { status: numbe
 };
 
 describe('the exit status', () => {
-  it('is 0 for two runs of the same', async () => {
+  it('is 0 for two equal runs', async () => {
     const { status, stdout, stderr } = await barewire(['compare', base, at('same')]);
     expect(stdout).toContain('No regression: nothing is worse by more than 5 % and chance.');
     expect([status, stderr]).toEqual([0, '']);
   });
 
-  it('is 1 for a regression, which is named with its ratio', async () => {
+  it('is 1 for a regression, which is printed with its ratio', async () => {
     const { status, stdout } = await barewire(['compare', base, at('slower')]);
     const words = stdout.replace(/\s+/g, ' ');
     expect(words).toMatch(
@@ -47,7 +47,7 @@ describe('the exit status', () => {
     expect(status).toBe(1);
   });
 
-  it('is 0 for what became better', async () => {
+  it('is 0 for an improvement', async () => {
     expect((await barewire(['compare', at('slower'), base])).status).toBe(0);
   });
 
@@ -57,7 +57,7 @@ describe('the exit status', () => {
     expect(status).toBe(0);
   });
 
-  it('is 0 for one restart, whose figures tell nothing from chance, and says so', async () => {
+  it('is 0 for one restart, with a finding that it decides nothing', async () => {
     await makeResults(at('single'), { seed: 4, factors: { ...FACTORS, macvlan: 3 }, restarts: 1 });
     const { status, stdout } = await barewire(['compare', base, at('single')]);
     expect(stdout).toContain('new: Has 1 restart: nothing can be decided.');
@@ -67,8 +67,8 @@ describe('the exit status', () => {
   });
 });
 
-describe('what differs', () => {
-  it('stands before every figure', async () => {
+describe('the differences between the runs', () => {
+  it('are printed before any estimate', async () => {
     const environment = { client: { kernel: '6.19', cpus: 2 } };
     await makeResults(at('elsewhere'), { seed: 5, factors: FACTORS, changes: { environment } });
     const { stdout } = await barewire(['compare', base, at('elsewhere')]);
@@ -77,7 +77,7 @@ describe('what differs', () => {
     expect(stdout.indexOf('client: kernel')).toBeLessThan(stdout.indexOf('In short'));
   });
 
-  it('lists the cells that only one has, and compares the others', async () => {
+  it('lists cells of only one run and compares the others', async () => {
     await makeResults(at('other'), { seed: 6, factors: { macvlan: 1.05, ipvlan: 1.1 } });
     const { cells, onlyA, onlyB, status } = await compared(base, at('other'));
     expect(cells.map(({ network }) => network)).toEqual(['host', 'macvlan']);
@@ -89,7 +89,7 @@ describe('what differs', () => {
     expect(stdout).toMatch(/Only in the new run\n- ipvlan, 350B at 1,000/);
   });
 
-  it('is 2 where nothing is common, with what each has', async () => {
+  it('is 2 without a common cell, with the cells of each run', async () => {
     await makeResults(at('faster'), { seed: 7, factors: FACTORS, rateRps: 9000 });
     const { status, stdout, stderr } = await barewire(['compare', base, at('faster')]);
     expect(stderr).toMatch(/no network, workload and rate in common/);
@@ -128,7 +128,7 @@ describe('a wrong request', () => {
     expect([status, stdout]).toEqual([2, '']);
   });
 
-  it('says of a study.json of another version which it is', async () => {
+  it('names the version of an incompatible study.json', async () => {
     await cp(base, at('later'), { recursive: true });
     await writeFile(at('later', 'study.json'), JSON.stringify({ ...study(), schema: 7 }));
     const { status, stderr } = await barewire(['compare', base, at('later')]);
@@ -139,7 +139,7 @@ describe('a wrong request', () => {
   });
 });
 
-describe('what is damaged is refused by name, and the rest is analysed', () => {
+describe('damaged files are reported, and the rest is analysed', () => {
   const damage: [string, () => Promise<unknown>, RegExp][] = [
     [
       'a histogram that was cut off',
@@ -201,7 +201,7 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
     expect(cells).toHaveLength(3);
   });
 
-  it('in words for a person', async () => {
+  it('as text', async () => {
     const { status, stdout } = await barewire(['compare', base, at('bad')]);
     const words = stdout.replace(/\s+/g, ' ');
     for (const [, , message] of damage)
@@ -226,7 +226,7 @@ describe('what is damaged is refused by name, and the rest is analysed', () => {
   });
 });
 
-it('writes every format with --out, and prints the one of --format', async () => {
+it('writes every format with --out and prints the one of --format', async () => {
   const out = at('formats');
   const { status, stdout } = await barewire([
     ...['compare', base, at('slower'), '--format', 'junit', '--out', out],

@@ -31,16 +31,16 @@ const report = (to: string) =>
     maxBuffer: 2 ** 24,
   });
 
-test('what is longer than a pipe holds comes whole to a reader that takes its time', () => {
+test('output larger than a pipe reaches a slow reader completely', () => {
   const { stdout } = report('| (sleep 1; cat)');
   expect(stdout.length).toBeGreaterThan(200_000);
   expect(JSON.parse(stdout)).toMatchObject({ schema: 2 });
 });
 
-test('a reader that goes early is no error', () => {
+test('a reader that closes early is no error', () => {
   expect(report('| head -1; echo ${PIPESTATUS[0]}')).toMatchObject({ stdout: '{\n0\n', stderr: '' });
 });
 
-test('a disk that is full is one', () => {
+test('a full disk is an error', () => {
   expect(report('> /dev/full').status).toBe(1);
 });

@@ -109,7 +109,7 @@ test('a missing kernel is refused with what a guest needs', async () => {
   expect([status, stderr]).toEqual([2, expect.stringMatching(/No such kernel: \/nowhere\/boot\/vmlinuz-1/)]);
 });
 
-test('a machine without QEMU is told how to get it', async () => {
+test('a machine without QEMU gets the remedy', async () => {
   const { status, stderr } = await barewire(['cost'], ['env', 'PATH=/nowhere']);
   expect([status, stderr]).toEqual([3, expect.stringMatching(/apt-get install/)]);
 });

@@ -27,7 +27,7 @@ test.each([
   expect(() => readLoadRun(output)).toThrow(expect.objectContaining({ code: 'load-failed' }));
 });
 
-test('what a run costs once cancels out', () => {
+test('the fixed cost of a run cancels out', () => {
   const once = fc.integer({ min: 0, max: 1e8 });
   const each = fc.integer({ min: 1, max: 1e6 });
   fc.assert(
@@ -39,12 +39,12 @@ test('what a run costs once cancels out', () => {
   );
 });
 
-test('one short run that was disturbed changes no repeat', () => {
+test('one disturbed short run changes no repeat', () => {
   const run = (requests: number, extra = 0) => ({ requests, instructions: requests * 100 + extra });
   expect(slopes([run(10, 5_000), run(10), run(10)], [run(110)])).toEqual([100]);
 });
 
-test('repeats have the median as their figure, and the farthest from it as their spread', () => {
+test('repeats are summarised by the median and the greatest distance from it', () => {
   expect(summarizeRepeats([100, 102, 101])).toEqual({
     value: 101,
     spread: expect.closeTo(1 / 101) as number,

@@ -33,7 +33,7 @@ const once = [
 ];
 const again = [executed(MARK), executed(OTHER), executed(USER)];
 
-test('what is counted begins with the first mark and ends with the last', () => {
+test('counts from the first mark to the last', () => {
   const { marks, tally, unknown } = read([...once, ...again, ...again, executed(OTHER)]);
   expect(marks).toBe(2);
   expect(tally.user).toBe(10);
@@ -46,20 +46,20 @@ test('what is counted begins with the first mark and ends with the last', () => 
   expect(unknown).toBe(0);
 });
 
-test('marks that fill no group are left out', () => {
+test('marks of an incomplete group are excluded', () => {
   expect(read([...once, ...again, ...again, ...again, executed(OTHER)], 2)).toMatchObject({
     marks: 2,
     tally: { user: 10 },
   });
 });
 
-test('a block that was stopped before it ran does not count', () => {
+test('a block that did not run is not counted', () => {
   const stopped = `Stopped execution of TB chain before 0x7f306a0a9fc0 [${OTHER}] `;
   const { tally } = read([...once, executed(OTHER), stopped, ...again, executed(OTHER)]);
   expect(tally.kernel.get(kernelOffset(OTHER))).toBe(3);
 });
 
-test('an instruction of more than eight bytes, whose last ones have a line of their own, counts once', () => {
+test('an instruction of more than eight bytes, printed on two lines, counts once', () => {
   const long = ['IN: ', `0x${OTHER}:  65 48 8b 04 25 28 00 00  movq     %gs:0x28, %rax`, `0x${OTHER}:  00`];
   const { tally } = read([
     ...listing(MARK, 1),
@@ -88,7 +88,7 @@ const symbols = Symbols.parse(
   ].join('\n'),
 );
 
-test('an address belongs to the function that begins at or before it', () => {
+test('an address belongs to the function that starts at or before it', () => {
   expect(symbols.at(kernelOffset('ffffffff81000018'))?.name).toBe('tcp_sendmsg');
   expect(symbols.at(kernelOffset('ffffffff81000fff'))).toEqual({ name: 'veth_xmit', module: 'veth' });
   expect(symbols.at(kernelOffset('ffffffff80000000'))).toBeNull();

@@ -46,7 +46,7 @@ const everyNth =
     });
   };
 
-describe('each kind of failure is counted, and ends no run', () => {
+describe('each kind of failure is counted and does not end the run', () => {
   test.each<[ErrorKind, string, (socket: Socket) => void]>([
     ['status', 'another status', (socket) => socket.write(okAnswer().replace('200 OK', '503 Busy'))],
     ['length', 'another length', (socket) => socket.write(okAnswer(101))],
@@ -87,7 +87,7 @@ describe('each kind of failure is counted, and ends no run', () => {
   });
 });
 
-describe('answers that are right, however they come', () => {
+describe('valid responses in any form', () => {
   test.each<[string, (socket: Socket) => void]>([
     ['one byte at a time', dribble],
     [
@@ -113,7 +113,7 @@ describe('answers that are right, however they come', () => {
     expect(result.requests).toBe(result.intended);
   });
 
-  test('cut anywhere', async () => {
+  test('split anywhere', async () => {
     const answers = [
       okAnswer(),
       okAnswer(100, 'Date: Mon, 01 Jan 2035 00:00:00 GMT\r\n'),
@@ -142,8 +142,8 @@ describe('answers that are right, however they come', () => {
   });
 });
 
-describe('a server that goes away', () => {
-  test('in mid-run, and comes back: its requests fail by kind, and the load goes on', async () => {
+describe('a server that stops', () => {
+  test('in mid-run and restarts: requests fail by kind and the load continues', async () => {
     await using first = await startNginx();
     const { run, isOpen } = start(planFor(first.port, { durationMs: 2000 }));
     await isOpen;
@@ -157,7 +157,7 @@ describe('a server that goes away', () => {
     expect(result.selfCheck.connectionsLost).toBeGreaterThan(0);
   });
 
-  test('for good: the run ends in time', async () => {
+  test('for good: the run ends on time', async () => {
     await using nginx = await startNginx();
     const { run, isOpen } = start(planFor(nginx.port, { durationMs: 1000 }));
     await isOpen;
@@ -169,7 +169,7 @@ describe('a server that goes away', () => {
     expect(result.errors.connect).toBeGreaterThan(0);
   });
 
-  test('after each accept: connections are not opened in a storm', async () => {
+  test('after each accept: connections are reopened at a limited rate', async () => {
     await using server = await nastyServer((socket) => socket.destroy());
     const result = await runStandalone(planFor(server.port, { connections: 4 }));
     expectBalanced(result);

@@ -65,7 +65,7 @@ Transfer/sec:    676.18KB
 const WRK2_PLAN: Partial<LoadPlan> = { threads: 2, connections: 100, durationMs: 19_000 };
 
 describe('wrk2', () => {
-  test('reads both spectra into histograms, each sample as the upper line of its two', () => {
+  test('reads both spectra into histograms, each sample at the upper of its two lines', () => {
     const { response, service, requests } = read('wrk2', WRK2, WRK2_PLAN);
     expect(requests).toBe(39_500);
     expect(response.count).toBe(39_500);
@@ -81,7 +81,7 @@ describe('wrk2', () => {
     expect(durationS).toBeCloseTo(30 - 10.25, 6);
   });
 
-  test('is run for its calibration and the window after it, at the rate of all connections', () => {
+  test('runs for its calibration plus the window, at the rate of all connections', () => {
     const { argv, opens } = EXTERNAL_GENERATORS.wrk2.run(job(WRK2_PLAN, 12_345.6));
     expect(argv.join(' ')).toBe(
       'tool -t 2 -c 100 -d 30s --timeout 1s -R 12346 --latency --u_latency http://127.0.0.1:8080/f',
@@ -128,7 +128,7 @@ const marker = (of: (percentile: number) => number): string =>
   `(${percentiles.join('/')}%)\n`;
 
 describe('tcpkali', () => {
-  test('counts answers by their bytes, and rebuilds the distribution from its percentiles', () => {
+  test('counts responses by bytes and rebuilds the distribution from percentiles', () => {
     const said = read('tcpkali', tcpkali(marker((percentile) => (percentile <= 90 ? 0.2 : 1.5))));
     expect(said.requests).toBe(2998);
     expect(said.durationS).toBe(1.5);
@@ -138,14 +138,14 @@ describe('tcpkali', () => {
     expect(said.response.quantile(0.95) / 1e6).toBeCloseTo(1.6, 2);
   });
 
-  test('takes what it sent and no answer came to as unanswered, but for one in flight on each connection', () => {
+  test('counts sends without a response, except one in flight per connection', () => {
     const none = marker(() => 0.1);
     expect(read('tcpkali', tcpkali(none)).unanswered).toBe(0);
     const lost = tcpkali(none).replace(String(2998 * 350), String(2000 * 350));
     expect(read('tcpkali', lost).unanswered).toBe(1000);
   });
 
-  test('is asked for the rate of one connection', () => {
+  test('is given the rate of one connection', () => {
     const { argv, files } = EXTERNAL_GENERATORS.tcpkali.run(
       job({ connections: 8, durationMs: 1500 }, 10_000),
     );
@@ -181,7 +181,7 @@ function correct(counts: ReadonlyMap<number, number>, stepUs: number): Map<numbe
 describe('wrk', () => {
   const one: Partial<LoadPlan> = { connections: 1 };
 
-  test('takes out what its correction added, exactly', () => {
+  test('removes exactly what its correction added', () => {
     // 10 requests in 1 s on one connection: 100,000 µs each. For the one of 350,000 it adds 250,000 and 150,000.
     const { response, requests } = read('wrk', wrk(' 1000:9 150000:1 250000:1 350000:1'), one);
     expect(requests).toBe(10);
@@ -189,7 +189,7 @@ describe('wrk', () => {
     expect(response.max / 1e6).toBeCloseTo(350, 0);
   });
 
-  test('keeps a measured latency where an added one fell on it', () => {
+  test('keeps a measured latency equal to an added one', () => {
     const { response } = read('wrk', wrk(' 1000:8 150000:2 250000:2 350000:1'), one);
     expect([...response.cells()].map(({ lowNs, count }) => [Math.round(lowNs / 1e6), count])).toEqual([
       [1, 8],
@@ -198,7 +198,7 @@ describe('wrk', () => {
     ]);
   });
 
-  test('finds what was measured behind any correction', () => {
+  test('recovers the measured latencies behind any correction', () => {
     const measured = fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(measured, fc.integer({ min: 1000, max: 50_000 }), (all, durationUs) => {
@@ -214,11 +214,11 @@ describe('wrk', () => {
     );
   });
 
-  test('leaves the latencies of a wrk that adds none', () => {
+  test('keeps the latencies of a wrk without correction', () => {
     expect(read('wrk', wrk(' 1000:9 350000:1'), one).response.count).toBe(10);
   });
 
-  test('counts answers after the time-out as errors', () => {
+  test('counts responses after the time-out as errors', () => {
     const { requests, errors } = read('wrk', wrk(' 1000:9', 10, 1), one);
     expect({ requests, errors }).toEqual({ requests: 9, errors: { connect: 0, reset: 0, timeout: 1 } });
   });
@@ -242,19 +242,19 @@ const h2load = (done: number, rest = '0 errored, 0 timeout'): string =>
   `finished in 1.20s, 5 req/s, 1KB/s\nrequests: ${done} total, ${done} started, ${done} done, ${done} succeeded, 0 failed, ${rest}\n`;
 
 describe('h2load', () => {
-  test('reads its log, leaves out what began before the window, and knows errors by status', () => {
+  test('reads its log, excludes the warm-up and classifies errors by status', () => {
     const said = read('h2load', h2load(8), {}, '200 100 5\n503 90 1\n0 400 1\n-1 80 1\n');
     expect(said.requests).toBe(5);
     expect(said.errors).toEqual({ timeout: 0, closed: 0, status: 1 });
     expect(said.response.quantile(1) / 1e3).toBeCloseTo(100, 0);
   });
 
-  test('tells time-outs from connections that were closed', () => {
+  test('distinguishes time-outs from closed connections', () => {
     const said = read('h2load', h2load(1, '5 errored, 2 timeout'), {}, '200 100 1\n');
     expect(said.errors).toMatchObject({ timeout: 2, closed: 3 });
   });
 
-  test('is asked for the rate of one connection', () => {
+  test('is given the rate of one connection', () => {
     expect(EXTERNAL_GENERATORS.h2load.run(job({ connections: 8 }, 10_000)).argv).toContain('--rps=1250');
   });
 
@@ -267,7 +267,7 @@ describe('h2load', () => {
   });
 });
 
-test('each external generator lists limits of its own', () => {
+test('each external generator lists its own limits', () => {
   for (const { limits, name } of Object.values(EXTERNAL_GENERATORS)) {
     expect(limits.length).toBeGreaterThan(2);
     for (const limit of limits) expect(limit).toMatchObject({ code: 'external-limit', generator: name });

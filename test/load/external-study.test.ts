@@ -35,7 +35,7 @@ const slices = (): SliceRecord[] =>
     .map((line) => JSON.parse(line) as SliceRecord);
 
 describe('a study with an external generator', () => {
-  it('measures closed loops with wrk, and says in every report what they are', async () => {
+  it('measures closed loops with wrk and states it in every report', async () => {
     const ended = await study('--generator', 'wrk');
     expect(ended.stderr).toContain('Reference maximum');
     const { generator, networks } = summary();
@@ -56,7 +56,7 @@ describe('a study with an external generator', () => {
     }
   });
 
-  it('measures at the rate with h2load, with the CPU that it took', async () => {
+  it('measures at the rate with h2load and its CPU time', async () => {
     await study('--generator', 'h2load', '--rates', '2000');
     for (const slice of slices()) {
       expect(slice.status).toBe('measured');
@@ -72,7 +72,7 @@ describe('a study with an external generator', () => {
     expect(summary().generator?.name).toBe('h2load');
   });
 
-  it('that is not installed ends before anything is measured, with how to get it', async () => {
+  it('fails before measuring when the tool is not installed, with a remedy', async () => {
     const ended = await study('--generator', 'tcpkali', '--rates', '1000');
     expect(ended.status).toBe(3);
     expect(ended.stderr).toContain('tcpkali is not installed');

@@ -51,7 +51,7 @@ describe.each<[ExternalName, Partial<LoadPlan>]>([
   ['wrk', closed],
   ['h2load', open(2000)],
 ])('%s against a real nginx', (name, changes) => {
-  test('gives a result whose histogram has a sample for each answer', async () => {
+  test('gives a histogram with a sample for each response', async () => {
     await using generator = await peer(name);
     const plan = planFor(nginx.port, changes);
     await generator.check(plan.target, plan.expect);
@@ -80,7 +80,7 @@ describe.each<[ExternalName, Partial<LoadPlan>]>([
     expect([...runFiles, ...processes].filter((line) => line.includes(run))).toEqual([]);
   });
 
-  test('is ended in mid-run, as interrupted', async () => {
+  test('can be interrupted in mid-run', async () => {
     await using generator = await peer(name);
     const plan = planFor(nginx.port, { ...changes, durationMs: 20_000 });
     await generator.check(plan.target, plan.expect);
@@ -93,7 +93,7 @@ describe.each<[ExternalName, Partial<LoadPlan>]>([
 });
 
 describe('wrk', () => {
-  test('has the latencies of its correction taken out, down to the last one', async () => {
+  test('has the latencies of its correction removed exactly', async () => {
     // Each tenth request stalls for far longer than the mean time between two.
     await using server = await nastyServer((socket) => {
       let asked = 0;
@@ -115,7 +115,7 @@ describe('wrk', () => {
     expect(between.reduce((sum, { count }) => sum + count, 0)).toBeLessThan(result.requests / 50);
   });
 
-  test('tells what it measured within a moment after a long stall, which its correction smears over many values', async () => {
+  test('reports within the time limit after a long stall', async () => {
     const stallsAtMs = performance.now() + 600;
     await using server = await nastyServer((socket) => {
       let isHeld = false;
@@ -147,7 +147,7 @@ describe('wrk', () => {
 });
 
 describe('h2load', () => {
-  test('counts another status than the one expected as an error', async () => {
+  test('counts an unexpected status as an error', async () => {
     await using generator = await peer('h2load');
     const plan = planFor(nginx.port, { ...open(500), expect: { status: 404, bodyBytes: null } });
     await generator.check({ ...plan.target, path: '/none' }, plan.expect);
@@ -172,7 +172,7 @@ describe('h2load', () => {
   });
 });
 
-describe('looking for a tool', () => {
+describe('finding a tool', () => {
   let folder: string;
   const install = (program: string, text: string): void =>
     writeFileSync(join(folder, program), `#!/bin/sh\necho '${text}'\n`, { mode: 0o755 });
@@ -198,7 +198,7 @@ describe('looking for a tool', () => {
     });
   });
 
-  test('knows wrk2 under the name of wrk, and does not take it for wrk', async () => {
+  test('recognises wrk2 installed under the name wrk', async () => {
     install('wrk', 'wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer   -R, --rate <T>  work rate');
     await expect(describeExternal(machine, 'wrk2')).resolves.toMatchObject({
       name: 'wrk2',

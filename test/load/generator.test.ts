@@ -92,7 +92,7 @@ describe('the generator process', () => {
     expect(result.selfCheck).toMatchObject({ valid: true, findings: [] });
   });
 
-  test('does not charge requests with a stall before they were due', { retry: 3 }, async () => {
+  test('does not attribute a stall before their intended times to requests', { retry: 3 }, async () => {
     await using generator = startGenerator();
     generator.request('run', {
       plan: planFor(nginx.port, { warmupMs: 800, durationMs: 800, connections: 2000 }),
@@ -119,7 +119,7 @@ describe('the generator process', () => {
     expect(performance.now() - start).toBeLessThan(3000);
   });
 
-  test('stops in mid-run when nobody reads it any more', async () => {
+  test('stops in mid-run when its output is closed', async () => {
     await using generator = startGenerator();
     generator.request('run', { plan: planFor(nginx.port, { durationMs: 1000, warmupMs: 500 }) });
     generator.request('run', { plan: planFor(nginx.port, { durationMs: 60_000 }) });
@@ -130,7 +130,7 @@ describe('the generator process', () => {
   });
 });
 
-describe('the generator of a restart', () => {
+describe('the generator process of a restart', () => {
   const withMachine = async (use: (own: GeneratorProcess) => Promise<void>): Promise<void> => {
     const state = mkdtempSync(join(tmpdir(), 'barewire-generator-'));
     vi.stubEnv('BAREWIRE_STATE', state);
@@ -145,7 +145,7 @@ describe('the generator of a restart', () => {
     }
   };
 
-  test('serves all its slices, and is another one in the next', () =>
+  test('serves all slices, and the next restart has a new one', () =>
     withMachine(async (own) => {
       const { pid } = own.from(null);
       const plan = planFor(nginx.port);
@@ -160,7 +160,7 @@ describe('the generator of a restart', () => {
       expect(own.from(null).pid).not.toBe(pid);
     }));
 
-  test('is started again when it was killed', () =>
+  test('is started again after it was killed', () =>
     withMachine(async (own) => {
       const generator = own.from(null);
       process.kill(generator.pid, 'SIGKILL');
@@ -170,7 +170,7 @@ describe('the generator of a restart', () => {
       await own.from(null).check(target, expected);
     }));
 
-  test('ends with a slice that is given up in mid-load', () =>
+  test('ends with a slice that is aborted in mid-load', () =>
     withMachine(async (own) => {
       const stop = new AbortController();
       const generator = own.from(null);

@@ -17,7 +17,7 @@ import {
 import { checkTarget, runStandalone } from '../../src/load/index.js';
 import { answerAll, okAnswer, planFor } from './servers.js';
 
-describe('the kernel edge of the generator', () => {
+describe('the system calls of the generator', () => {
   test.each([
     ['127.0.0.1', 80, [2, 0, 0, 80, 127, 0, 0, 1]],
     ['10.1.2.3', 65535, [2, 0, 255, 255, 10, 1, 2, 3]],
@@ -65,7 +65,7 @@ describe('the kernel edge of the generator', () => {
     expect(usedS).toBeLessThan(5);
   });
 
-  test('waits for the time asked, to much less than a millisecond', () => {
+  test('sleeps to well under a millisecond of the requested time', () => {
     using epoll = new Epoll();
     using clock = new MonotonicClock(monotonicEpochS());
     const waits = Array.from({ length: 20 }, () => {
@@ -78,7 +78,7 @@ describe('the kernel edge of the generator', () => {
     expect(Math.min(...waits)).toBeLessThan(900_000);
   });
 
-  test('names what a system call failed with', () => {
+  test('names the errno of a failed system call', () => {
     expect(errnoName(111)).toBe('ECONNREFUSED');
     expect(errnoName(99_999)).toBe('99999');
     expect(() => pinThread(4095)).toThrow(SyscallError);
@@ -89,7 +89,7 @@ describe('the kernel edge of the generator', () => {
   });
 });
 
-test('a server is loaded over IPv6 as over IPv4', async () => {
+test('the generator loads a server over IPv6', async () => {
   const server = createServer(answerAll(okAnswer())).listen(0, '::1');
   await once(server, 'listening');
   const plan = planFor(1);

@@ -34,7 +34,7 @@ describe('many connections', () => {
     },
   );
 
-  test('leave from the addresses that are given, in turn', async () => {
+  test('use the given source addresses in turn', async () => {
     const from: string[] = [];
     await using server = await nastyServer((socket) => {
       from.push(String(socket.remoteAddress));
@@ -46,7 +46,7 @@ describe('many connections', () => {
     expect(from.sort()).toEqual(['5', '5', '6', '6', '7', '7'].map((last) => `127.0.0.${last}`));
   });
 
-  test('fail by name from an address that this host does not have', async () => {
+  test('fail with the errno from an address that this host does not have', async () => {
     const result = await runStandalone(planFor(await freePort(), { sources: ['192.0.2.77'] }));
     expect(result.requests).toBe(0);
     expect(result.selfCheck.findings).toContainEqual(
@@ -54,7 +54,7 @@ describe('many connections', () => {
     );
   });
 
-  test('are refused at once, with what to do, when they are more than files may be open', async () => {
+  test('are refused with a remedy when they exceed the limit of open files', async () => {
     const run = runStandalone(planFor(await freePort(), { connections: 5_000_000, threads: 2 }));
     await expect(run).rejects.toMatchObject({
       code: 'load-failed',

@@ -58,7 +58,7 @@ class Simulation {
 const gaps = (times: readonly number[]): number[] => times.slice(1).map((time, i) => time - times[i]!);
 
 describe('constant arrival', () => {
-  test('sends as many requests as the rate says, in the order of their intended times', () => {
+  test('sends at the rate, in the order of intended times', () => {
     const sent = new Simulation(openPlan(5000, 7), SECOND_NS).run(SECOND_NS, 1000);
     expect(sent.length).toBeGreaterThanOrEqual(4993);
     expect(sent.length).toBeLessThanOrEqual(5007);
@@ -72,7 +72,7 @@ describe('constant arrival', () => {
         expect(gap).toBeCloseTo(4e6, 3);
   });
 
-  test('gives each connection a phase of its own within the interval', () => {
+  test('gives each connection its own phase within the interval', () => {
     const sent = new Simulation(openPlan(1000, 400), 0.4 * SECOND_NS).run(0.4 * SECOND_NS, 1000);
     const phases = sent.map((one) => one.intendedNs / (0.4 * SECOND_NS));
     expect(phases).toHaveLength(400);
@@ -81,7 +81,7 @@ describe('constant arrival', () => {
     expect(new Set(phases).size).toBe(400);
   });
 
-  test('sends what a busy connection owes as soon as it is free, with the intended times', () => {
+  test('sends overdue requests when the connection is free, with their intended times', () => {
     const simulation = new Simulation(openPlan(1000, 1), SECOND_NS);
     simulation.freeAll();
     const [first] = simulation.at(1e6);
@@ -118,7 +118,7 @@ describe('constant arrival', () => {
     );
   });
 
-  test('charges a connection that cannot be opened with its own requests only', () => {
+  test('charges a connection that cannot be opened only with its own requests', () => {
     const simulation = new Simulation(openPlan(100, 2), SECOND_NS);
     simulation.pacer.free(0);
     simulation.now.ns = 0.5 * SECOND_NS;
@@ -148,11 +148,11 @@ describe('Poisson arrival', () => {
   const sent = new Simulation(openPlan(20_000, 500, 'poisson'), 5 * SECOND_NS).run(5 * SECOND_NS, 1000);
   const between = gaps(sent.map((one) => one.intendedNs));
 
-  test('sends as many requests as the rate says', () => {
+  test('sends at the rate', () => {
     expect(Math.abs(sent.length - 100_000)).toBeLessThan(4 * Math.sqrt(100_000));
   });
 
-  test('leaves exponential gaps (Kolmogorov–Smirnov at 0.1 %)', () => {
+  test('has exponential gaps (Kolmogorov–Smirnov at 0.1 %)', () => {
     const sorted = between.toSorted((a, b) => a - b);
     const mean = SECOND_NS / 20_000;
     const distance = Math.max(
@@ -161,7 +161,7 @@ describe('Poisson arrival', () => {
     expect(distance).toBeLessThan(1.95 / Math.sqrt(sorted.length));
   });
 
-  test('deals requests evenly to connections', () => {
+  test('distributes requests evenly over connections', () => {
     const counts = new Array<number>(500).fill(0);
     for (const one of sent) counts[one.c]! += 1;
     for (const count of counts) expect(Math.abs(count - 200)).toBeLessThan(6 * Math.sqrt(200));
@@ -187,7 +187,7 @@ describe('Poisson arrival', () => {
 describe('closed loop', () => {
   const plan = planFor(1, { mode: { kind: 'closed' }, connections: 3 });
 
-  test('sends at once on every free connection, and again when it is freed', () => {
+  test('sends on every free connection, and again when it is freed', () => {
     const simulation = new Simulation(plan, SECOND_NS);
     simulation.freeAll();
     expect(simulation.at(5)).toEqual([0, 1, 2].map((c) => ({ c, intendedNs: 5 })));
@@ -204,7 +204,7 @@ describe('closed loop', () => {
 });
 
 describe('the split over threads', () => {
-  test('leaves no connection over, and no thread more than one ahead', () => {
+  test('gives every connection to a thread, at most one more to some', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 70_000 }),
@@ -240,7 +240,7 @@ describe('the split over threads', () => {
     expect(intended(3)).toEqual(intended(1));
   });
 
-  test('gives Poisson threads streams of their own', () => {
+  test('gives each Poisson thread its own random stream', () => {
     const plan = { ...openPlan(1000, 10, 'poisson'), threads: 2 };
     const [left, right] = [0, 1].map((thread) =>
       new Simulation(plan, SECOND_NS, thread).run(SECOND_NS, 1000),

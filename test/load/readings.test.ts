@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => nginx[Symbol.asyncDispose]());
 
-test('interim reports follow each other and add up to the result', async () => {
+test('interim reports are consecutive and add up to the result', async () => {
   const readings: LoadReading[] = [];
   const plan = planFor(nginx.port, { threads: 2, durationMs: 1000, readingMs: 300 });
   const result = await runStandalone(plan, { onReading: (reading) => readings.push(reading) });

@@ -113,7 +113,7 @@ const malformed = [
 ] as const;
 
 describe('ResponseParser', () => {
-  test.each(whole)('takes an answer with %s', (_, text, status, bodyBytes, keepsOpen) => {
+  test.each(whole)('accepts a response with %s', (_, text, status, bodyBytes, keepsOpen) => {
     expect(parse(text)).toMatchObject({ outcome: WHOLE, status, bodyBytes, keepsOpen, length: text.length });
   });
 
@@ -121,7 +121,7 @@ describe('ResponseParser', () => {
     expect(parse(text).outcome).toBe(MALFORMED);
   });
 
-  test('says the same however the bytes are cut', () => {
+  test('gives the same result however the bytes are split', () => {
     const texts = [...whole.map(([, text]) => text), ...malformed.slice(0, -1).map(([, text]) => text)];
     fc.assert(
       fc.property(fc.constantFrom(...texts), fc.uniqueArray(fc.nat(200), { maxLength: 12 }), (text, cuts) => {
@@ -135,18 +135,18 @@ describe('ResponseParser', () => {
     );
   });
 
-  test('says the same a byte at a time', () => {
+  test('gives the same result byte by byte', () => {
     for (const [, text] of whole) {
       const cuts = Array.from(text, (_, at) => at).slice(1);
       expect(parse(text, cuts)).toEqual(parse(text));
     }
   });
 
-  test('never takes a byte beyond the answer', () => {
+  test('never consumes a byte beyond the response', () => {
     for (const [, text] of whole) expect(parse(`${text}HTTP/1.1 500`).length).toBe(text.length);
   });
 
-  test('takes any bytes without an exception, and stops for good when they are malformed', () => {
+  test('accepts any bytes without an exception and stays malformed', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const parser = new ResponseParser(1);
@@ -157,7 +157,7 @@ describe('ResponseParser', () => {
     );
   });
 
-  test('takes a body that only the end of the connection ends', () => {
+  test('accepts a body that ends with the connection', () => {
     const parser = new ResponseParser(1);
     const bytes = bytesOf('HTTP/1.1 200 OK\r\n\r\nto the end');
     expect(parser.feed(0, bytes, bytes.length)).toBe(MORE);
@@ -175,7 +175,7 @@ describe('ResponseParser', () => {
     expect(parser.end(0)).toBe(MORE);
   });
 
-  test('keeps the answers of its connections apart', () => {
+  test('keeps the responses of connections apart', () => {
     const parser = new ResponseParser(2);
     const text = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc';
     for (let at = 0; at < text.length - 1; at++)

@@ -22,7 +22,7 @@ const failed = (result: LoadResult): number =>
 
 describe('runLoad against nginx', () => {
   // Repeated: on a busy machine the answers at the edges of the window may come in another one.
-  test('sends at the rate to within 1 %, and each request is answered', { retry: 5 }, async () => {
+  test('sends at the rate within 1 %, and each request gets a response', { retry: 5 }, async () => {
     const result = await load({ mode: open(1000), durationMs: 1000 });
     expect(Math.abs(result.intended - 1000)).toBeLessThanOrEqual(10);
     expect(result.requests).toBe(result.intended);
@@ -30,7 +30,7 @@ describe('runLoad against nginx', () => {
     expect(failed(result)).toBe(0);
   });
 
-  test('gives a result of the published shape', async () => {
+  test('gives a result that satisfies its schema', async () => {
     const result = await load();
     expect(loadResultSchema.parse(JSON.parse(JSON.stringify(result)))).toEqual(result);
   });
@@ -45,13 +45,13 @@ describe('runLoad against nginx', () => {
       expect(response.quantile(q)).toBeGreaterThanOrEqual(service.quantile(q));
   });
 
-  test('counts requests and warm-up apart: only what is intended in the window', async () => {
+  test('counts only requests intended within the window, not the warm-up', async () => {
     const result = await load({ mode: open(2000), warmupMs: 500, durationMs: 250 });
     expect(Math.abs(result.intended - 500)).toBeLessThanOrEqual(8);
     expect(result.durationS).toBe(0.25);
   });
 
-  test('splits connections and rate over threads with nothing left over', async () => {
+  test('splits connections and rate over threads without remainder', async () => {
     const split = { mode: open(1500), connections: 7, durationMs: 1000 };
     const one = await load({ ...split, threads: 1 });
     const three = await load({ ...split, threads: 3 });
@@ -70,7 +70,7 @@ describe('runLoad against nginx', () => {
     expect(result.requests).toBe(result.intended);
   });
 
-  test('asks again as soon as it is answered in a closed loop', async () => {
+  test('sends again on each response in a closed loop', async () => {
     const result = await load({ mode: { kind: 'closed' }, connections: 4 });
     expect(result.achievedRps).toBeGreaterThan(2000);
     expect(result.requests).toBe(result.intended);
@@ -87,12 +87,12 @@ describe('runLoad against nginx', () => {
     expect(failed(result)).toBe(0);
   });
 
-  test('takes the first body as the measure when none is given', async () => {
+  test('expects the size of the first body when none is given', async () => {
     const result = await load({ expect: { status: 200, bodyBytes: null } });
     expect(result.requests).toBe(result.intended);
   });
 
-  test('counts what is not as expected by its kind, and goes on', async () => {
+  test('counts unexpected responses by kind and continues', async () => {
     const status = await load({ expect: { status: 404, bodyBytes: null } });
     expect(status.errors.status).toBe(status.intended);
     const length = await load({ expect: { status: 200, bodyBytes: 99 } });
@@ -100,7 +100,7 @@ describe('runLoad against nginx', () => {
     expect(length.selfCheck.connectionsLost).toBe(0);
   });
 
-  test('opens a connection again that the server closes after its answer, and loses no request', async () => {
+  test('reopens a connection that the server closes after a response, without losing a request', async () => {
     const plan = planFor(nginx.port, { mode: open(400), durationMs: 500 });
     const result = await runStandalone({ ...plan, target: { ...plan.target, path: '/once' } });
     expect(result.requests).toBe(result.intended);
@@ -113,7 +113,7 @@ describe('runLoad against nginx', () => {
     expect(failed(result)).toBe(0);
   });
 
-  test('says when the window opens and when it closes', async () => {
+  test('reports when the window opens and closes', async () => {
     const edges: [string, number][] = [];
     const start = performance.now();
     await runStandalone(planFor(nginx.port, { warmupMs: 200, durationMs: 300 }), {
@@ -123,7 +123,7 @@ describe('runLoad against nginx', () => {
     expect(edges[1]![1] - edges[0]![1]).toBeGreaterThan(150);
   });
 
-  test('uses about as much CPU as it says, and never more than it has', async () => {
+  test('reports its CPU time, never more than its CPUs have', async () => {
     const { cpuSeconds, busyPolledSeconds, selfCheck } = await load({ mode: { kind: 'closed' } });
     const usedS = cpuSeconds.user + cpuSeconds.system;
     expect(usedS).toBeGreaterThan(0.01);
@@ -135,7 +135,7 @@ describe('runLoad against nginx', () => {
 });
 
 describe('a run that is stopped', () => {
-  test('ends within a moment, as interrupted', async () => {
+  test('ends promptly as interrupted', async () => {
     const stop = new AbortController();
     const start = performance.now();
     setTimeout(() => stop.abort(), 300);
@@ -144,7 +144,7 @@ describe('a run that is stopped', () => {
     expect(performance.now() - start).toBeLessThan(3000);
   });
 
-  test('does not begin when it was stopped before', async () => {
+  test('does not start when it was stopped before', async () => {
     const run = runStandalone(planFor(nginx.port), { signal: AbortSignal.abort() });
     await expect(run).rejects.toMatchObject({ code: 'interrupted' });
   });

@@ -6,20 +6,20 @@ const check = (port: number, bodyBytes: number | null = 100): ReturnType<typeof 
   checkTarget(planFor(port).target, { status: 200, bodyBytes });
 
 describe('checkTarget', () => {
-  test('says what the answer looked like', async () => {
+  test('reports the size of the response', async () => {
     await using server = await nastyServer(answerAll(okAnswer()));
     expect(await check(server.port)).toEqual({ status: 200, headerBytes: 40, bodyBytes: 100 });
     expect(await check(server.port, null)).toMatchObject({ bodyBytes: 100 });
   });
 
-  test('takes an answer that the end of the connection ends', async () => {
+  test('accepts a response that ends with the connection', async () => {
     await using server = await nastyServer((socket) =>
       socket.on('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nabc')),
     );
     expect(await check(server.port, 3)).toMatchObject({ bodyBytes: 3 });
   });
 
-  test('names the port where nothing listens, and what to do', async () => {
+  test('names a port where nothing listens, with a remedy', async () => {
     const port = await freePort();
     await expect(check(port)).rejects.toMatchObject({
       code: 'load-failed',
@@ -37,14 +37,14 @@ describe('checkTarget', () => {
     await expect(check(server.port)).rejects.toThrow(shown);
   });
 
-  test('refuses an answer that is cut short', async () => {
+  test('refuses a truncated response', async () => {
     await using server = await nastyServer((socket) =>
       socket.on('data', () => socket.end(okAnswer().slice(0, 70))),
     );
     await expect(check(server.port)).rejects.toThrow('before the response was complete');
   });
 
-  test('does not wait for ever for a server that is silent', { timeout: 20_000 }, async () => {
+  test('times out on a silent server', { timeout: 20_000 }, async () => {
     await using server = await nastyServer(() => undefined);
     await expect(check(server.port)).rejects.toThrow('did not respond within 5 s');
   });

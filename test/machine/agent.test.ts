@@ -18,7 +18,7 @@ const agentPid = async (machine: Machine): Promise<number> => {
 };
 
 describe('a host behind an agent', () => {
-  test('runs programs in the host’s namespace and gives their exit, output and time', async () => {
+  test("runs programs in the host's namespace and returns exit, output and time", async () => {
     await using machine = await connect();
     const shown = await machine.run(['ip', '-br', 'link']);
     expect(shown).toMatchObject({ code: 0, signal: null, stderr: '' });
@@ -39,25 +39,25 @@ describe('a host behind an agent', () => {
     expect(shown.stdout).not.toContain('eth0');
   });
 
-  test('ends a program that takes too long, and says so', async () => {
+  test('kills a program that exceeds its limit and reports it', async () => {
     await using machine = await connect();
     const error = await rejection(machine.run(['sleep', '10'], { timeoutMs: 50 }));
     expect(error).toMatchObject({ code: 'timed-out', message: 'sleep 10 did not exit within 50 ms' });
   });
 
-  test('names a program that is not there', async () => {
+  test('names a missing program', async () => {
     await using machine = await connect();
     expect(await rejection(machine.run(['no-such-tool']))).toMatchObject({ code: 'missing-tool' });
   });
 
-  test('answers many requests at a time', async () => {
+  test('serves concurrent requests', async () => {
     await using machine = await connect();
     const started = performance.now();
     await Promise.all(Array.from({ length: 10 }, () => machine.run(['sleep', '0.3'])));
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
-  test('reads files at one moment, and null for those that are not there', async () => {
+  test('reads files in one call, with null for missing ones', async () => {
     await using machine = await connect();
     const { atNs, files } = await machine.readFiles(['/proc/net/dev', '/nowhere', '/proc/999999999/stat']);
     expect(files['/proc/net/dev']).toContain('eth0-peer');
@@ -66,7 +66,7 @@ describe('a host behind an agent', () => {
     expect(Math.abs(atNs - Number(process.hrtime.bigint()))).toBeLessThan(10e9);
   });
 
-  test('says what failed there as if it had failed here', async () => {
+  test('reports a remote failure like a local one', async () => {
     await using machine = await connect();
     const error = await rejection(machine.apply([command(null, 'ip link set nothing up')]));
     expect(error).toMatchObject({ name: 'BarewireError', code: 'step-failed', fault: 'machine' });
@@ -83,13 +83,13 @@ describe('when the connection ends,', () => {
     expect(scene.dump()).toBe(before);
   });
 
-  test('Ctrl-C goes past the agent', async () => {
+  test('Ctrl-C does not reach the agent', async () => {
     await using machine = await connect();
     process.kill(await agentPid(machine), 'SIGINT');
     expect((await machine.run(['true'])).code).toBe(0);
   });
 
-  test('a killed agent’s steps are undone from here by disposing', async () => {
+  test('disposing undoes the steps of a killed agent', async () => {
     const before = scene.dump();
     {
       await using machine = await connect();
@@ -102,7 +102,7 @@ describe('when the connection ends,', () => {
     expect(scene.dump()).toBe(before);
   });
 
-  test('a process of a killed agent is told to have ended', async () => {
+  test('a process of a killed agent is reported as ended', async () => {
     await using machine = await connect();
     const sleeper = await machine.start(program('sleeper', ['sleep', '1000']));
     process.kill(await agentPid(machine), 'SIGKILL');
@@ -110,7 +110,7 @@ describe('when the connection ends,', () => {
     expect(await sleeper.readLine()).toBeNull();
   });
 
-  test('an agent that cannot be started is lost with the reason', async () => {
+  test('an agent that does not start is reported with the reason', async () => {
     const error = await rejection(connectAgent({ run: scene.run, host: 'server', netns: 'mt-nowhere' }));
     expect(error).toMatchObject({ code: 'agent-lost' });
     expect(error.message).toContain('mt-nowhere');
@@ -131,7 +131,7 @@ describe('another version', () => {
     expect(error.message).toContain('9.9.9 with protocol agent 99');
   });
 
-  test('of the caller is refused by the agent, which does nothing and ends', async () => {
+  test('of the caller is refused by the agent, which exits without a change', async () => {
     const agent = spawn(process.execPath, [bundlePath(), 'agent'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const errors: string[] = [];
     createInterface({ input: agent.stderr }).on('line', (line) => errors.push(line));
@@ -148,7 +148,7 @@ describe('another version', () => {
     expect(sh('ip', 'link')).not.toContain('mt-never');
   });
 
-  test('that speaks no protocol at all is refused', async () => {
+  test('that does not speak the protocol is refused', async () => {
     const error = await rejection(
       connectAgent({ run: scene.run, host: 'server', netns: null }, { prefix: ['echo', 'Welcome!'] }),
     );

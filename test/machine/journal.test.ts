@@ -53,8 +53,8 @@ function leaveThings(): object[] {
 const leftovers = (): string[] => readdirSync(scene.folder).filter((name) => name.startsWith('left'));
 const forwarding = (): boolean => scene.dump().includes('net.ipv4.ip_forward = 1');
 
-describe('a journal that an ended run left', () => {
-  test('is listed and undone in the namespace of its host, and is gone', async () => {
+describe('a journal of an ended run', () => {
+  test("is listed, undone in its host's namespace and removed", async () => {
     writeJournal([header(), ...leaveThings()]);
     const facts = { run: 'old', host: 'h', since: '2026-01-01T00:00:00.000Z', steps: 3 };
     expect(await openJournals()).toEqual([facts]);
@@ -65,14 +65,14 @@ describe('a journal that an ended run left', () => {
     expect(await undoAll()).toEqual([]);
   });
 
-  test('counts and undoes only what was not undone', async () => {
+  test('counts and undoes only the remaining steps', async () => {
     writeJournal([header(), ...leaveThings(), { undone: [0, 2] }]);
     expect(await undoAll()).toMatchObject([{ steps: 1 }]);
     expect(leftovers()).toEqual(['left']);
     expect(forwarding()).toBe(false);
   });
 
-  test('may be cut off anywhere', async () => {
+  test('can be truncated anywhere', async () => {
     const text = writeJournal([header(), ...leaveThings()]);
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: text.length }), async (length) => {
@@ -88,19 +88,19 @@ describe('a journal that an ended run left', () => {
     );
   });
 
-  test('from before a reboot has files to undo, and settings that mean nothing any more', async () => {
+  test('from before a reboot undoes files only', async () => {
     writeJournal([header({ boot: 'another' }), ...leaveThings()]);
     await undoAll();
     expect(leftovers()).toEqual([]);
     expect(forwarding()).toBe(false);
   });
 
-  test('from before a reboot is nobody’s, even if the pid lives', async () => {
+  test('from before a reboot has no owner, even if the pid is in use', async () => {
     writeJournal([header({ boot: 'another', owner: { pid: process.pid, startTime: 1 } }), ...leaveThings()]);
     expect(await openJournals()).toHaveLength(1);
   });
 
-  test('that is damaged is told with its line, and the others are undone', async () => {
+  test('that is damaged is reported with its line, and the others are undone', async () => {
     writeJournal([header({ run: 'bad' }), { id: 'nonsense' }], 'bad-h');
     writeJournal([header(), ...leaveThings()]);
     const error = await rejection(undoAll());
@@ -115,7 +115,7 @@ const leaveThingsAgain = (): void => {
   mkdirSync(join(scene.folder, 'leftover'), { recursive: true });
 };
 
-test('a journal whose owner lives is not undone: it is told whose it is', async () => {
+test('a journal whose owner is alive is not undone, and its owner is reported', async () => {
   await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
   await machine.apply([file(join(scene.folder, 'f'))]);
   expect(await openJournals()).toEqual([]);
@@ -125,7 +125,7 @@ test('a journal whose owner lives is not undone: it is told whose it is', async 
   expect(existsSync(join(scene.folder, 'f'))).toBe(true);
 });
 
-test('a journal that cannot be written keeps the machine as it is', async () => {
+test('a step whose journal cannot be written is not applied', async () => {
   const before = scene.dump();
   writeFileSync(join(scene.folder, 'state'), 'not a folder');
   await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
@@ -134,7 +134,7 @@ test('a journal that cannot be written keeps the machine as it is', async () => 
   expect(scene.dump()).toBe(before);
 });
 
-test('two of one name on one host do not write one journal', async () => {
+test('a second journal of the same name on one host is refused', async () => {
   await using first = await openMachine({ run: scene.run, host: 'here', netns: null });
   await using second = await openMachine({ run: scene.run, host: 'here', netns: null });
   await first.apply([file(join(scene.folder, 'f'))]);
@@ -142,7 +142,7 @@ test('two of one name on one host do not write one journal', async () => {
   expect(existsSync(join(scene.folder, 'g'))).toBe(false);
 });
 
-test('run ids are six letters and digits, and differ', () => {
+test('run ids are six letters and digits and differ', () => {
   const ids = Array.from({ length: 1000 }, freshRunId);
   expect(ids.every((id) => /^[a-z0-9]{6}$/.test(id))).toBe(true);
   expect(new Set(ids).size).toBe(1000);

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => scene[Symbol.dispose]());
 
-test('a private key is readable by its owner alone, stands in no journal, and goes with the undo', async () => {
+test('a private key is readable by its owner only, is in no journal, and is removed by undo', async () => {
   const path = join(scene.folder, 'key');
   const step: Step = {
     why: 'Make a key.',

@@ -49,7 +49,7 @@ describe('a study that is killed with its whole group', () => {
   });
 
   test.each([2, 8, 15, 15.5])(
-    'while its agent takes step %d is undone from the agent’s journal',
+    "while its agent applies step %d is undone from the agent's journal",
     async (at) => {
       const before = scene.dump();
       const part: Part = { run: scene.run, reach: 'agent', netns: scene.netns, ...network() };
@@ -60,7 +60,7 @@ describe('a study that is killed with its whole group', () => {
   );
 
   test.each(Array.from({ length: 10 }, (_, index) => index * 8))(
-    'while it is at work, %d ms after it began, is undone',
+    'while it applies steps, %d ms after the start, is undone',
     async (ms) => {
       const before = scene.dump();
       const child = standIn.start([{ run: scene.run, reach: 'agent', netns: scene.netns, ...network() }]);
@@ -72,7 +72,7 @@ describe('a study that is killed with its whole group', () => {
     },
   );
 
-  test.each([0, 10, 30, 60, 90])('while it undoes, %d ms after it began to, is undone', async (ms) => {
+  test.each([0, 10, 30, 60, 90])('while it undoes, %d ms after the start, is undone', async (ms) => {
     const before = scene.dump();
     const part: Part = { run: scene.run, reach: 'agent', netns: scene.netns, ...network(), processes: [] };
     const child = standIn.start([part], { undo: true });
@@ -83,7 +83,7 @@ describe('a study that is killed with its whole group', () => {
     await expectPutBack(before);
   });
 
-  test('is undone with the namespaces that were its hosts', async () => {
+  test('is undone together with the namespaces of its hosts', async () => {
     const host = `${scene.netns}-h`;
     const before = scene.dump();
     const child = standIn.start([
@@ -110,7 +110,7 @@ describe('a study that is killed with its whole group', () => {
     expect(existsSync(`/run/netns/${host}`)).toBe(false);
   });
 
-  test('is undone after its host is gone already', async () => {
+  test('is undone after its host was removed', async () => {
     const host = `${scene.netns}-h`;
     sh('ip', 'netns', 'add', host);
     const child = standIn.start([
@@ -133,7 +133,7 @@ describe('a study that is killed with its whole group', () => {
   });
 });
 
-test('agents whose study alone is killed undo their steps by themselves', async () => {
+test('agents undo their steps when only the study is killed', async () => {
   const before = scene.dump();
   const child = standIn.start([{ run: scene.run, reach: 'agent', netns: scene.netns, ...network() }]);
   await until(child, 'ready');
@@ -149,7 +149,7 @@ test('agents whose study alone is killed undo their steps by themselves', async 
   await expectPutBack(before);
 });
 
-test('undoing waits for agents that still undo by themselves', async () => {
+test('undo waits for agents that still undo their steps', async () => {
   const before = scene.dump();
   const child = standIn.start([
     {

@@ -9,7 +9,7 @@ let scene: Scene;
 beforeEach(() => (scene = openScene()));
 afterEach(() => scene[Symbol.dispose]());
 
-test('a second holder is told who holds the machine, for what and since when', async () => {
+test('a second holder gets the process, purpose and start time of the first', async () => {
   const before = new Date().toISOString().slice(0, 10);
   await using _lock = await lockMachine('study quick');
   const error = await rejection(lockMachine('undo'));
@@ -17,7 +17,7 @@ test('a second holder is told who holds the machine, for what and since when', a
   expect(error.message).toContain(`study quick, process ${process.pid}, since ${before}`);
 });
 
-test('a lock that is given back can be taken again, and leaves no file', async () => {
+test('a released lock can be taken again and leaves no file', async () => {
   for (let round = 0; round < 3; round++) {
     await using _lock = await lockMachine('study quick');
     expect(existsSync(join(scene.folder, 'state/lock'))).toBe(true);
@@ -25,14 +25,14 @@ test('a lock that is given back can be taken again, and leaves no file', async (
   expect(existsSync(join(scene.folder, 'state/lock'))).toBe(false);
 });
 
-test('of many who want it at once, one gets it', async () => {
+test('one of many concurrent processes gets the lock', async () => {
   const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockMachine('study quick')));
   const held = tries.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   expect(held).toHaveLength(1);
   await held[0]?.[Symbol.asyncDispose]();
 });
 
-test('a lock whose holder was killed is free, whatever its file says', async () => {
+test('a lock whose holder was killed is free, whatever its file contains', async () => {
   await (await lockMachine('first'))[Symbol.asyncDispose]();
   const path = join(scene.folder, 'state/lock');
   const holder = spawn('flock', ['-n', path, 'sh', '-c', 'echo held; exec sleep 1000'], {

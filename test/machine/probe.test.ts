@@ -29,7 +29,7 @@ describe('link types', () => {
     },
   );
 
-  test('that need more than their name are there all the same', async () => {
+  test('that need more than a name are found', async () => {
     expect(await probe('macvlan', 'vxlan')).toEqual(['yes', 'yes']);
   });
 
@@ -39,14 +39,14 @@ describe('link types', () => {
     expect(sh('ip', '-br', 'link')).toBe(before);
   });
 
-  test('that are not there come with the reason', async () => {
+  test('that are missing are reported with the reason', async () => {
     expect(await machine.probe([{ kind: 'link-type', type: 'nonsense' }])).toEqual([
       { answer: 'no', reason: 'this kernel has no links of type nonsense' },
     ]);
   });
 });
 
-test('tools are found where root finds them', async () => {
+test("tools are found on root's PATH", async () => {
   const path = process.env['PATH'];
   process.env['PATH'] = '/usr/bin:/bin';
   const answers = await machine.probe([
@@ -57,7 +57,7 @@ test('tools are found where root finds them', async () => {
   expect(answers.map(({ answer }) => answer)).toEqual(['yes', 'no']);
 });
 
-test('the environment tells kernel, CPUs and clock, and nothing that names the machine', async () => {
+test('the environment has kernel, CPUs and clock but nothing that identifies the machine', async () => {
   const environment = await machine.environment();
   expect(environment['kernel']).toBe(sh('uname', '-r').trim());
   expect(environment['cpus']).toBe(Number(sh('nproc', '--all')));
@@ -65,6 +65,6 @@ test('the environment tells kernel, CPUs and clock, and nothing that names the m
   expect(JSON.stringify(environment)).not.toContain(sh('hostname').trim());
 });
 
-test('the bundle that agents run from is there', () => {
+test("the agent's bundle exists", () => {
   expect(existsSync(bundlePath())).toBe(true);
 });

@@ -36,7 +36,7 @@ describe('a process', () => {
     expect([await cat.readLine(), await cat.readLine()]).toEqual(['one', 'two']);
   });
 
-  test('gives its exit and the last lines of its standard error', async () => {
+  test('returns its exit and the last lines of its standard error', async () => {
     const script = 'for i in $(seq 30); do echo $i >&2; done; exit 3';
     await using failing = await machine.start(program('failing', ['sh', '-c', script]));
     const { code, signal, stderrTail } = await failing.exited;
@@ -45,14 +45,14 @@ describe('a process', () => {
     expect(await failing.readLine()).toBeNull();
   });
 
-  test('that is not there says so on its standard error', async () => {
+  test('that is missing reports it on standard error', async () => {
     await using missing = await machine.start(program('missing', ['no-such-program']));
     const { code, stderrTail } = await missing.exited;
     expect(code).toBe(127);
     expect(stderrTail).toContain('no-such-program');
   });
 
-  test('runs where and on what it is told, in a session of its own', async () => {
+  test('runs in its namespace, on its CPUs and in its own session', async () => {
     const step = program('sleeper', ['sleep', '1000'], scene.netns);
     if (step.do.kind !== 'process') throw new Error('it is a process');
     await using sleeper = await machine.start({ ...step, do: { ...step.do, cpus: [1] } });
@@ -63,7 +63,7 @@ describe('a process', () => {
     expect(readFileSync(`/proc/${sleeper.pid}/net/dev`, 'utf8')).toContain('eth0-peer');
   });
 
-  test('ends when it is disposed of', async () => {
+  test('ends when it is disposed', async () => {
     const sleeper = await machine.start(program('sleeper', ['sleep', '1000']));
     await sleeper[Symbol.asyncDispose]();
     expect(isRunning(sleeper.pid)).toBe(false);
@@ -78,12 +78,12 @@ describe('a process', () => {
     expect(sessionOf(stubborn.pid)).toEqual([]);
   });
 
-  test('whose undo is not to end it is refused', async () => {
+  test('whose undo does not stop it is refused', async () => {
     const step = { ...program('stays', ['sleep', '1000']), undo: null };
     expect(await rejection(machine.start(step))).toMatchObject({ code: 'bug' });
   });
 
-  test('is waited for until a signal says not to', async () => {
+  test('waiting for it ends with a signal', async () => {
     await using quiet = await machine.start(program('quiet', ['sleep', '1000']));
     const reason = await rejection(quiet.readLine(AbortSignal.timeout(50)));
     expect(reason.name).toBe('TimeoutError');
@@ -148,7 +148,7 @@ const statOf = (pid: number): string[] =>
 const startTimeOf = (pid: number): number => Number(statOf(pid)[19]);
 
 describe('a pid in an old journal', () => {
-  test('that another process has by now is left alone', async () => {
+  test('that now belongs to another process is left alone', async () => {
     const other = spawn('sleep', ['1000'], { detached: true });
     const { pid = 0 } = other;
     writeJournal({ pid, startTime: startTimeOf(pid) - 1 });
@@ -158,14 +158,14 @@ describe('a pid in an old journal', () => {
     other.kill('SIGKILL');
   });
 
-  test('that is still the same process is ended', async () => {
+  test('that is still the same process is stopped', async () => {
     const { pid = 0 } = spawn('sleep', ['1000'], { detached: true });
     writeJournal({ pid, startTime: startTimeOf(pid) });
     await undoAll();
     expect(isRunning(pid)).toBe(false);
   });
 
-  test('whose session others have by now is left alone', async () => {
+  test('whose session now belongs to others is left alone', async () => {
     const leader = spawn('sh', ['-c', 'sleep 1000 & echo $!; wait'], {
       detached: true,
       stdio: ['ignore', 'pipe', 'ignore'],

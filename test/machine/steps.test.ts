@@ -30,8 +30,8 @@ afterEach(async () => {
 const journals = (): string[] => readdirSync(join(scene.folder, 'state/journal'));
 const inHost = (...argv: string[]): string => sh('nsenter', `--net=/run/netns/${scene.netns}`, ...argv);
 
-describe('taking and undoing', () => {
-  test('every kind of step leaves the host as it was', async () => {
+describe('applying and undoing', () => {
+  test('every kind of step is undone completely', async () => {
     const before = scene.dump();
     const taken = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     expect(taken.steps).toBe(14);
@@ -43,7 +43,7 @@ describe('taking and undoing', () => {
     expect(existsSync(`/run/netns/${scene.netns}-c`)).toBe(false);
   });
 
-  test('undoing twice is fine', async () => {
+  test('undo is idempotent', async () => {
     const before = scene.dump();
     const { mark } = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     await machine.undo(mark);
@@ -51,7 +51,7 @@ describe('taking and undoing', () => {
     expect(scene.dump()).toBe(before);
   });
 
-  test('what somebody took away meanwhile is fine', async () => {
+  test('undo accepts what another program removed', async () => {
     const before = scene.dump();
     const { mark } = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     inHost('ip', 'link', 'del', 'cni0');
@@ -61,7 +61,7 @@ describe('taking and undoing', () => {
     expect(scene.dump()).toBe(before);
   });
 
-  test('undo goes back to a mark and no further', async () => {
+  test('undo stops at a mark', async () => {
     await machine.apply([command(null, 'ip link add first type bridge', link('first'))]);
     const between = scene.dump();
     const { mark } = await machine.apply([command(null, 'ip link add second type bridge', link('second'))]);
@@ -69,7 +69,7 @@ describe('taking and undoing', () => {
     expect(scene.dump()).toBe(between);
   });
 
-  test('disposing undoes all and removes the journal', async () => {
+  test('disposing undoes all steps and removes the journal', async () => {
     const before = scene.dump();
     await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
     expect(journals()).toEqual([`${scene.run}-server.jsonl`]);
@@ -78,7 +78,7 @@ describe('taking and undoing', () => {
     expect(journals()).toEqual([]);
   });
 
-  test('a step is in the journal before it is taken', async () => {
+  test('a step is journaled before it is applied', async () => {
     await rejection(machine.apply([command(null, 'ip link add x type nosuchtype', link('x'))]));
     const text = readFileSync(join(scene.folder, `state/journal/${scene.run}-server.jsonl`), 'utf8');
     expect(text).toContain('nosuchtype');
@@ -125,7 +125,7 @@ describe('settings', () => {
     expect(inHost('cat', '/proc/sys/net/ipv4/conf/flannel.1/rp_filter').trim()).toBe('2');
   });
 
-  test('of a link that an earlier step makes go with it', async () => {
+  test('of a link that an earlier step creates are removed with it', async () => {
     const before = scene.dump();
     await machine.apply([
       command(null, 'ip link add cni0 type bridge', link('cni0')),
@@ -166,7 +166,7 @@ describe('an object that existed before:', () => {
     },
   );
 
-  test('a qdisc that somebody chose is refused and untouched', async () => {
+  test('a qdisc that an administrator chose is refused and unchanged', async () => {
     inHost(
       'tc',
       'qdisc',
@@ -195,7 +195,7 @@ describe('an object that existed before:', () => {
 });
 
 describe('a step that fails', () => {
-  test('in a batch is named with its reason, its line and what ip said', async () => {
+  test('in a batch is reported with its line and the error of ip', async () => {
     const error = await rejection(
       machine.apply([
         command(null, 'ip link add cni0 type bridge', link('cni0')),
@@ -208,7 +208,7 @@ describe('a step that fails', () => {
     );
   });
 
-  test('leaves what was taken before it journaled, and what comes after it untaken', async () => {
+  test('leaves earlier steps journaled and later steps unapplied', async () => {
     const before = scene.dump();
     await rejection(
       machine.apply([
@@ -223,7 +223,7 @@ describe('a step that fails', () => {
     expect(scene.dump()).toBe(before);
   });
 
-  test('by a word that ip does not know is one of the batch', async () => {
+  test('by a word that ip does not know is found in the batch', async () => {
     const error = await rejection(
       machine.apply([command(null, 'ip link set lo up'), command(null, 'ip link set lo nonsense 3')]),
     );
@@ -231,20 +231,20 @@ describe('a step that fails', () => {
     expect(error.message).toContain('ip link set lo nonsense 3');
   });
 
-  test('in a namespace that is not there is named', async () => {
+  test('in a missing namespace is reported', async () => {
     const error = await rejection(machine.apply([command('mt-nowhere', 'ip link set lo up')]));
     expect(error).toMatchObject({ code: 'step-failed' });
     expect(error.message).toContain('mt-nowhere');
   });
 
-  test('by a value that the kernel refuses is named', async () => {
+  test('by a value that the kernel refuses is reported', async () => {
     const error = await rejection(machine.apply([sysctl('net.ipv4.ip_forward', 'maybe')]));
     expect(error).toMatchObject({ code: 'step-failed' });
     expect(error.message).toContain('sysctl -w net.ipv4.ip_forward=maybe failed: EINVAL');
   });
 });
 
-test('a word with a space reaches the tool whole', async () => {
+test('an argument with a space reaches the tool unsplit', async () => {
   await machine.apply([
     command(null, 'ip link add cni0 type bridge', link('cni0')),
     {
@@ -256,7 +256,7 @@ test('a word with a space reaches the tool whole', async () => {
   expect(inHost('ip', 'link', 'show', 'cni0')).toContain('alias a # "b"');
 });
 
-test('what cannot be undone is named, and the others are undone', async () => {
+test('a step that cannot be undone is reported, and the others are undone', async () => {
   const before = scene.dump();
   const { mark } = await machine.apply([
     command(null, 'ip link add cni0 type bridge', link('cni0')),

@@ -4,7 +4,7 @@ import { LineQueue, SerialQueue } from '../../src/machine/queues.js';
 import { sysctlPath } from '../../src/machine/sysctl.js';
 const command = (...args: string[]) => ({ kind: 'command', tool: 'ip', netns: null, args }) as const;
 
-describe('a command fits a batch', () => {
+describe('a command can be batched', () => {
   test.each([
     ['link', 'set', 'lo', 'up'],
     ['addr', 'add', '10.0.0.1/24', 'dev', 'a-b_c.1@x'],
@@ -34,7 +34,7 @@ describe('the file of a setting', () => {
 });
 
 describe('a queue of lines', () => {
-  test('gives lines in order to those who wait and to those who come later', async () => {
+  test('gives lines in order to waiting and later readers', async () => {
     const queue = new LineQueue();
     const first = queue.read();
     queue.push('a');
@@ -43,7 +43,7 @@ describe('a queue of lines', () => {
     expect([await first, await queue.read(), await queue.read()]).toEqual(['a', 'b', null]);
   });
 
-  test('keeps a line for the next when a reader has given up', async () => {
+  test('keeps a line for the next reader when one has given up', async () => {
     const queue = new LineQueue();
     const abort = new AbortController();
     const gaveUp = queue.read(abort.signal);
@@ -54,7 +54,7 @@ describe('a queue of lines', () => {
   });
 });
 
-test('turns do not overlap, and one that fails does not stop the next', async () => {
+test('serial tasks do not overlap, and a failure does not stop the next', async () => {
   const turns = new SerialQueue();
   const told: string[] = [];
   const first = turns.run(async () => {

@@ -29,16 +29,16 @@ describe('the cost of a slice', () => {
   ];
   const side = costs(window, [0], { achievedRps: 50_000, durationS: 2 });
 
-  it('is the CPU time of the side’s own CPUs over its requests', () => {
+  it("is the CPU time of the side's own CPUs divided by its requests", () => {
     expect(side.cpuUsPerRequest).toEqual({ user: 2, system: 4, softirq: 2 });
   });
 
-  it('is over the requests between the samples, where they were taken late', () => {
+  it('divides by the requests between late samples', () => {
     const late = costs(window.slice(1), [0], { achievedRps: 50_000, durationS: 2 });
     expect(late.cpuUsPerRequest).toEqual({ user: 1.5, system: 3, softirq: 1.5 });
   });
 
-  it('subtracts busy-polled time, from the other kind where one has too little', () => {
+  it('subtracts busy-polled time, from the other kind when one has too little', () => {
     const of = (user: number, system: number): unknown =>
       costs(window, [0], { achievedRps: 50_000, durationS: 2 }, { user, system }).cpuUsPerRequest;
     expect(of(0.1, 0.1)).toEqual({ user: 1, system: 3, softirq: 2 });
@@ -46,15 +46,15 @@ describe('the cost of a slice', () => {
     expect(of(1, 1)).toEqual({ user: 0, system: 0, softirq: 2 });
   });
 
-  it('is split by second', () => {
+  it('has a split per second', () => {
     expect(side.busyEachSecond).toEqual([0.5, 0.3]);
   });
 
-  it('lists the counters that moved', () => {
+  it('lists the counters that changed', () => {
     expect(side.counters).toEqual({ 'Tcp.RetransSegs': 2, 'eth0.rx_packets': 9 });
   });
 
-  it('is nothing for no request, not infinite', () => {
+  it('is zero, not infinite, without a request', () => {
     expect(costs(window, [0], { achievedRps: 0, durationS: 2 }).cpuUsPerRequest).toEqual({
       user: 0,
       system: 0,
@@ -99,7 +99,7 @@ describe('procfs', () => {
     expect(counters.size).toBe(16);
   });
 
-  it('adds up softnet over CPUs', () => {
+  it('sums softnet counters over CPUs', () => {
     expect(
       Object.fromEntries(parseSoftnet('0000000a 00000001 00000002\n00000010 00000000 00000001\n')),
     ).toEqual({

@@ -46,12 +46,12 @@ function makes({ do: action }: Step): string | null {
 }
 
 describe('the catalog', () => {
-  test('begins with the reference, which changes nothing', () => {
+  test('starts with the reference, which changes nothing', () => {
     expect(CATALOG[0]?.name).toBe(REFERENCE);
     expect(clientPlan(REFERENCE).steps).toEqual([]);
   });
 
-  test('has every name once', () => {
+  test('has unique names', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
@@ -63,7 +63,7 @@ describe('the catalog', () => {
     );
   });
 
-  test('undoes whatever is made, under the name that it was made by', () => {
+  test('undoes what it creates, by the same name', () => {
     fc.assert(
       fc.property(network, requests, (one, request) => {
         for (const step of one.plan(request).flatMap(({ steps }) => steps)) {
@@ -76,7 +76,7 @@ describe('the catalog', () => {
     );
   });
 
-  test('gives no two containers one address, and none a host has', () => {
+  test('gives each container a unique address that no host has', () => {
     fc.assert(
       fc.property(network, requests, (one, request) => {
         if (one.name === REFERENCE) return;
@@ -91,7 +91,7 @@ describe('the catalog', () => {
     );
   });
 
-  test('names links that the kernel takes', () => {
+  test('gives link names that the kernel accepts', () => {
     fc.assert(
       fc.property(network, requests, (one, request) => {
         for (const { path } of one.plan(request)) {
@@ -101,7 +101,7 @@ describe('the catalog', () => {
     );
   });
 
-  test('says why of every step in a sentence', () => {
+  test('gives every step a reason as a sentence', () => {
     for (const { why } of CATALOG.flatMap((one) => one.plan(twoHosts)).flatMap(({ steps }) => steps)) {
       expect(why).toMatch(/^[A-Z].*\.$/);
     }
@@ -121,7 +121,7 @@ describe('an unknown name', () => {
     expect(refused.hint).toContain(`Did you mean "${meant}"?`);
   });
 
-  test('has no nearest among no names', () => {
+  test('has no nearest name in an empty list', () => {
     expect(nearest('host', [])).toBeUndefined();
   });
 

@@ -85,7 +85,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   ipvlan: onSegment('ipvlan mode l2'),
 };
 
-describe('the steps of a network are the commands that a reader would type', () => {
+describe('the steps of a network are the golden commands', () => {
   test.each(Object.entries(EXPECTED))('%s', (name, lines) => {
     expect(printed(clientPlan(name))).toEqual(lines);
   });
@@ -96,7 +96,7 @@ describe('the steps of a network are the commands that a reader would type', () 
     expect(without).toEqual(printed(clientPlan(name)).filter((line) => !line.includes('addrgenmode')));
   });
 
-  test('are known here for every network of the catalog', () => {
+  test('have an expectation for every network of the catalog', () => {
     expect(Object.keys(EXPECTED).toSorted()).toEqual(names.toSorted());
   });
 });
@@ -139,7 +139,7 @@ describe('over IPv6', () => {
     expect(printed(clientPlan(name, twoHosts6))).toEqual(lines);
   });
 
-  test('a tunnel that leaves too little for it is refused', () => {
+  test("a tunnel with an MTU below IPv6's minimum is refused", () => {
     const hosts = twoHosts6.hosts.map((host) => ({ ...host, mtu: 1340 }));
     expect(() => clientPlan('flannel-vxlan', { ...twoHosts6, hosts })).toThrow(/1270 bytes .* needs 1280/);
   });
@@ -149,7 +149,7 @@ describe('a network with keys', () => {
   const [first] = twoHosts.hosts;
   const known = twoHosts.hosts.map((host) => (host === first ? host : { ...host, publicKey: 'cHVibGlj' }));
 
-  test('begins with what its peers must know, and asks for the public key alone', () => {
+  test('creates its key first and prints only the public part', () => {
     const { keyExchange, steps } = clientPlan('flannel-wireguard');
     expect(keyExchange).toEqual({ steps: 4, query: ['wg', 'show', 'flannel-wg', 'public-key'] });
     expect(steps.slice(0, 4).every(({ do: action }) => !JSON.stringify(action).includes('<public-key'))).toBe(
@@ -157,7 +157,7 @@ describe('a network with keys', () => {
     );
   });
 
-  test('puts the keys of its peers where they are known, and changes nothing else', () => {
+  test('inserts the public keys of its peers and changes nothing else', () => {
     const expected = printed(clientPlan('flannel-wireguard')).map((line) =>
       line.replace('<public-key(server)>', 'cHVibGlj'),
     );

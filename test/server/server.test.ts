@@ -17,12 +17,12 @@ describe('the server', () => {
     expect(config).not.toContain('affinity');
   });
 
-  it('fills only the answer whose size on the wire is fixed', () => {
+  it('pads only the response whose size on the wire is fixed', () => {
     expect(filling(workload('350B'))).toMatch(/^\.+$/);
     expect(filling(workload('4KB'))).toBe('');
   });
 
-  it('takes each file in a directory of its own that the undo removes', () => {
+  it('writes each file into its own directory, which undo removes', () => {
     const { files, nginx } = serverSteps(request);
     expect(files[0]?.undo).toEqual({ kind: 'directory', path: '/run/x' });
     expect(files).toHaveLength(2 + allWorkloads().length + 1);

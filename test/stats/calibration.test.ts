@@ -55,7 +55,7 @@ function stallingSlice(random: () => number, n: number): Histogram {
 }
 const gap = (random: () => number): number => 1 + Math.floor(-150 * Math.log(random()));
 
-describe('with stalls, and with slices that settle at different levels', () => {
+describe('with stalls and with slices at different levels', () => {
   const [n, repeats, count] = [2000, 1000, 5];
   const keys = { p50: 0.5, p95: 0.95, p99: 0.99 };
   const random = seeded(5);
@@ -128,7 +128,7 @@ describe('verdicts of whole studies', { timeout: 300_000 }, () => {
     };
   };
 
-  test('at most 5 of 100 studies of equal systems call any figure different, or distrust themselves', () => {
+  test('at most 5 of 100 studies of equal systems report a difference or a failed A/A control', () => {
     const random = seeded(21);
     const studies = Array.from({ length: 300 }, () => verdictsOf(random, 4, 1));
     const wrong = studies.filter(({ all }) =>
@@ -139,7 +139,7 @@ describe('verdicts of whole studies', { timeout: 300_000 }, () => {
     expect(distrusted.length / studies.length).toBeLessThanOrEqual(0.05);
   });
 
-  test('a planted 10 % is found in the restarts that the study asked for, in at least 80 of 100', () => {
+  test('a difference of 10 % is found in the recommended restarts in at least 80 of 100 studies', () => {
     const random = seeded(22);
     let [asked, found] = [0, 0];
     while (asked < 50) {

@@ -30,7 +30,7 @@ function run(
 const p50Of = ({ cells }: Comparison, network: string) =>
   cells.find((cell) => cell.network === network)!.figures.p50;
 
-test('a comparison has the cells of both, and keeps to its schema', () => {
+test('a comparison has the cells of both runs and satisfies its schema', () => {
   const random = seeded(41);
   const same = { referenceNs: 1e5, factor: 1.3 };
   const comparison = comparisonSchema.parse(compareStudies(run(random, same), run(random, same)));
@@ -50,7 +50,7 @@ test('a comparison has the cells of both, and keeps to its schema', () => {
   expect(p50Of(comparison, 'host').byReference).toBeNull();
 });
 
-test('a network that became slower is a regression, directly and by the reference', () => {
+test('a slower network is a regression, directly and by the reference', () => {
   const random = seeded(42);
   const [a, b] = [
     run(random, { referenceNs: 1e5, factor: 1.3 }),
@@ -67,7 +67,7 @@ test('a network that became slower is a regression, directly and by the referenc
   });
 });
 
-test('a slower machine is a regression of the reference, and not of the network', () => {
+test('a slower machine is a regression of the reference but not of the network', () => {
   const random = seeded(43);
   const slower = run(random, { referenceNs: 1.4e5, factor: 1.3 });
   const comparison = compareStudies(run(random, { referenceNs: 1e5, factor: 1.3 }), slower);
@@ -79,7 +79,7 @@ test('a slower machine is a regression of the reference, and not of the network'
   });
 });
 
-test('a difference within the margin is no regression, however sure it is', () => {
+test('a significant difference within the margin is no regression', () => {
   const random = seeded(44);
   const [a, b] = [
     run(random, { referenceNs: 1e5, factor: 1.3 }),
@@ -88,24 +88,24 @@ test('a difference within the margin is no regression, however sure it is', () =
   expect(p50Of(compareStudies(a, b), 'flannel-vxlan')).toMatchObject({ regression: false });
 });
 
-describe('what differs is said before any figure', () => {
+describe('differences between the runs are reported', () => {
   const random = seeded(45);
   const machine = { referenceNs: 1e5, factor: 1.3 };
   const before = run(random, machine);
 
-  test('hosts by what differs, without counts since boot', () => {
+  test('hosts by changed facts, without counters since boot', () => {
     const environment = { client: { kernel: '6.19', stealSinceBootS: 4 } };
     const comparison = compareStudies(before, run(random, machine, { environment }));
     expect(comparison.environment).toEqual([{ host: 'client', name: 'kernel', a: '6.18', b: '6.19' }]);
     expect(comparison.warnings).toContainEqual({ code: 'hosts-differ', names: ['kernel'] });
   });
 
-  test('settings, but not the seed', () => {
+  test('settings except the seed', () => {
     const comparison = compareStudies(before, run(random, machine, study({ connections: 20, seed: 9 })));
     expect(comparison.spec).toEqual([{ host: null, name: 'connections', a: 10, b: 20 }]);
   });
 
-  test('cells that only one has', () => {
+  test('cells of only one run', () => {
     const after = run(random, machine);
     const ipvlan = slice({ id: 'r1-9', network: 'ipvlan', rateRps: 5000 }, histogramOf([1e5]));
     const comparison = compareStudies(before, { ...after, slices: [...after.slices, ipvlan] });
@@ -115,14 +115,14 @@ describe('what differs is said before any figure', () => {
     expect(comparison.cells).toHaveLength(2);
   });
 
-  test('nothing in common', () => {
+  test('runs without a common cell', () => {
     const comparison = compareStudies(before, { ...before, slices: [] });
     expect(comparison).toMatchObject({ cells: [], regression: false });
     expect(comparison.warnings[0]).toEqual({ code: 'nothing-in-common' });
   });
 });
 
-test('the same share of another maximum is the same cell at another load, and said to be', () => {
+test('the same share of another maximum is the same cell at another load, with a finding', () => {
   const random = seeded(46);
   const shared = (rateRps: number): StudyData => {
     const made = run(random, { referenceNs: 1e5, factor: 1.3 });
@@ -152,7 +152,7 @@ test('CPU per request is compared like a latency', () => {
   expect(cpu).toMatchObject({ regression: true, byReference: { verdict: { verdict: 'worse' } } });
 });
 
-test('equal runs are called different in at most 5 of 100 comparisons', { timeout: 120_000 }, () => {
+test('at most 5 of 100 comparisons of equal runs report a difference', { timeout: 120_000 }, () => {
   const random = seeded(48);
   const machine = { referenceNs: 1e5, factor: 1.3 };
   let wrong = 0;
@@ -167,8 +167,8 @@ test('equal runs are called different in at most 5 of 100 comparisons', { timeou
   expect(wrong).toBeLessThanOrEqual(10);
 });
 
-describe('a regression lies beyond the margin by more than chance', () => {
-  test('it is none where the ratio looks greater than the margin, and its interval reaches into it', () => {
+describe('a regression exceeds the margin by more than chance', () => {
+  test('an interval that reaches into the margin is no regression', () => {
     const random = seeded(50);
     const unsteady = (factor: number): StudyData => {
       const { study: record, slices } = run(random, { referenceNs: 1e5, factor });
@@ -179,7 +179,7 @@ describe('a regression lies beyond the margin by more than chance', () => {
     expect(p50.regression).toBe(false);
   });
 
-  test('by the margin that is asked for', () => {
+  test('the requested margin decides', () => {
     const random = seeded(51);
     const [a, b] = [1, 1.2].map((factor) => run(random, { referenceNs: 1e5, factor })) as [
       StudyData,
@@ -189,7 +189,7 @@ describe('a regression lies beyond the margin by more than chance', () => {
     expect(compareStudies(a, b, { margin: 0.3 }).margin).toBe(0.3);
   });
 
-  test('a direct ratio of two loads is no regression, and gets no verdict', () => {
+  test('a direct ratio of different loads has no verdict and is no regression', () => {
     const random = seeded(52);
     const at = (rateRps: number, referenceNs: number): StudyData => {
       const made = run(random, { referenceNs, factor: 1.3 });
@@ -205,19 +205,23 @@ describe('a regression lies beyond the margin by more than chance', () => {
     expect(comparison.regression).toBe(false);
   });
 
-  test('a change of just the margin raises a false alarm in at most 5 of 100', { timeout: 120_000 }, () => {
-    const random = seeded(53);
-    let alarms = 0;
-    for (let repeat = 0; repeat < 100; repeat++) {
-      const before = run(random, { referenceNs: 1e5, factor: 1.3 });
-      const after = run(random, { referenceNs: 1e5, factor: 1.3 * 1.05 });
-      if (compareStudies(before, after).regression) alarms++;
-    }
-    expect(alarms).toBeLessThanOrEqual(5);
-  });
+  test(
+    'a change equal to the margin is called a regression in at most 5 of 100 comparisons',
+    { timeout: 120_000 },
+    () => {
+      const random = seeded(53);
+      let alarms = 0;
+      for (let repeat = 0; repeat < 100; repeat++) {
+        const before = run(random, { referenceNs: 1e5, factor: 1.3 });
+        const after = run(random, { referenceNs: 1e5, factor: 1.3 * 1.05 });
+        if (compareStudies(before, after).regression) alarms++;
+      }
+      expect(alarms).toBeLessThanOrEqual(5);
+    },
+  );
 });
 
-test('refused lines and few restarts are reported for the run they belong to', () => {
+test('refused lines and too few restarts are reported for their run', () => {
   const random = seeded(54);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
   const refused = [{ code: 'line-not-json' as const, file: 'slices.jsonl, line 3' }];
@@ -232,7 +236,7 @@ test('refused lines and few restarts are reported for the run they belong to', (
   expect(warnings).toEqual([{ code: 'few-restarts', restarts: 3, scope: 'new' }]);
 });
 
-test('slices that count in no estimate are counted for each run', () => {
+test('excluded slices are counted for each run', () => {
   const random = seeded(55);
   const made = run(random, { referenceNs: 1e5, factor: 1.3 });
   const doubted = made.slices.map((one, at): SliceData =>

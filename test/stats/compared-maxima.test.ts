@@ -38,7 +38,7 @@ function searchSlice(id: string, network: string, rateRps: number, achievedRps: 
 
 const before = searched(1, { host: 45_000, 'flannel-vxlan': 36_000 });
 
-test('a maximum that fell is a regression, and lower is worse', () => {
+test('a lower maximum is a regression', () => {
   const comparison = compareStudies(before, searched(2, { host: 45_000, 'flannel-vxlan': 27_000 }));
   const [host, vxlan] = comparisonSchema.parse(comparison).maxima;
   expect(host).toMatchObject({ network: 'host', byReference: null, regression: false });
@@ -57,7 +57,7 @@ test('a maximum that fell is a regression, and lower is worse', () => {
   expect(text).toMatch(/flannel-vxlan 350B .*▼ regression/);
 });
 
-test('a slower machine is a regression of the reference alone', () => {
+test('a slower machine is a regression of the reference only', () => {
   const { maxima } = compareStudies(before, searched(3, { host: 36_000, 'flannel-vxlan': 28_800 }));
   expect(maxima.map(({ network, regression }) => [network, regression])).toEqual([
     ['host', true],
@@ -65,7 +65,7 @@ test('a slower machine is a regression of the reference alone', () => {
   ]);
 });
 
-test('a maximum that rose is better, and the same one is no regression', () => {
+test('a higher maximum is better and an equal one is no regression', () => {
   const risen = compareStudies(before, searched(4, { host: 45_000, 'flannel-vxlan': 44_000 })).maxima[1];
   expect(risen).toMatchObject({ direct: { verdict: { verdict: 'better' } }, regression: false });
   const same = compareStudies(before, searched(5, { host: 45_000, 'flannel-vxlan': 36_000 }));

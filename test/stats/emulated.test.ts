@@ -20,7 +20,7 @@ function contender(accel: string): Cell | undefined {
   return networks.find(({ name }) => name === 'flannel-vxlan')?.cells[0];
 }
 
-test('emulated hosts have latencies, and no ratio of them nor a verdict', () => {
+test('emulated hosts have latencies but no ratio and no verdict', () => {
   const cell = contender('tcg');
   expect(cell?.latencyMs.p99.value).toBeGreaterThan(0);
   const withheld = { value: null, finding: { code: 'emulated-times' } };
@@ -28,7 +28,7 @@ test('emulated hosts have latencies, and no ratio of them nor a verdict', () => 
   expect(cell?.verdicts).toEqual({});
 });
 
-test('guests on real CPUs have both', () => {
+test('guests on real CPUs have ratios and verdicts', () => {
   const cell = contender('kvm');
   expect(cell?.ratioToReference.p99?.value).toBeGreaterThan(1.2);
   expect(cell?.verdicts.p99?.verdict).toBe('worse');

@@ -32,7 +32,7 @@ const hdrOf = (list: readonly number[]): hdrHistogram.Histogram => {
 };
 
 describe('Histogram', () => {
-  test('says of a quantile what a sorted array says, to three digits', () => {
+  test('gives the quantiles of a sorted array to three digits', () => {
     fc.assert(
       fc.property(values, quantile, (list, q) => {
         const exact = list.toSorted((a, b) => a - b)[Math.max(Math.ceil(q * list.length - 1e-9), 1) - 1]!;
@@ -55,7 +55,7 @@ describe('Histogram', () => {
     );
   });
 
-  test('encodes to what hdr-histogram-js reads with the same counts', () => {
+  test('is decoded by hdr-histogram-js with the same counts', () => {
     fc.assert(
       fc.property(values, (list) => {
         const hdr = hdrHistogram.decodeFromCompressedBase64(recorded(list).encode());
@@ -67,7 +67,7 @@ describe('Histogram', () => {
     );
   });
 
-  test('reads back every count that it wrote', () => {
+  test('decodes every count that it encoded', () => {
     fc.assert(
       fc.property(fc.array(value, { maxLength: 200 }), (list) => {
         const ours = recorded(list);
@@ -77,7 +77,7 @@ describe('Histogram', () => {
     );
   });
 
-  test('merges to what one histogram of all values would be', () => {
+  test('merges to the histogram of all values', () => {
     fc.assert(
       fc.property(values, values, (left, right) => {
         const merged = recorded(left);

@@ -23,7 +23,7 @@ function slices(rates: readonly number[], capacityRps: number, network = 'flanne
 const maxOf = (some: readonly SliceData[]) =>
   summarize(study(), some).networks.map(({ name, maxRps }) => [name, maxRps] as const);
 
-test('a network whose greatest rate did not hold has a maximum, with an interval', () => {
+test('a network that did not sustain the highest rate has a maximum with an interval', () => {
   const [, [, max]] = maxOf(slices([20_000, 40_000, 50_000], 44_000)) as [
     unknown,
     readonly [string, unknown],
@@ -34,7 +34,7 @@ test('a network whose greatest rate did not hold has a maximum, with an interval
   expect(high).toBeGreaterThan(44_444);
 });
 
-test('a network that held every rate has none, and the reference its closed-loop maximum', () => {
+test('a network that sustained every rate has no maximum, the reference its closed-loop one', () => {
   const all = [...slices([10_000, 20_000], 60_000), ...slices([10_000, 20_000], 60_000, 'host')];
   expect(maxOf(all)).toEqual([
     ['host', { value: 50_000, low: null, high: null }],
@@ -42,7 +42,7 @@ test('a network that held every rate has none, and the reference its closed-loop
   ]);
 });
 
-test('one slow slice at a lower rate is no maximum', () => {
+test('one slow slice at a lower rate does not set the maximum', () => {
   const [slow, ...others] = slices([10_000, 20_000], 60_000);
   if (slow?.record.status !== 'measured') throw new Error('not a measured slice');
   const load = { ...slow.record.load, achievedRps: 9000 };
@@ -81,7 +81,7 @@ function searchToItsEnd(record: StudyRecord, data: SliceData[], capacityRps: num
 const vxlanOf = (record: StudyRecord, data: readonly SliceData[]) =>
   summarize(record, data).networks.find(({ name }) => name === 'flannel-vxlan');
 
-test('a searched maximum has an interval that holds it, and its slices are of no cell and no restart', () => {
+test('a searched maximum lies in its interval, and its slices belong to no cell or restart', () => {
   const record = study({ maximum: true });
   const data = searchToItsEnd(record, restarts(5, 1000, 1.2), 40_000);
   const summary = summarize(record, data);
@@ -102,7 +102,7 @@ test('under an objective the maximum is where the latency reaches it', () => {
   expect(Math.abs((maxRps?.value ?? 0) / 20_000 - 1)).toBeLessThan(0.05);
 });
 
-test('a network that cannot hold the objective at any rate says so', () => {
+test('a network that misses the objective at every rate has a finding', () => {
   const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.001 } });
   const { maxRps } = vxlanOf(record, searchToItsEnd(record, restarts(1, 1000, 1), 40_000)) ?? {};
   expect(maxRps).toMatchObject({
@@ -115,7 +115,7 @@ test('a network that cannot hold the objective at any rate says so', () => {
   });
 });
 
-test('a quantile that no slice could carry is said before any is searched', () => {
+test('an objective that no slice supports is reported before the search', () => {
   const record = study({ maximum: true, objective: { latency: 'p99.999', limitMs: 1 }, durationMs: 2_000 });
   expect(vxlanOf(record, restarts(1, 1000, 1))?.maxRps).toEqual({
     value: null,
@@ -123,7 +123,7 @@ test('a quantile that no slice could carry is said before any is searched', () =
   });
 });
 
-test('a search that has not ended makes the study incomplete, and says how to go on', () => {
+test('an unfinished search makes the study incomplete, with the command that continues it', () => {
   const record = study({ maximum: true });
   const { complete, warnings, networks } = summarize(record, restarts(5, 1000, 1));
   expect(complete).toBe(false);
@@ -141,7 +141,7 @@ const STALLED: Finding = {
   limitShare: 0.05,
 };
 
-test('a slice with requests that were never sent is evidence that its rate is too high, and an invalid one is none', () => {
+test('missed sends are evidence that a rate is too high, an invalid slice is not', () => {
   const overloaded = searched(90_000, 40_000);
   const { record } = overloaded;
   if (record.status !== 'measured') throw new Error('not a measured slice');
@@ -154,13 +154,13 @@ test('a slice with requests that were never sent is evidence that its rate is to
   expect(toEvidence(doubtful(STALLED), undefined)?.valid).toBe(false);
 });
 
-test('a search slice that failed is none, and is counted', () => {
+test('a failed search slice is no evidence and is counted', () => {
   const failed = failedSlice({ role: 'search' }, 'no path');
   expect(toEvidence(failed, undefined)).toMatchObject({ valid: false, failed: true });
   expect(toEvidence(failedSlice({}, 'no path'), undefined)).toBeNull();
 });
 
-test('one restart gives a searched maximum an interval, and no figure of a cell', () => {
+test('one restart gives a searched maximum an interval but no cell', () => {
   const record = study({ maximum: true, restarts: 1 });
   const data = searchToItsEnd(record, restarts(1, 1000, 1.2), 40_000);
   const { warnings } = summarize(record, data);

@@ -15,30 +15,30 @@ const withOneRough = (late: number) => (at: number) => {
   return Samples.from(histogram, N);
 };
 
-describe('a quantile that only all restarts together carry', () => {
-  test('is that of all their samples', () => {
+describe('a quantile that only all restarts together support', () => {
+  test('is that of all samples', () => {
     const pool = Samples.pool([...series(10, alike).values()].flat());
     expect(estimatePooled(series(10, alike), 'p99.9').value).toBe(pool.atRank(19_980)!.highNs * 1e-6);
   });
 
-  test('has both ends where ten restarts agree', () => {
+  test('has both bounds where ten restarts agree', () => {
     const { value, low, high } = estimatePooled(series(10, alike), 'p99.9') as Record<string, number>;
     expect(low).toBeLessThan(value!);
     expect(high).toBeGreaterThan(value!);
   });
 
-  test('has no upper end where three restarts have six samples beyond it', () => {
+  test('has no upper bound where three restarts have six samples beyond it', () => {
     expect(estimatePooled(series(3, alike), 'p99.9')).toMatchObject({
       low: expect.any(Number) as number,
       high: null,
     });
   });
 
-  test('has no upper end where a single restart makes the tail', () => {
+  test('has no upper bound where a single restart has the tail', () => {
     expect(estimatePooled(series(10, withOneRough(30)), 'p99.9')).toMatchObject({ high: null });
   });
 
-  test('has a lower end below what a single restart makes', () => {
+  test('has a lower bound below the tail of a single restart', () => {
     const { value, low } = estimatePooled(series(10, withOneRough(30)), 'p99.9') as Record<string, number>;
     expect(value).toBeGreaterThan(49);
     expect(low).toBeLessThan(1);

@@ -49,14 +49,14 @@ test.each([
   },
 );
 
-test('a server that breaks down under overload is still found at the rate that it holds', () => {
+test('finds the sustained rate of a server that collapses under overload', () => {
   const server: Server = (offeredRps) => ({ achievedRps: offeredRps <= 30_000 ? offeredRps : 12_000 });
   const { step } = search(server, { closedLoopRps: 40_000 });
   expect(step.kind === 'found' && step.max.low <= 30_000 && 30_000 <= step.max.high!).toBe(true);
   expect(step.kind === 'found' && Math.abs(step.max.value / 30_000 - 1)).toBeLessThan(0.1);
 });
 
-test('with a latency limit the maximum is the rate at which the latency reaches it', () => {
+test('with a latency limit the maximum is the rate at which the latency reaches the limit', () => {
   const random = seeded(32);
   const server: Server = (offeredRps) => ({
     latencyMs: (0.2 / (1 - Math.min(0.999, offeredRps / 50_000))) * Math.exp(0.05 * normal(random)),
@@ -69,7 +69,7 @@ test('with a latency limit the maximum is the rate at which the latency reaches 
   expect(slices).toBeLessThanOrEqual(16);
 });
 
-test('a latency that is reached far below what is answered is found, though the first slices are overloaded', () => {
+test('a latency limit far below saturation is found although the first slices are overloaded', () => {
   const random = seeded(36);
   const server: Server = (offeredRps) => ({
     achievedRps: Math.min(offeredRps, 50_000 * Math.exp(0.01 * normal(random))),
@@ -79,7 +79,7 @@ test('a latency that is reached far below what is answered is found, though the 
   expect(step.kind === 'found' && Math.abs(step.max.value / 25_000 - 1)).toBeLessThan(0.04);
 });
 
-test('where no rate holds the search ends soon, and says down to which it looked', () => {
+test('when no rate is sustained the search ends soon and reports the lowest rate tried', () => {
   const { step, slices } = search(() => ({ latencyMs: null }), {
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
@@ -88,7 +88,7 @@ test('where no rate holds the search ends soon, and says down to which it looked
   expect(slices).toBeLessThanOrEqual(6);
 });
 
-test('no rate below the least one is tried', () => {
+test('no rate below the minimum is tried', () => {
   const { step } = search(() => ({ latencyMs: 9 }), {
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
@@ -97,7 +97,7 @@ test('no rate below the least one is tried', () => {
   expect(step).toEqual({ kind: 'none', finding: none(20_000) });
 });
 
-test('a rate that holds far below the closed-loop maximum is found though the first slices fail', () => {
+test('a sustained rate far below the closed-loop maximum is found although the first slices fail', () => {
   const { step } = search((rate) => ({ latencyMs: rate > 4_000 ? 9 : 0.5 }), {
     closedLoopRps: 50_000,
     latencyLimitMs: 1,
@@ -107,7 +107,7 @@ test('a rate that holds far below the closed-loop maximum is found though the fi
   expect(step.max.high).toBeGreaterThanOrEqual(4_000);
 });
 
-test('where the generator is the limit there is no upper end', () => {
+test('a maximum that the generator limits has no upper bound', () => {
   const server: Server = (offeredRps) => ({ valid: offeredRps <= 60_000 });
   const { step, slices } = search(server, { closedLoopRps: 80_000 });
   if (step.kind !== 'found') throw new Error(step.kind);
@@ -122,13 +122,13 @@ test('a generator whose self-check always fails ends the search with a finding',
   expect(step).toEqual({ kind: 'none', finding: { code: 'search-slices-invalid', slices: 16 } });
 });
 
-test('a self-check that fails at low rates does not keep the search there', () => {
+test('a self-check that fails at low rates does not stop the search', () => {
   const server: Server = (rate) => ({ valid: rate > 20_000, latencyMs: rate > 40_000 ? 9 : 0.5 });
   const { step } = search(server, { closedLoopRps: 100_000, latencyLimitMs: 1 });
   expect(step.kind === 'found' && Math.abs(step.max.value / 40_000 - 1)).toBeLessThan(0.15);
 });
 
-test('slices that are spoiled by chance do not move the maximum', () => {
+test('slices that fail by chance do not move the maximum', () => {
   const random = seeded(34);
   const server = withCapacity(50_000, 0.01, random);
   for (let i = 0; i < 50; i++) {
@@ -139,7 +139,7 @@ test('slices that are spoiled by chance do not move the maximum', () => {
   }
 });
 
-test('slices that were made for something else spare some of its own, and are none of them', () => {
+test('slices of the cells save search slices', () => {
   const server = withCapacity(50_000, 0.003, seeded(35));
   const known = [10_000, 30_000, 50_000, 60_000].map((offeredRps): RateAttempt => ({
     offeredRps,
@@ -152,11 +152,11 @@ test('slices that were made for something else spare some of its own, and are no
   expect(step.kind === 'found' && Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.02);
 });
 
-test('a server that answers nothing ends the search', () => {
+test('a server that does not respond ends the search', () => {
   expect(search(() => ({ achievedRps: 0 }), { closedLoopRps: 1000 }).step.kind).toBe('none');
 });
 
-test('one failure by chance far below the maximum does not decide it', () => {
+test('one random failure far below the maximum does not decide it', () => {
   const random = seeded(33);
   const server = withCapacity(50_000, 0.01, random);
   let calls = 0;
@@ -166,7 +166,7 @@ test('one failure by chance far below the maximum does not decide it', () => {
   expect(step.kind === 'found' && Math.abs(step.max.value / 50_500 - 1)).toBeLessThan(0.05);
 });
 
-test('the next rate follows from the slices alone, in whatever order', () => {
+test('the next rate depends on the slices, not on their order', () => {
   const slice = fc.record({
     offeredRps: fc.integer({ min: 10_000, max: 90_000 }),
     achievedRps: fc.integer({ min: 0, max: 90_000 }),

@@ -24,7 +24,7 @@ test('with two degrees of freedom the p-value is its closed form, far into the t
   for (const t of [0.1, 1, 5, 40]) expect(twoSidedP(t, 2)).toBeCloseTo(1 - t / Math.sqrt(2 + t * t), 12);
 });
 
-test('the p-value falls from 1 at no difference, and does not care for the sign', () => {
+test('the p-value falls from 1 at no difference and ignores the sign', () => {
   expect(twoSidedP(0, 7)).toBe(1);
   expect(twoSidedP(-2, 7)).toBe(twoSidedP(2, 7));
   expect(twoSidedP(3, 7)).toBeLessThan(twoSidedP(2, 7));

@@ -7,7 +7,7 @@ import { restarts, failedSlice, histogramOf, logNormal, study, slice } from './s
 const cellOf = (slices: readonly SliceData[], network = 'flannel-vxlan') =>
   summarize(study(), slices).networks.find(({ name }) => name === network)!.cells[0]!;
 
-test('a summary has every network, cell and ratio of the study, and keeps to its schema', () => {
+test('a summary has every network, cell and ratio of the study and satisfies its schema', () => {
   const summary = summarySchema.parse(summarize(study(), restarts(5, 2000, 1.3)));
   const [host, vxlan] = summary.networks;
   expect(summary.complete).toBe(true);
@@ -32,7 +32,7 @@ test('the order of the slices does not matter', () => {
   );
 });
 
-test('quantiles do not fall as they go deeper, and lie in their intervals, whatever the latencies', () => {
+test('quantiles increase and lie in their intervals for any latencies', () => {
   const latencies = fc.array(fc.integer({ min: 1, max: 2_000_000_000 }), { minLength: 1, maxLength: 2000 });
   fc.assert(
     fc.property(fc.array(latencies, { minLength: 1, maxLength: 4 }), (all) => {
@@ -59,15 +59,15 @@ function expectSound(figures: readonly Estimate[]): void {
   }
 }
 
-describe('quantiles that samples cannot carry', () => {
-  test('are null with how many samples they need', () => {
+describe('quantiles that the samples do not support', () => {
+  test('are null with the number of samples that they need', () => {
     expect(estimateLatencies(logNormal(1, 240_000, 1e5), 240_000)['p99.999']).toEqual({
       value: null,
       finding: { code: 'too-few-samples', needed: 368_887, has: 240_000 },
     });
   });
 
-  test('are given where all restarts together carry them', () => {
+  test('are given where all restarts together support them', () => {
     const cell = cellOf(restarts(3, 2000, 1));
     expect(cell.latencyMs['p99.9'].value).toBeGreaterThan(cell.latencyMs['p99.5'].value!);
     expect(cell.ratioToReference['p99.9']!.value).not.toBeNull();
@@ -78,7 +78,7 @@ describe('quantiles that samples cannot carry', () => {
     expect(cell.verdicts['p99.99']).toBeUndefined();
   });
 
-  test('are null where they, or their upper end, lie among requests without an answer', () => {
+  test('are null where they or their upper bounds lie among requests without a response', () => {
     const figures = estimateLatencies(logNormal(1, 9990, 1e5), 10_000);
     expect(figures.p99.value).not.toBeNull();
     expect(figures['p99.9']).toEqual({
@@ -88,7 +88,7 @@ describe('quantiles that samples cannot carry', () => {
     expect(figures.max.value).toBeNull();
   });
 
-  test('are null in a cell with the number of slices that are to blame', () => {
+  test('are null with the number of slices that cause it', () => {
     const slices = [0, 1, 2].map((restart) =>
       slice({ id: `r${restart}-1`, restart }, logNormal(restart, 900, 1e5), {
         intended: restart === 1 ? 1000 : 900,
@@ -112,7 +112,7 @@ describe('quantiles that samples cannot carry', () => {
 describe('one restart', () => {
   const summary = summarize(study({ restarts: 1 }), restarts(1, 2000, 1.3));
 
-  test('gives figures without intervals, and says so', () => {
+  test('gives estimates without intervals, with a finding', () => {
     const { latencyMs, ratioToReference, verdicts } = summary.networks[1]!.cells[0]!;
     expect(latencyMs.p99).toMatchObject({ low: null, high: null });
     expect(ratioToReference.p99).toMatchObject({ low: null, high: null });
@@ -120,12 +120,12 @@ describe('one restart', () => {
     expect(summary.warnings).toContainEqual({ code: 'single-restart' });
   });
 
-  test('leaves open whether the study can be trusted', () => {
+  test('leaves the A/A control undecided', () => {
     expect(summary.control.trusted).toBeNull();
     expect(summary.control.aa.p99).toMatchObject({ low: null, high: null });
   });
 
-  test('gives the quantiles of its one slice, as HdrHistogram has them', () => {
+  test('gives the quantiles of its one slice, as HdrHistogram does', () => {
     const histogram = logNormal(200, 2000, 1.3e5);
     for (const [key, q] of [
       ['p50', 0.5],
@@ -139,7 +139,7 @@ describe('one restart', () => {
 });
 
 describe('the control', () => {
-  test('does not trust a study whose two runs of the reference differ', () => {
+  test('fails when the two references differ', () => {
     const slices = Array.from({ length: 5 }, (_, restart) => [
       slice(
         { id: `r${restart}-1`, restart, role: 'reference', network: 'host' },
@@ -159,7 +159,7 @@ describe('the control', () => {
     });
   });
 
-  test('is null where the network host was not measured, and nothing stands in for it', () => {
+  test('is null where the reference was not measured', () => {
     const slices = restarts(3, 500, 1).filter(({ record }) => record.network !== 'host');
     const summary = summarize(study({ networks: ['flannel-vxlan', 'ipvlan'] }), slices);
     expect(summary.control).toEqual({ aa: {}, trusted: null });
@@ -171,8 +171,8 @@ describe('the control', () => {
 const LATE = { code: 'generator-late', p99Us: 2000, limitUs: 1000 } as const;
 const NO_IPVLAN = { code: 'link-type-missing', type: 'ipvlan', detail: 'EOPNOTSUPP' } as const;
 
-describe('slices that do not count', () => {
-  test('are counted, named, and averaged into nothing', () => {
+describe('slices that are excluded', () => {
+  test('are counted and reported, and change no estimate', () => {
     const good = restarts(3, 500, 1);
     const doubtful = slice({ id: 'r7-3', restart: 7 }, logNormal(7, 500, 9e9), { valid: false });
     if (doubtful.record.status !== 'measured') throw new Error('not a measured slice');
@@ -192,7 +192,7 @@ describe('slices that do not count', () => {
     ]);
   });
 
-  test('leave a cell without figures when there are no others', () => {
+  test('leave a cell without estimates when there are no others', () => {
     const cell = cellOf([slice({}, logNormal(1, 500, 1e5), { valid: false })]);
     expect(cell).toMatchObject({ slices: 0, invalidSlices: 1, cpuUsPerRequest: null, curve: [] });
     for (const key of LATENCY_KEYS)
@@ -200,7 +200,7 @@ describe('slices that do not count', () => {
     expect(cell.selfCheck.valid).toBe(false);
   });
 
-  test('make the network failed when all of them failed, with the commonest reason', () => {
+  test('make the network failed when all of them failed, with the most frequent reason', () => {
     const reasons = ['no path', 'no path', 'it broke'];
     const slices = reasons.map((reason, restart) => failedSlice({ id: `r${restart}-3`, restart }, reason));
     const { networks } = summarize(study(), slices);
@@ -241,7 +241,7 @@ test('CPU per request is weighted by requests, and setup costs are medians', () 
   expect(summarize(study(), slices).networks[1]!.setup).toEqual({ steps: 11, ms: 50, tearDownMs: 20 });
 });
 
-test('warm-up counts as no measuring, and a pause before a resume as no time of the study', () => {
+test('warm-up does not count as measuring, nor a pause before a resume as study time', () => {
   const at = (startedAt: string, restart: number): SliceData =>
     slice({ id: `r${restart}`, restart }, logNormal(restart, 100, 1e5), {
       startedAt,

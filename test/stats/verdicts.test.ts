@@ -19,7 +19,7 @@ test.each([
   expect(verdictOf(...ratios).verdict).toBe(verdict);
 });
 
-test('a verdict asks for more restarts only when it is undecided, and then for more than there are', () => {
+test('only an undecided verdict needs restarts, and more than it has', () => {
   expect(verdictOf(1.3, 1.32, 1.28, 1.31, 1.29).restartsNeeded).toBeNull();
   expect(verdictOf(1.0, 1.2, 0.85, 1.1, 0.95).restartsNeeded).toBeGreaterThan(5);
   expect(verdictOf(1.3)).toEqual({ verdict: 'undecided', restartsNeeded: null });
@@ -33,21 +33,21 @@ describe('many comparisons', () => {
     expect(decideVerdicts([slight], MARGIN)[0]!.verdict).toBe('worse');
   });
 
-  test('among thirty that do not differ it is undecided: chance has had thirty tries', () => {
+  test('the same difference among thirty equal cells is undecided', () => {
     expect(decideVerdicts([slight, ...nothing], MARGIN)[0]!.verdict).toBe('undecided');
   });
 
-  test('among thirty alike it is called worse, with all of them', () => {
+  test('thirty such differences are all called worse', () => {
     const alike = Array.from({ length: 30 }, () => slight);
     expect(decideVerdicts(alike, MARGIN).every(({ verdict }) => verdict === 'worse')).toBe(true);
   });
 
-  test('none is fine', () => {
+  test('an empty list gives no verdicts', () => {
     expect(decideVerdicts([], MARGIN)).toEqual([]);
   });
 });
 
-test('the other way round, better is worse', () => {
+test('swapping the runs swaps better and worse', () => {
   const ratio = fc.double({ min: 0.5, max: 2, noNaN: true });
   const comparison = fc.array(ratio, { minLength: 2, maxLength: 6 });
   const other = { better: 'worse', worse: 'better', equivalent: 'equivalent', undecided: 'undecided' };
@@ -67,6 +67,6 @@ test('the other way round, better is worse', () => {
   );
 });
 
-test('equal restarts do not decide a difference below the resolution of the histograms', () => {
+test("identical restarts do not decide a difference below the histogram's resolution", () => {
   expect(decideVerdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
 });

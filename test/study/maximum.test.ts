@@ -34,7 +34,7 @@ const trialsIn = (directory: string): SliceRecord[] =>
 const parsed = async <T>(...path: string[]): Promise<T> =>
   JSON.parse(await readFile(join(...path), 'utf8')) as T;
 
-describe('a study that searches the maximum under an objective, broken off in the search and resumed', () => {
+describe('a study with a maximum search, interrupted in the search and resumed', () => {
   let out: string;
   let kept: SliceRecord[];
   let unfinished: string;
@@ -55,14 +55,14 @@ describe('a study that searches the maximum under an objective, broken off in th
     summary = await parsed<Summary>(out, 'summary.json');
   });
 
-  it('is interrupted, and resumed, as any study', () => {
+  it('is interrupted and resumed', () => {
     expect(broken.status).toBe(130);
     expect(resumed.stderr).toContain('3 slices, 3 of them already measured');
     expect(summary.complete).toBe(true);
     expect(summary.warnings.map(({ code }) => code)).not.toContain('searches-incomplete');
   });
 
-  it('is found as unfinished until its search has ended', async () => {
+  it('is listed as unfinished until its search has ended', async () => {
     expect(unfinished).toBe(out);
     await expect(newestUnfinished(folder)).rejects.toMatchObject({ code: 'no-such-file' });
     mkdirSync(join(folder, 'old'));
@@ -70,14 +70,14 @@ describe('a study that searches the maximum under an objective, broken off in th
     await expect(newestUnfinished(folder)).rejects.toThrow('(damaged: old)');
   });
 
-  it('is not resumed under another objective', async () => {
+  it('is not resumed with another objective', async () => {
     const args = ['--out', out, '--resume', '--objective', 'p50<1ms'];
     const { status, stderr } = await barewire(['study', join(folder, 'spec.yaml'), ...args]);
     expect(stderr).toMatch(/has objective .*20.*, not .*1/);
     expect(status).toBe(2);
   });
 
-  it('measures no slice twice', () => {
+  it('measures each slice once', () => {
     const all = trialsIn(out);
     expect(all.slice(0, kept.length)).toEqual(kept);
     expect(kept.filter(({ role }) => role === 'search').length).toBeGreaterThanOrEqual(3);
@@ -85,7 +85,7 @@ describe('a study that searches the maximum under an objective, broken off in th
     expect(searchSlices().length).toBeLessThanOrEqual(32);
   });
 
-  it('records the slices of the search as what they are', () => {
+  it('marks the slices of the search', () => {
     for (const { id, network, workload, rateOfMax, restart } of searchSlices()) {
       expect(id).toMatch(new RegExp(`^max-${workload}-${network}-\\d\\d$`));
       expect(rateOfMax).toBeNull();
@@ -95,7 +95,7 @@ describe('a study that searches the maximum under an objective, broken off in th
     for (const { cells } of summary.networks) expect(cells.map(({ rateRps }) => rateRps)).toEqual([1000]);
   });
 
-  it('gives each network a maximum with an interval, or says why not', async () => {
+  it('gives each network a maximum with an interval or a finding', async () => {
     const { referenceMaxRps } = await parsed<StudyRecord>(out, 'study.json');
     expect(referenceMaxRps['350B']).toBeGreaterThan(1000);
     for (const { maxRps, maxRpsByWorkload } of summary.networks) {
@@ -111,7 +111,7 @@ describe('a study that searches the maximum under an objective, broken off in th
     }
   });
 
-  it('shows the maxima in its table and its reports', async () => {
+  it('shows the maxima in its table and reports', async () => {
     expect(resumed.stdout).toMatch(
       /highest rate that half of the slices sustain \(99 % of it\s+achieved\s+and\s+p50<20ms\)/,
     );
@@ -119,7 +119,7 @@ describe('a study that searches the maximum under an objective, broken off in th
     expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('and p50&lt;20ms');
   });
 
-  it('has one restart, and says that its cells have no intervals for that', () => {
+  it('has one restart and reports that its cells have no intervals', () => {
     expect(summary.warnings).toContainEqual({ code: 'single-restart' });
     for (const { cells } of summary.networks)
       for (const { latencyMs } of cells)
@@ -127,7 +127,7 @@ describe('a study that searches the maximum under an objective, broken off in th
   });
 });
 
-it('a dry run names the search', async () => {
+it('a dry run prints the search', async () => {
   const { stdout, status } = await barewire(['study', join(folder, 'spec.yaml'), '--dry-run']);
   expect(stdout).toMatch(/search.*maximum.*p50<20ms/);
   expect(status).toBe(0);

@@ -55,7 +55,7 @@ describe('the search for the maxima', () => {
     expect(planRound(study({ objective: 'p99<2ms' }), known)).toHaveLength(2);
   });
 
-  it('has each network once a round, and is over when all are found', () => {
+  it('has each network once per round and ends when all are found', () => {
     const evidence = [...known];
     const rounds = searchAll(study({ maximum: true }), evidence);
     expect(rounds[0]).toHaveLength(2);
@@ -64,7 +64,7 @@ describe('the search for the maxima', () => {
     expect(planRound(study({ maximum: true }), evidence)).toEqual([]);
   });
 
-  it('never uses an id twice, though it is broken off at any slice', () => {
+  it('has unique ids, even when interrupted at any slice', () => {
     const record = study({ maximum: true });
     const whole = searchAll(record, [...known]).flat();
     for (let stop = 0; stop < whole.length; stop++) {
@@ -76,7 +76,7 @@ describe('the search for the maxima', () => {
     }
   });
 
-  it('counts its rounds on after the restarts', () => {
+  it('numbers its rounds after the restarts', () => {
     const record = study({ maximum: true });
     const evidence = [...known];
     expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([4, 4]);
@@ -94,18 +94,18 @@ describe('the search for the maxima', () => {
     ).toEqual(['350B', '4KB']);
   });
 
-  it('leaves a network alone of which no slice could be measured', () => {
+  it('skips a network without a measured slice', () => {
     expect(planRound(study({ maximum: true }), [ofRestarts('host')]).map(({ network }) => network)).toEqual([
       'host',
     ]);
   });
 
-  it('gives a network up after three slices that failed', () => {
+  it('abandons a network after three failed slices', () => {
     const failed = [1, 2, 3].map(() => ({ ...slice('host', 90_000), valid: false, failed: true }));
     expect(planRound(study({ maximum: true }), [ofRestarts('host'), ...failed])).toEqual([]);
   });
 
-  it('is not begun where the slices are too short for the objective', () => {
+  it('does not start when slices are too short for the objective', () => {
     const record = study({ objective: 'p99.999<2ms', duration: '1s' });
     expect(planRound(record, known)).toEqual([]);
   });

@@ -6,7 +6,7 @@ const NETWORKS = ['host', 'flannel-vxlan', 'macvlan'];
 const plan = (seed: number) => planSlices(study(seed), NETWORKS, { '350B': 100_000 });
 
 describe('the plan of a study', () => {
-  it('runs every network at every rate once a restart, the reference twice', () => {
+  it('has every network at every rate once per restart, the reference twice', () => {
     for (const restart of [1, 2, 3]) {
       const slices = plan(1).filter((slice) => slice.restart === restart);
       expect(slices).toHaveLength(3 * (NETWORKS.length + 1));
@@ -24,12 +24,12 @@ describe('the plan of a study', () => {
     }
   });
 
-  it('is the same for the same seed and another for another', () => {
+  it('depends only on the seed', () => {
     expect(plan(1)).toEqual(plan(1));
     expect(plan(1)).not.toEqual(plan(2));
   });
 
-  it('gives each restart an order of its own', () => {
+  it('orders each restart differently', () => {
     const order = (restart: number) =>
       plan(3)
         .filter((slice) => slice.restart === restart)
@@ -37,7 +37,7 @@ describe('the plan of a study', () => {
     expect(order(1)).not.toEqual(order(2));
   });
 
-  it('puts every slice at every place about equally often', () => {
+  it('puts every slice at every position about equally often', () => {
     const first = new Map<string, number>();
     for (let seed = 0; seed < 600; seed++) {
       const [slice] = plan(seed);
@@ -49,7 +49,7 @@ describe('the plan of a study', () => {
     for (const count of first.values()) expect(Math.abs(count - 50)).toBeLessThan(41);
   });
 
-  it('resolves shares of the maximum and never uses an id twice', () => {
+  it('resolves shares of the maximum and has unique ids', () => {
     const slices = plan(5);
     expect(new Set(slices.map(({ rateRps }) => rateRps))).toEqual(new Set([10_000, 30_000, 50_000]));
     expect(new Set(slices.map(({ id }) => id)).size).toBe(slices.length);

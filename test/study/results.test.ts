@@ -47,13 +47,13 @@ describe('a results directory', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  it('gives back what was written', async () => {
+  it('returns what was written', async () => {
     await directory.append(failed('r1-01'), null);
     expect(await directory.readStudy()).toEqual(study);
     expect(await directory.readSlices()).toEqual([failed('r1-01')]);
   });
 
-  it('drops a line that a crash cut off, and goes on after it', async () => {
+  it('drops a truncated line and continues after it', async () => {
     await directory.append(failed('r1-01'), null);
     await appendFile(join(directory.path, 'slices.jsonl'), JSON.stringify(failed('r1-02')).slice(0, 40));
     expect(await ids()).toEqual(['r1-01']);
@@ -62,7 +62,7 @@ describe('a results directory', () => {
     expect(await ids()).toEqual(['r1-01', 'r1-03']);
   });
 
-  it('names the line that is damaged', async () => {
+  it('names a damaged line', async () => {
     await directory.append(failed('r1-01'), null);
     await appendFile(join(directory.path, 'slices.jsonl'), '{"schema":9}\n');
     await expect(directory.readSlices()).rejects.toMatchObject({
@@ -71,7 +71,7 @@ describe('a results directory', () => {
     });
   });
 
-  it('gives what can be read for analysis, and the rest by its place and reason', async () => {
+  it('returns readable slices, and the others with their line and reason', async () => {
     await directory.append(failed('r1-01'), null);
     const path = join(directory.path, 'slices.jsonl');
     await appendFile(path, '{"schema":9}\nno JSON\n');
@@ -93,18 +93,18 @@ describe('a results directory', () => {
     expect(torn).toEqual({ code: 'line-incomplete', file: 'slices.jsonl, line 6' });
   });
 
-  it('says which file is missing', async () => {
+  it('names a missing file', async () => {
     await expect(new ResultsDirectory(join(folder, 'none')).readStudy()).rejects.toMatchObject({
       code: 'no-such-file',
       message: /none\/study.json/,
     });
   });
 
-  it('leaves nothing half-written under a final name', async () => {
+  it('leaves no partial file under a final name', async () => {
     expect(JSON.parse(await readFile(join(directory.path, 'study.json'), 'utf8'))).toEqual(study);
   });
 
-  it('is named after its study and the time', () => {
+  it('is named by study and time', () => {
     expect(directoryName('quick', new Date('2015-12-04T09:30:00.123Z'))).toBe('quick-20151204T093000Z');
   });
 });

@@ -18,7 +18,7 @@ function refused(input: unknown, overrides: Record<string, unknown> = {}): Barew
 const quick = preset('quick');
 
 describe('a spec', () => {
-  it('takes its defaults where it is silent', () => {
+  it('has defaults', () => {
     const study = resolve(quick);
     expect(study).toMatchObject({
       name: 'quick',
@@ -37,7 +37,7 @@ describe('a spec', () => {
     expect(rates['4KB']?.at(-1)).toEqual({ kind: 'absolute', rps: 250_000 });
   });
 
-  it('lets the command line change it', () => {
+  it('is overridden by the command line', () => {
     expect(resolve(quick, { restarts: 5, networks: ['host', 'macvlan'] })).toMatchObject({
       restarts: 5,
       networks: ['host', 'macvlan'],
@@ -55,20 +55,20 @@ describe('a spec', () => {
     expect(study.objective?.limitMs).toBeCloseTo(objective.limitMs, 12);
   });
 
-  it('searches a maximum only where it asks for one', () => {
+  it('searches a maximum only on request', () => {
     expect(resolve(quick).maximum).toBe(false);
     expect(resolve(quick, { maximum: true }).maximum).toBe(true);
     expect(resolve(preset('machinezone-2015')).maximum).toBe(true);
   });
 
-  it('searches no maximum with another tool’s load, and says so where it was asked to', () => {
+  it('refuses a search for the maximum with an external generator', () => {
     const wrk2 = { generator: 'wrk2' };
     expect(resolve(preset('machinezone-2015'), wrk2).maximum).toBe(false);
     expect(refused(quick, { ...wrk2, maximum: true }).message).toMatch(/wrk2 cannot search a maximum/);
     expect(refused(quick, { ...wrk2, objective: 'p99<2ms' }).message).toMatch(/wrk2 cannot search/);
   });
 
-  it('keeps a seed that it names', () => {
+  it('keeps a given seed', () => {
     expect(resolve({ ...quick, seed: 42 }).seed).toBe(42);
   });
 });
@@ -113,7 +113,7 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
     for (const part of parts) expect(`${error.message} ${error.hint ?? ''}`).toContain(part);
   });
 
-  it('a preset that there is not, by the nearest one', () => {
+  it('an unknown preset, with the nearest one', () => {
     expect(() => preset('quik')).toThrow(/Unknown preset or file "quik"/);
     expect(() => preset('toString')).toThrow(BarewireError);
   });

@@ -54,7 +54,7 @@ describe('a study', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('ends with a table and the report’s place, without colour when piped', async () => {
+  it("prints a table and the report's path, without colour when piped", async () => {
     expect(ended.stderr).not.toContain('\u001b');
     expect(ended.stdout).not.toContain('\u001b');
     expect(ended.stdout).toContain(`${out}/report.html`);
@@ -78,7 +78,7 @@ describe('a study', () => {
     expect(await readdir(join(out, 'histograms'))).toHaveLength(2 * lines(out).length);
   });
 
-  it('writes a summary that its published schema accepts', async () => {
+  it('writes a summary that satisfies its published schema', async () => {
     const schema = JSON.parse(
       await readFile(join(import.meta.dirname, '../../schema/summary.schema.json'), 'utf8'),
     ) as object;
@@ -88,7 +88,7 @@ describe('a study', () => {
     expect(accepted).toBe(true);
   });
 
-  it('measures what the kernel carries and says why the rest is not measured', async () => {
+  it('measures supported networks and gives a reason for the others', async () => {
     const { networks } = await summaryOf(out);
     const of = (name: string) => networks.find((network) => network.name === name);
     expect(of('host')?.status).toBe('measured');
@@ -99,7 +99,7 @@ describe('a study', () => {
     else expect(ipvlan?.status).toBe('measured');
   });
 
-  it('records what a slice rests on', () => {
+  it('records the evidence of a slice', () => {
     for (const slice of lines(out)) {
       expect(slice).toMatchObject({
         status: 'measured',
@@ -114,7 +114,7 @@ describe('a study', () => {
     }
   });
 
-  it('can be reported again from its directory alone', async () => {
+  it('is reported again from its directory', async () => {
     const first = await summaryOf(out);
     const again = await barewire(['report', out, '--json']);
     expect(JSON.parse(again.stdout)).toEqual(first);
@@ -187,7 +187,7 @@ describe('an interrupted study', () => {
   });
 });
 
-describe('a study in which something dies', () => {
+describe('a fault during a study', () => {
   beforeEach(() => fresh(SLOW));
   afterEach(async () => {
     await endRuns();
@@ -235,7 +235,7 @@ describe('a study in which something dies', () => {
     expect(status).toBe(1);
   });
 
-  it('an agent: the study reports the lost host and ends, and undo restores the machine', async () => {
+  it('killed agent: the study reports the lost host, and undo restores the machine', async () => {
     const run = new Run(['study', spec, '--out', out]);
     await run.untilSaid(/\[2\/\d+/);
     await killInSlice(run, 'agent.mjs agent');
@@ -245,7 +245,7 @@ describe('a study in which something dies', () => {
     expect(status).toBe(3);
   });
 
-  it('a full disk: said with the path, and the earlier slices survive', async () => {
+  it('full disk: the error names the path, and earlier slices survive', async () => {
     execFileSync('mkdir', [out]);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', out]);
     try {
@@ -258,7 +258,7 @@ describe('a study in which something dies', () => {
     }
   });
 
-  it('a second study on the machine is refused with who holds it', async () => {
+  it('second study: refused with the process that holds the lock', async () => {
     const first = new Run(['study', spec, '--out', out]);
     await first.untilSaid(/\[1\/\d+/);
     const second = await barewire(['study', spec, '--out', join(folder, 'second')]);

@@ -11,17 +11,17 @@ describe('a kernel list of CPUs', () => {
     expect(parseCpuList(list)).toEqual(cpus);
   });
 
-  test('is found in a process status', () => {
+  test('is read from a process status', () => {
     expect(allowedCpus('Name:\tnode\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n')).toEqual([0, 1]);
   });
 
-  test('that is not there is said', () => {
+  test('that is missing is reported', () => {
     expect(() => allowedCpus('Name:\tnode\n')).toThrow(/allowed CPUs/);
   });
 });
 
 describe('the shares of client and server', () => {
-  test('are halves that have no CPU in common and leave none out', () => {
+  test('are disjoint halves of all CPUs', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(63), { minLength: 2, maxLength: 64 }), (cpus) => {
         const { client, server } = shareCpus(cpus);
@@ -32,7 +32,7 @@ describe('the shares of client and server', () => {
     );
   });
 
-  test('are one and the same on a single CPU', () => {
+  test('are the same CPU on a machine with one', () => {
     expect(shareCpus([7])).toEqual({ client: [7], server: [7] });
   });
 });

@@ -16,7 +16,7 @@ const study = (...args: string[]) =>
   barewire(['study', '--networks', NETWORKS, '--ip', '6', '--restarts', '1', '--duration', '300ms', ...args]);
 
 describe('a study over IPv6', () => {
-  test('loads nginx through every network that carries it, and says why one does not', async () => {
+  test('loads nginx over every network with IPv6 and gives a reason for the others', async () => {
     await study('--rates', '500', '--out', folder);
     const { ip, networks } = JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as Summary;
     expect(ip).toBe(6);
@@ -35,14 +35,14 @@ describe('a study over IPv6', () => {
     expect(failures).toEqual([0, 0, 0, 0]);
   });
 
-  test('prints its steps before it takes any', async () => {
+  test('prints its steps before it applies any', async () => {
     const { stdout } = await study('--rates', '500', '--dry-run');
     expect(stdout).toContain('sysctl -w net.ipv6.conf.all.forwarding=1');
     expect(stdout).toContain('ip route add 2001:2:0:1902::/64 via 2001:2:0:18::2 dev eth0');
     expect(stdout).not.toContain('198.1');
   });
 
-  test('is refused over another version, with its value', async () => {
+  test('an invalid version is refused with its value', async () => {
     const { status, stderr } = await barewire(['study', '--ip', '5']);
     expect(status).toBe(2);
     expect(stderr).toContain('ip is 5');

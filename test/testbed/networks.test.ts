@@ -55,14 +55,14 @@ describe.each(networkNames())('%s', (name) => {
   );
 });
 
-test('a network counts its steps and its time on both hosts', async () => {
+test('a network reports steps and time on both hosts', async () => {
   const raised = await setUpNetwork(testbed, findNetwork('flannel-host-gw'));
   expect(raised.steps).toBe(22);
   expect(raised.setUpMs).toBeGreaterThan(0);
   expect(await raised.tearDown()).toBeGreaterThan(0);
 });
 
-test('a network that is lowered twice goes down once', async () => {
+test('tearing down a network twice tears it down once', async () => {
   const raised = await setUpNetwork(testbed, findNetwork('macvlan'));
   const tearDownMs = await raised.tearDown();
   expect(await raised.tearDown()).toBe(tearDownMs);

@@ -39,7 +39,7 @@ async function check(name: string, lines: readonly string[], request = pingOnce)
 
 const RUN = freshRunId();
 
-describe('a path as it should be', () => {
+describe('a correct path', () => {
   test.each([
     ['host', 1500, ['client eth0', 'server eth0']],
     ['macvlan', 1500, ['client eth0', 'client eth0', 'server eth0', 'server eth0']],
@@ -76,7 +76,7 @@ const BYPASS_TUNNEL = [
   'server ip route replace 198.19.1.0/24 via 198.18.0.1 dev eth0',
 ];
 
-describe('a path that is not the one promised is refused, naming the device and its counts', () => {
+describe('a wrong path is refused with the device and its counts', () => {
   test.each([
     [
       'flannel-vxlan',
@@ -128,7 +128,7 @@ describe('a path that is not the one promised is refused, naming the device and 
   });
 });
 
-describe('an MTU that is not the promised one is refused', () => {
+describe('a wrong MTU is refused', () => {
   test.each([
     [
       'flannel-vxlan',
@@ -167,17 +167,17 @@ describe('the request', () => {
       await testbed.client.machine.run(argv, { netns: raised.client.netns });
     };
 
-  test('that also goes over a loopback interface is refused', async () => {
+  test('that also crosses a loopback interface is refused', async () => {
     await expect(check('macvlan', [], alsoOverLoopback(20))).rejects.toThrow(
       /lo in the container of the client received 40 and sent 40 packets, as many as the path/,
     );
   });
 
-  test('is not blamed for a few packets of others', async () => {
+  test('ignores a few packets of other programs', async () => {
     await expect(check('macvlan', [], alsoOverLoopback(1))).resolves.toMatchObject({ mtu: 1500 });
   });
 
-  test('is not blamed for what others send all the time', async () => {
+  test('ignores steady traffic of other programs', async () => {
     const busy = check('macvlan', [], async (testbed, raised) => {
       const argv = ['ping', '-q', '-i', '0.005', '-w', '3', '127.0.0.1'];
       // It outlasts the check, and ends with the agent.
@@ -188,7 +188,7 @@ describe('the request', () => {
     await expect(busy).resolves.toMatchObject({ mtu: 1500 });
   });
 
-  test('that fails is reported as it failed', async () => {
+  test('that fails is reported with its error', async () => {
     const failing = check('host', [], () => Promise.reject(new RangeError('no answer')));
     await expect(failing).rejects.toThrow(new RangeError('no answer'));
   });

@@ -36,7 +36,7 @@ describe('probing the catalog', () => {
     expect(status.finding).toMatchObject({ code: 'link-type-missing', type });
   });
 
-  test('answers for every network, in order, and always yes for the reference', async () => {
+  test('reports every network in order, and always yes for the reference', async () => {
     await using machine = await here();
     const statuses = await probeNetworks(machine, CATALOG);
     expect(statuses.map(({ name }) => name)).toEqual(networkNames());
@@ -44,7 +44,7 @@ describe('probing the catalog', () => {
     for (const { support, finding } of statuses) expect(finding === null).toBe(support === 'yes');
   });
 
-  test('says where a network of a cloud would run', async () => {
+  test('reports where a cloud network can run', async () => {
     await using machine = await here();
     const [status] = await probeNetworks(machine, [findNetwork('flannel-aws-vpc')]);
     expect(status).toMatchObject({
@@ -53,7 +53,7 @@ describe('probing the catalog', () => {
     });
   });
 
-  test('asks for each thing once', async () => {
+  test('probes each feature once', async () => {
     await using machine = await here();
     const asked: unknown[] = [];
     const counting: Pick<Machine, 'probe'> = {

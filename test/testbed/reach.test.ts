@@ -30,7 +30,7 @@ function cellsOf(name: string, version: 4 | 6): string[] {
 }
 
 describe.each(networkNames())('between namespaces %s', (name) => {
-  test.for(VERSIONS)('reaches over IPv%i as far as the page about paths says', async (version, context) => {
+  test.for(VERSIONS)('has over IPv%i the path MTUs of docs/paths.md', async (version, context) => {
     const testbed = testbeds.get(version);
     if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
     const [status] = await probeNetworks(testbed, [findNetwork(name)]);
@@ -42,8 +42,8 @@ describe.each(networkNames())('between namespaces %s', (name) => {
   });
 });
 
-describe('a path whose MTU is not its links’', () => {
-  test('is measured by halving', async () => {
+describe('a path whose MTU is below that of its links', () => {
+  test('is found by bisection', async () => {
     const testbed = testbeds.get(4);
     if (testbed === undefined) throw new Error('no testbed for IPv4');
     await using raised = await setUpTwoContainers(testbed, findNetwork('flannel-host-gw'));

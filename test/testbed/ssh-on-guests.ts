@@ -67,7 +67,7 @@ HostKeyAlias barewire-${run}-${role}
       expect(await onClient('ls -d /run/guest/home/.cache/barewire 2>/dev/null || true')).toBe('');
     });
 
-    test('puts the agent there, finds the data interfaces, and measures as anywhere', async () => {
+    test('installs the agent, finds the data interfaces and measures', async () => {
       await using testbed = await open();
       expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '198.18.0.1', prefix: 24 });
       expect(testbed.server.net).toMatchObject({ dev: 'eth0', mac: guests().server.net.mac });
@@ -78,7 +78,7 @@ HostKeyAlias barewire-${run}-${role}
       });
     });
 
-    test('measures over IPv6, where that costs a host no route of its own', async () => {
+    test("measures over IPv6 without removing a host's own route", async () => {
       await using testbed = await open('', 6);
       expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '2001:2:0:18::1', prefix: 64 });
       const network = findNetwork('flannel-host-gw');
@@ -93,7 +93,7 @@ HostKeyAlias barewire-${run}-${role}
       expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
     });
 
-    test('sends nothing when the agent is there, and all of it when it is damaged', async () => {
+    test('copies the agent only when it is missing or damaged', async () => {
       const stamp = `${bundles} | while read path; do stat -c %Y.%i $path/agent.mjs; done`;
       const before = await onClient(stamp);
       await (await open())[Symbol.asyncDispose]();
@@ -103,7 +103,7 @@ HostKeyAlias barewire-${run}-${role}
       expect(await onClient(`grep -c "put here by a test" $(${bundles})/agent.mjs || true`)).toBe('0\n');
     });
 
-    test('refuses a machine that another run has, and says which', async () => {
+    test('refuses a host that another run holds, and names the run', async () => {
       await using first = await open();
       await expect(open()).rejects.toMatchObject({
         code: 'locked',
@@ -111,7 +111,7 @@ HostKeyAlias barewire-${run}-${role}
       });
     });
 
-    test('refuses an address on the segment that somebody has', async () => {
+    test('refuses an address that is in use on the segment', async () => {
       await using testbed = await open();
       const network = findNetwork('macvlan');
       const [plan] = network.plan({ run: testbed.run, hosts: [testbed.client.net, testbed.server.net] });
@@ -127,7 +127,7 @@ HostKeyAlias barewire-${run}-${role}
       }
     });
 
-    test('refuses a machine whose host key is another', async () => {
+    test('refuses a changed host key', async () => {
       const { run } = guests();
       const known = await readFile(`/run/barewire/${run}-vm/known_hosts`, 'utf8');
       const [client = '', server = ''] = known.trim().split('\n');
@@ -140,7 +140,7 @@ HostKeyAlias barewire-${run}-${role}
       });
     });
 
-    test('says how to be let in when its key is refused', async () => {
+    test('gives the remedy when its key is refused', async () => {
       await expect(open('IdentityFile /dev/null\nPubkeyAuthentication no')).rejects.toMatchObject({
         code: 'host-unreachable',
         hint: expect.stringContaining('ssh-copy-id') as string,
@@ -152,13 +152,13 @@ HostKeyAlias barewire-${run}-${role}
         await onClient(`mkdir -p /home/tester && echo 'tester:x:4321:4321::/home/tester:/bin/sh' >> /etc/passwd
           echo 'tester:*:19000:0:99999:7:::' >> /etc/shadow && chown 4321:4321 /home/tester`);
       });
-      test('without sudo: says what line it takes', async () => {
+      test('without sudo: prints the required sudoers line', async () => {
         await expect(open('User tester')).rejects.toMatchObject({
           code: 'not-root',
           hint: expect.stringContaining('NOPASSWD') as string,
         });
       });
-      test('with sudo: is root', async () => {
+      test('with sudo: runs as root', async () => {
         await onClient(`echo 'tester ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/tester`);
         // The server's account has to be root: there is no tester.
         const config = await configWith();
@@ -174,7 +174,7 @@ HostKeyAlias barewire-${run}-${role}
       });
     });
 
-    test('refuses a named interface that does not lead to the peer', async () => {
+    test('refuses a named interface that does not reach the other host', async () => {
       const options = { client: 'client/mgmt0', server: 'server', config: await configWith() };
       await expect(openTestbed({ kind: 'ssh', options }, { wire: WIRE })).rejects.toMatchObject({
         code: 'host-unsupported',
@@ -197,7 +197,7 @@ HostKeyAlias barewire-${run}-${role}
         { code: 'host-unsupported', hint: /koffi-linux-arm64/ },
       ],
     ])('a machine with %s', (_, answer, mode, expected) => {
-      test('is told apart, with what to do', async () => {
+      test('is recognised, with a remedy', async () => {
         const node = process.execPath;
         await onClient(
           `cat > /run/stand-in <<'END'\n#!/bin/sh\n${answer}\nEND\nchmod ${mode.toString(8)} /run/stand-in && mount --bind /run/stand-in ${node}`,

@@ -11,7 +11,7 @@ import { parseTarget } from '../../src/testbed/ssh/ssh-connection.js';
 
 const WIRE = { mtu: 1500, rateMbps: null };
 
-describe('a machine by name', () => {
+describe('a host name', () => {
   test.each([
     ['db1', { destination: 'db1', dev: null }],
     ['admin@db1.example.org', { destination: 'admin@db1.example.org', dev: null }],
@@ -26,18 +26,18 @@ describe('a machine by name', () => {
   );
 });
 
-test('the bundle has the agent, its library, and a hash that tells one content from another', async () => {
+test('the bundle has the agent, its library and a hash of its content', async () => {
   const [one, again] = await Promise.all([readBundle(), readBundle()]);
   expect(again.hash).toBe(one.hash);
   expect(one.architectures).toContain(process.arch);
   expect(one.packed.length).toBeLessThan(8_000_000);
 });
 
-test('a testbed of machines needs two of them', async () => {
+test('the ssh testbed needs two hosts', async () => {
   await expect(openTestbed({ kind: 'ssh' }, { wire: WIRE })).rejects.toMatchObject({ code: 'bad-input' });
 });
 
-test('a machine where nothing listens is said to be unreachable, with what ssh said', async () => {
+test('an unreachable host is reported with the error of ssh', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

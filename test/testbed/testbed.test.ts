@@ -21,7 +21,7 @@ async function pathIsRight(testbed: Testbed, name: string): Promise<void> {
 }
 
 describe('a netns testbed', () => {
-  test('stands beside the machine and is gone without a trace', async () => {
+  test('leaves the machine unchanged while open and after closing', async () => {
     const run = freshRunId();
     const before = machineLinks();
     const testbed = await openTestbed({ kind: 'netns' }, { run, wire });
@@ -31,7 +31,7 @@ describe('a netns testbed', () => {
     expect(namespaces(run)).toEqual([]);
   });
 
-  test('is closed with a network still standing on it', async () => {
+  test('closes with a network still set up', async () => {
     const run = freshRunId();
     {
       await using testbed = await openTestbed({ kind: 'netns' }, { run, wire });
@@ -41,7 +41,7 @@ describe('a netns testbed', () => {
     expect(namespaces(run)).toEqual([]);
   });
 
-  test('does not meet another that stands at the same time', async () => {
+  test('does not conflict with another testbed', async () => {
     await using one = await openTestbed({ kind: 'netns' }, { wire });
     await using other = await openTestbed({ kind: 'netns' }, { wire });
     expect(one.run).not.toBe(other.run);
@@ -59,7 +59,7 @@ describe('a netns testbed', () => {
     await pathIsRight(testbed, 'flannel-vxlan');
   });
 
-  test('keeps IPv6 silent on the wire', async () => {
+  test('sends no IPv6 packets on the wire', async () => {
     await using testbed = await openTestbed({ kind: 'netns' }, { wire });
     expect(onHost(testbed, 'client', 'ip -6 addr show dev eth0')).toBe('');
   });
@@ -70,14 +70,14 @@ describe('a netns testbed', () => {
     expect(limitations).toEqual(expect.arrayContaining(['veth-wire', 'one-kernel']));
   });
 
-  test('is not opened for a study that was interrupted', async () => {
+  test('does not open for an interrupted study', async () => {
     const run = freshRunId();
     const options = { run, wire, signal: AbortSignal.abort(new RangeError('interrupted')) };
     await expect(openTestbed({ kind: 'netns' }, options)).rejects.toThrow('interrupted');
     expect(namespaces(run)).toEqual([]);
   });
 
-  test('takes away what it made when a study is interrupted while it opens', async () => {
+  test('undoes its steps when it is interrupted while it opens', async () => {
     const run = freshRunId();
     const controller = new AbortController();
     const opening = openTestbed({ kind: 'netns' }, { run, wire, signal: controller.signal });
@@ -86,7 +86,7 @@ describe('a netns testbed', () => {
     expect(namespaces(run)).toEqual([]);
   });
 
-  test('touches nothing when a name of its own is taken', async () => {
+  test('changes nothing when one of its names is in use', async () => {
     const run = freshRunId();
     execFileSync('ip', ['netns', 'add', `bw-${run}-server`]);
     try {

@@ -32,7 +32,7 @@ const open = (kernel?: string) =>
   openTestbed({ kind: 'vm', options: { ...(kernel !== undefined && { kernel }) } }, { run, wire: WIRE });
 
 describe('a machine that cannot run guests', () => {
-  test('without QEMU: says which packages to install', async () => {
+  test('without QEMU: names the packages to install', async () => {
     vi.stubEnv('PATH', folder);
     await expect(open()).rejects.toMatchObject({
       code: 'missing-tool',
@@ -43,11 +43,11 @@ describe('a machine that cannot run guests', () => {
 });
 
 describe('a kernel that cannot be a guest', () => {
-  test('is not there', async () => {
+  test('is missing', async () => {
     await expect(open(join(folder, 'none'))).rejects.toMatchObject({ code: 'no-such-file', fault: 'user' });
   });
 
-  test('is no kernel', async () => {
+  test('is not a kernel', async () => {
     const path = join(folder, 'vmlinuz');
     await writeFile(path, 'x'.repeat(0x1000));
     await expect(open(path)).rejects.toMatchObject({
@@ -106,7 +106,7 @@ describe('a guest', () => {
     });
   };
 
-  test('that panics: its last words are in the error', async () => {
+  test('that panics: the error has its last lines', async () => {
     const empty = join(folder, 'empty');
     await writeFile(empty, '');
     await expect(boot(() => Promise.resolve(empty))).rejects.toMatchObject({
@@ -115,19 +115,19 @@ describe('a guest', () => {
     });
   });
 
-  test('that hangs: the limit ends the wait, and tells what the console said last', async () => {
+  test('that hangs: the limit ends the wait with the last console lines', async () => {
     const booted = boot((kernel) => initramfsFor(machine, kernel, BUSYBOX), 1_000);
     await expect(booted).rejects.toMatchObject({ code: 'timed-out' });
   });
 
-  test('that QEMU refuses: QEMU says why', async () => {
+  test("that QEMU refuses: the error has QEMU's reason", async () => {
     await expect(boot(() => Promise.resolve(join(folder, 'none')))).rejects.toMatchObject({
       code: 'process-failed',
       message: expect.stringMatching(/QEMU said:[^]*none/) as string,
     });
   });
 
-  test('that is not wanted any more: the wait ends with the reason', async () => {
+  test('that is aborted: the wait ends with the reason', async () => {
     const reason = new Error('not wanted');
     const booted = boot(
       (kernel) => initramfsFor(machine, kernel, BUSYBOX),

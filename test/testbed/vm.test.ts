@@ -84,19 +84,19 @@ test('the guests were made by the plan that --dry-run prints', async () => {
   }
 });
 
-test('each guest has a kernel of its own', async () => {
+test('each guest has its own kernel', async () => {
   const boots = await Promise.all(ROLES.map((role) => on(role, `cat ${BOOT_ID}`)));
   expect(new Set([...boots, readFileSync(BOOT_ID, 'utf8')]).size).toBe(3);
 });
 
-test('the data NIC has a queue with an interrupt of its own for each CPU', async () => {
+test('the data NIC has a queue with its own interrupt for each CPU', async () => {
   const interrupts = await on('server', 'cat /proc/interrupts');
   const queues = (await on('server', 'ls /sys/class/net/eth0/queues')).split('\n').filter(Boolean);
   expect(queues.filter((name) => name.startsWith('rx'))).toHaveLength(testbed.server.cpus.length);
   expect(interrupts).toMatch(/virtio\d+-input\.1/);
 });
 
-test('the environment tells whether the guests are emulated', async () => {
+test('the environment states whether guests are emulated', async () => {
   const { accel } = await testbed.client.machine.environment();
   expect(['kvm', 'tcg']).toContain(accel);
   const emulated = { code: 'limitation', limitation: 'emulated-guests' };
@@ -122,7 +122,7 @@ function speaking(version: 4 | 6): Testbed {
 const names = networkNames().filter((name) => name !== 'flannel-aws-vpc');
 const found = new Map<string, PathMtus>();
 
-test('the kernel carries every network of the catalog', async () => {
+test('the kernel supports every network of the catalog', async () => {
   const statuses = await probeNetworks(speaking(4), names.map(findNetwork));
   expect(statuses.filter(({ support }) => support !== 'yes')).toEqual([]);
 });
@@ -164,7 +164,7 @@ test("WireGuard's keys are gone with it", async () => {
   expect(left).toEqual(['', '']);
 });
 
-test('the page about paths says what was found', async () => {
+test('docs/paths.md agrees with the measured path MTUs', async () => {
   await expect(await page(found)).toMatchFileSnapshot('../../docs/paths.md');
 });
 
