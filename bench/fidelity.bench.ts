@@ -31,14 +31,14 @@ interface Lab {
 /** Rates one after the other in every round, so that noise falls on all of them alike. */
 export async function bench(): Promise<string> {
   await using testbed = await openTestbed({ kind: 'netns' }, { wire: { mtu: 1500, rateMbps: null } });
-  await using raised = await setUpNetwork(testbed, findNetwork('host'));
+  await using active = await setUpNetwork(testbed, findNetwork('host'));
   const { run, client, server } = testbed;
-  const { address, netns } = raised.server;
+  const { address, netns } = active.server;
   const place = { dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus: server.cpus };
   await using nginx = await startServer(server.machine, serverSteps(place));
   await using running = new GeneratorProcess(client.machine, client.cpus);
   await running.ready(1);
-  const generator = running.from(raised.client.netns);
+  const generator = running.from(active.client.netns);
   const plan = planFor(address, client.cpus);
   await nginx.ready(async () => {
     await generator.check(plan.target, plan.expect);
@@ -77,7 +77,7 @@ const directory = (path: string): Step => ({
 
 interface Measured {
   readonly result: LoadResult;
-  readonly said: Histogram;
+  readonly output: Histogram;
   readonly seen: Histogram;
   /** Requests whose answer tcpdump did not see. */
   readonly lost: number;
@@ -92,16 +92,21 @@ async function measure(
   const file = `${dir}/${++captures}.pcap`;
   const dump = await client.machine.start(tcpdump(client.net.dev, file, dumpCpus));
   const result = await whileDumping(client.machine, dump, () => generator.run({ ...plan, mode }));
-  const said = Histogram.decode(result.service);
+  const output = Histogram.decode(result.service);
   const wire = requestsOnWire(await readFile(file));
-  const answered = wire.filter((request) => request.answeredNs !== null);
-  return { result, said, seen: lastOf(answered, said.count), lost: wire.length - answered.length };
+  const responses = wire.filter((request) => request.answeredNs !== null);
+  return {
+    result,
+    output: output,
+    seen: lastOf(responses, output.count),
+    lost: wire.length - responses.length,
+  };
 }
 
 /** Those of the window are the last to leave, so that both sides tell of the same requests, but for a few at its edge. */
-function lastOf(answered: readonly OnWire[], count: number): Histogram {
+function lastOf(responses: readonly OnWire[], count: number): Histogram {
   const seen = new Histogram();
-  for (const { sentNs, answeredNs } of answered.slice(-count)) seen.record((answeredNs ?? 0) - sentNs);
+  for (const { sentNs, answeredNs } of responses.slice(-count)) seen.record((answeredNs ?? 0) - sentNs);
   return seen;
 }
 
@@ -217,7 +222,7 @@ function row(share: string, which: string, rounds: readonly Measured[]): string[
   const over = (of: (measured: Measured) => number): number => median(rounds.map(of));
   const counts = [
     over(({ result }) => result.achievedRps),
-    over(({ said }) => said.count),
+    over(({ output: output }) => output.count),
     over(({ seen }) => seen.count),
     Math.max(...rounds.map(({ lost }) => lost)),
     // By other programs, from the generator's CPU.
@@ -225,10 +230,10 @@ function row(share: string, which: string, rounds: readonly Measured[]): string[
   ];
   const times = QUANTILES.flatMap((q) => [
     over(({ seen }) => seen.quantile(q) / 1000),
-    over(({ said }) => said.quantile(q) / 1000),
-    over(({ seen, said }) => (said.quantile(q) - seen.quantile(q)) / 1000),
+    over(({ output: output }) => output.quantile(q) / 1000),
+    over(({ seen, output: output }) => (output.quantile(q) - seen.quantile(q)) / 1000),
   ]);
-  times.push(over(({ seen, said }) => meanUs(said) - meanUs(seen)));
+  times.push(over(({ seen, output: output }) => meanUs(output) - meanUs(seen)));
   return [share, which, ...counts.map((count) => count.toFixed(0)), ...times.map((us) => us.toFixed(1))];
 }
 

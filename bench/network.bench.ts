@@ -28,16 +28,16 @@ export async function bench(): Promise<string> {
 }
 
 async function measure(testbed: Testbed, name: string, taken: Times): Promise<void> {
-  await using raised = await setUpNetwork(testbed, findNetwork(name));
-  const { client, server } = raised;
+  await using active = await setUpNetwork(testbed, findNetwork(name));
+  const { client, server } = active;
   const request = async (): Promise<void> => {
     await testbed.client.machine.run(['ping', '-c', '1', '-W', '1', server.address], { netns: client.netns });
   };
-  const report = await checkPath(testbed, raised, request);
-  taken.steps = raised.steps;
-  taken.up.push(raised.setUpMs);
+  const report = await checkPath(testbed, active, request);
+  taken.steps = active.steps;
+  taken.up.push(active.setUpMs);
   taken.check.push(report.ms);
-  taken.down.push(await raised.tearDown());
+  taken.down.push(await active.tearDown());
 }
 
 const heading = `${'network'.padEnd(20)}${['steps', 'up', 'check', 'down'].map((word) => word.padStart(14)).join('')}`;

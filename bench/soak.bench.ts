@@ -33,19 +33,19 @@ export async function bench(): Promise<string> {
   const { client, server } = testbed;
   await using host = new GeneratorProcess(client.machine, client.cpus);
   await host.ready(1);
-  await using raised = await setUpNetwork(testbed, findNetwork('host'));
+  await using active = await setUpNetwork(testbed, findNetwork('host'));
   await using nginx = await startServer(
     server.machine,
     serverSteps({
       dir: `/run/barewire/${testbed.run}-nginx`,
-      netns: raised.server.netns,
-      address: raised.server.address,
+      netns: active.server.netns,
+      address: active.server.address,
       port: SERVER_PORT,
       cpus: server.cpus,
     }),
   );
-  await using generator = host.from(raised.client.netns);
-  const plan = planFor(raised.server.address, client.cpus);
+  await using generator = host.from(active.client.netns);
+  const plan = planFor(active.server.address, client.cpus);
   await nginx.ready(async () => {
     await generator.check(plan.target, plan.expect);
   });
@@ -61,7 +61,7 @@ async function soak(
   nginxPids: readonly number[],
 ): Promise<string> {
   const rows: Row[] = [];
-  const look = (reading: Omit<LoadReading, 'response'>, histogram: Histogram): void => {
+  const inspect = (reading: Omit<LoadReading, 'response'>, histogram: Histogram): void => {
     const { fromMs, untilMs, requests } = reading;
     rows.push({
       untilS: untilMs / 1000,
@@ -80,7 +80,7 @@ async function soak(
     readingMs: READING_MS,
   };
   const result = await generator.run(plan, {
-    onReading: (reading) => look(reading, Histogram.decode(reading.response)),
+    onReading: (reading) => inspect(reading, Histogram.decode(reading.response)),
   });
   return [...table(rateRps, start, rows), selfCheckLine(result), ...judge(rows)].join('\n');
 }

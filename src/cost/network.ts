@@ -61,13 +61,13 @@ async function measureCells(
   { cells, onEvent }: NetworkCostRequest,
 ): Promise<BareNetwork['cells']> {
   try {
-    const said = await guest.run(shellScriptOf(name).introduce);
-    const scene = shellScriptOf(name, said.trim() === '' ? [] : said.trim().split('\n'));
-    await guest.run(scene.up);
-    const lens = { reader, symbols: await readSymbols(guest) };
+    const output = await guest.run(shellScriptOf(name).introduce);
+    const script = shellScriptOf(name, output.trim() === '' ? [] : output.trim().split('\n'));
+    await guest.run(script.up);
+    const symbolReader = { reader, symbols: await readSymbols(guest) };
     const measured: BareNetwork['cells'][number][] = [];
     for (const plan of cells) {
-      const cell = await measureCell(guest, scene, lens, plan);
+      const cell = await measureCell(guest, script, symbolReader, plan);
       measured.push(cell);
       onEvent({ kind: 'measured', kernel: guest.kernel, network: name, cell: { ...cell, difference: null } });
     }
@@ -77,7 +77,7 @@ async function measureCells(
         sum + plan.repeats * (requestsOf(FEW, plan.connections) + requestsOf(MANY, plan.connections)),
       0,
     );
-    checkCarried(scene, name, await guest.run(scene.counters), requests);
+    checkCarried(script, name, await guest.run(script.counters), requests);
     return measured;
   } finally {
     await guest.run(DOWN);
@@ -105,15 +105,15 @@ const requestsOf = ({ each, least }: typeof FEW, connections: number): number =>
 /** Measures one workload and number of connections over the network that is set up in the guest. */
 async function measureCell(
   guest: SingleGuest,
-  scene: ShellScript,
-  lens: SymbolReader,
+  script: ShellScript,
+  symbolReader: SymbolReader,
   plan: CellPlan,
 ): Promise<Omit<CostCell, 'difference'>> {
   const { workload, connections } = plan;
   const runs = async (requests: number, times: number): Promise<LoadRun[]> => {
     const done: LoadRun[] = [];
     while (done.length < times)
-      done.push(readLoadRun(await guest.run(scene.load({ workload, connections, requests }))));
+      done.push(readLoadRun(await guest.run(script.load({ workload, connections, requests }))));
     return done;
   };
   const [few, many] = [requestsOf(FEW, connections), requestsOf(MANY, connections)];
@@ -121,19 +121,19 @@ async function measureCell(
   await runs(few, 2);
   const repeats = slopes(await runs(few, plan.repeats), await runs(many, plan.repeats));
   const { value, spread } = summarizeRepeats(repeats);
-  await guest.run(scene.begin({ workload, connections, requests: TRACED_LOAD }));
-  const traced = await trace(guest, lens.reader, {
+  await guest.run(script.begin({ workload, connections, requests: TRACED_LOAD }));
+  const traced = await trace(guest, symbolReader.reader, {
     bytes: requestsOf(TRACED, connections) * value * BYTES_AN_INSTRUCTION,
     marks: connections * SENDS_A_REQUEST,
   });
-  await guest.run(scene.end);
+  await guest.run(script.end);
   return {
     workload,
     connections,
     repeats,
     spread,
     steady: spread <= MAX_REPEAT_SPREAD,
-    ...partsOf(value, traced, lens.symbols),
+    ...partsOf(value, traced, symbolReader.symbols),
   };
 }
 
@@ -150,7 +150,7 @@ const linkSchema = z.object({
  *
  * @throws BarewireError `path-check-failed` with the device
  */
-function checkCarried(scene: ShellScript, network: string, counters: string, requests: number): void {
+function checkCarried(script: ShellScript, network: string, counters: string, requests: number): void {
   const places = counters
     .trim()
     .split('\n')
@@ -159,13 +159,13 @@ function checkCarried(scene: ShellScript, network: string, counters: string, req
     const stats = places[place]?.find(({ ifname }) => ifname === link)?.stats64;
     return Math.min(stats?.rx.packets ?? 0, stats?.tx.packets ?? 0);
   };
-  const gap = scene.through.find((device) => carried(device) < requests);
+  const gap = script.through.find((device) => carried(device) < requests);
   if (gap !== undefined)
     throw astray(
       network,
       `${gap.link} carried ${carried(gap)} packets each way, expected ${requests} at least`,
     );
-  const stray = scene.around.find((device) => carried(device) >= requests);
+  const stray = script.around.find((device) => carried(device) >= requests);
   if (stray !== undefined)
     throw astray(network, `${stray.link} carried ${carried(stray)} packets, expected none`);
 }

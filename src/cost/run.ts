@@ -83,8 +83,8 @@ async function inGuest(
   await using guest = await bootSingleGuest(machine, { run, name, kernel, signal });
   onEvent({ kind: 'booted', kernel: guest.kernel, ms: performance.now() - started });
   const names = [REFERENCE, ...request.networks.filter((each) => each !== REFERENCE)];
-  const lens = await openSymbolReader(guest);
+  const symbolReader = await openSymbolReader(guest);
   const networks: BareNetwork[] = [];
-  for (const each of names) networks.push(await measureNetwork(guest, lens, each, request));
+  for (const each of names) networks.push(await measureNetwork(guest, symbolReader, each, request));
   return { kernel: guest.kernel, networks: againstReference(networks, REFERENCE) };
 }

@@ -43,7 +43,7 @@ export class Console {
   }
 }
 
-const answerSchema = z.union([
+const replySchema = z.union([
   z.object({ return: z.unknown() }),
   z.object({ error: z.object({ desc: z.string() }) }),
 ]);
@@ -75,11 +75,11 @@ export class Monitor implements AsyncDisposable {
    * @throws BarewireError `process-failed` with QEMU's error
    */
   async command(line: string): Promise<void> {
-    const said = await this.#ask({
+    const lastLines = await this.#ask({
       execute: 'human-monitor-command',
       arguments: { 'command-line': line },
     });
-    if (typeof said === 'string' && said.trim() !== '') throw refused(line, said.trim());
+    if (typeof lastLines === 'string' && lastLines.trim() !== '') throw refused(line, lastLines.trim());
   }
 
   async #ask(command: object): Promise<unknown> {
@@ -88,10 +88,10 @@ export class Monitor implements AsyncDisposable {
       const line = await this.#lines.next();
       if (line.done === true) throw refused(JSON.stringify(command), 'it has exited');
       // Skips events that arrive before the response.
-      const answer = answerSchema.safeParse(JSON.parse(line.value));
-      if (!answer.success) continue;
-      if ('error' in answer.data) throw refused(JSON.stringify(command), answer.data.error.desc);
-      return answer.data.return;
+      const reply = replySchema.safeParse(JSON.parse(line.value));
+      if (!reply.success) continue;
+      if ('error' in reply.data) throw refused(JSON.stringify(command), reply.data.error.desc);
+      return reply.data.return;
     }
   }
 

@@ -31,8 +31,8 @@ export async function requireGuests(
   if (arch() !== 'x64')
     throw cannot(`this machine is ${arch()}`, 'Use an x86-64 machine, or another testbed.');
   const busybox = BUSYBOXES.find((path) => existsSync(path));
-  const answers = await machine.probe(tools.map((name) => ({ kind: 'tool', name })));
-  const missing = tools.filter((_, at) => answers[at]?.answer === 'no');
+  const results = await machine.probe(tools.map((name) => ({ kind: 'tool', name })));
+  const missing = tools.filter((_, at) => results[at]?.answer === 'no');
   if (missing.length > 0 || busybox === undefined) throw toolsMissing(missing, busybox);
   const { files } = await machine.readFiles(['/proc/meminfo']);
   const kib = /^MemAvailable:\s+(?<kib>\d+) kB$/m.exec(files['/proc/meminfo'] ?? '')?.groups?.['kib'];

@@ -20,9 +20,9 @@ export { tryFlock } from './flock.js';
 export {
   pinThread,
   setTimerSlack,
-  raiseOwnSessionPriority,
-  raiseSessionPriority,
-  raiseThreadPriority,
+  setHighOwnSessionPriority as raiseOwnSessionPriority,
+  setHighSessionPriority as raiseSessionPriority,
+  setHighThreadPriority as raiseThreadPriority,
   setShortTimeSlice,
 } from './scheduling.js';
 export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';

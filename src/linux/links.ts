@@ -75,14 +75,14 @@ const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const NETLINK_ROUTE = 0;
 
 /** Three results: an inconclusive probe must not count as a no. */
-export type LinkTypeAnswer =
+export type LinkTypeResult =
   { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
 
 /**
  * Requests a link of each type from the kernel, in a temporary namespace. The kernel may load the type's
  * module, as it would for `ip link add`. Without root every result is `unknown`.
  */
-export function probeLinkTypes(types: readonly string[]): readonly LinkTypeAnswer[] {
+export function probeLinkTypes(types: readonly string[]): readonly LinkTypeResult[] {
   try {
     return inScratchNetns(() => types.map(probeHere));
   } catch (error) {
@@ -91,7 +91,7 @@ export function probeLinkTypes(types: readonly string[]): readonly LinkTypeAnswe
   }
 }
 
-function probeHere(type: string): LinkTypeAnswer {
+function probeHere(type: string): LinkTypeResult {
   const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
   if (fd < 0) throw new SyscallError('socket', lastErrno());
   try {

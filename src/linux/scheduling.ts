@@ -41,7 +41,7 @@ const setpriority: (which: number, who: number, nice: number) => number = libc.f
  *
  * @throws SyscallError EACCES without permission
  */
-export function raiseThreadPriority(): void {
+export function setHighThreadPriority(): void {
   if (setpriority(PRIO_PROCESS, 0, FIRST) !== 0) throw new SyscallError('setpriority', lastErrno());
 }
 
@@ -49,7 +49,7 @@ export function raiseThreadPriority(): void {
  * Raises a whole session, by its leader: with CONFIG_SCHED_AUTOGROUP the kernel weighs a session as one, and
  * a thread's priority counts only within.
  */
-export function raiseSessionPriority(leader: number): void {
+export function setHighSessionPriority(leader: number): void {
   try {
     writeFileSync(`/proc/${leader}/autogroup`, String(FIRST));
   } catch {
@@ -58,9 +58,9 @@ export function raiseSessionPriority(leader: number): void {
 }
 
 /** Raises the session of this process, when it is the leader. */
-export function raiseOwnSessionPriority(): void {
+export function setHighOwnSessionPriority(): void {
   const session = Number(readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)?.split(' ')[3]);
-  if (session === process.pid) raiseSessionPriority(session);
+  if (session === process.pid) setHighSessionPriority(session);
 }
 
 const NR_SCHED_SETATTR = process.arch === 'x64' ? 314 : 274;

@@ -84,8 +84,8 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
   } catch (cause) {
     // Another program created the name in the meantime: it is not ours to undo.
     const tried = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 0 : 1;
-    const said = cause instanceof Error ? cause.message : String(cause);
-    return { error: stepFailed(first.step, how.host, said, cause), tried };
+    const errorText = cause instanceof Error ? cause.message : String(cause);
+    return { error: stepFailed(first.step, how.host, errorText, cause), tried };
   }
 }
 
@@ -122,24 +122,24 @@ async function takeCommands(
 export const applyTag = ({ run, host }: { readonly run: string; readonly host: string }): string =>
   `${run}-${host}`;
 
-const stepFailed = (step: Step, host: string, said: string, cause?: unknown): BarewireError =>
+const stepFailed = (step: Step, host: string, errorText: string, cause?: unknown): BarewireError =>
   machineError(
     'step-failed',
-    `${host}: ${step.why}: ${printAction(step.do)} failed: ${oneLine(said)}`,
+    `${host}: ${step.why}: ${printAction(step.do)} failed: ${oneLine(errorText)}`,
     'Apply the step by hand to see why. Earlier steps are undone.',
     cause,
   );
 
-const oneOfFailed = (entries: readonly Entry[], host: string, said: string): BarewireError =>
+const oneOfFailed = (entries: readonly Entry[], host: string, errorText: string): BarewireError =>
   machineError(
     'step-failed',
-    `${host}: one of these steps failed: ${entries.map(({ step }) => printAction(step.do)).join('; ')}: ${oneLine(said)}`,
+    `${host}: one of these steps failed: ${entries.map(({ step }) => printAction(step.do)).join('; ')}: ${oneLine(errorText)}`,
     'Apply them by hand, in order, to see which.',
   );
 
 /** The tool's message without iproute2's line about its line. */
-const oneLine = (said: string): string =>
-  said
+const oneLine = (errorText: string): string =>
+  errorText
     .split('\n')
     .filter((line) => line !== '' && !/^Command failed -:\d+$/.test(line))
     .join(' / ');

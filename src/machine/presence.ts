@@ -5,7 +5,7 @@ import { runCommand } from './command.js';
 import type { Undo } from './journal-format.js';
 
 /** Reads state inside a namespace; `absent` when the namespace is gone. */
-export function look<T>(netns: string | null, absent: T, work: () => T): T {
+export function inspect<T>(netns: string | null, absent: T, work: () => T): T {
   if (netns !== null && !netnsExists(netns)) return absent;
   return inNetns(netns, work);
 }
@@ -16,12 +16,12 @@ export function isPresent(undo: Undo, home: string | null): boolean {
     case 'netns':
       return netnsExists(undo.name);
     case 'link':
-      return look(undo.netns ?? home, false, () => linkExists(undo.name));
+      return inspect(undo.netns ?? home, false, () => linkExists(undo.name));
     case 'route':
-      return look(undo.netns ?? home, false, () => routeExists(undo.destination));
+      return inspect(undo.netns ?? home, false, () => routeExists(undo.destination));
     case 'qdisc':
       // Identifying the route would take a netlink dump or a process; an existing link is enough to try.
-      return look(undo.netns ?? home, false, () => linkExists(undo.link));
+      return inspect(undo.netns ?? home, false, () => linkExists(undo.link));
     case 'file':
     case 'directory':
       // Not `exists`: a dangling symbolic link occupies the name too.

@@ -9,9 +9,9 @@ export function probeFeatures(features: readonly Feature[]): readonly ProbeResul
   const types = features.filter((feature) => feature.kind === 'link-type').map(({ type }) => type);
   // All link types in one namespace: creating one costs more than probing.
   const links = types.length === 0 ? [] : probeLinkTypes(types);
-  const answers = new Map(types.map((type, index) => [type, links[index] ?? UNASKED]));
+  const results = new Map(types.map((type, index) => [type, links[index] ?? UNASKED]));
   return features.map((feature) =>
-    feature.kind === 'tool' ? probeTool(feature.name) : (answers.get(feature.type) ?? UNASKED),
+    feature.kind === 'tool' ? probeTool(feature.name) : (results.get(feature.type) ?? UNASKED),
   );
 }
 

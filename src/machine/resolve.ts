@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { printAction, type UndoTarget, type Step, bug, machineError } from '../schema/index.js';
 import type { ResolvedStep } from './journal.js';
 import { describeUndo, type Undo } from './journal-format.js';
-import { hasOwnQdisc, isPresent, look } from './presence.js';
+import { hasOwnQdisc, isPresent, inspect } from './presence.js';
 import { readSysctl, sysctlsChangedBy } from './sysctl.js';
 
 /** What resolving needs from the host. */
@@ -61,7 +61,7 @@ function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): U
  * is removed with it.
  */
 function resolveSysctl(netns: string | null, key: string): Undo | null {
-  return look<Undo | null>(netns, null, () => {
+  return inspect<Undo | null>(netns, null, () => {
     if (readSysctl(key) === null) return null;
     const values = sysctlsChangedBy(key).flatMap((name) => {
       const value = readSysctl(name);

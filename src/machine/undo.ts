@@ -4,7 +4,7 @@ import { netnsPath, unmountNetns } from '../linux/index.js';
 import { type BarewireError, machineError } from '../schema/index.js';
 import { batchInput, runCommand } from './command.js';
 import { describeUndo, type Entry, type ProcessIdentity, type Undo } from './journal-format.js';
-import { hasOwnQdisc, isPresent, look } from './presence.js';
+import { hasOwnQdisc, isPresent, inspect } from './presence.js';
 import { endSession } from './session.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
@@ -75,7 +75,7 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
       await removeQdisc(undo.netns ?? how.home, undo.link);
       break;
     case 'sysctl':
-      look(undo.netns ?? how.home, undefined, () => restoreSysctls(undo.values));
+      inspect(undo.netns ?? how.home, undefined, () => restoreSysctls(undo.values));
       break;
     case 'netns':
       unmountNetns(undo.name);

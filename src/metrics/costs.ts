@@ -24,7 +24,7 @@ export function busyShare({ user, system, softirq, irq, idle }: CpuSeconds): num
 }
 
 /** The responses of the recorded window. */
-export interface Answered {
+export interface ReceivedLoad {
   readonly achievedRps: number;
   readonly durationS: number;
 }
@@ -38,7 +38,7 @@ export interface Answered {
 export function costs(
   samples: readonly Sample[],
   cpus: readonly number[],
-  answered: Answered,
+  answered: ReceivedLoad,
   spun: ProcessSeconds = { user: 0, system: 0 },
 ): SideMetrics {
   const [first, last] = [samples[0], samples.at(-1)];

@@ -34,10 +34,10 @@ export class WindowSampler implements AsyncDisposable {
   }
 
   private take(): void {
-    const taken = sample(this.side);
+    const elapsed = sample(this.side);
     // `samples` reports the error. A slice that fails before that must not end the process.
-    taken.catch(() => this.stop());
-    this.pending.push(taken);
+    elapsed.catch(() => this.stop());
+    this.pending.push(elapsed);
   }
 
   private stop(): void {

@@ -95,7 +95,7 @@ export async function startServer(machine: Machine, { files, nginx }: ServerPlan
             'Check whether the kernel ran out of memory (dmesg), or an administrator stopped it.',
           );
       },
-      ready: (ask) => untilAnswered(running, ask),
+      ready: (ask) => untilResponse(running, ask),
       [Symbol.asyncDispose]: async () => {
         await machine.undo(mark);
       },
@@ -106,7 +106,7 @@ export async function startServer(machine: Machine, { files, nginx }: ServerPlan
   }
 }
 
-async function untilAnswered(running: RunningProcess, ask: () => Promise<void>): Promise<void> {
+async function untilResponse(running: RunningProcess, ask: () => Promise<void>): Promise<void> {
   const deadline = performance.now() + READY_LIMIT_MS;
   const ended = running.exited.then((exit) => {
     throw notReady(`nginx exited (status ${String(exit.code)}): ${exit.stderrTail}`, undefined);

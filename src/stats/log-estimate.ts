@@ -10,7 +10,7 @@ import {
 import type { CellSlices } from './cells.js';
 import { tQuantile } from './distributions.js';
 import { quantileRank, samplesNeeded, TAIL_SHARE } from './order-ranks.js';
-import { findUnsupported, unansweredFinding, type ResponseCounts } from './quantile-estimates.js';
+import { findUnsupported, noResponseFinding, type ResponseCounts } from './quantile-estimates.js';
 import { Samples } from './samples.js';
 
 // A histogram resolves 0.1 %: restarts that agree to the cell may still differ by that, so their spread is at least this.
@@ -121,7 +121,7 @@ export function findSections(series: Series, key: LatencyKey): Sections | { read
   const all = countResponses(parts);
   if (key === 'max') {
     if (all.intended === 0) return { finding: { code: 'no-samples' } };
-    if (all.answered < all.intended) return { finding: unansweredFinding(all) };
+    if (all.answered < all.intended) return { finding: noResponseFinding(all) };
     return { count: series.size, perSlice: true };
   }
   const p = QUANTILES[key];

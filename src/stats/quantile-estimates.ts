@@ -45,7 +45,7 @@ export function estimateLatencies(histogram: Histogram, intended: number): Laten
 /** The greatest sample. It has no interval: a longer run has a greater one. */
 export function estimateMaximum(samples: ResponseCounts & Pick<Samples, 'maxNs'>): Estimate {
   if (samples.intended === 0) return missing({ code: 'no-samples' });
-  if (samples.answered < samples.intended) return missing(unansweredFinding(samples));
+  if (samples.answered < samples.intended) return missing(noResponseFinding(samples));
   return { value: samples.maxNs * MS_PER_NS, low: null, high: null };
 }
 
@@ -55,10 +55,10 @@ export function findUnsupported(samples: ResponseCounts, p: number): Finding | n
   if (samples.intended < needed) return { code: 'too-few-samples', needed, has: samples.intended };
   if (samples.answered === samples.intended) return null;
   const { high } = orderRanks(samples.intended, p);
-  return high === null || high > samples.answered ? unansweredFinding(samples) : null;
+  return high === null || high > samples.answered ? noResponseFinding(samples) : null;
 }
 
-export const unansweredFinding = ({ intended, answered }: ResponseCounts): Finding => ({
+export const noResponseFinding = ({ intended, answered }: ResponseCounts): Finding => ({
   code: 'unanswered',
   unanswered: intended - answered,
   intended,

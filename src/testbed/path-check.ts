@@ -31,44 +31,44 @@ const TOO_LONG_WAIT_MS = 3;
  */
 export async function checkPath(
   testbed: Testbed,
-  raised: ActiveNetwork,
+  active: ActiveNetwork,
   request: () => Promise<void>,
 ): Promise<PathReport> {
   const started = performance.now();
-  const before = await readCounters(testbed, raised.plans);
+  const before = await readCounters(testbed, active.plans);
   for (const host of ['client', 'server'] as const satisfies HostRole[]) {
-    const { mtu: seen } = before[host].at(raised[host]);
-    const { link, mtu } = raised[host];
-    if (seen === null) throw failed(raised, `the ${host}'s container has no link ${link}`);
+    const { mtu: seen } = before[host].at(active[host]);
+    const { link, mtu } = active[host];
+    if (seen === null) throw failed(active, `the ${host}'s container has no link ${link}`);
     if (seen !== mtu)
-      throw failed(raised, `${link} in the ${host}'s container has MTU ${seen}, expected ${mtu}`);
+      throw failed(active, `${link} in the ${host}'s container has MTU ${seen}, expected ${mtu}`);
   }
-  const answers = await pingUntilClear(testbed, raised);
-  const between = await readCounters(testbed, raised.plans);
-  const { mtu } = raised.client;
-  const { toServer, toClient, tooLong } = answers;
+  const replies = await pingUntilClear(testbed, active);
+  const between = await readCounters(testbed, active.plans);
+  const { mtu } = active.client;
+  const { toServer, toClient, tooLong } = replies;
   const all = toServer === PINGS && toClient === PINGS;
   const what = `${toServer} of ${PINGS} pings of ${mtu} bytes from the client were answered, ${toClient} of ${PINGS} from the server`;
-  checkCarried(raised, what, 2 * PINGS, before, between);
-  if (!all) throw failed(raised, `${what}, though every device of the path carried packets`);
-  if (tooLong > 0) throw failed(raised, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
+  checkCarried(active, what, 2 * PINGS, before, between);
+  if (!all) throw failed(active, `${what}, though every device of the path carried packets`);
+  if (tooLong > 0) throw failed(active, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
   await request();
-  const after = await readCounters(testbed, raised.plans);
+  const after = await readCounters(testbed, active.plans);
   // TCP decides how many packets a request takes; zero is too few.
-  checkCarried(raised, 'the request', 1, between, after);
-  const through = countPath(raised.plans, before, after);
+  checkCarried(active, 'the request', 1, between, after);
+  const through = countPath(active.plans, before, after);
   const ms = performance.now() - started;
   // A device of the bypass carries other packets now and then (`lo`: ssh, a resolver). If the pings had crossed
   // it, it would have counted as many packets as the path.
   const path = weakest(through);
   const least = path === undefined ? 1 : bothWays(path);
   const isStray = (beside: DeviceCount): boolean => bothWays(beside) >= least;
-  const strays = countBypass(raised.plans, before, after).filter(isStray);
-  if (strays.length > 0) await checkIdle(testbed, raised, { strays, isStray, after, ms });
-  return { mtu: raised.client.mtu, pings: PINGS, through, ms };
+  const strays = countBypass(active.plans, before, after).filter(isStray);
+  if (strays.length > 0) await checkIdle(testbed, active, { strays, isStray, after, ms });
+  return { mtu: active.client.mtu, pings: PINGS, through, ms };
 }
 
-interface Answers {
+interface Replies {
   readonly toServer: number;
   readonly toClient: number;
   readonly tooLong: number;
@@ -81,24 +81,24 @@ const MORE_PINGS = 2;
  * After its first reply, ping waits no longer than two round trips for the others and counts late ones as
  * lost. On a busy machine that shows nothing about the path.
  */
-async function pingUntilClear(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
-  let answers = await pingThrough(testbed, raised);
+async function pingUntilClear(testbed: Testbed, active: ActiveNetwork): Promise<Replies> {
+  let replies = await pingThrough(testbed, active);
   for (
     let more = 0;
     more < MORE_PINGS &&
-    answers.toServer > 0 &&
-    answers.toClient > 0 &&
-    answers.toServer + answers.toClient < 2 * PINGS;
+    replies.toServer > 0 &&
+    replies.toClient > 0 &&
+    replies.toServer + replies.toClient < 2 * PINGS;
     more++
   )
-    answers = await pingThrough(testbed, raised);
-  return answers;
+    replies = await pingThrough(testbed, active);
+  return replies;
 }
 
-async function pingThrough(testbed: Testbed, raised: ActiveNetwork): Promise<Answers> {
+async function pingThrough(testbed: Testbed, active: ActiveNetwork): Promise<Replies> {
   const from = (role: HostRole, to: HostRole, how: Pick<PingPlan, 'count' | 'packetBytes' | 'waitMs'>) =>
-    ping(testbed[role].machine, { netns: raised[role].netns, to: raised[to].address, ...how });
-  const { mtu } = raised.client;
+    ping(testbed[role].machine, { netns: active[role].netns, to: active[to].address, ...how });
+  const { mtu } = active.client;
   const full = { count: PINGS, packetBytes: mtu, waitMs: PING_WAIT_MS };
   const [toServer, toClient, tooLong] = await Promise.all([
     from('client', 'server', full),
@@ -109,15 +109,15 @@ async function pingThrough(testbed: Testbed, raised: ActiveNetwork): Promise<Ans
 }
 
 function checkCarried(
-  raised: ActiveNetwork,
+  active: ActiveNetwork,
   what: string,
   least: number,
   before: Counters,
   after: Counters,
 ): void {
-  const gap = weakest(countPath(raised.plans, before, after));
+  const gap = weakest(countPath(active.plans, before, after));
   if (gap !== undefined && bothWays(gap) < least)
-    throw failed(raised, `${seen(gap)}, expected at least ${least} each way (${what})`);
+    throw failed(active, `${seen(gap)}, expected at least ${least} each way (${what})`);
 }
 
 interface Strays {
@@ -131,15 +131,15 @@ interface Strays {
  * Other traffic of a busy host continues in the next moments, when none of the check's packets are on their
  * way.
  */
-async function checkIdle(testbed: Testbed, raised: ActiveNetwork, seenBeside: Strays): Promise<void> {
+async function checkIdle(testbed: Testbed, active: ActiveNetwork, seenBeside: Strays): Promise<void> {
   const { strays, isStray, after, ms } = seenBeside;
   await pause(ms);
-  const idle = countBypass(raised.plans, after, await readCounters(testbed, raised.plans)).filter(isStray);
+  const idle = countBypass(active.plans, after, await readCounters(testbed, active.plans)).filter(isStray);
   const sameDevice = (one: DeviceCount) => (other: DeviceCount) =>
     one.host === other.host && one.waypoint.netns === other.waypoint.netns;
   const stray = strays.find((one) => !idle.some(sameDevice(one)));
   if (stray !== undefined)
-    throw failed(raised, `${seen(stray)}, as many as the path and more than when idle`);
+    throw failed(active, `${seen(stray)}, as many as the path and more than when idle`);
 }
 
 const bothWays = ({ received, sent }: DeviceCount): number => Math.min(received, sent);

@@ -23,24 +23,24 @@ const LONGEST_BYTES = 65_535;
  * container, to the second container of its own host, and to that host. The network must have two containers
  * on each host.
  */
-export async function probePathMtus({ client }: Testbed, raised: ActiveNetwork): Promise<PathMtus> {
-  const [second] = raised.plans.client.extraContainers;
-  if (second === undefined) throw new RangeError(`${raised.network.name} was set up with one container`);
-  const to = (address: string): Promise<number | null> => longestTo(client, raised, address);
+export async function probePathMtus({ client }: Testbed, active: ActiveNetwork): Promise<PathMtus> {
+  const [second] = active.plans.client.extraContainers;
+  if (second === undefined) throw new RangeError(`${active.network.name} was set up with one container`);
+  const to = (address: string): Promise<number | null> => longestTo(client, active, address);
   const [across, sameHost, ownHost] = await Promise.all(
-    [raised.server.address, second.address, client.net.address].map(to),
+    [active.server.address, second.address, client.net.address].map(to),
   );
   return { across: across ?? null, sameHost: sameHost ?? null, ownHost: ownHost ?? null };
 }
 
 async function longestTo(host: Host, { client }: ActiveNetwork, to: string): Promise<number | null> {
   const { netns, mtu } = client;
-  const answers = async (packetBytes: number, waitMs: number): Promise<boolean> =>
+  const replies = async (packetBytes: number, waitMs: number): Promise<boolean> =>
     (await ping(host.machine, { netns, to, count: 1, packetBytes, waitMs })) > 0;
   const started = performance.now();
-  if (!(await answers(SHORT_BYTES, WAIT_MS))) return null;
+  if (!(await replies(SHORT_BYTES, WAIT_MS))) return null;
   const waitMs = Math.max(LEAST_WAIT_MS, 2 * (performance.now() - started));
-  const carries = (packetBytes: number): Promise<boolean> => answers(packetBytes, waitMs);
+  const carries = (packetBytes: number): Promise<boolean> => replies(packetBytes, waitMs);
   const [whole, more] = await Promise.all([carries(mtu), carries(mtu + 1)]);
   if (more) return (await carries(LONGEST_BYTES)) ? LONGEST_BYTES : between(mtu + 1, LONGEST_BYTES, carries);
   return whole ? mtu : between(SHORT_BYTES, mtu, carries);

@@ -23,8 +23,8 @@ export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
   const how = ['-n', '-q', '-i', INTERVAL_S, '-M', 'do', '-W', wait];
   const argv = ['ping', ...how, '-c', String(plan.count), '-s', payload, plan.to];
   const { code, stdout, stderr } = await machine.run(argv, { netns: plan.netns, timeoutMs: 20_000 });
-  const answers = /(?<answers>\d+) received/.exec(stdout)?.groups?.['answers'];
-  if (answers !== undefined) return Number(answers);
+  const replies = /(?<answers>\d+) received/.exec(stdout)?.groups?.['answers'];
+  if (replies !== undefined) return Number(replies);
   // iputils prints no statistics when it could not send at all: no route, no such address.
   if (code === 2 && stderr.includes('ping: connect:')) return 0;
   throw machineError(

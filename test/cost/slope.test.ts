@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readLoadRun, summarizeRepeats, slopes } from '../../src/cost/slope.js';
 
-const said = (finished: string, requests: string): string =>
+const measured = (finished: string, requests: string): string =>
   `starting benchmark...\nspawning thread #0: 1 total client(s). 200 total requests\n\n${finished}\n${requests}\nstatus codes: 200 2xx\n`;
 
 test("a run's instructions come from the rate, which h2load prints in more digits than the time", () => {
   const run = readLoadRun(
-    said(
+    measured(
       'finished in 73.08ms, 16421.48 req/s, 5.07MB/s',
       'requests: 1200 total, 1200 started, 1200 done, 1200 succeeded, 0 failed, 0 errored, 0 timeout',
     ),
@@ -17,11 +17,14 @@ test("a run's instructions come from the rate, which h2load prints in more digit
 });
 
 test.each([
-  said(
+  measured(
     'finished in 1.00s, 100.00 req/s, 5MB/s',
     'requests: 100 total, 100 started, 99 done, 99 succeeded, 1 failed',
   ),
-  said('finished in 0us, 0.00 req/s, 0B/s', 'requests: 10 total, 10 started, 0 done, 0 succeeded, 10 failed'),
+  measured(
+    'finished in 0us, 0.00 req/s, 0B/s',
+    'requests: 10 total, 10 started, 0 done, 0 succeeded, 10 failed',
+  ),
   'nsenter: cannot open /run/netns/x',
 ])('a run with a request that failed is no figure', (output) => {
   expect(() => readLoadRun(output)).toThrow(expect.objectContaining({ code: 'load-failed' }));

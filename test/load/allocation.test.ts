@@ -15,14 +15,14 @@ function growths(changes: Partial<LoadPlan>): { growth: number[]; requests: numb
   const epochS = monotonicEpochS();
   const heap: number[] = [];
   let nextMs = 0;
-  const look = (): boolean => {
+  const inspect = (): boolean => {
     const now = performance.now();
     if (now >= nextMs) heap.push(process.memoryUsage().heapUsed);
     if (now >= nextMs) nextMs = now + 250;
     return false;
   };
   const plan = planFor(nginx.port, { ...changes, warmupMs: 0, durationMs: 4000, connections: 64 });
-  using loop = new LoadLoop({ plan, share: { first: 0, connections: 64 }, epochS, busyPolls: true }, look);
+  using loop = new LoadLoop({ plan, share: { first: 0, connections: 64 }, epochS, busyPolls: true }, inspect);
   using clock = new MonotonicClock(epochS);
   loop.open();
   clock.read();

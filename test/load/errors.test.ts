@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { runStandalone } from '../../src/load/index.js';
 import { ERROR_KINDS, type ErrorKind, type LoadPlan, type LoadResult } from '../../src/schema/index.js';
-import { answerAll, freePort, nastyServer, okAnswer, planFor, startNginx } from './servers.js';
+import { respondToAll, freePort, faultyServer, okResponse, planFor, startNginx } from './servers.js';
 
 const failures = (result: LoadResult): Partial<Record<ErrorKind, number>> =>
   Object.fromEntries(Object.entries(result.errors).filter(([, count]) => count > 0));
@@ -15,11 +15,11 @@ function expectBalanced(result: LoadResult): void {
   expect(result.requests + failed + result.selfCheck.missedSends).toBe(result.intended);
 }
 
-async function loadNasty(
+async function loadFaulty(
   serve: (socket: Socket, number: number) => void,
   changes: Partial<LoadPlan> = {},
 ): Promise<LoadResult> {
-  await using server = await nastyServer(serve);
+  await using server = await faultyServer(serve);
   const result = await runStandalone(
     planFor(server.port, { mode: { kind: 'open', rateRps: 200, arrival: 'constant' }, ...changes }),
   );
@@ -39,27 +39,27 @@ function start(plan: LoadPlan): { run: Promise<LoadResult>; isOpen: Promise<void
 const everyNth =
   (n: number, wrong: (socket: Socket) => void) =>
   (socket: Socket, number: number): void => {
-    let asked = number;
+    let requests = number;
     socket.on('data', () => {
-      if (++asked % n === 0) wrong(socket);
-      else socket.write(okAnswer());
+      if (++requests % n === 0) wrong(socket);
+      else socket.write(okResponse());
     });
   };
 
 describe('each kind of failure is counted and does not end the run', () => {
   test.each<[ErrorKind, string, (socket: Socket) => void]>([
-    ['status', 'another status', (socket) => socket.write(okAnswer().replace('200 OK', '503 Busy'))],
-    ['length', 'another length', (socket) => socket.write(okAnswer(101))],
+    ['status', 'another status', (socket) => socket.write(okResponse().replace('200 OK', '503 Busy'))],
+    ['length', 'another length', (socket) => socket.write(okResponse(101))],
     ['malformed', 'no HTTP', (socket) => socket.write('+PONG\r\n')],
-    ['malformed', 'bytes behind the answer', (socket) => socket.write(`${okAnswer()}more`)],
-    ['malformed', 'the answer twice', (socket) => socket.write(okAnswer().repeat(2))],
+    ['malformed', 'bytes behind the answer', (socket) => socket.write(`${okResponse()}more`)],
+    ['malformed', 'the answer twice', (socket) => socket.write(okResponse().repeat(2))],
     ['closed', 'a close without an answer', (socket) => socket.end()],
-    ['closed', 'a close within the answer', (socket) => socket.end(okAnswer().slice(0, 60))],
+    ['closed', 'a close within the answer', (socket) => socket.end(okResponse().slice(0, 60))],
     ['reset', 'a reset', (socket) => socket.resetAndDestroy()],
     ['timeout', 'no answer', () => undefined],
-    ['timeout', 'half an answer', (socket) => socket.write(okAnswer().slice(0, 60))],
+    ['timeout', 'half an answer', (socket) => socket.write(okResponse().slice(0, 60))],
   ])('%s: %s', async (kind, _, wrong) => {
-    const result = await loadNasty(everyNth(10, wrong));
+    const result = await loadFaulty(everyNth(10, wrong));
     expect(Object.keys(failures(result))).toEqual([kind]);
     expect(result.errors[kind]).toBeGreaterThan(0);
     expect(result.requests).toBeGreaterThan(result.intended / 4);
@@ -92,20 +92,22 @@ describe('valid responses in any form', () => {
     ['one byte at a time', dribble],
     [
       'chunked',
-      answerAll(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n${'x'.repeat(100)}\r\n0\r\n\r\n`),
+      respondToAll(
+        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n${'x'.repeat(100)}\r\n0\r\n\r\n`,
+      ),
     ],
-    ['after an interim answer', answerAll(`HTTP/1.1 103 Early Hints\r\n\r\n${okAnswer()}`)],
+    ['after an interim answer', respondToAll(`HTTP/1.1 103 Early Hints\r\n\r\n${okResponse()}`)],
     ['ended by the close of the connection', endByClose],
     ['with a header that is never the same', varying],
   ])('%s', async (_, serve) => {
-    const result = await loadNasty(serve);
+    const result = await loadFaulty(serve);
     expect(failures(result)).toEqual({});
     expect(result.requests).toBe(result.intended);
   });
 
   test('a body larger than any buffer', async () => {
     const bodyBytes = 1_000_000;
-    const result = await loadNasty(answerAll(okAnswer(bodyBytes)), {
+    const result = await loadFaulty(respondToAll(okResponse(bodyBytes)), {
       mode: { kind: 'open', rateRps: 40, arrival: 'constant' },
       expect: { status: 200, bodyBytes },
       timeoutMs: 2000,
@@ -114,20 +116,20 @@ describe('valid responses in any form', () => {
   });
 
   test('split anywhere', async () => {
-    const answers = [
-      okAnswer(),
-      okAnswer(100, 'Date: Mon, 01 Jan 2035 00:00:00 GMT\r\n'),
+    const responses = [
+      okResponse(),
+      okResponse(100, 'Date: Mon, 01 Jan 2035 00:00:00 GMT\r\n'),
       `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n60\r\n${'x'.repeat(96)}\r\n4;e\r\nabcd\r\n0\r\nT: 1\r\n\r\n`,
     ];
     const cases = fc.sample(
       fc.tuple(
-        fc.constantFrom(...answers),
+        fc.constantFrom(...responses),
         fc.uniqueArray(fc.integer({ min: 1, max: 180 }), { maxLength: 6 }),
       ),
       200,
     );
     let next = 0;
-    const result = await loadNasty((socket) => {
+    const result = await loadFaulty((socket) => {
       socket.on('data', () => {
         const [text, cuts] = cases[next++ % cases.length]!;
         sendCut(
@@ -170,7 +172,7 @@ describe('a server that stops', () => {
   });
 
   test('after each accept: connections are reopened at a limited rate', async () => {
-    await using server = await nastyServer((socket) => socket.destroy());
+    await using server = await faultyServer((socket) => socket.destroy());
     const result = await runStandalone(planFor(server.port, { connections: 4 }));
     expectBalanced(result);
     // Four connections, one attempt in 100 ms each, over less than two seconds.
@@ -179,8 +181,8 @@ describe('a server that stops', () => {
 });
 
 test('late sends of a slow server do not count as scheduling delay of the generator', async () => {
-  const result = await loadNasty(
-    (socket) => socket.on('data', () => setTimeout(() => socket.write(okAnswer()), 50)),
+  const result = await loadFaulty(
+    (socket) => socket.on('data', () => setTimeout(() => socket.write(okResponse()), 50)),
     { connections: 1, mode: { kind: 'open', rateRps: 100, arrival: 'constant' } },
   );
   expect(result.selfCheck.lateSends).toBeGreaterThan(2);
@@ -192,7 +194,7 @@ function dribble(socket: Socket): void {
   socket.on('data', () =>
     sendCut(
       socket,
-      okAnswer(),
+      okResponse(),
       Array.from({ length: 138 }, (_, at) => at + 1),
     ),
   );
@@ -220,5 +222,5 @@ function endByClose(socket: Socket): void {
 
 function varying(socket: Socket): void {
   let number = 0;
-  socket.on('data', () => socket.write(okAnswer(100, `X-Request: ${1e6 + number++}\r\n`)));
+  socket.on('data', () => socket.write(okResponse(100, `X-Request: ${1e6 + number++}\r\n`)));
 }

@@ -129,13 +129,13 @@ const marker = (of: (percentile: number) => number): string =>
 
 describe('tcpkali', () => {
   test('counts responses by bytes and rebuilds the distribution from percentiles', () => {
-    const said = read('tcpkali', tcpkali(marker((percentile) => (percentile <= 90 ? 0.2 : 1.5))));
-    expect(said.requests).toBe(2998);
-    expect(said.durationS).toBe(1.5);
-    expect(said.response.count).toBe(2998);
+    const output = read('tcpkali', tcpkali(marker((percentile) => (percentile <= 90 ? 0.2 : 1.5))));
+    expect(output.requests).toBe(2998);
+    expect(output.durationS).toBe(1.5);
+    expect(output.response.count).toBe(2998);
     // Cut to 0.1 ms: what it calls 0.2 lies below 0.3.
-    expect(said.response.quantile(0.89) / 1e6).toBeCloseTo(0.3, 3);
-    expect(said.response.quantile(0.95) / 1e6).toBeCloseTo(1.6, 2);
+    expect(output.response.quantile(0.89) / 1e6).toBeCloseTo(0.3, 3);
+    expect(output.response.quantile(0.95) / 1e6).toBeCloseTo(1.6, 2);
   });
 
   test('counts sends without a response, except one in flight per connection', () => {
@@ -243,15 +243,15 @@ const h2load = (done: number, rest = '0 errored, 0 timeout'): string =>
 
 describe('h2load', () => {
   test('reads its log, excludes the warm-up and classifies errors by status', () => {
-    const said = read('h2load', h2load(8), {}, '200 100 5\n503 90 1\n0 400 1\n-1 80 1\n');
-    expect(said.requests).toBe(5);
-    expect(said.errors).toEqual({ timeout: 0, closed: 0, status: 1 });
-    expect(said.response.quantile(1) / 1e3).toBeCloseTo(100, 0);
+    const output = read('h2load', h2load(8), {}, '200 100 5\n503 90 1\n0 400 1\n-1 80 1\n');
+    expect(output.requests).toBe(5);
+    expect(output.errors).toEqual({ timeout: 0, closed: 0, status: 1 });
+    expect(output.response.quantile(1) / 1e3).toBeCloseTo(100, 0);
   });
 
   test('distinguishes time-outs from closed connections', () => {
-    const said = read('h2load', h2load(1, '5 errored, 2 timeout'), {}, '200 100 1\n');
-    expect(said.errors).toMatchObject({ timeout: 2, closed: 3 });
+    const output = read('h2load', h2load(1, '5 errored, 2 timeout'), {}, '200 100 1\n');
+    expect(output.errors).toMatchObject({ timeout: 2, closed: 3 });
   });
 
   test('is given the rate of one connection', () => {

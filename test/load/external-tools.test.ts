@@ -13,7 +13,7 @@ import { freshRunId, openMachine, type Machine } from '../../src/machine/index.j
 import { externalResultSchema, type LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { snapshotMachine } from '../leaks.js';
-import { answerAll, nastyServer, okAnswer, planFor, startNginx, type Nginx } from './servers.js';
+import { respondToAll, faultyServer, okResponse, planFor, startNginx, type Nginx } from './servers.js';
 
 const PATH = process.env['PATH'] ?? '';
 let nginx: Nginx;
@@ -95,11 +95,11 @@ describe.each<[ExternalName, Partial<LoadPlan>]>([
 describe('wrk', () => {
   test('has the latencies of its correction removed exactly', async () => {
     // Each tenth request stalls for far longer than the mean time between two.
-    await using server = await nastyServer((socket) => {
-      let asked = 0;
+    await using server = await faultyServer((socket) => {
+      let requested = 0;
       socket.on('data', () => {
-        const isStalled = asked++ % 10 === 9;
-        setTimeout(() => socket.write(okAnswer()), isStalled ? 60 : 1);
+        const isStalled = requested++ % 10 === 9;
+        setTimeout(() => socket.write(okResponse()), isStalled ? 60 : 1);
       });
     });
     await using generator = await peer('wrk');
@@ -117,12 +117,12 @@ describe('wrk', () => {
 
   test('reports within the time limit after a long stall', async () => {
     const stallsAtMs = performance.now() + 600;
-    await using server = await nastyServer((socket) => {
+    await using server = await faultyServer((socket) => {
       let isHeld = false;
       socket.on('data', () => {
         const hold = !isHeld && performance.now() > stallsAtMs;
         isHeld ||= hold;
-        setTimeout(() => socket.write(okAnswer()), hold ? 400 : 0);
+        setTimeout(() => socket.write(okResponse()), hold ? 400 : 0);
       });
     });
     await using generator = await peer('wrk');
@@ -136,7 +136,7 @@ describe('wrk', () => {
   });
 
   test('reports responses with an error status among its latencies', async () => {
-    await using server = await nastyServer(answerAll(okAnswer().replace('200 OK', '500 No')));
+    await using server = await faultyServer(respondToAll(okResponse().replace('200 OK', '500 No')));
     await using generator = await peer('wrk');
     const plan = planFor(server.port, { ...closed, expect: { status: 500, bodyBytes: 100 } });
     await generator.check(plan.target, plan.expect);
@@ -158,8 +158,8 @@ describe('h2load', () => {
   });
 
   test('is invalid when it misses its rate', async () => {
-    await using server = await nastyServer((socket) => {
-      socket.on('data', () => setTimeout(() => socket.write(okAnswer()), 50));
+    await using server = await faultyServer((socket) => {
+      socket.on('data', () => setTimeout(() => socket.write(okResponse()), 50));
     });
     await using generator = await peer('h2load');
     const plan = planFor(server.port, open(2000));

@@ -15,7 +15,7 @@ import {
   threadCpuTime,
 } from '../../src/linux/index.js';
 import { checkTarget, runStandalone } from '../../src/load/index.js';
-import { answerAll, okAnswer, planFor } from './servers.js';
+import { respondToAll, okResponse, planFor } from './servers.js';
 
 describe('the system calls of the generator', () => {
   test.each([
@@ -90,7 +90,7 @@ describe('the system calls of the generator', () => {
 });
 
 test('the generator loads a server over IPv6', async () => {
-  const server = createServer(answerAll(okAnswer())).listen(0, '::1');
+  const server = createServer(respondToAll(okResponse())).listen(0, '::1');
   await once(server, 'listening');
   const plan = planFor(1);
   const target = { ...plan.target, address: '::1', port: (server.address() as AddressInfo).port };

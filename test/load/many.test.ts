@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { runStandalone } from '../../src/load/index.js';
 import type { LoadPlan, LoadResult } from '../../src/schema/index.js';
 import { startGenerator } from './generator-process.js';
-import { answerAll, freePort, nastyServer, okAnswer, planFor, startNginx } from './servers.js';
+import { respondToAll, freePort, faultyServer, okResponse, planFor, startNginx } from './servers.js';
 
 /** Runs one plan in its own process; `peakMb` is the most memory that the process ever had. */
 async function runApart(plan: LoadPlan): Promise<{ result: LoadResult; peakMb: number }> {
@@ -36,9 +36,9 @@ describe('many connections', () => {
 
   test('use the given source addresses in turn', async () => {
     const from: string[] = [];
-    await using server = await nastyServer((socket) => {
+    await using server = await faultyServer((socket) => {
       from.push(String(socket.remoteAddress));
-      answerAll(okAnswer())(socket);
+      respondToAll(okResponse())(socket);
     });
     await runStandalone(
       planFor(server.port, { connections: 6, sources: ['127.0.0.5', '127.0.0.6', '127.0.0.7'] }),

@@ -39,17 +39,17 @@ class Simulation {
   /** Runs with a server that answers each request `answerNs` after it was sent, and returns what was sent. */
   run(untilNs: number, answerNs: number): { c: number; intendedNs: number; sentNs: number }[] {
     const sent = [];
-    const answers: { c: number; ns: number }[] = [];
+    const responses: { c: number; ns: number }[] = [];
     this.freeAll();
     for (let ns = 0; ns < untilNs;) {
       const nowNs = ns;
       for (const one of this.at(nowNs)) {
         sent.push({ ...one, sentNs: nowNs });
-        answers.push({ c: one.c, ns: nowNs + answerNs });
+        responses.push({ c: one.c, ns: nowNs + answerNs });
       }
       const due = this.pacer.dueNs > nowNs ? this.pacer.dueNs : Infinity;
-      ns = Math.min(due, answers[0]?.ns ?? Infinity, untilNs);
-      while (answers.length > 0 && answers[0]!.ns <= ns) this.pacer.free(answers.shift()!.c);
+      ns = Math.min(due, responses[0]?.ns ?? Infinity, untilNs);
+      while (responses.length > 0 && responses[0]!.ns <= ns) this.pacer.free(responses.shift()!.c);
     }
     return sent;
   }
@@ -87,7 +87,7 @@ describe('constant arrival', () => {
     const [first] = simulation.at(1e6);
     expect(simulation.at(3.5e6)).toEqual([]);
     const owed = [];
-    for (let answered = 0; answered < 3; answered++) {
+    for (let responses = 0; responses < 3; responses++) {
       simulation.pacer.free(0);
       owed.push(...simulation.at(3.5e6));
     }

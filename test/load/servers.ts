@@ -48,7 +48,7 @@ export async function startNginx(port?: number, workers = 0): Promise<Nginx> {
     await writeFile(join(dir, name), 'x'.repeat(bytes));
   await writeFile(join(dir, 'nginx.conf'), nginxConfig(dir, listen, workers));
   const child = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')]);
-  await answering(listen);
+  await responding(listen);
   return {
     port: listen,
     process: child as Nginx['process'],
@@ -75,7 +75,7 @@ http {
   }
 }`;
 
-async function answering(port: number): Promise<void> {
+async function responding(port: number): Promise<void> {
   for (let attempt = 0; attempt < 500; attempt++) {
     const socket = connect(port, '127.0.0.1');
     const open = await once(socket, 'connect').then(
@@ -89,13 +89,13 @@ async function answering(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port}`);
 }
 
-export interface NastyServer extends AsyncDisposable {
+export interface FaultyServer extends AsyncDisposable {
   readonly port: number;
   readonly connections: number;
 }
 
 /** A server that does with each connection what the test says. */
-export async function nastyServer(serve: (socket: Socket, number: number) => void): Promise<NastyServer> {
+export async function faultyServer(serve: (socket: Socket, number: number) => void): Promise<FaultyServer> {
   const open = new Set<Socket>();
   let connections = 0;
   const server = createServer({ noDelay: true }, (socket) => {
@@ -118,14 +118,14 @@ export async function nastyServer(serve: (socket: Socket, number: number) => voi
 }
 
 /** Answers each request with the same bytes. */
-export const answerAll =
+export const respondToAll =
   (answer: string | Uint8Array) =>
   (socket: Socket): void =>
     void socket.on('data', (request) => {
-      for (let asked = count(request); asked > 0; asked--) socket.write(answer);
+      for (let requests = count(request); requests > 0; requests--) socket.write(answer);
     });
 
 const count = (request: Buffer): number => request.toString('latin1').split('\r\n\r\n').length - 1;
 
-export const okAnswer = (bodyBytes = 100, headers = ''): string =>
+export const okResponse = (bodyBytes = 100, headers = ''): string =>
   `HTTP/1.1 200 OK\r\n${headers}Content-Length: ${bodyBytes}\r\n\r\n${'x'.repeat(bodyBytes)}`;

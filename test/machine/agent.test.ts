@@ -5,13 +5,23 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bundlePath, connectAgent, type Machine } from '../../src/machine/index.js';
-import { command, everyKind, link, openScene, program, rejection, sh, type Scene } from './scene.js';
+import {
+  command,
+  everyKind,
+  link,
+  openTestHost,
+  program,
+  rejection,
+  sh,
+  type TestHost,
+} from './test-host.js';
 
-let scene: Scene;
-beforeEach(() => (scene = openScene()));
-afterEach(() => scene[Symbol.dispose]());
+let testHost: TestHost;
+beforeEach(() => (testHost = openTestHost()));
+afterEach(() => testHost[Symbol.dispose]());
 
-const connect = (): Promise<Machine> => connectAgent({ run: scene.run, host: 'server', netns: scene.netns });
+const connect = (): Promise<Machine> =>
+  connectAgent({ run: testHost.run, host: 'server', netns: testHost.netns });
 const agentPid = async (machine: Machine): Promise<number> => {
   const { stdout } = await machine.run(['sh', '-c', 'echo $PPID']);
   return Number(stdout);
@@ -33,9 +43,9 @@ describe('a host behind an agent', () => {
   test('runs programs in a namespace by name', async () => {
     await using machine = await connect();
     await machine.apply([
-      command(null, `ip netns add ${scene.netns}-c`, { kind: 'netns', name: `${scene.netns}-c` }),
+      command(null, `ip netns add ${testHost.netns}-c`, { kind: 'netns', name: `${testHost.netns}-c` }),
     ]);
-    const shown = await machine.run(['ip', '-br', 'link'], { netns: `${scene.netns}-c` });
+    const shown = await machine.run(['ip', '-br', 'link'], { netns: `${testHost.netns}-c` });
     expect(shown.stdout).not.toContain('eth0');
   });
 
@@ -75,12 +85,12 @@ describe('a host behind an agent', () => {
 
 describe('when the connection ends,', () => {
   test.each(['SIGTERM', 'SIGHUP'] as const)('by %s to the agent, it undoes its steps', async (signal) => {
-    const before = scene.dump();
+    const before = testHost.dump();
     await using machine = await connect();
-    await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
+    await machine.apply(everyKind(`${testHost.netns}-c`, testHost.folder));
     process.kill(await agentPid(machine), signal);
     expect(await rejection(machine.run(['sleep', '5']))).toMatchObject({ code: 'agent-lost' });
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 
   test('Ctrl-C does not reach the agent', async () => {
@@ -90,16 +100,16 @@ describe('when the connection ends,', () => {
   });
 
   test('disposing undoes the steps of a killed agent', async () => {
-    const before = scene.dump();
+    const before = testHost.dump();
     {
       await using machine = await connect();
-      await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
+      await machine.apply(everyKind(`${testHost.netns}-c`, testHost.folder));
       process.kill(await agentPid(machine), 'SIGKILL');
       const error = await rejection(machine.apply([command(null, 'ip link set lo up')]));
       expect(error).toMatchObject({ code: 'agent-lost' });
       expect(error.message).toContain('it exited with SIGKILL');
     }
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 
   test('a process of a killed agent is reported as ended', async () => {
@@ -111,7 +121,7 @@ describe('when the connection ends,', () => {
   });
 
   test('an agent that does not start is reported with the reason', async () => {
-    const error = await rejection(connectAgent({ run: scene.run, host: 'server', netns: 'mt-nowhere' }));
+    const error = await rejection(connectAgent({ run: testHost.run, host: 'server', netns: 'mt-nowhere' }));
     expect(error).toMatchObject({ code: 'agent-lost' });
     expect(error.message).toContain('mt-nowhere');
   });
@@ -119,13 +129,13 @@ describe('when the connection ends,', () => {
 
 describe('another version', () => {
   test('of the agent is refused by name', async () => {
-    const fake = join(scene.folder, 'fake.mjs');
+    const fake = join(testHost.folder, 'fake.mjs');
     writeFileSync(
       fake,
       `console.log(JSON.stringify({ hello: { protocol: 'agent', protocolVersion: 99, version: '9.9.9' } })); process.stdin.resume();`,
     );
     const error = await rejection(
-      connectAgent({ run: scene.run, host: 'server', netns: null }, { prefix: [process.execPath, fake] }),
+      connectAgent({ run: testHost.run, host: 'server', netns: null }, { prefix: [process.execPath, fake] }),
     );
     expect(error).toMatchObject({ code: 'agent-protocol' });
     expect(error.message).toContain('9.9.9 with protocol agent 99');
@@ -135,7 +145,7 @@ describe('another version', () => {
     const agent = spawn(process.execPath, [bundlePath(), 'agent'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const errors: string[] = [];
     createInterface({ input: agent.stderr }).on('line', (line) => errors.push(line));
-    const open = { run: scene.run, host: 'server', netns: null, standalone: false };
+    const open = { run: testHost.run, host: 'server', netns: null, standalone: false };
     const steps = [command(null, 'ip link add mt-never type bridge', link('mt-never'))];
     const messages = [
       { hello: { protocol: 'agent', protocolVersion: 0, version: '0.0.0' } },
@@ -150,7 +160,7 @@ describe('another version', () => {
 
   test('that does not speak the protocol is refused', async () => {
     const error = await rejection(
-      connectAgent({ run: scene.run, host: 'server', netns: null }, { prefix: ['echo', 'Welcome!'] }),
+      connectAgent({ run: testHost.run, host: 'server', netns: null }, { prefix: ['echo', 'Welcome!'] }),
     );
     expect(error).toMatchObject({ code: 'agent-protocol' });
     expect(error.message).toContain('Welcome!');

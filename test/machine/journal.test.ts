@@ -3,13 +3,22 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { freshRunId, openJournals, openMachine, undoAll } from '../../src/machine/index.js';
-import { command, directory, file, link, openScene, rejection, sysctl, type Scene } from './scene.js';
+import {
+  command,
+  directory,
+  file,
+  link,
+  openTestHost,
+  rejection,
+  sysctl,
+  type TestHost,
+} from './test-host.js';
 
-let scene: Scene;
-beforeEach(() => (scene = openScene()));
-afterEach(() => scene[Symbol.dispose]());
+let testHost: TestHost;
+beforeEach(() => (testHost = openTestHost()));
+afterEach(() => testHost[Symbol.dispose]());
 
-const folder = (): string => join(scene.folder, 'state/journal');
+const folder = (): string => join(testHost.folder, 'state/journal');
 const BOOT = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 const header = (facts: object = {}): object => ({
@@ -17,7 +26,7 @@ const header = (facts: object = {}): object => ({
   version: '0.0.0',
   run: 'old',
   host: 'h',
-  netns: scene.netns,
+  netns: testHost.netns,
   boot: BOOT,
   owner: { pid: 999_999_999, startTime: 1 },
   since: '2026-01-01T00:00:00.000Z',
@@ -33,7 +42,7 @@ function writeJournal(lines: readonly object[], name = 'old-h'): string {
 
 /** Three things that an old run left on the host. */
 function leaveThings(): object[] {
-  const path = (name: string): string => join(scene.folder, name);
+  const path = (name: string): string => join(testHost.folder, name);
   writeFileSync(path('left'), 'x');
   mkdirSync(path('leftover'));
   return [
@@ -50,8 +59,8 @@ function leaveThings(): object[] {
     },
   ];
 }
-const leftovers = (): string[] => readdirSync(scene.folder).filter((name) => name.startsWith('left'));
-const forwarding = (): boolean => scene.dump().includes('net.ipv4.ip_forward = 1');
+const leftovers = (): string[] => readdirSync(testHost.folder).filter((name) => name.startsWith('left'));
+const forwarding = (): boolean => testHost.dump().includes('net.ipv4.ip_forward = 1');
 
 describe('a journal of an ended run', () => {
   test("is listed, undone in its host's namespace and removed", async () => {
@@ -111,35 +120,37 @@ describe('a journal of an ended run', () => {
 });
 
 const leaveThingsAgain = (): void => {
-  writeFileSync(join(scene.folder, 'left'), 'x');
-  mkdirSync(join(scene.folder, 'leftover'), { recursive: true });
+  writeFileSync(join(testHost.folder, 'left'), 'x');
+  mkdirSync(join(testHost.folder, 'leftover'), { recursive: true });
 };
 
 test('a journal whose owner is alive is not undone, and its owner is reported', async () => {
-  await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
-  await machine.apply([file(join(scene.folder, 'f'))]);
+  await using machine = await openMachine({ run: testHost.run, host: 'here', netns: null });
+  await machine.apply([file(join(testHost.folder, 'f'))]);
   expect(await openJournals()).toEqual([]);
   const error = await rejection(undoAll());
   expect(error).toMatchObject({ code: 'locked' });
-  expect(error.message).toContain(`Run ${scene.run} is still active on here: process ${process.pid}, since `);
-  expect(existsSync(join(scene.folder, 'f'))).toBe(true);
+  expect(error.message).toContain(
+    `Run ${testHost.run} is still active on here: process ${process.pid}, since `,
+  );
+  expect(existsSync(join(testHost.folder, 'f'))).toBe(true);
 });
 
 test('a step whose journal cannot be written is not applied', async () => {
-  const before = scene.dump();
-  writeFileSync(join(scene.folder, 'state'), 'not a folder');
-  await using machine = await openMachine({ run: scene.run, host: 'here', netns: null });
-  const steps = [command(scene.netns, 'ip link add cni0 type bridge', link('cni0', scene.netns))];
+  const before = testHost.dump();
+  writeFileSync(join(testHost.folder, 'state'), 'not a folder');
+  await using machine = await openMachine({ run: testHost.run, host: 'here', netns: null });
+  const steps = [command(testHost.netns, 'ip link add cni0 type bridge', link('cni0', testHost.netns))];
   expect(await rejection(machine.apply(steps))).toMatchObject({ code: 'disk' });
-  expect(scene.dump()).toBe(before);
+  expect(testHost.dump()).toBe(before);
 });
 
 test('a second journal of the same name on one host is refused', async () => {
-  await using first = await openMachine({ run: scene.run, host: 'here', netns: null });
-  await using second = await openMachine({ run: scene.run, host: 'here', netns: null });
-  await first.apply([file(join(scene.folder, 'f'))]);
-  expect(await rejection(second.apply([file(join(scene.folder, 'g'))]))).toMatchObject({ code: 'disk' });
-  expect(existsSync(join(scene.folder, 'g'))).toBe(false);
+  await using first = await openMachine({ run: testHost.run, host: 'here', netns: null });
+  await using second = await openMachine({ run: testHost.run, host: 'here', netns: null });
+  await first.apply([file(join(testHost.folder, 'f'))]);
+  expect(await rejection(second.apply([file(join(testHost.folder, 'g'))]))).toMatchObject({ code: 'disk' });
+  expect(existsSync(join(testHost.folder, 'g'))).toBe(false);
 });
 
 test('run ids are six letters and digits and differ', () => {

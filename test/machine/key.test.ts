@@ -3,27 +3,27 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openMachine } from '../../src/machine/index.js';
 import type { Step } from '../../src/schema/index.js';
-import { openScene, type Scene } from './scene.js';
+import { openTestHost, type TestHost } from './test-host.js';
 
-let scene: Scene;
+let testHost: TestHost;
 beforeEach(() => {
-  scene = openScene();
+  testHost = openTestHost();
 });
-afterEach(() => scene[Symbol.dispose]());
+afterEach(() => testHost[Symbol.dispose]());
 
 test('a private key is readable by its owner only, is in no journal, and is removed by undo', async () => {
-  const path = join(scene.folder, 'key');
+  const path = join(testHost.folder, 'key');
   const step: Step = {
     why: 'Make a key.',
     do: { kind: 'key', path },
     undo: { kind: 'file', path },
   };
-  await using machine = await openMachine({ run: scene.run, host: 'host', netns: null });
+  await using machine = await openMachine({ run: testHost.run, host: 'host', netns: null });
   await machine.apply([step]);
   const key = readFileSync(path, 'utf8').trim();
   expect(key).toMatch(/^[A-Za-z0-9+/]{43}=$/);
   expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
-  const journals = join(scene.folder, 'state', 'journal');
+  const journals = join(testHost.folder, 'state', 'journal');
   const written = readdirSync(journals).map((name) => readFileSync(join(journals, name), 'utf8'));
   expect(written.join('')).toContain(path);
   expect(written.join('')).not.toContain(key);

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { lockMachine } from '../../src/machine/index.js';
-import { openScene, rejection, type Scene } from './scene.js';
+import { openTestHost, rejection, type TestHost } from './test-host.js';
 
-let scene: Scene;
-beforeEach(() => (scene = openScene()));
-afterEach(() => scene[Symbol.dispose]());
+let testHost: TestHost;
+beforeEach(() => (testHost = openTestHost()));
+afterEach(() => testHost[Symbol.dispose]());
 
 test('a second holder gets the process, purpose and start time of the first', async () => {
   const before = new Date().toISOString().slice(0, 10);
@@ -20,9 +20,9 @@ test('a second holder gets the process, purpose and start time of the first', as
 test('a released lock can be taken again and leaves no file', async () => {
   for (let round = 0; round < 3; round++) {
     await using _lock = await lockMachine('study quick');
-    expect(existsSync(join(scene.folder, 'state/lock'))).toBe(true);
+    expect(existsSync(join(testHost.folder, 'state/lock'))).toBe(true);
   }
-  expect(existsSync(join(scene.folder, 'state/lock'))).toBe(false);
+  expect(existsSync(join(testHost.folder, 'state/lock'))).toBe(false);
 });
 
 test('one of many concurrent processes gets the lock', async () => {
@@ -34,7 +34,7 @@ test('one of many concurrent processes gets the lock', async () => {
 
 test('a lock whose holder was killed is free, whatever its file contains', async () => {
   await (await lockMachine('first'))[Symbol.asyncDispose]();
-  const path = join(scene.folder, 'state/lock');
+  const path = join(testHost.folder, 'state/lock');
   const holder = spawn('flock', ['-n', path, 'sh', '-c', 'echo held; exec sleep 1000'], {
     stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,

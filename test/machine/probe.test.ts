@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { bundlePath, openMachine } from '../../src/machine/index.js';
-import { sh } from './scene.js';
+import { sh } from './test-host.js';
 
 const machine = await openMachine({ run: 'probe', host: 'here', netns: null });
 const probe = async (...types: string[]): Promise<string[]> =>
@@ -49,12 +49,12 @@ describe('link types', () => {
 test("tools are found on root's PATH", async () => {
   const path = process.env['PATH'];
   process.env['PATH'] = '/usr/bin:/bin';
-  const answers = await machine.probe([
+  const results = await machine.probe([
     { kind: 'tool', name: 'tc' },
     { kind: 'tool', name: 'no-such-tool' },
   ]);
   process.env['PATH'] = path;
-  expect(answers.map(({ answer }) => answer)).toEqual(['yes', 'no']);
+  expect(results.map(({ answer }) => answer)).toEqual(['yes', 'no']);
 });
 
 test('the environment has kernel, CPUs and clock but nothing that identifies the machine', async () => {

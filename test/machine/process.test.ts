@@ -6,18 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readProcess } from '../../src/linux/index.js';
 import { openMachine, undoAll, type Machine } from '../../src/machine/index.js';
-import { openScene, program, rejection, sh, type Scene } from './scene.js';
+import { openTestHost, program, rejection, sh, type TestHost } from './test-host.js';
 import { buildFixture } from './stand-in.js';
 
-let scene: Scene;
+let testHost: TestHost;
 let machine: Machine;
 beforeEach(async () => {
-  scene = openScene();
-  machine = await openMachine({ run: scene.run, host: 'here', netns: null });
+  testHost = openTestHost();
+  machine = await openMachine({ run: testHost.run, host: 'here', netns: null });
 });
 afterEach(async () => {
   await machine[Symbol.asyncDispose]();
-  scene[Symbol.dispose]();
+  testHost[Symbol.dispose]();
 });
 
 /** Whether any thread of the process runs: a zombie leader may have threads that still complete a system call. */
@@ -53,7 +53,7 @@ describe('a process', () => {
   });
 
   test('runs in its namespace, on its CPUs and in its own session', async () => {
-    const step = program('sleeper', ['sleep', '1000'], scene.netns);
+    const step = program('sleeper', ['sleep', '1000'], testHost.netns);
     if (step.do.kind !== 'process') throw new Error('it is a process');
     await using sleeper = await machine.start({ ...step, do: { ...step.do, cpus: [1] } });
     await sleep(200);
@@ -92,7 +92,7 @@ describe('a process', () => {
 
 test('a process whose owner dies before its pid is journaled never runs its program', async () => {
   using gate = await buildFixture('gate');
-  const path = join(scene.folder, 'touched');
+  const path = join(testHost.folder, 'touched');
   const owner = spawn(process.execPath, [gate.path, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [pid] = (await once(owner.stdout, 'data')) as [Buffer];
   await once(owner, 'close');
@@ -101,10 +101,10 @@ test('a process whose owner dies before its pid is journaled never runs its prog
 });
 
 test('nginx workers that outlive their master end with the session', async () => {
-  const config = join(scene.folder, 'nginx.conf');
-  writeFileSync(config, nginxConfig(scene.folder));
-  const argv = ['nginx', '-c', config, '-e', join(scene.folder, 'error.log')];
-  const nginx = await machine.start(program('nginx', argv, scene.netns));
+  const config = join(testHost.folder, 'nginx.conf');
+  writeFileSync(config, nginxConfig(testHost.folder));
+  const argv = ['nginx', '-c', config, '-e', join(testHost.folder, 'error.log')];
+  const nginx = await machine.start(program('nginx', argv, testHost.netns));
   while (sessionOf(nginx.pid).length < 3) await sleep(20);
   process.kill(nginx.pid, 'SIGKILL');
   await nginx.exited;
@@ -136,9 +136,9 @@ function writeJournal(identity: { pid: number; startTime: number }, name = 'slee
     { id: 0, step: program('sleeper', ['sleep', '1000']), undo },
     { started: 0, process: identity },
   ];
-  mkdirSync(join(scene.folder, 'state/journal'), { recursive: true });
+  mkdirSync(join(testHost.folder, 'state/journal'), { recursive: true });
   writeFileSync(
-    join(scene.folder, 'state/journal/old-h.jsonl'),
+    join(testHost.folder, 'state/journal/old-h.jsonl'),
     lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
   );
 }
@@ -154,7 +154,7 @@ describe('a pid in an old journal', () => {
     writeJournal({ pid, startTime: startTimeOf(pid) - 1 });
     expect(await undoAll()).toMatchObject([{ run: 'old', host: 'h', steps: 1 }]);
     expect(isRunning(pid)).toBe(true);
-    expect(existsSync(join(scene.folder, 'state/journal/old-h.jsonl'))).toBe(false);
+    expect(existsSync(join(testHost.folder, 'state/journal/old-h.jsonl'))).toBe(false);
     other.kill('SIGKILL');
   });
 

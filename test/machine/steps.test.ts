@@ -8,79 +8,79 @@ import {
   everyKind,
   file,
   link,
-  openScene,
+  openTestHost,
   rejection,
   sh,
   sysctl,
-  type Scene,
-} from './scene.js';
+  type TestHost,
+} from './test-host.js';
 
-let scene: Scene;
+let testHost: TestHost;
 let machine: Machine;
 
 beforeEach(async () => {
-  scene = openScene();
-  machine = await connectAgent({ run: scene.run, host: 'server', netns: scene.netns });
+  testHost = openTestHost();
+  machine = await connectAgent({ run: testHost.run, host: 'server', netns: testHost.netns });
 });
 afterEach(async () => {
   await machine[Symbol.asyncDispose]();
-  scene[Symbol.dispose]();
+  testHost[Symbol.dispose]();
 });
 
-const journals = (): string[] => readdirSync(join(scene.folder, 'state/journal'));
-const inHost = (...argv: string[]): string => sh('nsenter', `--net=/run/netns/${scene.netns}`, ...argv);
+const journals = (): string[] => readdirSync(join(testHost.folder, 'state/journal'));
+const inHost = (...argv: string[]): string => sh('nsenter', `--net=/run/netns/${testHost.netns}`, ...argv);
 
 describe('applying and undoing', () => {
   test('every kind of step is undone completely', async () => {
-    const before = scene.dump();
-    const taken = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
-    expect(taken.steps).toBe(14);
-    expect(scene.dump()).not.toBe(before);
-    const undone = await machine.undo(taken.mark);
+    const before = testHost.dump();
+    const applied = await machine.apply(everyKind(`${testHost.netns}-c`, testHost.folder));
+    expect(applied.steps).toBe(14);
+    expect(testHost.dump()).not.toBe(before);
+    const undone = await machine.undo(applied.mark);
     expect(undone.steps).toBe(14);
-    expect(scene.dump()).toBe(before);
-    expect(existsSync(join(scene.folder, 'a'))).toBe(false);
-    expect(existsSync(`/run/netns/${scene.netns}-c`)).toBe(false);
+    expect(testHost.dump()).toBe(before);
+    expect(existsSync(join(testHost.folder, 'a'))).toBe(false);
+    expect(existsSync(`/run/netns/${testHost.netns}-c`)).toBe(false);
   });
 
   test('undo is idempotent', async () => {
-    const before = scene.dump();
-    const { mark } = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
+    const before = testHost.dump();
+    const { mark } = await machine.apply(everyKind(`${testHost.netns}-c`, testHost.folder));
     await machine.undo(mark);
     expect((await machine.undo(mark)).steps).toBe(0);
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 
   test('undo accepts what another program removed', async () => {
-    const before = scene.dump();
-    const { mark } = await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
+    const before = testHost.dump();
+    const { mark } = await machine.apply(everyKind(`${testHost.netns}-c`, testHost.folder));
     inHost('ip', 'link', 'del', 'cni0');
     inHost('ip', 'route', 'del', '198.18.2.0/24');
-    sh('ip', 'netns', 'del', `${scene.netns}-c`);
+    sh('ip', 'netns', 'del', `${testHost.netns}-c`);
     await machine.undo(mark);
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 
   test('undo stops at a mark', async () => {
     await machine.apply([command(null, 'ip link add first type bridge', link('first'))]);
-    const between = scene.dump();
+    const between = testHost.dump();
     const { mark } = await machine.apply([command(null, 'ip link add second type bridge', link('second'))]);
     await machine.undo(mark);
-    expect(scene.dump()).toBe(between);
+    expect(testHost.dump()).toBe(between);
   });
 
   test('disposing undoes all steps and removes the journal', async () => {
-    const before = scene.dump();
-    await machine.apply(everyKind(`${scene.netns}-c`, scene.folder));
-    expect(journals()).toEqual([`${scene.run}-server.jsonl`]);
+    const before = testHost.dump();
+    await machine.apply(everyKind(`${testHost.netns}-c`, testHost.folder));
+    expect(journals()).toEqual([`${testHost.run}-server.jsonl`]);
     await machine[Symbol.asyncDispose]();
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
     expect(journals()).toEqual([]);
   });
 
   test('a step is journaled before it is applied', async () => {
     await rejection(machine.apply([command(null, 'ip link add x type nosuchtype', link('x'))]));
-    const text = readFileSync(join(scene.folder, `state/journal/${scene.run}-server.jsonl`), 'utf8');
+    const text = readFileSync(join(testHost.folder, `state/journal/${testHost.run}-server.jsonl`), 'utf8');
     expect(text).toContain('nosuchtype');
   });
 });
@@ -114,10 +114,10 @@ describe('settings', () => {
 
   test('are restored together with the settings that they change', async () => {
     inHost('sysctl', '-qw', 'net.ipv4.conf.eth0.forwarding=1', 'net.ipv4.conf.all.accept_redirects=0');
-    const before = scene.dump();
+    const before = testHost.dump();
     const { mark } = await machine.apply([sysctl('net.ipv4.ip_forward', '1')]);
     await machine.undo(mark);
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 
   test('of a link whose name has a dot are reached by a slash in the key', async () => {
@@ -126,43 +126,43 @@ describe('settings', () => {
   });
 
   test('of a link that an earlier step creates are removed with it', async () => {
-    const before = scene.dump();
+    const before = testHost.dump();
     await machine.apply([
       command(null, 'ip link add cni0 type bridge', link('cni0')),
       sysctl('net.ipv4.conf.cni0.rp_filter', '2'),
     ]);
     await machine.undo();
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 });
 
 describe('an object that existed before:', () => {
   const existing = {
     link: () => command(null, 'ip link add flannel.1 type bridge', link('flannel.1')),
-    namespace: () => command(null, `ip netns add ${scene.netns}`, { kind: 'netns', name: scene.netns }),
+    namespace: () => command(null, `ip netns add ${testHost.netns}`, { kind: 'netns', name: testHost.netns }),
     route: () =>
       command(null, 'ip route add 203.0.113.0/24 dev eth0 metric 5', {
         kind: 'route',
         netns: null,
         destination: '203.0.113.0/24',
       }),
-    file: () => file(join(scene.folder, 'own')),
-    directory: () => directory(scene.folder),
+    file: () => file(join(testHost.folder, 'own')),
+    directory: () => directory(testHost.folder),
   } as const;
 
   test.each(Object.keys(existing) as (keyof typeof existing)[])(
     'a %s is refused and untouched',
     async (kind) => {
-      writeFileSync(join(scene.folder, 'own'), 'precious');
-      const before = scene.dump();
+      writeFileSync(join(testHost.folder, 'own'), 'precious');
+      const before = testHost.dump();
       const error = await rejection(
         machine.apply([command(null, 'ip link set lo mtu 9000'), existing[kind]()]),
       );
       expect(error).toMatchObject({ code: 'step-failed' });
       expect(error.message).toContain("exists and is not Barewire's");
       await machine[Symbol.asyncDispose]();
-      expect(scene.dump()).toBe(before);
-      expect(readFileSync(join(scene.folder, 'own'), 'utf8')).toBe('precious');
+      expect(testHost.dump()).toBe(before);
+      expect(readFileSync(join(testHost.folder, 'own'), 'utf8')).toBe('precious');
     },
   );
 
@@ -182,7 +182,7 @@ describe('an object that existed before:', () => {
       'latency',
       '9ms',
     );
-    const before = scene.dump();
+    const before = testHost.dump();
     const step = command(null, 'tc qdisc replace dev eth0 root pfifo', {
       kind: 'qdisc',
       netns: null,
@@ -190,7 +190,7 @@ describe('an object that existed before:', () => {
     });
     expect(await rejection(machine.apply([step]))).toMatchObject({ code: 'step-failed' });
     await machine.undo();
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 });
 
@@ -209,7 +209,7 @@ describe('a step that fails', () => {
   });
 
   test('leaves earlier steps journaled and later steps unapplied', async () => {
-    const before = scene.dump();
+    const before = testHost.dump();
     await rejection(
       machine.apply([
         command(null, 'ip link add cni0 type bridge', link('cni0')),
@@ -220,7 +220,7 @@ describe('a step that fails', () => {
     expect(inHost('ip', 'link')).toContain('cni0');
     expect(inHost('ip', 'link')).not.toContain('later');
     await machine.undo();
-    expect(scene.dump()).toBe(before);
+    expect(testHost.dump()).toBe(before);
   });
 
   test('by a word that ip does not know is found in the batch', async () => {
@@ -257,17 +257,17 @@ test('an argument with a space reaches the tool unsplit', async () => {
 });
 
 test('a step that cannot be undone is reported, and the others are undone', async () => {
-  const before = scene.dump();
+  const before = testHost.dump();
   const { mark } = await machine.apply([
     command(null, 'ip link add cni0 type bridge', link('cni0')),
-    file(join(scene.folder, 'f')),
+    file(join(testHost.folder, 'f')),
   ]);
-  sh('chattr', '+i', join(scene.folder, 'f'));
+  sh('chattr', '+i', join(testHost.folder, 'f'));
   const error = await rejection(machine.undo(mark));
-  sh('chattr', '-i', join(scene.folder, 'f'));
+  sh('chattr', '-i', join(testHost.folder, 'f'));
   expect(error).toMatchObject({ code: 'undo-failed' });
-  expect(error.message).toContain(`file ${join(scene.folder, 'f')}`);
-  expect(scene.dump()).toBe(before);
+  expect(error.message).toContain(`file ${join(testHost.folder, 'f')}`);
+  expect(testHost.dump()).toBe(before);
   await machine.undo(mark);
-  expect(existsSync(join(scene.folder, 'f'))).toBe(false);
+  expect(existsSync(join(testHost.folder, 'f'))).toBe(false);
 });

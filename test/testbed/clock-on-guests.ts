@@ -15,8 +15,8 @@ export function testClock(guests: () => Testbed): void {
     const { client, server, run } = guests();
     await using host = new GeneratorProcess(client.machine, client.cpus);
     await host.ready(1);
-    await using raised = await setUpNetwork(guests(), findNetwork('host'));
-    const { address, netns } = raised.server;
+    await using active = await setUpNetwork(guests(), findNetwork('host'));
+    const { address, netns } = active.server;
     await using nginx = await startServer(
       server.machine,
       serverSteps({
@@ -27,7 +27,7 @@ export function testClock(guests: () => Testbed): void {
         cpus: server.cpus,
       }),
     );
-    await using generator = host.from(raised.client.netns);
+    await using generator = host.from(active.client.netns);
     const plan = planFor(address, client.cpus);
     await nginx.ready(async () => {
       await generator.check(plan.target, plan.expect);

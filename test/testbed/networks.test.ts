@@ -33,8 +33,8 @@ async function reaches(
 }
 
 async function carriesBothWays(name: string, bed = testbed): Promise<void> {
-  await using raised = await setUpNetwork(bed, findNetwork(name));
-  const { client, server } = raised;
+  await using active = await setUpNetwork(bed, findNetwork(name));
+  const { client, server } = active;
   expect(await reaches(bed, 'client', client.netns, server.address)).toBe(true);
   expect(await reaches(bed, 'server', server.netns, client.address)).toBe(true);
 }
@@ -56,17 +56,17 @@ describe.each(networkNames())('%s', (name) => {
 });
 
 test('a network reports steps and time on both hosts', async () => {
-  const raised = await setUpNetwork(testbed, findNetwork('flannel-host-gw'));
-  expect(raised.steps).toBe(22);
-  expect(raised.setUpMs).toBeGreaterThan(0);
-  expect(await raised.tearDown()).toBeGreaterThan(0);
+  const active = await setUpNetwork(testbed, findNetwork('flannel-host-gw'));
+  expect(active.steps).toBe(22);
+  expect(active.setUpMs).toBeGreaterThan(0);
+  expect(await active.tearDown()).toBeGreaterThan(0);
 });
 
 test('tearing down a network twice tears it down once', async () => {
-  const raised = await setUpNetwork(testbed, findNetwork('macvlan'));
-  const tearDownMs = await raised.tearDown();
-  expect(await raised.tearDown()).toBe(tearDownMs);
-  await raised[Symbol.asyncDispose]();
+  const active = await setUpNetwork(testbed, findNetwork('macvlan'));
+  const tearDownMs = await active.tearDown();
+  expect(await active.tearDown()).toBe(tearDownMs);
+  await active[Symbol.asyncDispose]();
 });
 
 test('a network that fails on one host is undone on both', async () => {

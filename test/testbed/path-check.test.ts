@@ -11,7 +11,7 @@ import {
 } from '../../src/testbed/index.js';
 import { onHost } from './dump.js';
 
-type Request = (testbed: Testbed, raised: ActiveNetwork) => Promise<void>;
+type Request = (testbed: Testbed, active: ActiveNetwork) => Promise<void>;
 
 const pingOnce: Request = async (testbed, { client, server }) => {
   const argv = ['ping', '-q', '-c', '1', '-W', '1', server.address];
@@ -32,9 +32,9 @@ async function check(name: string, lines: readonly string[], request = pingOnce)
     { kind: 'netns' },
     { run: RUN, wire: { mtu: 1500, rateMbps: null } },
   );
-  await using raised = await setUpNetwork(testbed, findNetwork(name));
+  await using active = await setUpNetwork(testbed, findNetwork(name));
   sabotage(testbed, lines);
-  return await checkPath(testbed, raised, () => request(testbed, raised));
+  return await checkPath(testbed, active, () => request(testbed, active));
 }
 
 const RUN = freshRunId();
@@ -161,10 +161,10 @@ describe('the request', () => {
   /** `count` pings over the loopback interface of the client's container, beside the one over the path. */
   const alsoOverLoopback =
     (count: number): Request =>
-    async (testbed, raised) => {
-      await pingOnce(testbed, raised);
+    async (testbed, active) => {
+      await pingOnce(testbed, active);
       const argv = ['ping', '-q', '-i', '0.002', '-c', String(count), '127.0.0.1'];
-      await testbed.client.machine.run(argv, { netns: raised.client.netns });
+      await testbed.client.machine.run(argv, { netns: active.client.netns });
     };
 
   test('that also crosses a loopback interface is refused', async () => {
@@ -178,12 +178,12 @@ describe('the request', () => {
   });
 
   test('ignores steady traffic of other programs', async () => {
-    const busy = check('macvlan', [], async (testbed, raised) => {
+    const busy = check('macvlan', [], async (testbed, active) => {
       const argv = ['ping', '-q', '-i', '0.005', '-w', '3', '127.0.0.1'];
       // It outlasts the check, and ends with the agent.
-      void testbed.client.machine.run(argv, { netns: raised.client.netns }).catch(() => undefined);
+      void testbed.client.machine.run(argv, { netns: active.client.netns }).catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, 200));
-      await pingOnce(testbed, raised);
+      await pingOnce(testbed, active);
     });
     await expect(busy).resolves.toMatchObject({ mtu: 1500 });
   });

@@ -55,14 +55,14 @@ describe('probing the catalog', () => {
 
   test('probes each feature once', async () => {
     await using machine = await here();
-    const asked: unknown[] = [];
+    const probed: unknown[] = [];
     const counting: Pick<Machine, 'probe'> = {
       probe: (features): Promise<readonly ProbeResult[]> => {
-        asked.push(...features.map((feature) => JSON.stringify(feature)));
+        probed.push(...features.map((feature) => JSON.stringify(feature)));
         return machine.probe(features);
       },
     };
     await probeNetworks(counting, CATALOG);
-    expect(new Set(asked).size).toBe(asked.length);
+    expect(new Set(probed).size).toBe(probed.length);
   });
 });

@@ -35,8 +35,8 @@ describe.each(networkNames())('between namespaces %s', (name) => {
     if (testbed === undefined) throw new Error(`no testbed for IPv${version}`);
     const [status] = await probeNetworks(testbed, [findNetwork(name)]);
     context.skip(status?.support === 'no', `not supported: ${JSON.stringify(status?.finding)}`);
-    await using raised = await setUpTwoContainers(testbed, findNetwork(name));
-    const reach = await probePathMtus(testbed, raised);
+    await using active = await setUpTwoContainers(testbed, findNetwork(name));
+    const reach = await probePathMtus(testbed, active);
     const found = PATH_KINDS.map((kind) => reach[kind]?.toLocaleString('en') ?? 'no');
     expect(found).toEqual(cellsOf(name, version).map((cell) => cell.replace(/ \(\d+\)$/, '')));
   });
@@ -46,10 +46,10 @@ describe('a path whose MTU is below that of its links', () => {
   test('is found by bisection', async () => {
     const testbed = testbeds.get(4);
     if (testbed === undefined) throw new Error('no testbed for IPv4');
-    await using raised = await setUpTwoContainers(testbed, findNetwork('flannel-host-gw'));
+    await using active = await setUpTwoContainers(testbed, findNetwork('flannel-host-gw'));
     const { machine } = testbed.server;
     await machine.run(['ip', 'link', 'set', 'cni0', 'mtu', '1333']);
-    const reach = await probePathMtus(testbed, raised);
+    const reach = await probePathMtus(testbed, active);
     expect(reach).toEqual({ across: 1333, sameHost: 1500, ownHost: 1500 });
   });
 });

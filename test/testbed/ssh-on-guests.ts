@@ -71,10 +71,10 @@ HostKeyAlias barewire-${run}-${role}
       await using testbed = await open();
       expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '198.18.0.1', prefix: 24 });
       expect(testbed.server.net).toMatchObject({ dev: 'eth0', mac: guests().server.net.mac });
-      await using raised = await setUpNetwork(testbed, findNetwork('ipvlan'));
-      await checkPath(testbed, raised, async () => {
-        const argv = ['ping', '-c', '1', '-W', '2', raised.server.address];
-        expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
+      await using active = await setUpNetwork(testbed, findNetwork('ipvlan'));
+      await checkPath(testbed, active, async () => {
+        const argv = ['ping', '-c', '1', '-W', '2', active.server.address];
+        expect((await testbed.client.machine.run(argv, { netns: active.client.netns })).code).toBe(0);
       });
     });
 
@@ -88,9 +88,9 @@ HostKeyAlias barewire-${run}-${role}
         hint: expect.stringContaining('net.ipv6.conf.eth0.accept_ra=2') as string,
       });
       await onClient('ip -6 route del default');
-      await using raised = await setUpNetwork(testbed, network);
-      const argv = ['ping', '-c', '1', '-W', '2', raised.server.address];
-      expect((await testbed.client.machine.run(argv, { netns: raised.client.netns })).code).toBe(0);
+      await using active = await setUpNetwork(testbed, network);
+      const argv = ['ping', '-c', '1', '-W', '2', active.server.address];
+      expect((await testbed.client.machine.run(argv, { netns: active.client.netns })).code).toBe(0);
     });
 
     test('copies the agent only when it is missing or damaged', async () => {
@@ -203,12 +203,12 @@ HostKeyAlias barewire-${run}-${role}
           `cat > /run/stand-in <<'END'\n#!/bin/sh\n${answer}\nEND\nchmod ${mode.toString(8)} /run/stand-in && mount --bind /run/stand-in ${node}`,
         );
         try {
-          const said = await open().then(
+          const output = await open().then(
             () => null,
             (error: unknown) => error,
           );
-          expect(said).toMatchObject({ code: expected.code });
-          const { message, hint } = said as { message: string; hint: string };
+          expect(output).toMatchObject({ code: expected.code });
+          const { message, hint } = output as { message: string; hint: string };
           if ('message' in expected) expect(message).toMatch(expected.message);
           if ('hint' in expected) expect(hint).toMatch(expected.hint);
         } finally {

@@ -13,9 +13,9 @@ const namespaces = (run: string): string[] =>
   existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(`bw-${run}-`)) : [];
 
 async function pathIsRight(testbed: Testbed, name: string): Promise<void> {
-  await using raised = await setUpNetwork(testbed, findNetwork(name));
-  const { client, server } = raised;
-  await checkPath(testbed, raised, async () => {
+  await using active = await setUpNetwork(testbed, findNetwork(name));
+  const { client, server } = active;
+  await checkPath(testbed, active, async () => {
     await testbed.client.machine.run(['ping', '-q', '-c', '1', server.address], { netns: client.netns });
   });
 }

@@ -38,8 +38,8 @@ beforeAll(boot);
  * stop does it again.
  */
 beforeEach(async () => {
-  const answers = await Promise.allSettled(ROLES.map((role) => on(role, 'true')));
-  const lost = answers.flatMap((answer) => (answer.status === 'rejected' ? [String(answer.reason)] : []));
+  const replies = await Promise.allSettled(ROLES.map((role) => on(role, 'true')));
+  const lost = replies.flatMap((answer) => (answer.status === 'rejected' ? [String(answer.reason)] : []));
   if (lost.length === 0) return;
   if (++timesLost > 1) throw new Error(`Guests were lost twice: ${lost.join('; ')}`);
   console.warn(`Booting other guests: ${lost.join('; ')}`);
@@ -146,11 +146,11 @@ describe.each(names)('%s', (name) => {
       const bed = speaking(version);
       const before = await states();
       {
-        await using raised = await setUpTwoContainers(bed, network);
-        await checkPath(bed, raised, async () => {
-          await on('client', `ping -c 1 -W 2 ${raised.server.address}`, raised.client.netns);
+        await using active = await setUpTwoContainers(bed, network);
+        await checkPath(bed, active, async () => {
+          await on('client', `ping -c 1 -W 2 ${active.server.address}`, active.client.netns);
         });
-        const reach = await probePathMtus(bed, raised);
+        const reach = await probePathMtus(bed, active);
         found.set(`${name}/${version}`, reach);
         for (const kind of PATH_KINDS) expect(reach[kind] === null).toBe(kind in network.blocked);
       }

@@ -109,19 +109,19 @@ export class LoadLoop implements Disposable {
    */
   #measurePoll(): number {
     // The minimum of each, because disturbances only make a batch longer.
-    let looksNs = MAX_WAIT_NS;
+    let pollsNs = MAX_WAIT_NS;
     let readsNs = MAX_WAIT_NS;
     for (let batch = 0; batch < 8; batch++) {
       this.#monotonic.read();
       const startNs = this.#clock.ns;
-      for (let look = 0; look < LOOKS; look++) this.#epoll.wait(0);
+      for (let poll = 0; poll < LOOKS; poll++) this.#epoll.wait(0);
       this.#monotonic.read();
-      const lookedNs = this.#clock.ns;
-      for (let look = 0; look < LOOKS; look++) this.#monotonic.read();
-      looksNs = Math.min(looksNs, lookedNs - startNs);
-      readsNs = Math.min(readsNs, this.#clock.ns - lookedNs);
+      const polledNs = this.#clock.ns;
+      for (let poll = 0; poll < LOOKS; poll++) this.#monotonic.read();
+      pollsNs = Math.min(pollsNs, polledNs - startNs);
+      readsNs = Math.min(readsNs, this.#clock.ns - polledNs);
     }
-    return wholeNs((looksNs - readsNs) / LOOKS);
+    return wholeNs((pollsNs - readsNs) / LOOKS);
   }
 
   /** Runs warm-up and window. `startNs` is on the clock that all threads share. */

@@ -42,16 +42,16 @@ async function askOnce(target: Target): Promise<CheckedTarget> {
   const socket = connect({ host: target.address, port: target.port, noDelay: true });
   try {
     socket.write(requestBytes(target));
-    return await answerOf(socket, target);
+    return await receiveResponse(socket, target);
   } finally {
     socket.destroy();
   }
 }
 
-function answerOf(socket: Socket, target: Target): Promise<CheckedTarget> {
+function receiveResponse(socket: Socket, target: Target): Promise<CheckedTarget> {
   const parser = new ResponseParser(1);
   return new Promise((resolve, reject) => {
-    const limit = setTimeout(() => reject(unanswered(target)), LIMIT_MS);
+    const limit = setTimeout(() => reject(timedOut(target)), LIMIT_MS);
     socket.on('close', () => clearTimeout(limit));
     socket.on('error', (error: NodeJS.ErrnoException) => reject(unreachable(target, error)));
     socket.on('data', (bytes: Uint8Array) => {
@@ -69,7 +69,7 @@ const seen = ({ status, headerBytes, bodyBytes }: ResponseParser): CheckedTarget
   bodyBytes,
 });
 
-const unanswered = (target: Target): BarewireError =>
+const timedOut = (target: Target): BarewireError =>
   loadFailed(
     `${place(target)} did not respond within ${LIMIT_MS / 1000} s.`,
     'Check that the address is reachable from here, and that no firewall drops the packets.',

@@ -69,8 +69,8 @@ function readH2load({ plan }: ExternalJob, { text, aggregated }: ExternalOutput)
         count: numberOf('h2load', times),
       };
     });
-  const answers = lines.filter(({ status }) => status > 0);
-  const expected = answers.filter(({ status }) => status === plan.expect.status);
+  const responses = lines.filter(({ status }) => status > 0);
+  const expected = responses.filter(({ status }) => status === plan.expect.status);
   const total = count(lines);
   if (total !== done) throw unknownOutput('h2load', `its log has ${total} requests, expected ${done}`);
   const measured = histogramOf(expected.map((line) => ({ ns: line.us * 1000, count: line.count })));
@@ -80,7 +80,7 @@ function readH2load({ plan }: ExternalJob, { text, aggregated }: ExternalOutput)
     errors: {
       timeout,
       closed: Math.max(0, errored - timeout),
-      status: count(answers) - count(expected),
+      status: count(responses) - count(expected),
     },
     response: measured,
     service: measured,

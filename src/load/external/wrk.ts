@@ -91,16 +91,16 @@ function readWrk({ plan }: ExternalJob, { text }: ExternalOutput): ExternalFigur
   const [durationUs = 0, complete = 0, connect = 0, read = 0, write = 0, status = 0, timeout = 0] =
     findNumbers('wrk', text, SUMMARY);
   // A late response is one of the complete, and has no latency.
-  const answered = complete - timeout;
+  const responses = complete - timeout;
   const counts = latencies(text);
-  if (sum(counts) !== answered) removeCorrections(counts, durationUs, complete, plan.connections);
-  if (sum(counts) !== answered)
-    throw unknownOutput('wrk', `it has ${sum(counts)} latencies for ${answered} responses`);
+  if (sum(counts) !== responses) removeCorrections(counts, durationUs, complete, plan.connections);
+  if (sum(counts) !== responses)
+    throw unknownOutput('wrk', `it has ${sum(counts)} latencies for ${responses} responses`);
   const measured = histogramOf([...counts].map(([us, count]) => ({ ns: us * 1000, count })));
   const dropped = plan.connections % threadsOf(plan);
   return {
     durationS: durationUs / 1e6,
-    requests: answered,
+    requests: responses,
     errors: { connect, reset: read + write, timeout },
     response: measured,
     service: measured,

@@ -100,7 +100,7 @@ export class PoolRun implements AsyncDisposable {
 
   constructor(pool: WorkerPool, plan: LoadPlan, { netns, epochS, busyPolls: asked }: Setting) {
     const threads = Math.min(plan.threads, plan.connections);
-    const ownFiles = raiseFileLimit(plan.connections, threads);
+    const ownFiles = extendFileLimit(plan.connections, threads);
     const busyPolls = asked ?? haveOwnCpus(plan, threads);
     const control = this.#control.buffer;
     this.#runs = pool.workers(threads).map((worker, thread) => {
@@ -153,7 +153,7 @@ const OWN_FILES = 100;
  *
  * @throws BarewireError `load-failed` when neither suffices
  */
-function raiseFileLimit(connections: number, threads: number): boolean {
+function extendFileLimit(connections: number, threads: number): boolean {
   const allowed = allowOpenFiles(connections + OWN_FILES);
   if (allowed >= connections + OWN_FILES) return false;
   const room = allowed - OWN_FILES;

@@ -109,8 +109,8 @@ function connect(run: string, role: HostRole, { reach, sudo, bundle }: RemoteHos
 
 async function requireTools(machine: Machine): Promise<void> {
   const names = toolsOf('study');
-  const answers = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
-  const missing = names.filter((_, at) => answers[at]?.answer === 'no');
+  const results = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
+  const missing = names.filter((_, at) => results[at]?.answer === 'no');
   if (missing.length === 0) return;
   throw machineError(
     'missing-tool',

@@ -83,20 +83,20 @@ export class HostReader {
 }
 
 function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<string, string>): RemoteHost {
-  const answer = (key: string): string => answers.get(key) ?? '';
-  const node = answer('node');
-  const version = answer('nodeVersion');
-  if (answer('system') !== 'Linux') throw notLinux(reach, answer('system'));
+  const reply = (key: string): string => answers.get(key) ?? '';
+  const node = reply('node');
+  const version = reply('nodeVersion');
+  if (reply('system') !== 'Linux') throw notLinux(reach, reply('system'));
   if (node === '') throw noNode(reach);
   if (!(Number.parseInt(version, 10) >= LEAST_NODE)) throw oldNode(reach, node, version);
-  if (!bundle.architectures.includes(answer('arch'))) throw otherArchitecture(reach, bundle, answer('arch'));
-  if (answer('root') === 'no') throw noSudo(reach);
+  if (!bundle.architectures.includes(reply('arch'))) throw otherArchitecture(reach, bundle, reply('arch'));
+  if (reply('root') === 'no') throw noSudo(reach);
   return {
     reach,
-    bundle: [node, answer('agent')],
-    sudo: answer('root') === 'sudo',
-    address: answer('address'),
-    hasBundle: answer('bundle') === 'whole',
+    bundle: [node, reply('agent')],
+    sudo: reply('root') === 'sudo',
+    address: reply('address'),
+    hasBundle: reply('bundle') === 'whole',
   };
 }
 

@@ -43,7 +43,7 @@ const BOOT_LIMIT_MS = 120_000;
 export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestStart): Promise<Machine> {
   const guest = await machine.start(start.step);
   const console = new Console(guest);
-  tellPhases(console, start);
+  reportPhases(console, start);
   const gaveUp = new AbortController();
   const lastWords = (): string => console.tail;
   const connected = console.said(READY_WORD).then(() => {
@@ -65,7 +65,7 @@ export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestSta
   }
 }
 
-function tellPhases(console: Console, { onPhase }: GuestStart): void {
+function reportPhases(console: Console, { onPhase }: GuestStart): void {
   if (onPhase === undefined) return;
   void console.said(STARTED_WORD).then(() => onPhase('kernel'));
   void console.said(ROOTED_WORD).then(() => onPhase('root'));
@@ -103,15 +103,15 @@ export const qemuStep = (run: string, role: HostRole, qemu: QemuPlan, pinnedTo: 
 const died = (role: HostRole, { code, signal, stderrTail }: Exit, tail: string): BarewireError =>
   machineError(
     'process-failed',
-    `The guest of the ${role} exited (${signal ?? `exit status ${String(code)}`})${said('QEMU', stderrTail)}${said('its console', tail)}`,
+    `The guest of the ${role} exited (${signal ?? `exit status ${String(code)}`})${lastLines('QEMU', stderrTail)}${lastLines('its console', tail)}`,
     'See its last lines above: a kernel panic, a missing module, a wrong option, or too little memory on this machine.',
   );
 
 const stuck = (role: HostRole, limitMs: number, tail: string): BarewireError =>
   machineError(
     'timed-out',
-    `The guest of the ${role} was not ready within ${limitMs / 1_000} s${said('its console', tail)}`,
+    `The guest of the ${role} was not ready within ${limitMs / 1_000} s${lastLines('its console', tail)}`,
     'See its last lines above. Give this machine more CPU time, or use another kernel with --kernel.',
   );
 
-const said = (who: string, words: string): string => (words === '' ? '' : `; ${who} said:\n${words}\n`);
+const lastLines = (who: string, words: string): string => (words === '' ? '' : `; ${who} said:\n${words}\n`);

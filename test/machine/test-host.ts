@@ -9,7 +9,7 @@ export const sh = (file: string, ...args: string[]): string =>
   execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe' });
 
 /** A host for a test: a namespace with a link, an address and a route of its own, and a state folder for the journals. */
-export interface Scene extends Disposable {
+export interface TestHost extends Disposable {
   readonly run: string;
   readonly netns: string;
   readonly folder: string;
@@ -17,7 +17,7 @@ export interface Scene extends Disposable {
   dump(): string;
 }
 
-export function openScene(): Scene {
+export function openTestHost(): TestHost {
   const run = randomBytes(3).toString('hex');
   const netns = `mt-${run}`;
   const folder = mkdtempSync(join(tmpdir(), 'barewire-machine-'));
