@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { parse as parseYaml } from 'yaml';
 import { buildStudyDocument, render } from '../report/index.js';
@@ -30,7 +30,11 @@ interface StudyFlags {
   readonly maximum?: true;
   readonly objective?: string;
   readonly restarts?: string;
+  readonly time?: string;
+  readonly rounds?: string;
+  readonly slice?: string;
   readonly duration?: string;
+  readonly blocks?: string;
   readonly connections?: string;
   readonly generator?: string;
   readonly seed?: string;
@@ -62,8 +66,12 @@ export const studyCommand = (context: Context): Command =>
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
     .option('--maximum', 'search the highest rate that each network sustains')
     .option('--objective <limit>', 'search the highest rate within a latency: p99<2ms, p99.9<500us')
-    .option('--restarts <n>', 'repetitions with everything set up again, each in a random order')
-    .option('--duration <time>', 'of each slice: 3s, 500ms, 1m')
+    .option('--time <time>', 'for the whole study: 3m (the default), 20s, 1h; the rounds follow from it')
+    .option('--restarts <n>', 'how often everything is torn down and set up again (default: 5)')
+    .option('--rounds <n>', 'in each restart; a round measures every network and rate once, in random order')
+    .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 24 rounds fit)')
+    .addOption(new Option('--duration <time>').hideHelp())
+    .addOption(new Option('--blocks <n>').hideHelp())
     .option('--connections <n>', 'connections that the generator keeps open')
     .option(
       '--generator <name>',
@@ -91,13 +99,14 @@ Examples:
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, restarts, duration, warmup,
-timeout, connections, generator, arrival (constant, poisson), seed, margin, wire: {mtu, rateMbps}.`,
+A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, restarts, rounds, slice,
+warmup, timeout, connections, generator, arrival (constant, poisson), seed, margin, tailMargin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
 
 async function study(context: Context, what: string | undefined, flags: StudyFlags): Promise<void> {
   const { terminal, signal, version } = context;
+  refuseReplaced(flags);
   const startedAt = new Date().toISOString();
   const { spec, directory } = flags.resume === true ? await resumed(what, flags) : await fresh(what, flags);
   if (flags.dryRun === true) {
@@ -124,6 +133,14 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   }
   const cells = summary.networks.flatMap((network) => network.cells);
   if (cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0)) context.fail();
+}
+
+/** @throws BarewireError `bad-input` for an option of an earlier version, with its replacement */
+function refuseReplaced({ blocks, duration }: StudyFlags): void {
+  if (blocks !== undefined)
+    throw bad('--blocks was replaced by --restarts and --rounds.', 'Use --time 3m for the whole study.');
+  if (duration !== undefined)
+    throw bad('--duration was replaced by --time and --slice.', 'Use --time 3m for the whole study.');
 }
 
 interface Chosen {
@@ -200,7 +217,9 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   maximum: flags.maximum,
   objective: flags.objective,
   restarts: number(flags.restarts),
-  duration: flags.duration,
+  rounds: number(flags.rounds),
+  time: flags.time,
+  slice: flags.slice,
   connections: number(flags.connections),
   generator: flags.generator,
   seed: number(flags.seed),

@@ -26,8 +26,12 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         break;
       case 'planned':
         terminal.note(
-          `${event.slices} slices, ${event.measured} of them already measured → ${event.directory}`,
+          `${event.restarts} restarts of ${event.rounds} rounds, ${event.slices} slices of ${event.sliceMs} ms` +
+            `${event.measured === 0 ? '' : `, ${event.measured} of them already measured`} → ${event.directory}`,
         );
+        break;
+      case 'restart':
+        terminal.note(`Restart ${event.restart} of ${event.of}: ${event.networks.join(', ')}`);
         break;
       case 'searching':
         terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
@@ -55,6 +59,7 @@ function ended(
     terminal.note(`${started}: failed: ${describeFinding(record.finding)}`);
     return;
   }
+  if (record.valid && record.role !== 'search') return;
   const p99 = p99Ms === null ? '' : `, p99 ${p99Ms.toPrecision(3)} ms`;
   const findings = record.load.selfCheck.findings.map(describeFinding).join('; ');
   const doubt = record.valid ? '' : `; invalid: ${findings}`;

@@ -70,7 +70,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('unanswered-in-slices', { unanswered: n, intended: n, slices: n, ofSlices: n }),
   define('unanswered-in-restarts', {}),
   define('no-valid-slice', {}),
-  define('no-common-restart', {}),
+  define('no-common-round', {}),
   define('no-cpu-time', {}),
   define('emulated-times', {}),
   define('not-compared', {}),

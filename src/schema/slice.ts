@@ -6,13 +6,13 @@ export const cpuCostSchema = z.object({ user: z.number(), system: z.number(), so
 export type CpuCost = z.infer<typeof cpuCostSchema>;
 
 /**
- * `reference` and `control` are the two slices of the network `host` in a restart: their ratio is the A/A
- * control. `search` belongs to no cell: its rate was chosen to find the network's maximum, and its restart is
- * a round of the search, counted on after the restarts.
+ * `reference` and `control` are two separate set-ups of the network `host` in a restart, each with its own server and
+ * connections: their ratio is the A/A control. `search` belongs to no cell: its rate was chosen to find the network's
+ * maximum, and its restart is counted on after the restarts.
  */
 const ROLES = ['contender', 'reference', 'control', 'search'] as const;
 
-/** A planned slice. The id contains restart and order, and is unique in a results directory. */
+/** A planned slice. The id contains restart, round and order, and is unique in a results directory. */
 const plannedSliceSchema = z.object({
   id: z.string(),
   restart: z.number().int(),
@@ -33,7 +33,8 @@ const setupCostSchema = z.object({
   /** Steps on both hosts together. */
   steps: z.number().int(),
   setUpMs: z.number(),
-  tearDownMs: z.number(),
+  /** Of the restart before; null in the first. */
+  tearDownMs: z.number().nullable(),
 });
 
 /** Counters of the slice, after minus before, by the kernel's names. */
@@ -85,6 +86,7 @@ export const sliceRecordSchema = z
     /** The wall time of the whole slice and of its recorded window. */
     wallMs: z.number(),
     measuredMs: z.number(),
+    /** What setting up the network took; on the first slice of the network in a restart only. */
     setup: setupCostSchema.nullable(),
   })
   .and(plannedSliceSchema)

@@ -33,6 +33,11 @@ export const resolvedStudySchema = z.object({
   maximum: z.boolean().default(false),
   objective: objectiveSchema.optional(),
   restarts: z.number().int().positive(),
+  /** Rounds in each restart. */
+  rounds: z.number().int().positive(),
+  /** The time for the whole study; the rounds follow from it when the networks are known. Null with given rounds. */
+  timeMs: z.number().positive().nullable(),
+  /** The recorded window of each slice. */
   durationMs: z.number().positive(),
   warmupMs: z.number().nonnegative(),
   timeoutMs: z.number().positive(),
@@ -40,8 +45,9 @@ export const resolvedStudySchema = z.object({
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']),
   seed: z.number().int(),
-  /** The margin within which two networks are equivalent, a share: 0.05. */
+  /** The margins within which two networks are equivalent, as shares: up to p95 and for CPU time, and from p99. */
   margin: z.number().positive(),
+  tailMargin: z.number().positive(),
   wire: z.object({ mtu: z.number().int(), rateMbps: z.number().positive().nullable() }),
 });
 export type ResolvedStudy = z.infer<typeof resolvedStudySchema>;

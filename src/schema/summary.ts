@@ -34,6 +34,8 @@ export type LatencyEstimates = z.infer<typeof figures>;
 export const verdictSchema = z.object({
   verdict: z.enum(['better', 'worse', 'equivalent', 'undecided']),
   restartsNeeded: z.number().int().nullable(),
+  /** The minutes that these restarts take beyond those of the study. */
+  minutesNeeded: z.number().optional(),
 });
 export type Verdict = z.infer<typeof verdictSchema>;
 
@@ -49,13 +51,19 @@ const cellSchema = z.object({
   invalidSlices: z.number().int(),
   failedSlices: z.number().int(),
   samples: z.number().int(),
+  /** Typical: the median over slices of the slice's quantile. */
   latencyMs: figures,
+  /** Of all samples together, stalls included. */
+  pooledMs: figures,
   serviceMs: figures,
   ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
   verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
   cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
   /** CPU per request of both sides as a ratio to the reference in the same restarts; absent for the reference. */
   cpuRatioToReference: estimateSchema.optional(),
+  cpuVerdict: verdictSchema.optional(),
+  /** Standard deviations of ln of the p99 ratio (of the reference: of its p99): between restarts, and between rounds within them. */
+  variance: z.object({ betweenRestarts: z.number().nullable(), betweenRounds: z.number().nullable() }),
   /** What determined the tail: time-outs, drops, stalls, steal. */
   tail: z.array(findingSchema),
   selfCheck: z.object({ valid: z.boolean(), findings: z.array(findingGroupSchema) }),
@@ -81,7 +89,7 @@ const networkSummarySchema = z.object({
   /** Why it was not measured; null when it was. */
   finding: findingSchema.nullable(),
   /** Median over the slices. */
-  setup: z.object({ steps: z.number().int(), ms: z.number(), tearDownMs: z.number() }).nullable(),
+  setup: z.object({ steps: z.number().int(), ms: z.number(), tearDownMs: z.number().nullable() }).nullable(),
   /** The highest sustained rate of the first workload that has one; null when none was requested or seen. */
   maxRps: estimateSchema.nullable(),
   /** The same by workload, when the study searched for it. Without `high` the load generator is the limit. */
@@ -102,6 +110,8 @@ export const summarySchema = z.object({
   restarts: z.number().int(),
   /** Networks whose ratio lies within this margin are equivalent; a share: 0.05. */
   margin: z.number().default(0.05),
+  /** The same from p99. */
+  tailMargin: z.number().default(0.2),
   /** True when every planned slice was run; false after an interrupt. */
   complete: z.boolean(),
   plannedSlices: z.number().int(),

@@ -1,3 +1,11 @@
 /** nginx: its configuration for the workloads, start, readiness check and stop. */
-export { planServer, SERVER_PORT, serverSteps, startServer, type Server, type ServerPlan } from './server.js';
+export {
+  planServer,
+  CONTROL_PORT,
+  SERVER_PORT,
+  serverSteps,
+  startServer,
+  type Server,
+  type ServerPlan,
+} from './server.js';
 export { allWorkloads, workload } from './workload.js';

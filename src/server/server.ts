@@ -3,8 +3,9 @@ import { BarewireError, type Step, machineError } from '../schema/index.js';
 import { nginxConfig, type NginxRequest } from './nginx-config.js';
 import { allWorkloads } from './workload.js';
 
-/** Every server has its own address, so one port serves all. */
+/** Of every server but the second one of the reference, which may have the first one's address. */
 export const SERVER_PORT = 8080;
+export const CONTROL_PORT = 8081;
 
 export interface ServerRequest extends NginxRequest {
   readonly netns: string | null;
@@ -29,12 +30,13 @@ export interface ServerPlan {
   readonly nginx: Step;
 }
 
-/** The server of a study in a container of its host. */
+/** The server of a study in a container of its host. `name` is unique on the host. */
 export const planServer = (
   run: string,
+  name: string,
   cpus: readonly number[],
-  { netns, address }: Pick<ServerRequest, 'netns' | 'address'>,
-): ServerPlan => serverSteps({ dir: `/run/barewire/${run}-nginx`, netns, address, port: SERVER_PORT, cpus });
+  { netns, address, port }: Pick<ServerRequest, 'netns' | 'address' | 'port'>,
+): ServerPlan => serverSteps({ dir: `/run/barewire/${run}-nginx-${name}`, netns, address, port, cpus });
 
 export function serverSteps(request: ServerRequest): ServerPlan {
   const { dir, netns } = request;

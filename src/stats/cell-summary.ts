@@ -6,9 +6,13 @@ import {
   type Cell,
   type CpuCost,
   type Estimate,
+  type Finding,
   type LatencyKey,
+  type QuantileName,
+  type Verdict,
 } from '../schema/index.js';
 import type { CellSlices, ValidSlice } from './cells.js';
+import { splitVariance } from './clustered.js';
 import {
   buildSeries,
   countResponses,
@@ -16,10 +20,12 @@ import {
   findSections,
   listSamples,
   toEstimate,
+  type LogEstimateOrFinding,
+  type Series,
 } from './log-estimate.js';
-import { quantileRank, TAIL_SHARE } from './order-ranks.js';
-import { estimatePooled } from './pooled.js';
-import { estimateEachKey, estimateMaximum, MS_PER_NS } from './quantile-estimates.js';
+import { quantileRank, samplesNeeded, TAIL_SHARE } from './order-ranks.js';
+import { estimatePooled, estimateTypical } from './pooled.js';
+import { estimateEachKey, estimateMaximum, findUnsupported, MS_PER_NS } from './quantile-estimates.js';
 import type { ReferenceComparison } from './reference-ratios.js';
 import { Samples } from './samples.js';
 import { findTailCauses } from './tail.js';
@@ -27,13 +33,20 @@ import { findTailCauses } from './tail.js';
 /** The least share of the offered rate that a sustained cell achieves. */
 const SUSTAINED_SHARE = 0.99;
 
-export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison): Cell {
+/** @param wallS the time of the study, to tell how long an undecided comparison would take */
+export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison, wallS: number): Cell {
   const { workload, rateRps, rateOfMax, records, valid, refused } = cell;
   const measured = records.filter((record) => record.status === 'measured');
   const pooled = Samples.pool(valid.map((slice) => slice.response));
   const latencyMs = summarizeLatencies(cell, 'response');
+  const pooledMs = summarizePooled(cell);
   const achievedRps =
     valid.reduce((sum, { record }) => sum + record.load.achievedRps, 0) / Math.max(valid.length, 1);
+  const restarts = new Set(records.map(({ restart }) => restart)).size;
+  const withMinutes = (verdict: Verdict): Verdict =>
+    verdict.restartsNeeded === null
+      ? verdict
+      : { ...verdict, minutesNeeded: ((verdict.restartsNeeded / restarts - 1) * wallS) / 60 };
   const findings = records.flatMap((record) =>
     record.status === 'failed' ? [record.finding] : record.load.selfCheck.findings,
   );
@@ -48,42 +61,68 @@ export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison)
     failedSlices: records.length - measured.length,
     samples: pooled.answered,
     latencyMs,
+    pooledMs,
     serviceMs: summarizeLatencies(cell, 'service'),
     ratioToReference: mapKeys(comparison.ratios, (ratio) => toEstimate(ratio, 1)),
-    verdicts: mapKeys(comparison.verdicts, (verdict) => verdict),
+    verdicts: mapKeys(comparison.verdicts, withMinutes),
     cpuUsPerRequest:
       valid.length === 0
         ? null
         : { client: averageCpu(valid, 'client'), server: averageCpu(valid, 'server') },
     ...(comparison.cpu === null ? {} : { cpuRatioToReference: toEstimate(comparison.cpu, 1) }),
-    tail: findTailCauses(cell, latencyMs),
+    ...(comparison.cpuVerdict === null ? {} : { cpuVerdict: withMinutes(comparison.cpuVerdict) }),
+    variance: spreadOf(
+      comparison.ratios.get('p99') ?? estimateLogLatency(buildSeries(cell, 'response'), 'p99'),
+    ),
+    tail: findTailCauses(cell, pooledMs),
     selfCheck: { valid: valid.length > 0, findings: groupFindings([...findings, ...refused]) },
     curve: buildCurve(pooled),
   };
 }
 
-/** A cell's latencies in milliseconds: the mean over slices where each supports the quantile, else the pooled quantile. */
+/** A cell's typical latencies in milliseconds, where each slice supports the quantile. */
 export function summarizeLatencies(cell: CellSlices, latency: 'response' | 'service'): Cell['latencyMs'] {
   const series = buildSeries(cell, latency);
-  let floorMs = 0;
   return estimateEachKey((key) => {
+    if (key === 'max') return greatest(series);
     const sections = findSections(series, key);
-    let estimate: Estimate;
-    if ('finding' in sections) estimate = missing(sections.finding);
-    else if (key === 'max') {
-      const parts = listSamples(series);
-      const maxNs = Math.max(...parts.map((part) => part.maxNs));
-      estimate = estimateMaximum({ ...countResponses(parts), maxNs });
-    } else if (sections.perSlice) estimate = toEstimate(estimateLogLatency(series, key), MS_PER_NS);
-    else estimate = estimatePooled(series, key);
-    // Where slices support one quantile and only their pool the next, the second may come out below the first.
-    if (estimate.value !== null && estimate.value < floorMs) {
-      const { high } = estimate;
-      estimate = { ...estimate, value: floorMs, high: high === null ? null : Math.max(high, floorMs) };
-    }
-    floorMs = estimate.value ?? floorMs;
-    return estimate;
+    if ('finding' in sections) return missing(sections.finding);
+    return sections.perSlice ? estimateTypical(series, key) : missing(tooFewIn(series, key));
   });
+}
+
+/** The latencies of all samples of a cell together, in milliseconds. */
+function summarizePooled(cell: CellSlices): Cell['pooledMs'] {
+  const series = buildSeries(cell, 'response');
+  return estimateEachKey((key) => {
+    if (key === 'max') return greatest(series);
+    const parts = listSamples(series);
+    if (parts.length === 0) return missing({ code: 'no-valid-slice' });
+    const finding = findUnsupported(countResponses(parts), QUANTILES[key]);
+    return finding === null ? estimatePooled(series, key) : missing(finding);
+  });
+}
+
+function greatest(series: Series): Estimate {
+  const parts = listSamples(series);
+  if (parts.length === 0) return missing({ code: 'no-valid-slice' });
+  return estimateMaximum({ ...countResponses(parts), maxNs: Math.max(...parts.map((part) => part.maxNs)) });
+}
+
+/** Some slices have too few samples for the quantile. */
+function tooFewIn(series: Series, key: QuantileName): Finding {
+  const parts = listSamples(series);
+  const needed = samplesNeeded(QUANTILES[key]);
+  const short = parts.filter(({ intended }) => intended < needed);
+  const has = Math.min(...short.map(({ intended }) => intended));
+  return { code: 'too-few-samples-in-slices', needed, has, slices: short.length, ofSlices: parts.length };
+}
+
+/** The spread of a comparison, for planning: where the variance is, more rounds or more restarts help. */
+function spreadOf(estimate: LogEstimateOrFinding): Cell['variance'] {
+  if ('finding' in estimate) return { betweenRestarts: null, betweenRounds: null };
+  const { betweenRestarts, betweenRounds } = splitVariance(estimate.logs);
+  return { betweenRestarts, betweenRounds };
 }
 
 function mapKeys<From, To>(

@@ -158,7 +158,7 @@ function findWarnings(
     warnings.push(...findUncountedSlices(slices).map((finding) => ({ ...finding, scope })));
   for (const { scope, study, cells } of runs) {
     const reference = cells.filter((cell) => cell.network === REFERENCE);
-    const { finding } = evaluateControl(reference, study.spec.margin);
+    const { finding } = evaluateControl(reference, study.spec);
     if (finding !== null) warnings.push({ ...finding, scope });
   }
   return warnings;

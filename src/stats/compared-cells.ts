@@ -9,6 +9,7 @@ import {
 } from '../schema/index.js';
 import { summarizeLatencies } from './cell-summary.js';
 import type { CellSlices } from './cells.js';
+import type { LogEstimate } from './clustered.js';
 import { estimateLogCpu, estimateLogCpuRatio } from './cpu.js';
 import {
   buildSeries,
@@ -17,7 +18,6 @@ import {
   subtractIndependent,
   toEstimate,
   withScope,
-  type LogEstimate,
   type LogEstimateOrFinding,
 } from './log-estimate.js';
 import { decideVerdicts, findBeyondMargin } from './verdicts.js';

@@ -7,7 +7,8 @@ import {
 } from '../schema/index.js';
 import type { SliceData } from './cells.js';
 import { judgeRatios } from './compared-cells.js';
-import type { LogEstimate, LogEstimateOrFinding } from './log-estimate.js';
+import type { LogEstimate } from './clustered.js';
+import type { LogEstimateOrFinding } from './log-estimate.js';
 import { estimateMaxima, toEvidence, wantsMaximum } from './maximum.js';
 import { findBeyondMargin } from './verdicts.js';
 

@@ -1,6 +1,8 @@
 import { LATENCY_KEYS, type Finding, type LatencyKey, type Summary } from '../schema/index.js';
 import type { CellSlices } from './cells.js';
-import { averageLogs, buildSeries, estimateLogRatio, toEstimate, type LogEstimate } from './log-estimate.js';
+import { estimateClustered, type LogEstimate } from './clustered.js';
+import { buildSeries, estimateLogRatio, toEstimate } from './log-estimate.js';
+import type { Margins } from './reference-ratios.js';
 import { pValue } from './verdicts.js';
 
 /** At most this share of sound studies fails the control. */
@@ -12,21 +14,25 @@ export interface ControlResult {
   readonly finding: Finding | null;
 }
 
+/** Deeper quantiles of a slice are a few requests, whose spread says nothing about the set-ups. */
+const JUDGED: readonly LatencyKey[] = ['p50', 'p90', 'p99'];
+
 /**
- * The A/A control: the second run of the reference over its first, in each restart and at each workload and rate. Order within
- * a restart is random, so the true ratio is 1 unless something other than the network determines the results. The control fails
+ * The A/A control: the second set-up of the reference over its first, in each round and at each workload and rate. Order within
+ * a round is random, so the true ratio is 1 unless something other than the network determines the results. The control fails
  * when a ratio differs from 1 by more than the margin and more than chance (Bonferroni over the quantiles).
  */
-export function evaluateControl(reference: readonly CellSlices[], margin: number): ControlResult {
+export function evaluateControl(reference: readonly CellSlices[], margins: Margins): ControlResult {
   const ratios = LATENCY_KEYS.flatMap((key) => {
     const estimate = estimateControlRatio(reference, key);
     return estimate === null ? [] : [{ key, estimate }];
   });
   const aa = Object.fromEntries(ratios.map(({ key, estimate }) => [key, toEstimate(estimate, 1)]));
-  const judged = ratios.filter(({ key, estimate }) => key !== 'max' && estimate.error !== null);
+  const judged = ratios.filter(({ key, estimate }) => JUDGED.includes(key) && estimate.error !== null);
   const apart = judged.filter(
-    ({ estimate }) =>
-      Math.abs(estimate.log) > Math.log1p(margin) && pValue(estimate) < FALSE_ALARM_RATE / judged.length,
+    ({ key, estimate }) =>
+      Math.abs(estimate.log) > Math.log1p(key === 'p99' ? margins.tailMargin : margins.margin) &&
+      pValue(estimate) < FALSE_ALARM_RATE / judged.length,
   );
   const trusted = judged.length === 0 ? null : apart.length === 0;
   const differing = apart.map(({ key, estimate }) => ({ key, ratio: Math.exp(estimate.log) }));
@@ -46,8 +52,11 @@ function estimateControlRatio(reference: readonly CellSlices[], key: LatencyKey)
     return 'finding' in estimate ? [] : [estimate];
   });
   if (ratios.length === 0) return null;
-  const logs = ratios.flatMap((ratio) => ratio.logs);
-  const mean = averageLogs(logs, logs.length);
-  // The spread between cells of one restart is not the spread between restarts.
-  return ratios.some((ratio) => ratio.error !== null) ? mean : { ...mean, error: null };
+  // The rates of one round share what slows that round, so they count as one value.
+  const rounds = Math.max(...ratios.map(({ logs }) => logs.length));
+  const values = Array.from({ length: rounds }, (_, round) => {
+    const logs = ratios.flatMap((ratio) => ratio.logs[round] ?? []);
+    return { restart: logs[0]!.restart, log: logs.reduce((sum, { log }) => sum + log, 0) / logs.length };
+  });
+  return estimateClustered(values);
 }

@@ -1,38 +1,46 @@
 import type { CellSlices } from './cells.js';
-import { averageLogs, type LogEstimateOrFinding } from './log-estimate.js';
+import { estimateClustered, type RoundLog } from './clustered.js';
+import type { LogEstimateOrFinding } from './log-estimate.js';
 
-/** ln of the CPU microseconds per request of both sides, over the restarts. */
-export const estimateLogCpu = (cell: CellSlices): LogEstimateOrFinding => averageRestarts(cpuByRestart(cell));
+/** ln of the CPU microseconds per request of both sides, over the rounds. */
+export const estimateLogCpu = (cell: CellSlices): LogEstimateOrFinding =>
+  estimate([...cpuByRound(cell).values()]);
 
-/** ln of the ratio of two cells' CPU per request in the same restarts. */
+/** ln of the ratio of two cells' CPU per request in the same rounds. */
 export function estimateLogCpuRatio(above: CellSlices, below: CellSlices): LogEstimateOrFinding {
-  const [a, b] = [cpuByRestart(above), cpuByRestart(below)];
-  const pairs = [...a].flatMap(([restart, log]): [number, number][] => {
-    const other = b.get(restart);
-    return other === undefined ? [] : [[restart, log - other]];
+  const [a, b] = [cpuByRound(above), cpuByRound(below)];
+  const pairs = [...a].flatMap(([key, { restart, log }]): RoundLog[] => {
+    const other = b.get(key);
+    return other === undefined ? [] : [{ restart, log: log - other.log }];
   });
   return pairs.length === 0 && a.size > 0 && b.size > 0
-    ? { finding: { code: 'no-common-restart' } }
-    : averageRestarts(new Map(pairs));
+    ? { finding: { code: 'no-common-round' } }
+    : estimate(pairs);
 }
 
-function averageRestarts(logs: ReadonlyMap<number, number>): LogEstimateOrFinding {
-  const values = [...logs.values()];
+function estimate(values: readonly RoundLog[]): LogEstimateOrFinding {
   if (values.length === 0) return { finding: { code: 'no-valid-slice' } };
-  return values.every(Number.isFinite)
-    ? averageLogs(values, values.length)
+  return values.every(({ log }) => Number.isFinite(log))
+    ? estimateClustered(values)
     : { finding: { code: 'no-cpu-time' } };
 }
 
-function cpuByRestart({ valid }: CellSlices): Map<number, number> {
-  const restarts = new Map<number, number[]>();
+/** The mean of a round's slices on the log scale: the reference has two. */
+function cpuByRound({ valid }: CellSlices): Map<string, RoundLog> {
+  const rounds = new Map<string, { restart: number; logs: number[] }>();
   for (const { record } of valid) {
     const us = [record.metrics.client, record.metrics.server]
       .flatMap(({ cpuUsPerRequest: { user, system, softirq } }) => [user, system, softirq])
       .reduce((sum, part) => sum + part, 0);
-    restarts.set(record.restart, [...(restarts.get(record.restart) ?? []), Math.log(us)]);
+    const key = `${record.restart}/${record.round}`;
+    const own = rounds.get(key) ?? { restart: record.restart, logs: [] };
+    own.logs.push(Math.log(us));
+    rounds.set(key, own);
   }
   return new Map(
-    [...restarts].map(([restart, logs]) => [restart, logs.reduce((a, b) => a + b, 0) / logs.length]),
+    [...rounds].map(([key, { restart, logs }]) => [
+      key,
+      { restart, log: logs.reduce((a, b) => a + b, 0) / logs.length },
+    ]),
   );
 }

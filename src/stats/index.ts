@@ -2,7 +2,7 @@
 export { Histogram } from './histogram.js';
 export type { SliceData } from './cells.js';
 export { compareStudies, type StudyData } from './compare.js';
-export { openSearches, toEvidence, wantsMaximum, type RateEvidence } from './maximum.js';
+export { openSearches, searchSliceMs, toEvidence, wantsMaximum, type RateEvidence } from './maximum.js';
 export { MAX_SLICES, nextRate, type RateAttempt, type RateSearch } from './rate-search.js';
 export { addInstructions, summarize } from './summarize.js';
 export { estimateLatencies } from './quantile-estimates.js';

@@ -57,9 +57,15 @@ export function openSearches(
   );
 }
 
+/** The window of a slice of the search: long enough to see whether a backlog grows. */
+export const searchSliceMs = ({ durationMs }: Pick<ResolvedStudy, 'durationMs'>): number =>
+  Math.max(durationMs, SEARCH_SLICE_MS);
+const SEARCH_SLICE_MS = 1_500;
+
 /** The next rate of a network's search, or its result. Pure: the state is the evidence. */
 function stepSearch(study: StudyRecord, target: SearchTarget, evidence: readonly RateEvidence[]): RateStep {
-  const { objective, durationMs } = study.spec;
+  const { objective } = study.spec;
+  const durationMs = searchSliceMs(study.spec);
   const own = evidence.filter(
     ({ network, workload }) => network === target.network && workload === target.workload,
   );

@@ -1,4 +1,5 @@
 import type { Finding, NetworkStatus, NetworkSummary, StudyRecord } from '../schema/index.js';
+import { median } from './clustered.js';
 import { countRestarts, countRunSlices, selectCellSlices, type CellSlices, type SliceData } from './cells.js';
 
 /** A longer time without a slice is a pause before a resume, not time that the study took. */
@@ -91,15 +92,12 @@ export function computeSetupCost(cells: readonly CellSlices[]): NetworkSummary['
   return {
     steps: Math.round(median(setups.map((setup) => setup.steps))),
     ms: median(setups.map((setup) => setup.setUpMs)),
-    tearDownMs: median(setups.map((setup) => setup.tearDownMs)),
+    tearDownMs: medianOrNull(setups.flatMap((setup) => setup.tearDownMs ?? [])),
   };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
+const medianOrNull = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : median(values);
 
 /** Of equally frequent ones the first in text order, so that the order of the slices does not matter. */
 function mostFrequent(findings: readonly Finding[]): Finding | null {

@@ -23,8 +23,8 @@ export interface SummaryOptions {
 /**
  * The conclusions of a study: pure, deterministic, independent of the order of the slices.
  *
- * Latencies are geometric means over the restarts of each slice's quantile where each slice supports it, else the quantile of
- * all samples together; intervals are Student's over restarts on the log scale. Ratios are paired within the restart.
+ * The typical latency is the median over slices of the slice's quantile, where each slice supports it; the pooled one is the
+ * quantile of all samples together. Ratios are of typical latencies and paired within the round (see `estimateClustered`).
  */
 export function summarize(
   study: StudyRecord,
@@ -33,9 +33,9 @@ export function summarize(
 ): Summary {
   const { spec } = study;
   const all = groupCells(slices);
-  const comparisons = compareToReference(all, spec.margin, findWithheld(study));
+  const comparisons = compareToReference(all, spec, findWithheld(study));
   const reference = all.filter((cell) => cell.network === REFERENCE);
-  const { control, finding } = evaluateControl(reference, spec.margin);
+  const { control, finding } = evaluateControl(reference, spec);
   const progress = { ...computeProgress(study, slices), ...options };
   const evidence = slices.flatMap((slice) => toEvidence(slice, spec.objective) ?? []);
   const searches = openSearches(study, evidence).length;
@@ -51,6 +51,7 @@ export function summarize(
     reference: REFERENCE,
     restarts: countRestarts(slices),
     margin: spec.margin,
+    tailMargin: spec.tailMargin,
     complete: run >= progress.plannedSlices && searches === 0,
     ...progress,
     slices: run,
@@ -72,7 +73,9 @@ export function summarize(
         ...computeStatus(known, cells),
         setup: computeSetupCost(cells),
         ...estimateMaxima(study, evidence, name),
-        cells: cells.map((cell) => summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED)),
+        cells: cells.map((cell) =>
+          summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, progress.wallS),
+        ),
       };
     }),
     control,

@@ -1,5 +1,5 @@
 import type { Verdict } from '../schema/index.js';
-import { halfWidth, type LogEstimate } from './log-estimate.js';
+import { halfWidth, type LogEstimate } from './clustered.js';
 import { TAIL_SHARE } from './order-ranks.js';
 import { tQuantile, twoSidedP } from './distributions.js';
 
@@ -15,13 +15,17 @@ const MISS_PROBABILITY = 0.1;
  * after Benjamini and Hochberg's correction for the number of comparisons, so an interval that barely excludes 1 can still be
  * `undecided`.
  */
-export function decideVerdicts(estimates: readonly LogEstimate[], margin: number): Verdict[] {
+export function decideVerdicts(
+  estimates: readonly LogEstimate[],
+  margins: number | readonly number[],
+): Verdict[] {
   const differs = findDiffering(estimates.map(pValue));
   const found = differs.filter(Boolean).length;
   const level =
     (FALSE_DISCOVERY_RATE * Math.min(found + 1, estimates.length)) / Math.max(estimates.length, 1);
   return estimates.map((estimate, index) => {
     const half = halfWidth(estimate);
+    const margin = typeof margins === 'number' ? margins : margins[index]!;
     if (half === null) return { verdict: 'undecided', restartsNeeded: null };
     if (Math.abs(estimate.log) + half <= Math.log1p(margin)) return decided('equivalent');
     if (differs[index] === true) return decided(estimate.log > 0 ? 'worse' : 'better');

@@ -7,6 +7,7 @@ import {
   type NetworkStatus,
   REFERENCE,
 } from '../schema/index.js';
+import { findTestbedKind } from '../testbed/index.js';
 
 /** The reference's maximum by workload, requests per second. */
 export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | null>>>;
@@ -18,34 +19,99 @@ export interface DrawnSlice extends Omit<PlannedSlice, 'rateRps' | 'rateOfMax'> 
 }
 
 /**
- * Draws all slices of a study in the order to run them: each restart is one pass over network × workload × rate in a random
- * order from the seed, with the reference twice. The same study gives the same slices, so that a resume finds its position.
+ * Networks that are set up together in a restart, each as one or more stations: the reference twice, each contender once. Their
+ * slices alternate within each round.
+ */
+export interface Group {
+  /** From 1. */
+  readonly group: number;
+  readonly stations: readonly Station[];
+}
+
+/** One set-up of a network in a restart: its hosts or containers, its server and its connections. */
+export interface Station {
+  readonly network: string;
+  readonly role: 'reference' | 'control' | 'contender';
+}
+
+/** Where each network has hosts of its own, all are one group. On shared hosts each contender is set up alone with the reference. */
+export function groupNetworks(networks: readonly string[], ownHosts: boolean): readonly Group[] {
+  const references: Station[] = networks.includes(REFERENCE)
+    ? [
+        { network: REFERENCE, role: 'reference' },
+        { network: REFERENCE, role: 'control' },
+      ]
+    : [];
+  const contenders = networks
+    .filter((network) => network !== REFERENCE)
+    .map((network): Station => ({ network, role: 'contender' }));
+  const groups = ownHosts || contenders.length === 0 ? [contenders] : contenders.map((one) => [one]);
+  return groups.map((each, index) => ({ group: index + 1, stations: [...references, ...each] }));
+}
+
+/**
+ * Draws all slices of a study in the order to run them: in each restart the groups in random order, in each group its rounds, and
+ * in each round every cell once in random order, the reference twice. The same study gives the same slices, so that a resume
+ * finds its position.
  */
 export function drawSlices(study: ResolvedStudy): readonly DrawnSlice[] {
-  const cells = study.workloads.flatMap((workload) =>
-    (study.rates[workload] ?? []).flatMap((rate) =>
-      study.networks.flatMap((network) =>
-        (network === REFERENCE ? (['reference', 'control'] as const) : (['contender'] as const)).map(
-          (role) => ({
-            role,
-            network,
-            workload,
-            rate,
-          }),
-        ),
-      ),
+  const random = seeded(study.seed);
+  const groups = groupNetworks(study.networks, findTestbedKind(study.testbed).ownHosts);
+  const rates = study.workloads.flatMap((workload) =>
+    (study.rates[workload] ?? []).map((rate) => ({ workload, rate })),
+  );
+  return numbered(study.restarts).flatMap((restart) =>
+    shuffled(groups, random).flatMap(({ group, stations }) =>
+      numbered(study.rounds).flatMap((each) => {
+        const cells = stations.flatMap((station) => rates.map((rate) => ({ ...station, ...rate })));
+        const round = (group - 1) * study.rounds + each;
+        return shuffled(cells, random).map((cell, index) => ({
+          id: `r${restart}-${String(round).padStart(3, '0')}-${String(index + 1).padStart(2, '0')}`,
+          restart,
+          round,
+          order: index + 1,
+          ...cell,
+        }));
+      }),
     ),
   );
-  const random = seeded(study.seed);
-  return Array.from({ length: study.restarts }, (_, index) =>
-    shuffled(cells, random).map((cell, position) => ({
-      id: `r${index + 1}-${String(position + 1).padStart(2, '0')}`,
-      restart: index + 1,
-      round: 1,
-      order: position + 1,
-      ...cell,
-    })),
-  ).flat();
+}
+
+const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+/** The number of slices in one round of every group. */
+function countCells(study: ResolvedStudy, networks: readonly string[]): number {
+  const rates = study.workloads.reduce((sum, name) => sum + (study.rates[name]?.length ?? 0), 0);
+  return groupNetworks(networks, findTestbedKind(study.testbed).ownHosts)
+    .map(({ stations }) => stations.length * rates)
+    .reduce((sum, count) => sum + count, 0);
+}
+
+/** Setting up and tearing down the networks of a restart, with its generator. */
+const RESTART_MS = 5_000;
+/** Before the first restart: opening, probing, and the reference's maximum; after the last: the reports. */
+const ONCE_MS = 10_000;
+/** From the end of a window to the next warm-up. */
+const BETWEEN_SLICES_MS = 40;
+const ROUNDS = 24;
+const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [250, 3_000];
+
+const sliceTimeMs = (study: ResolvedStudy, timeMs: number): number =>
+  Math.max(timeMs - ONCE_MS - study.restarts * RESTART_MS, timeMs / 3);
+
+/** The window of a slice with which about ROUNDS rounds fit into the time. */
+export function chooseSliceMs(study: ResolvedStudy, timeMs: number): number {
+  const eachMs = sliceTimeMs(study, timeMs) / (ROUNDS * countCells(study, study.networks));
+  const windowMs = eachMs - study.warmupMs - BETWEEN_SLICES_MS;
+  return Math.round(Math.min(Math.max(windowMs, LEAST_SLICE_MS), GREATEST_SLICE_MS));
+}
+
+/** The rounds in each restart that fit into the time of the study with these networks; at least one. */
+export function chooseRounds(study: ResolvedStudy, networks: readonly string[]): number {
+  if (study.timeMs === null) return study.rounds;
+  const eachMs = study.durationMs + study.warmupMs + BETWEEN_SLICES_MS;
+  const slices = sliceTimeMs(study, study.timeMs) / eachMs;
+  return Math.max(1, Math.floor(slices / (study.restarts * Math.max(1, countCells(study, networks)))));
 }
 
 /** The slices of the networks that can run, with their rates. Leaving a network out changes no other slice. */

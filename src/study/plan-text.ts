@@ -1,7 +1,7 @@
 import { versionOf, type HostPlan } from '../network/index.js';
 import { printAction, printObjective, type Step } from '../schema/index.js';
 import type { PlannedHost } from '../testbed/index.js';
-import type { NetworkPlan, RestartPlan, StudyPlan } from './plan.js';
+import { stationKey, type RestartPlan, type StationPlan, type StudyPlan } from './plan.js';
 
 /**
  * Prints a plan: every change as a command that a reader could type, with its reason, and every slice in
@@ -11,7 +11,12 @@ export function printPlan(plan: StudyPlan): string {
   const { study, testbed, restarts, maxima, retries, search } = plan;
   const { client, server } = testbed.hosts;
   return [
-    `# ${study.name}: ${study.networks.length} networks, ${restarts.length} restarts of ${restarts[0]?.slices.length ?? 0} slices, seed ${study.seed}`,
+    `# ${study.name}: ${study.networks.length} networks, ${restarts.length} restarts of ${study.rounds} rounds, seed ${study.seed}`,
+    ...(study.timeMs === null
+      ? []
+      : [
+          `# The rounds fit into ${study.timeMs / 1000} s when every network can run; with fewer networks there are more.`,
+        ]),
     ...explainSymbols(plan),
     '',
     ...[client, server].map(
@@ -20,8 +25,11 @@ export function printPlan(plan: StudyPlan): string {
     ),
     `wire    MTU ${client.net.mtu} bytes${study.wire.rateMbps === null ? '' : `, ${study.wire.rateMbps} Mbit/s each way`}`,
     '',
-    ...section('Open the testbed, on this machine', testbed.steps),
-    ...plan.networks.flatMap((network) => describeNetwork(network, study.networks.length)),
+    ...section(
+      plan.ownHosts ? 'Make the hosts of a station, on this machine' : 'Open the testbed, on this machine',
+      testbed.steps,
+    ),
+    ...plan.stations.flatMap((station) => describeStation(station, plan.stations.length)),
     ...section('Generator, on the client, started at each restart', [plan.generator]),
     ...maxima.map(
       ({ workload, network, loads }) =>
@@ -33,20 +41,20 @@ export function printPlan(plan: StudyPlan): string {
     ...(search === null
       ? []
       : [
-          `# After the restarts: a search for the maximum of each network${study.objective === undefined ? '' : ` under ${printObjective(study.objective)}`}, at most ${search.mostSlices} slices of ${study.durationMs} ms for each line`,
+          `# After the restarts: a search for the maximum of each network${study.objective === undefined ? '' : ` under ${printObjective(study.objective)}`}, at most ${search.mostSlices} slices of ${search.durationMs} ms for each line`,
           ...search.networks.flatMap((network) =>
             search.workloads.map((workload) => `max-${workload}-${network}-01, …`),
           ),
         ]),
-    '# After each slice its steps are undone, newest first. At the end the steps of the testbed are undone.',
+    '# At the end of a restart its steps are undone, newest first.',
     '',
   ].join('\n');
 }
 
-function explainSymbols({ maxima, networks, testbed }: StudyPlan): string[] {
-  const text = JSON.stringify({ networks, steps: testbed.steps });
+function explainSymbols({ maxima, ownHosts, stations, testbed }: StudyPlan): string[] {
+  const text = JSON.stringify({ stations, steps: testbed.steps });
   const symbols: [string, string, boolean][] = [
-    ['<run>', "the run's id, drawn at the start", true],
+    ['<run>', ownHosts ? 'an id that is drawn for each station' : "the run's id, drawn at the start", true],
     ['<mac(…)>', 'a MAC derived from these words', text.includes('<mac(')],
     ['<public-key(HOST)>', 'the WireGuard key that HOST generates', text.includes('<public-key(')],
     ['<kernel-…>, <initramfs>', "the guests' kernel, found at the start", text.includes('<kernel-')],
@@ -67,17 +75,17 @@ function printStep({ why, do: action }: Step): string[] {
   ];
 }
 
-function describeNetwork(network: NetworkPlan, total: number): string[] {
-  const heading = `# ${network.name}: ${network.what}`;
-  switch (network.kind) {
+function describeStation(station: StationPlan, total: number): string[] {
+  const heading = `# ${stationKey(station)}: ${station.what}`;
+  switch (station.kind) {
     case 'given':
       return [heading, '# The testbed has it; nothing is built.', ''];
     case 'impossible':
-      return [heading, `# It cannot be set up on these hosts: ${network.error.message}`, ''];
+      return [heading, `# It cannot be set up on these hosts: ${station.error.message}`, ''];
     case 'planned': {
-      const { client, server } = network.hosts;
-      const { files, nginx } = network.server;
-      const same = total > 1 && network.name !== 'host';
+      const { client, server } = station.hosts;
+      const { files, nginx } = station.server;
+      const same = total > 1 && station.role !== 'reference';
       return [
         heading,
         ...hostSteps('client', client),
@@ -98,21 +106,22 @@ const hostSteps = (role: string, { steps }: HostPlan): string[] => [
   ...steps.flatMap(printStep),
 ];
 
-const describeRestart = ({ restart, slices }: RestartPlan): string[] => [
-  `# Restart ${restart}`,
-  ...slices.flatMap(({ id, network, role, workload, rate, load, generator }) => [
-    [
-      id.padEnd(8),
-      network.padEnd(18),
-      role.padEnd(10),
-      workload.padEnd(6),
-      load.mode.kind === 'closed'
-        ? 'closed loop'
-        : rate.kind === 'absolute'
-          ? `${rate.rps}/s`
-          : `${Math.round(rate.ofMax * 1000) / 10} % of <max(${workload})>`,
-      `  ${load.connections} connections, ${load.threads} threads, ${load.warmupMs} + ${load.durationMs} ms, seed ${load.seed}`,
-    ].join(' '),
-    ...generator.flatMap(printStep).map((line) => `  ${line}`),
-  ]),
-];
+const describeRestart = ({ restart, groups }: RestartPlan): string[] =>
+  groups.flatMap(({ stations, slices }) => [
+    `# Restart ${restart}: ${stations.map(stationKey).join(', ')}`,
+    ...slices.flatMap(({ id, network, role, workload, rate, load, generator }) => [
+      [
+        id.padEnd(10),
+        network.padEnd(18),
+        role.padEnd(10),
+        workload.padEnd(6),
+        load.mode.kind === 'closed'
+          ? 'closed loop'
+          : rate.kind === 'absolute'
+            ? `${rate.rps}/s`
+            : `${Math.round(rate.ofMax * 1000) / 10} % of <max(${workload})>`,
+        `  ${load.connections} connections, ${load.threads} threads, ${load.warmupMs} + ${load.durationMs} ms, seed ${load.seed}`,
+      ].join(' '),
+      ...generator.flatMap(printStep).map((line) => `  ${line}`),
+    ]),
+  ]);

@@ -11,10 +11,10 @@ import {
   type WorkloadName,
   REFERENCE,
 } from '../schema/index.js';
-import { planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
-import { MAX_SLICES, wantsMaximum } from '../stats/index.js';
-import { planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
-import { drawSlices, type DrawnSlice } from './plan-slices.js';
+import { CONTROL_PORT, planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
+import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
+import { findTestbedKind, planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
+import { drawSlices, groupNetworks, type DrawnSlice, type Group, type Station } from './plan-slices.js';
 
 /**
  * Everything that a study does, as data. `study --dry-run` prints it, and the runner executes it with its
@@ -24,7 +24,9 @@ export interface StudyPlan {
   readonly study: ResolvedStudy;
   /** The hosts, and the steps on this machine that make them. */
   readonly testbed: TestbedPlan;
-  readonly networks: readonly NetworkPlan[];
+  /** True when each station has hosts of its own, made by these steps under a run id of their own. */
+  readonly ownHosts: boolean;
+  readonly stations: readonly StationPlan[];
   /** Starts the generator on the client, one process in each restart for all of its slices. */
   readonly generator: Step;
   /** Before the first restart: the reference's maximum of each workload that needs it. */
@@ -35,13 +37,13 @@ export interface StudyPlan {
   readonly search: SearchPlan | null;
 }
 
-/** Set up before each slice of the network and torn down after it, newest step first. */
-export type NetworkPlan = { readonly name: string; readonly what: string } & (
-  | { readonly kind: 'planned'; readonly hosts: Pair<HostPlan>; readonly server: ServerPlan }
-  /** The testbed places the containers; the server's address is known then. */
-  | { readonly kind: 'given' }
-  | { readonly kind: 'impossible'; readonly error: BarewireError }
-);
+/** Set up in each restart, and torn down at its end or that of its group, newest step first. */
+export type StationPlan = Station & { readonly what: string } & (
+    | { readonly kind: 'planned'; readonly hosts: Pair<HostPlan>; readonly server: ServerPlan }
+    /** The testbed places the containers; the server's address is known then. */
+    | { readonly kind: 'given' }
+    | { readonly kind: 'impossible'; readonly error: BarewireError }
+  );
 
 /** A load whose rate may be a share of a maximum that is not known yet. */
 export type LoadTemplate = Omit<LoadPlan, 'mode'> & {
@@ -57,6 +59,12 @@ export interface SlicePlan extends DrawnSlice {
 }
 export interface RestartPlan {
   readonly restart: number;
+  readonly groups: readonly GroupPlan[];
+}
+
+/** Stations that are set up together, and their slices in order. */
+interface GroupPlan {
+  readonly stations: readonly Station[];
   readonly slices: readonly SlicePlan[];
 }
 
@@ -78,6 +86,7 @@ interface SearchPlan {
   readonly workloads: readonly WorkloadName[];
   /** For each network and workload. */
   readonly mostSlices: number;
+  readonly durationMs: number;
 }
 
 const PROBES = 3;
@@ -94,79 +103,121 @@ export function planStudy(
   testbed: TestbedPlan,
   networks: readonly Network[],
 ): StudyPlan {
-  const plans = networks.map((network) => planNetwork(network, testbed));
-  const addresses = new Map(plans.map((plan) => [plan.name, serverAddress(plan)]));
-  const load = (
-    slice: Pick<DrawnSlice, 'network' | 'workload' | 'restart' | 'order' | 'rate'>,
-  ): LoadTemplate => planLoad({ study, testbed }, slice, addresses.get(slice.network) ?? '');
-  const slices = drawSlices(study).map((slice): SlicePlan => {
-    const template = load(slice);
-    return { ...slice, load: template, generator: externalSteps(slice, template, plans, testbed, study) };
+  const { ownHosts } = findTestbedKind(study.testbed);
+  const groups = groupNetworks(study.networks, ownHosts);
+  const names = new Map(networks.map((network) => [network.name, network]));
+  const stations = [
+    ...new Map(groups.flatMap((group) => group.stations).map((one) => [stationKey(one), one])).values(),
+  ].flatMap((station) => {
+    const network = names.get(station.network);
+    return network === undefined ? [] : [planStation(station, network, testbed)];
   });
+  const slices = drawSlices(study).map((slice): SlicePlan => {
+    const station = stations.find((one) => stationKey(one) === stationKey(slice));
+    const load = planLoad({ study, testbed }, slice, station);
+    return { ...slice, load, generator: externalSteps(slice, load, station, testbed, study) };
+  });
+  const reference = stations.find(({ network }) => network === REFERENCE);
   const { client } = testbed.hosts;
   return {
     study,
     testbed,
-    networks: plans,
+    ownHosts,
+    stations,
     generator: planGenerator(client.bundle, client.cpus),
     maxima: study.workloads
       .filter((name) => wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share'))
-      .map((name) => planMaximum({ study, testbed }, name, addresses.get(REFERENCE) ?? '')),
+      .map((name) => planMaximum({ study, testbed }, name, reference)),
     restarts: Array.from({ length: study.restarts }, (_, index) => ({
       restart: index + 1,
-      slices: slices.filter(({ restart }) => restart === index + 1),
+      groups: planGroups(
+        groups,
+        slices.filter(({ restart }) => restart === index + 1),
+      ),
     })),
     retries: { perSlice: PER_SLICE, inAll: Math.ceil(slices.length * RETRIED_SHARE) },
     search: wantsMaximum(study)
-      ? { networks: study.networks, workloads: study.workloads, mostSlices: MAX_SLICES }
+      ? {
+          networks: study.networks,
+          workloads: study.workloads,
+          mostSlices: MAX_SLICES,
+          durationMs: searchSliceMs(study),
+        }
       : null,
   };
 }
 
-function planNetwork(network: Network, { hosts }: TestbedPlan): NetworkPlan {
-  const { name, what } = network;
-  if (network.kind === 'given') return { name, what, kind: 'given' };
+/** Identifies a station of a restart. */
+export const stationKey = ({ network, role }: Pick<PlannedSlice, 'network' | 'role'>): string =>
+  role === 'control' ? `${network}-control` : network;
+
+/** The groups in the order of their slices. */
+function planGroups(groups: readonly Group[], slices: readonly SlicePlan[]): readonly GroupPlan[] {
+  const own = ({ stations }: Group): readonly SlicePlan[] => {
+    const [contender] = stations.filter(({ role }) => role === 'contender');
+    if (groups.length === 1 || contender === undefined) return slices;
+    const rounds = new Set(
+      slices.filter(({ network }) => network === contender.network).map((one) => one.round),
+    );
+    return slices.filter(({ round }) => rounds.has(round));
+  };
+  return groups
+    .map((group) => ({ stations: group.stations, slices: own(group) }))
+    .sort((a, b) => slices.indexOf(a.slices[0]!) - slices.indexOf(b.slices[0]!));
+}
+
+function planStation(station: Station, network: Network, { hosts }: TestbedPlan): StationPlan {
+  const { what } = network;
+  if (network.kind === 'given') return { ...station, what, kind: 'given' };
   try {
     const plans = planPair(network, { run: RUN_SYMBOL }, hosts);
-    const server = planServer(RUN_SYMBOL, hosts.server.cpus, plans.server.container);
-    return { name, what, kind: 'planned', hosts: plans, server };
+    const { netns, address } = plans.server.container;
+    const endpoint = { netns, address, port: serverPort(station) };
+    const server = planServer(RUN_SYMBOL, stationKey(station), hosts.server.cpus, endpoint);
+    return { ...station, what, kind: 'planned', hosts: plans, server };
   } catch (error) {
     if (!(error instanceof BarewireError) || error.fault === 'bug') throw error;
-    return { name, what, kind: 'impossible', error };
+    return { ...station, what, kind: 'impossible', error };
   }
 }
 
+export const serverPort = ({ role }: Pick<Station, 'role'>): number =>
+  role === 'control' ? CONTROL_PORT : SERVER_PORT;
+
 function externalSteps(
-  { network: name, rate }: DrawnSlice,
+  { rate }: DrawnSlice,
   { mode, ...load }: LoadTemplate,
-  networks: readonly NetworkPlan[],
+  station: StationPlan | undefined,
   { hosts }: TestbedPlan,
   { generator }: ResolvedStudy,
 ): readonly Step[] {
-  const network = networks.find((plan) => plan.name === name);
-  if (generator === 'barewire' || network?.kind !== 'planned') return [];
-  const { netns } = network.hosts.client.container;
+  if (generator === 'barewire' || station?.kind !== 'planned') return [];
+  const { netns } = station.hosts.client.container;
   const rateRps = mode.kind === 'closed' ? 0 : rate.kind === 'absolute' ? rate.rps : RATE_SYMBOL;
   return planExternal(generator, { run: RUN_SYMBOL, netns, cpus: hosts.client.cpus }, load, rateRps);
 }
 
 /** A symbol for a network whose containers are not placed yet. */
 export const addressSymbol = (network: string): string => `<address(${network})>`;
-const serverAddress = (plan: NetworkPlan): string =>
-  plan.kind === 'planned' ? plan.hosts.server.container.address : addressSymbol(plan.name);
 
 type Planned = Pick<StudyPlan, 'study' | 'testbed'>;
 
 /** The load of any slice: planned, retried or searched. */
 function planLoad(
   { study, testbed }: Planned,
-  { workload: name, restart, order, rate }: Pick<DrawnSlice, 'workload' | 'restart' | 'order' | 'rate'>,
-  address: string,
+  {
+    workload: name,
+    restart,
+    round,
+    order,
+    rate,
+  }: Pick<DrawnSlice, 'workload' | 'restart' | 'round' | 'order' | 'rate'>,
+  station: StationPlan | undefined,
 ): LoadTemplate {
   const { generator, arrival } = study;
   const closed = generator !== 'barewire' && EXTERNAL_GENERATORS[generator].loop === 'closed';
   return {
-    ...planRequest(address, name),
+    ...planRequest(station, name),
     mode: closed ? { kind: 'closed' } : { kind: 'open', rate, arrival },
     connections: study.connections,
     threads: Math.max(1, testbed.hosts.client.cpus.length),
@@ -175,26 +226,32 @@ function planLoad(
     durationMs: study.durationMs,
     timeoutMs: study.timeoutMs,
     // Every slice has its own phases, and the same ones when it is retried with the same seed.
-    seed: (study.seed + restart * 1_009 + order * 9_176) % 2 ** 31,
+    seed: (study.seed + restart * 1_009 + round * 40_503 + order * 9_176) % 2 ** 31,
   };
 }
 
 /** The load of a slice that the search for the maxima chose. */
 export function planSearchLoad(plan: StudyPlan, slice: PlannedSlice): LoadTemplate {
   const workload = plan.study.workloads.find((name) => name === slice.workload);
-  const network = plan.networks.find(({ name }) => name === slice.network);
-  if (workload === undefined || network === undefined) throw bug(`${slice.id} is of no cell of the plan`);
+  const station = plan.stations.find(({ network, role }) => network === slice.network && role !== 'control');
+  if (workload === undefined || station === undefined) throw bug(`${slice.id} is of no cell of the plan`);
   const rate = { kind: 'absolute', rps: slice.rateRps } as const;
-  return planLoad(plan, { ...slice, workload, rate }, serverAddress(network));
+  const load = planLoad(plan, { ...slice, workload, rate }, station);
+  return { ...load, durationMs: searchSliceMs(plan.study) };
 }
 
 /** What a generator requests, and the response that it expects. */
-function planRequest(address: string, name: WorkloadName): Pick<LoadPlan, 'target' | 'expect'> {
+function planRequest(
+  station: StationPlan | undefined,
+  name: WorkloadName,
+): Pick<LoadPlan, 'target' | 'expect'> {
   const { path, bodyBytes } = workload(name);
-  return {
-    target: { address, port: SERVER_PORT, path, host: address },
-    expect: { status: 200, bodyBytes },
-  };
+  const address =
+    station?.kind === 'planned'
+      ? station.hosts.server.container.address
+      : addressSymbol(station?.network ?? REFERENCE);
+  const port = station === undefined ? SERVER_PORT : serverPort(station);
+  return { target: { address, port, path, host: address }, expect: { status: 200, bodyBytes } };
 }
 
 /** The load as a generator receives it. `rateRps` is ignored in a closed loop. */
@@ -207,13 +264,19 @@ export function resolveLoad(load: LoadTemplate, rateRps: number): LoadPlan {
  * The reference's closed-loop maximum is the median of three short probes in one set-up. Barewire's own generator finds it
  * whichever tool loads the slices, so that the same share is the same rate for all of them.
  */
-function planMaximum(planned: Planned, name: WorkloadName, address: string): MaximumPlan {
-  const slice = { workload: name, restart: 1, order: 1, rate: { kind: 'share', ofMax: 1 } } as const;
+function planMaximum(planned: Planned, name: WorkloadName, reference: StationPlan | undefined): MaximumPlan {
+  const slice = {
+    workload: name,
+    restart: 1,
+    round: 1,
+    order: 1,
+    rate: { kind: 'share', ofMax: 1 },
+  } as const;
   return {
     workload: name,
     network: REFERENCE,
     loads: Array.from({ length: PROBES }, (_, seed) => ({
-      ...planLoad(planned, slice, address),
+      ...planLoad(planned, slice, reference),
       mode: { kind: 'closed' },
       warmupMs: PROBE_WARMUP_MS,
       durationMs: PROBE_MS,

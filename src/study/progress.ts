@@ -10,6 +10,17 @@ export type StudyEvent =
       readonly directory: string;
       readonly slices: number;
       readonly measured: number;
+      readonly restarts: number;
+      /** In each restart. */
+      readonly rounds: number;
+      readonly sliceMs: number;
+    }
+  | {
+      /** The networks are set up, at the start of a restart or of a group in it. */
+      readonly kind: 'restart';
+      readonly restart: number;
+      readonly of: number;
+      readonly networks: readonly string[];
     }
   | {
       /** The restarts are done. The maximum is searched for this number of networks × workloads. */

@@ -1,5 +1,5 @@
 import { describeExternal, GeneratorProcess } from '../load/index.js';
-import { freshRunId, lockMachine, openJournals, undoAll } from '../machine/index.js';
+import { freshRunId, lockMachine, openJournals, openMachine, undoAll } from '../machine/index.js';
 import { bindSymbols, RUN_SYMBOL, type Network } from '../network/index.js';
 import { describeFinding } from '../report/index.js';
 import {
@@ -8,6 +8,7 @@ import {
   type StudyRecord,
   type Summary,
   type WorkloadName,
+  bug,
   machineError,
 } from '../schema/index.js';
 import { Histogram } from '../stats/index.js';
@@ -18,13 +19,14 @@ import {
   planTestbed,
   probeNetworks,
 } from '../testbed/index.js';
-import { measurable, resolveSlice } from './plan-slices.js';
-import { planStudy, type LoadTemplate, type RetryLimits, type SlicePlan, type StudyPlan } from './plan.js';
+import { chooseRounds, measurable, resolveSlice } from './plan-slices.js';
+import { planStudy, stationKey, type LoadTemplate, type SlicePlan, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
 import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './slice.js';
+import { Stations } from './stations.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
@@ -79,45 +81,100 @@ export const planStudyOnHosts = async (spec: ResolvedStudy): Promise<StudyPlan> 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
   const run = freshRunId();
-  const unbound = await planStudyOnHosts(spec);
-  const plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
   const { wire, ip } = spec;
-  await using testbed = await openTestbed(spec.testbed, { run, wire, ip, signal }, unbound.testbed);
-  const { machine, cpus } = testbed.client;
-  await using generator = new GeneratorProcess(machine, cpus, plan.generator);
-  const context: SliceContext = { plan, testbed, generator, signal };
+  let unbound = await planStudyOnHosts(spec);
+  const hosts = { run, wire, ip, signal };
+  await using shared = unbound.ownHosts ? null : await openTestbed(spec.testbed, hosts, unbound.testbed);
+  // Where each network has hosts of its own, these are namespaces of this machine, and the generator enters each.
+  await using machine = shared === null ? await openMachine({ run, host: 'generator', netns: null }) : null;
+  const on = machine ?? shared?.client.machine;
+  if (on === undefined) throw bug('the generator has no machine');
+  let plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
+  await using generator = new GeneratorProcess(on, plan.testbed.hosts.client.cpus, plan.generator);
+  await using stations = new Stations({ plan, unbound, shared, generator, signal });
+  const context: SliceContext = { plan, stations, generator, signal };
   const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
   await directory.repair();
+  if (study.spec.rounds !== spec.rounds) {
+    unbound = await planStudyOnHosts(study.spec);
+    plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
+  }
   const names = measurable(study.networks);
-  const slices = plan.restarts
-    .flatMap((restart) => restart.slices)
-    .filter(({ network }) => names.includes(network));
   const done = new Set((await directory.readSlices()).map(({ id }) => id));
-  const left = slices.filter(({ id }) => !done.has(id));
-  const measured = slices.length - left.length;
-  onEvent({ kind: 'planned', directory: directory.path, slices: slices.length, measured });
-  const measure: Measure = async (planned, load) => {
+  const all = plan.restarts.flatMap(({ groups }) => groups.flatMap(({ slices }) => slices));
+  const planned = all.filter(({ network }) => names.includes(network));
+  const progress = new Progress(planned.length, planned.filter(({ id }) => done.has(id)).length);
+  onEvent({
+    kind: 'planned',
+    directory: directory.path,
+    slices: progress.of,
+    measured: progress.measured,
+    restarts: plan.restarts.length,
+    rounds: study.spec.rounds,
+    sliceMs: study.spec.durationMs,
+  });
+  const measure: Measure = async (slice, load) => {
     signal.throwIfAborted();
-    const outcome = await runSlice(context, planned, load);
+    const outcome = await runSlice(context, slice, load);
     await directory.append(outcome.record, outcome.histograms);
     onEvent({ kind: 'slice-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
     return outcome;
   };
-  const resolve = (slice: SlicePlan): PlannedSlice => {
-    const { load: _load, generator: _generator, ...drawn } = slice;
-    return resolveSlice(drawn, study.referenceMaxRps);
-  };
-  await runSlices(
-    left.map((slice, index) => ({
-      planned: resolve(slice),
-      load: slice.load,
-      position: measured + index + 1,
-      of: slices.length,
-    })),
-    plan.retries,
-    { onEvent, measure },
-  );
-  await searchMaxima({ plan, study, directory, onEvent, measure });
+  const retries = { ...plan.retries };
+  for (const { restart, groups } of plan.restarts)
+    for (const group of groups) {
+      const left = group.slices.filter(({ id, network }) => names.includes(network) && !done.has(id));
+      if (left.length === 0) continue;
+      onEvent({ kind: 'restart', restart, of: plan.restarts.length, networks: namesOf(left) });
+      await generator.ready(restart);
+      await stations.only(
+        group.stations.map(stationKey).filter((key) => left.some((one) => stationKey(one) === key)),
+      );
+      for (const { load, generator: _steps, ...drawn } of left) {
+        const slice = resolveSlice(drawn, study.referenceMaxRps);
+        onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
+        await generator.ready(restart);
+        await runWithRetries(slice, load, retries, measure);
+      }
+      await stations.only([]);
+    }
+  await searchMaxima({
+    plan,
+    study,
+    directory,
+    onEvent,
+    measure: async (slice, load) => {
+      await generator.ready(slice.restart);
+      await stations.only(plan.ownHosts ? [...names] : [slice.network]);
+      return await measure(slice, load);
+    },
+  });
+}
+
+const namesOf = (slices: readonly SlicePlan[]): string[] => [
+  ...new Set(slices.map(({ network }) => network)),
+];
+
+/** Counts slices and estimates the time left from those that were run. */
+class Progress {
+  readonly of: number;
+  readonly measured: number;
+  readonly #start = performance.now();
+  #position: number;
+
+  constructor(of: number, measured: number) {
+    this.of = of;
+    this.measured = measured;
+    this.#position = measured;
+  }
+
+  next(): { readonly position: number; readonly of: number; readonly leftMs: number | null } {
+    const run = this.#position - this.measured;
+    const eachMs = run === 0 ? null : (performance.now() - this.#start) / run;
+    const leftMs = eachMs === null ? null : eachMs * (this.of - this.#position);
+    this.#position++;
+    return { position: this.#position, of: this.of, leftMs };
+  }
 }
 
 /**
@@ -126,16 +183,19 @@ async function measureAll(request: StudyRequest): Promise<void> {
  */
 async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
-  context: SliceContext,
+  { plan, stations, generator }: SliceContext,
 ): Promise<StudyRecord> {
-  const { testbed, plan } = context;
-  const { client, server } = testbed;
+  await generator.ready(0);
+  const first = plan.stations[0];
+  if (first === undefined) throw bug('a study without a network');
+  await stations.only([stationKey(first)]);
+  const { client, server, limitations } = stations.hostsOf(stationKey(first));
   // Throws before anything is measured when the generator is not installed on the client.
   const external =
     spec.generator === 'barewire'
       ? {}
       : { generator: await describeExternal(client.machine, spec.generator) };
-  const networks = await probeNetworks(testbed, offeredOf(spec));
+  const networks = await probeNetworks({ client, server }, offeredOf(spec));
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0)
     throw machineError(
@@ -147,6 +207,8 @@ async function begin(
   for (const workload of spec.workloads) {
     const planned = plan.maxima.find((maximum) => maximum.workload === workload);
     signal.throwIfAborted();
+    if (planned !== undefined) await stations.only([planned.network]);
+    const context: SliceContext = { plan, stations, generator, signal };
     const rps = planned === undefined ? null : await findMaximum(context, planned);
     referenceMaxRps[workload] = rps;
     onEvent({ kind: 'maximum', workload, rps });
@@ -155,10 +217,10 @@ async function begin(
     schema: 2,
     version,
     startedAt,
-    spec,
+    spec: { ...spec, rounds: chooseRounds(spec, measurable(networks)) },
     networks,
     referenceMaxRps,
-    limitations: [...testbed.limitations],
+    limitations: [...limitations],
     ...external,
     environment: {
       client: await client.machine.environment(),
@@ -166,38 +228,25 @@ async function begin(
     },
   };
   await directory.create(study);
+  await stations.only([]);
   return study;
 }
 
 /** Runs a slice, appends its record and reports it. */
 type Measure = (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;
 
-interface SliceTask {
-  readonly planned: PlannedSlice;
-  readonly load: LoadTemplate;
-  /** From 1, of all slices of the study. */
-  readonly position: number;
-  readonly of: number;
-}
-
-/** Runs slices in order. A slice whose self-check fails is kept and measured again, within the limits. */
-async function runSlices(
-  tasks: readonly SliceTask[],
-  limits: RetryLimits,
-  { onEvent, measure }: { readonly onEvent: OnStudyEvent; readonly measure: Measure },
+/** Runs a slice. One whose self-check fails is kept and measured again at once, within its round and the limits. */
+async function runWithRetries(
+  planned: PlannedSlice,
+  load: LoadTemplate,
+  left: { readonly perSlice: number; inAll: number },
+  measure: Measure,
 ): Promise<void> {
-  const start = performance.now();
-  let retriesLeft = limits.inAll;
-  for (const [index, { planned, load, position, of }] of tasks.entries()) {
-    const eachMs = index === 0 ? null : (performance.now() - start) / index;
-    const leftMs = eachMs === null ? null : eachMs * (tasks.length - index);
-    onEvent({ kind: 'slice-started', planned, position, of, leftMs });
-    for (let attempt = 1; attempt <= 1 + limits.perSlice; attempt++) {
-      if (attempt > 1 && retriesLeft-- <= 0) break;
-      const again = attempt === 1 ? {} : { id: `${planned.id}.${attempt}`, attempt };
-      const { record } = await measure({ ...planned, ...again }, load);
-      if (record.status === 'failed' || record.valid) break;
-    }
+  for (let attempt = 1; attempt <= 1 + left.perSlice; attempt++) {
+    if (attempt > 1 && left.inAll-- <= 0) return;
+    const again = attempt === 1 ? {} : { id: `${planned.id}.${attempt}`, attempt };
+    const { record } = await measure({ ...planned, ...again }, load);
+    if (record.status === 'failed' || record.valid) return;
   }
 }
 

@@ -15,6 +15,7 @@ import {
 } from '../schema/index.js';
 import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
+import { chooseRounds, chooseSliceMs } from './plan-slices.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
@@ -46,15 +47,18 @@ const inputSchema = z.object({
   rates: z.union([rateList, z.record(z.string(), rateList)]),
   maximum: z.boolean().default(false),
   objective: z.string().optional(),
-  restarts: whole(1, 1000).default(3),
-  duration: duration(200, 3_600_000).default(3_000),
-  warmup: duration(0, 60_000).default(200),
+  restarts: whole(1, 1000).default(5),
+  rounds: whole(1, 100_000).optional(),
+  time: duration(5_000, 86_400_000).default(180_000),
+  slice: duration(50, 3_600_000).optional(),
+  warmup: duration(0, 60_000).default(50),
   timeout: duration(1, 60_000).default(1_000),
   connections: whole(1, 1_000_000).default(64),
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']).default('constant'),
   seed: whole(0, 2 ** 31 - 1).optional(),
   margin: z.number().gt(0).lt(1).default(0.05),
+  tailMargin: z.number().gt(0).lt(1).default(0.2),
   wire: z
     .strictObject({
       mtu: whole(1280, 65535).default(1500),
@@ -102,7 +106,9 @@ export function resolveSpec(
     ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
   };
   for (const key of Object.keys(merged))
-    if (!KEYS.includes(key))
+    if (Object.hasOwn(REPLACED, key))
+      throw bad(`${place}: the key ${key} no longer exists.`, REPLACED[key] ?? '');
+    else if (!KEYS.includes(key))
       throw bad(
         `${place} has the unknown key "${key}".`,
         `Did you mean "${nearest(key, KEYS)}"? Keys: ${KEYS.join(', ')}.`,
@@ -110,7 +116,9 @@ export function resolveSpec(
   const parsed = inputSchema.safeParse(merged);
   if (!parsed.success) throw refusal(parsed.error, merged, place);
   const {
-    duration: durationMs,
+    time,
+    slice,
+    rounds,
     warmup: warmupMs,
     timeout: timeoutMs,
     rates,
@@ -119,7 +127,7 @@ export function resolveSpec(
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
   const choice = requireTestbed(rest.testbed);
-  return resolvedStudySchema.parse({
+  const study = resolvedStudySchema.parse({
     ...rest,
     testbed: choice,
     networks: [...new Set(rest.networks.map((name) => findOfferedNetwork(choice, name).name))],
@@ -131,12 +139,22 @@ export function resolveSpec(
     }),
     maximum: searches({ ...rest, objective, maximumAsked: overrides['maximum'] === true }),
     objective: objective === undefined ? undefined : objectiveNamed(objective, place),
-    durationMs,
+    rounds: rounds ?? 1,
+    timeMs: rounds === undefined ? time : null,
+    durationMs: slice ?? 1,
     warmupMs,
     timeoutMs,
     seed: rest.seed ?? freshSeed(),
   });
+  const timed = slice === undefined ? { ...study, durationMs: chooseSliceMs(study, time) } : study;
+  return rounds === undefined ? { ...timed, rounds: chooseRounds(timed, timed.networks) } : timed;
 }
+
+/** Keys of earlier versions, and what replaces them. */
+const REPLACED: Readonly<Record<string, string>> = {
+  blocks: 'Use time: 3m for the whole study, or restarts and rounds.',
+  duration: 'Use time: 3m for the whole study, or slice: 400ms for the window of one slice.',
+};
 
 function refusal(error: z.ZodError, input: SpecInput, place: string): BarewireError {
   const [issue] = error.issues;
@@ -200,9 +218,8 @@ function rateNamed(value: string | number, place: string): Rate {
 export type SpecInput = Readonly<Record<string, unknown>>;
 
 /**
- * `quick` takes three minutes on two cores. `machinezone-2015` has the rates, sizes and networks of the
- * article (December 2015); its slices are long enough that the pooled samples of a restart support the
- * 99.999th percentile at 50,000 requests/s.
+ * `quick` takes three minutes on two cores. `machinezone-2015` has the rates, sizes and networks of the article (December
+ * 2015).
  */
 const PRESETS: Readonly<Record<string, SpecInput>> = {
   quick: {
@@ -210,8 +227,7 @@ const PRESETS: Readonly<Record<string, SpecInput>> = {
     networks: ['host', 'ipvlan', 'macvlan', 'flannel-host-gw', 'flannel-vxlan'],
     workloads: ['350B'],
     rates: ['10%', '30%', '50%'],
-    restarts: 3,
-    duration: '2500ms',
+    time: '3m',
   },
   'machinezone-2015': {
     name: 'machinezone-2015',
@@ -221,9 +237,8 @@ const PRESETS: Readonly<Record<string, SpecInput>> = {
       '350B': [50_000, 150_000, 250_000, 350_000, 450_000, 500_000],
       '4KB': [50_000, 150_000, 250_000],
     },
-    restarts: 3,
+    time: '2h',
     maximum: true,
-    duration: '10s',
     connections: 512,
   },
 };

@@ -1,14 +1,14 @@
 import type { ProbeResult, Feature, Machine } from '../machine/index.js';
 import { support, versionOf, type Network, type Requirement } from '../network/index.js';
 import type { NetworkStatus } from '../schema/index.js';
-import type { Testbed } from './types.js';
+import type { Host, Pair } from './types.js';
 
 /**
  * Probes the requirements of planned networks at once: on both hosts of a testbed over its version of IP, or
  * on one machine. A given network is supported, because the testbed has it.
  */
 export async function probeNetworks(
-  where: Testbed | Pick<Machine, 'probe'>,
+  where: Pair<Host> | Pick<Machine, 'probe'>,
   networks: readonly Network[],
 ): Promise<NetworkStatus[]> {
   const requirements = networks.flatMap((network) => (network.kind === 'planned' ? network.requires : []));

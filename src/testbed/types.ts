@@ -18,6 +18,8 @@ export interface PlannedHost {
 /** A host with the agent that drives it. */
 export interface Host extends PlannedHost {
   readonly machine: Machine;
+  /** Its namespace by name, where the host is a namespace of this machine. */
+  readonly netns?: string;
 }
 
 /** What opening a testbed does, with symbols for what is known only then. */
@@ -90,6 +92,8 @@ export interface TestbedKind<Options> {
    */
   readonly givenNetworks: readonly GivenNetwork[];
   readonly plansNetworks: boolean;
+  /** True when each network of a study has hosts of its own, opened for it. */
+  readonly ownHosts: boolean;
   /** Reads what opening depends on. Changes nothing and needs no rights on this machine. */
   plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
   /**

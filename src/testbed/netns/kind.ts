@@ -15,6 +15,7 @@ export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: false,
   givenNetworks: [],
   plansNetworks: true,
+  ownHosts: true,
   plan: (_, common) => planNetnsTestbed(common),
   open: (plan, _, common) => openNetnsTestbed(plan, common),
 };

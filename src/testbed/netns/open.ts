@@ -51,8 +51,8 @@ export async function openNetnsTestbed(plan: TestbedPlan, options: TestbedOption
     return {
       kind: 'netns',
       run,
-      client: { ...client, machine: agents.client },
-      server: { ...server, machine: agents.server },
+      client: { ...client, machine: agents.client, netns: hostNetns(run, 'client') },
+      server: { ...server, machine: agents.server, netns: hostNetns(run, 'server') },
       limitations: [
         { code: 'limitation', limitation: 'one-kernel' },
         { code: 'limitation', limitation: 'veth-wire' },

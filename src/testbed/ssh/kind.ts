@@ -24,6 +24,7 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: true,
   givenNetworks: [],
   plansNetworks: true,
+  ownHosts: false,
   plan: (hosts, common) => planSshTestbed(hosts, common),
   open: (plan, hosts, common) => openSshTestbed(plan, hosts, common),
 };

@@ -18,6 +18,7 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: false,
   givenNetworks: [],
   plansNetworks: true,
+  ownHosts: false,
   plan: (_, common) => planVmTestbed(common),
   open: (plan, { kernel }, common) => openVmTestbed(plan, kernel ?? null, common),
 };

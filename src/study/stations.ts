@@ -1,0 +1,193 @@
+import type { GeneratorProcess } from '../load/index.js';
+import { freshRunId } from '../machine/index.js';
+import { childrenOf } from '../metrics/index.js';
+import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
+import { BarewireError, bug, type LoadPlan, type SliceRecord } from '../schema/index.js';
+import { planServer, startServer, type Server, type ServerPlan } from '../server/index.js';
+import {
+  checkPath,
+  findOfferedNetwork,
+  openTestbed,
+  setUpNetwork,
+  type ActiveNetwork,
+  type Testbed,
+  type TestbedPlan,
+} from '../testbed/index.js';
+import { serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
+
+/** A station that is set up: its network, its server, and the checked path between them. */
+export interface OpenStation {
+  readonly testbed: Testbed;
+  readonly active: ActiveNetwork;
+  readonly server: Server;
+  readonly serverPort: number;
+  /** nginx's master and its workers. */
+  readonly serverPids: readonly [number, ...number[]];
+  /** The namespace from which the generator sends, by name; null is the generator's own. */
+  readonly clientNetns: string | null;
+  /** What setting it up took; null after it was taken for a record. */
+  takeSetup(): SliceRecord['setup'];
+}
+
+/** What stations are made from. */
+export interface StationContext {
+  readonly plan: StudyPlan;
+  /** With the symbols of the hosts; each station with hosts of its own binds them to a run id of its own. */
+  readonly unbound: { readonly testbed: TestbedPlan; readonly stations: readonly StationPlan[] };
+  /** The hosts of all stations; null where each has its own. */
+  readonly shared: Testbed | null;
+  readonly generator: GeneratorProcess;
+  readonly signal: AbortSignal;
+}
+
+interface Entry {
+  /** Its own hosts. */
+  readonly testbed: Testbed | null;
+  station: OpenStation | BarewireError;
+  /** In the order of what was done. */
+  readonly undo: Undo[];
+}
+
+type Undo = () => PromiseLike<unknown>;
+
+/** The stations of a restart, by key. Disposing tears all down, newest first. */
+export class Stations implements AsyncDisposable {
+  readonly #context: StationContext;
+  readonly #open = new Map<string, Entry>();
+  /** How long tearing down took, by network. */
+  readonly #tearDownMs = new Map<string, number>();
+
+  constructor(context: StationContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Sets up what is missing of these stations, and tears down the others. One that fails is kept as its error, which its slices
+   * report.
+   *
+   * @throws the signal's reason; BarewireError `agent-lost`
+   */
+  async only(keys: readonly string[]): Promise<void> {
+    await this.#close((key) => !keys.includes(key));
+    const missing = this.#context.unbound.stations.filter(
+      (plan) => keys.includes(stationKey(plan)) && !this.#open.has(stationKey(plan)),
+    );
+    // Hosts of their own are independent, and opening them mostly waits for the agents.
+    const hosts = await Promise.allSettled(missing.map(() => this.#openHosts()));
+    const entries = hosts.map((opened, index): Entry => {
+      const own = opened.status === 'fulfilled' ? opened.value : null;
+      const undo = own === null ? [] : [() => own[Symbol.asyncDispose]()];
+      const entry = { station: bug('it was not set up'), undo, testbed: own };
+      this.#open.set(stationKey(missing[index]!), entry);
+      return entry;
+    });
+    for (const [index, opened] of hosts.entries()) {
+      const entry = entries[index]!;
+      try {
+        if (opened.status === 'rejected') throw opened.reason;
+        this.#context.signal.throwIfAborted();
+        const testbed = opened.value ?? this.#context.shared;
+        if (testbed === null) throw bug('a station has no hosts');
+        entry.station = await this.#setUp(missing[index]!, testbed, entry.undo);
+      } catch (error) {
+        if (this.#context.signal.aborted || !isOutcome(error)) throw error;
+        entry.station = error;
+      }
+    }
+  }
+
+  /** @throws BarewireError why it could not be set up */
+  get(key: string): OpenStation {
+    const found = this.#open.get(key)?.station;
+    if (found === undefined) throw bug(`station ${key} was not set up`);
+    if (found instanceof Error) throw found;
+    return found;
+  }
+
+  /** The hosts of a station, also when its network could not be set up. */
+  hostsOf(key: string): Testbed {
+    const found = this.#open.get(key)?.testbed ?? this.#context.shared;
+    if (found === null) throw bug(`station ${key} has no hosts`);
+    return found;
+  }
+
+  async #openHosts(): Promise<Testbed | null> {
+    const { plan, unbound, shared, signal } = this.#context;
+    if (shared !== null) return null;
+    const { testbed, wire, ip } = plan.study;
+    return await openTestbed(testbed, { run: freshRunId(), wire, ip, signal }, unbound.testbed);
+  }
+
+  async #setUp(unboundPlan: StationPlan, testbed: Testbed, undo: Undo[]): Promise<OpenStation> {
+    const { plan, generator } = this.#context;
+    const planned = bindSymbols(unboundPlan, { [RUN_SYMBOL]: testbed.run });
+    if (planned.kind === 'impossible') throw planned.error;
+    const network = findOfferedNetwork(plan.study.testbed, planned.network);
+    const hosts = planned.kind === 'planned' ? planned.hosts : undefined;
+    const active = await setUpNetwork(testbed, network, hosts);
+    undo.push(async () => this.#tearDownMs.set(planned.network, await active.tearDown()));
+    const server = await startServer(testbed.server.machine, serverOf(planned, testbed, active));
+    undo.push(() => server[Symbol.asyncDispose]());
+    const clientNetns = active.client.netns ?? testbed.client.netns ?? null;
+    const { address } = active.server;
+    const load = plan.restarts[0]?.groups[0]?.slices[0]?.load;
+    if (load === undefined) throw bug('a study without a slice');
+    const port = serverPort(planned);
+    const target: LoadPlan['target'] = { ...load.target, address, host: address, port };
+    await checkPath(testbed, active, () =>
+      server.ready(async () => void (await generator.from(clientNetns).check(target, load.expect))),
+    );
+    const workers = await childrenOf(testbed.server.machine, server.pid);
+    let setup: SliceRecord['setup'] = {
+      steps: active.steps,
+      setUpMs: active.setUpMs,
+      tearDownMs: this.#tearDownMs.get(planned.network) ?? null,
+    };
+    return {
+      testbed,
+      active,
+      server,
+      serverPort: port,
+      serverPids: [server.pid, ...workers],
+      clientNetns,
+      takeSetup: () => {
+        const taken = setup;
+        setup = null;
+        return taken;
+      },
+    };
+  }
+
+  async #close(which: (key: string) => boolean): Promise<void> {
+    const keys = [...this.#open.keys()].filter(which).reverse();
+    const closing = keys.map((key) => this.#open.get(key)!.undo);
+    for (const key of keys) this.#open.delete(key);
+    const failures: unknown[] = [];
+    const settle = async (undo: Undo[]): Promise<void> => {
+      for (const one of undo.reverse())
+        try {
+          await one();
+        } catch (error) {
+          failures.push(error);
+        }
+    };
+    // On shared hosts, undo is by the order of the steps.
+    if (this.#context.shared === null) await Promise.all(closing.map(settle));
+    else for (const undo of closing) await settle(undo);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close(() => true);
+  }
+}
+
+function serverOf(plan: StationPlan, testbed: Testbed, { server }: ActiveNetwork): ServerPlan {
+  if (plan.kind === 'planned') return plan.server;
+  const endpoint = { ...server, port: serverPort(plan) };
+  return planServer(testbed.run, stationKey(plan), testbed.server.cpus, endpoint);
+}
+
+/** A failure of a network: the others continue. */
+export const isOutcome = (error: unknown): error is BarewireError =>
+  error instanceof BarewireError && error.code !== 'agent-lost';
