@@ -132,7 +132,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     terminal.print(`${report}\nReport: ${directory.path}/report.html\n`);
   }
   const cells = summary.networks.flatMap((network) => network.cells);
-  if (cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0)) context.fail();
+  if (!summary.complete || cells.some(({ slices, failedSlices }) => slices === 0 || failedSlices > 0))
+    context.fail();
 }
 
 /** @throws BarewireError `bad-input` for an option of an earlier version, with its replacement */

@@ -5,6 +5,7 @@ import type { Terminal } from './terminal.js';
 /** Shows a study as it runs: one line rewritten in place on a terminal, plain lines when piped. */
 export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
   let last = '';
+  let round = '';
   return (event) => {
     switch (event.kind) {
       case 'restored':
@@ -33,6 +34,11 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
       case 'restart':
         terminal.note(`Restart ${event.restart} of ${event.of}: ${event.networks.join(', ')}`);
         break;
+      case 'host-lost':
+        terminal.note(
+          `Restart ${event.restart} ended early: ${event.message}. Measure the rest with: barewire study --resume`,
+        );
+        break;
       case 'searching':
         terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
         break;
@@ -42,6 +48,10 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
           `${event.planned.network}${event.planned.role === 'control' ? ' (control)' : ''} ${event.planned.workload} at ${rate(event.planned.rateRps)}/s`
         }`;
         terminal.status(last);
+        // Without a terminal, one line for each round.
+        if (!terminal.live && round !== `${event.planned.restart}/${event.planned.round}`)
+          terminal.note(last);
+        round = `${event.planned.restart}/${event.planned.round}`;
         break;
       case 'slice-ended':
         ended(event, terminal, last);

@@ -5,6 +5,8 @@ import { ERROR_PLACES, newTally, type Tally } from './engine/tally.js';
 
 /** Merges exactly: counts and histogram cells are integers. */
 export function mergeTallies(tallies: readonly Tally[]): Tally {
+  const [only] = tallies;
+  if (only !== undefined && tallies.length === 1) return only;
   const sum = newTally();
   for (const tally of tallies) addTo(sum, tally);
   return sum;

@@ -159,10 +159,16 @@ export const MAX_RESTARTS = 100;
 export const FEW_RESTARTS = 4;
 
 /** What an undecided verdict needs; empty when it is decided or unknown. */
-export function describeNeeded({ verdict, restartsNeeded }: Verdict, restarts: number): string {
+export function describeNeeded(
+  { verdict, restartsNeeded, minutesNeeded }: Verdict,
+  restarts: number,
+): string {
   if (verdict !== 'undecided' || restartsNeeded === null) return '';
-  if (restartsNeeded <= MAX_RESTARTS) return `needs ${whole(restartsNeeded)} restarts`;
-  return restarts < FEW_RESTARTS ? 'too few restarts to estimate' : `needs over ${MAX_RESTARTS} restarts`;
+  if (restartsNeeded > MAX_RESTARTS)
+    return restarts < FEW_RESTARTS ? 'too few restarts to estimate' : `needs over ${MAX_RESTARTS} restarts`;
+  return minutesNeeded === undefined
+    ? `needs ${whole(restartsNeeded)} restarts`
+    : `needs about ${countNoun(Math.max(1, Math.round(minutesNeeded)), 'more minute')}`;
 }
 
 /** A cell as text, as the terminal and Markdown show it. */

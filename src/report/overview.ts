@@ -3,7 +3,6 @@ import {
   count,
   countNoun,
   estimate,
-  FEW_RESTARTS,
   figure,
   heading,
   left,
@@ -17,7 +16,7 @@ import {
   type Table,
   type VerdictLine,
 } from './document.js';
-import { duration, NO_VALUE, percent, three, whole } from './number.js';
+import { duration, NO_VALUE, percent, three, whole, withInterval } from './number.js';
 import { PRIMARY, rankNetworks, type Ranking, type RateGroup } from './rate-groups.js';
 import { describeFinding } from './wording.js';
 import { maximaPlot } from './study-sections.js';
@@ -51,6 +50,7 @@ export function overview(
     ...(rankings.length === 0
       ? []
       : [
+          ...decisionBlocks(summary),
           heading('In short'),
           { kind: 'verdicts', items: summarizeVerdicts(rankings, reference) } as const,
           ...describeRemedies(summary).map(paragraph),
@@ -58,7 +58,7 @@ export function overview(
           ...(instructions === null ? [] : [note(instructions)]),
           note(
             `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
-              `= equivalent (the interval lies within ${percent(summary.margin)}), ? undecided.`,
+              `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided.`,
           ),
         ]),
     ...(groups.length < 2 || rankings.length === 0
@@ -83,6 +83,29 @@ export function overview(
             ),
           } as const,
         ]),
+  ];
+}
+
+/** The answer in one or two sentences, and the reasons. */
+function decisionBlocks({ decision, reference, networks }: Summary): readonly Block[] {
+  if (decision === null) return [];
+  const { network, objective, ratioToReference, reasons, flipsIf, runnersUp } = decision;
+  const steps = networks.find(({ name }) => name === network)?.setup?.steps ?? null;
+  const ties = runnersUp.filter(({ sustained, verdict }) => sustained && verdict.verdict !== 'worse');
+  const [key = PRIMARY, rates = ''] = objective.split('@');
+  const of = rates === 'all rates' ? 'over all rates' : `at ${rates} of the maximum`;
+  const ratio = withInterval(ratioToReference);
+  return [
+    heading('Decision'),
+    {
+      kind: 'lead',
+      text:
+        `${[network, ...ties.map((tie) => tie.network)].join(' or ')}: the lowest ${key} ${of}, ` +
+        `${ratio.replace(' ', '× ')} that of ${reference}${steps === null ? '' : `, in ${countNoun(steps, 'setup step')}`}.` +
+        (ties.length === 0 ? '' : ` Listed first is ${network}; the others are ties.`),
+    },
+    ...(reasons.length === 0 ? [] : listFindings('findings', groupFindings(reasons))),
+    ...(flipsIf.length === 0 ? [] : listFindings('findings', groupFindings(flipsIf))),
   ];
 }
 
@@ -131,28 +154,23 @@ function ratioRange({ lowestRatio, highestRatio }: Ranking): string {
   return low === high ? `${low}×` : `${low}× to ${high}×`;
 }
 
-/** Standard errors that a 95 % interval reaches to each side, by the number of restarts: Student's t. */
-const HALF_WIDTHS: Readonly<Record<number, string>> = { 2: '12.7', 3: '4.3', 4: '3.2' };
-
-/** What would decide more: more restarts where there are few, something else where no practical number suffices. */
-function describeRemedies({ restarts, margin, networks }: Summary): string[] {
+/** What would decide more: time, or something else where no practical time suffices. */
+function describeRemedies({ networks }: Summary): string[] {
   const undecided = networks
-    .flatMap(({ cells }) => cells.flatMap(({ verdicts }) => verdicts[PRIMARY] ?? []))
+    .flatMap(({ cells }) =>
+      cells.flatMap(({ verdicts }) => [verdicts.p50 ?? [], verdicts[PRIMARY] ?? []].flat()),
+    )
     .filter(({ verdict }) => verdict === 'undecided');
-  const halfWidth = undecided.length === 0 ? undefined : HALF_WIDTHS[restarts];
-  const impractical =
-    restarts >= FEW_RESTARTS && undecided.some(({ restartsNeeded }) => (restartsNeeded ?? 0) > MAX_RESTARTS);
+  const minutes = undecided.flatMap(({ restartsNeeded, minutesNeeded }) =>
+    (restartsNeeded ?? Infinity) <= MAX_RESTARTS ? (minutesNeeded ?? []) : [],
+  );
+  const impractical = undecided.some(({ restartsNeeded }) => (restartsNeeded ?? 0) > MAX_RESTARTS);
   return [
-    ...(halfWidth === undefined
+    ...(minutes.length === 0
       ? []
-      : [
-          `${countNoun(restarts, 'restart')}: a 95 % interval reaches ${halfWidth} standard errors to each side; with 6 restarts ` +
-            `it reaches 2.6. Use --restarts 6 or more to decide differences of ${percent(margin)}.`,
-        ]),
+      : [`Undecided comparisons need about ${Math.ceil(Math.max(1, ...minutes))} more minutes: use --time.`]),
     ...(impractical
-      ? [
-          `Where over ${MAX_RESTARTS} restarts would be needed, longer slices (--duration) or a quieter machine help more.`,
-        ]
+      ? [`Where over ${MAX_RESTARTS} restarts would be needed, a quieter machine helps more than time.`]
       : []),
   ];
 }

@@ -2,6 +2,7 @@ import {
   groupFindings,
   groupKey,
   LATENCY_KEYS,
+  type Cell,
   type Estimate,
   type Finding,
   type Summary,
@@ -17,12 +18,21 @@ import {
   right,
   text,
   VERDICT_SIGN,
+  VERDICT_TONE,
   type Block,
   type Table,
   type TableCell,
 } from './document.js';
 import { intervalText, percent, three, whole, withInterval } from './number.js';
-import { CPU_KINDS, PRIMARY, sumCpu, TABLE_KEYS, type RateGroup, type Row } from './rate-groups.js';
+import {
+  CPU_KINDS,
+  POOLED_KEYS,
+  PRIMARY,
+  sumCpu,
+  TYPICAL_KEYS,
+  type RateGroup,
+  type Row,
+} from './rate-groups.js';
 import { describeFinding } from './wording.js';
 
 export function rateGroupBlocks(
@@ -36,8 +46,9 @@ export function rateGroupBlocks(
     heading(`${workload} at ${whole(rateRps)} requests/s${ofMax}`),
     { kind: 'lead', text: describeExtremes(rows) },
     latencyTable(rows),
+    pooledTable(rows),
     ...describeUndecided(rows, summary).map(note),
-    ...describeOpenIntervals(rows, summary).map(note),
+    ...describeOpenIntervals(rows).map(note),
     ...describeCells(rows).map(note),
     forestBlock(rows, summary, names),
     ...cpuBlocks(rows, names),
@@ -77,10 +88,11 @@ function describeExtremes(rows: readonly Row[]): string {
 
 const latencyTable = (rows: readonly Row[]): Table => ({
   kind: 'table',
-  caption: `Latency in ms by percentile, lowest ${PRIMARY} first`,
+  caption: `Typical latency in ms (median over slices), lowest ${PRIMARY} first, and ratios to the reference`,
   columns: [
     left('latency, ms'),
-    ...TABLE_KEYS.map((key) => ({ ...right(key), lowerIsBetter: true })),
+    ...TYPICAL_KEYS.map((key) => ({ ...right(key), lowerIsBetter: true })),
+    right('p50 ratio'),
     right(`${PRIMARY} ratio`),
     left('verdict'),
   ],
@@ -88,15 +100,38 @@ const latencyTable = (rows: readonly Row[]): Table => ({
     const verdict = cell.verdicts[PRIMARY];
     return [
       text(network.name),
-      ...TABLE_KEYS.map((key): TableCell => ({
+      ...TYPICAL_KEYS.map((key): TableCell => ({
         kind: 'estimate',
         estimate: cell.latencyMs[key],
         interval: 'compact',
       })),
+      isReference ? text('reference', 'dim') : medianRatio(cell),
       isReference ? text('reference', 'dim') : estimate(cell.ratioToReference[PRIMARY]),
       isReference || verdict === undefined ? text('') : { kind: 'verdict', verdict, restarts: cell.slices },
     ];
   }),
+});
+
+/** The ratio of the p50 with the sign of its verdict. */
+function medianRatio({ ratioToReference, verdicts }: Cell): TableCell {
+  const ratio = ratioToReference.p50;
+  const { verdict } = verdicts.p50 ?? {};
+  if (ratio === undefined || ratio.value === null || verdict === undefined) return estimate(ratio);
+  return text(`${withInterval(ratio)} ${VERDICT_SIGN[verdict]}`, VERDICT_TONE[verdict]);
+}
+
+const pooledTable = (rows: readonly Row[]): Table => ({
+  kind: 'table',
+  caption: 'Pooled latency in ms: of all samples together, stalls included',
+  columns: [left('pooled, ms'), ...POOLED_KEYS.map((key) => ({ ...right(key), lowerIsBetter: true }))],
+  rows: rows.map(({ network, cell }) => [
+    text(network.name),
+    ...POOLED_KEYS.map((key): TableCell => ({
+      kind: 'estimate',
+      estimate: cell.pooledMs[key],
+      interval: 'compact',
+    })),
+  ]),
 });
 
 /** `Undecided: ipvlan (needs 14 restarts); …`. */
@@ -112,12 +147,12 @@ function describeUndecided(rows: readonly Row[], summary: Summary): string[] {
 }
 
 /** Estimates whose interval is missing or has one end. The greatest sample never has an interval. */
-function describeOpenIntervals(rows: readonly Row[], { restarts }: Summary): string[] {
+function describeOpenIntervals(rows: readonly Row[]): string[] {
   const shown = rows.flatMap(({ network, cell }) =>
-    TABLE_KEYS.filter((key) => key !== 'max').map((key) => ({
+    POOLED_KEYS.filter((key) => key !== 'max').map((key) => ({
       name: network.name,
       key,
-      value: cell.latencyMs[key],
+      value: cell.pooledMs[key],
     })),
   );
   const list = (members: typeof shown): string => {
@@ -135,9 +170,9 @@ function describeOpenIntervals(rows: readonly Row[], { restarts }: Summary): str
   return [
     ...(without.length === 0
       ? []
-      : restarts < 2
-        ? ['No intervals: they need more than one restart.']
-        : [`No interval, because one restart has a valid slice: ${list(without)}.`]),
+      : rows.every(({ cell }) => cell.slices < 3)
+        ? ['No intervals: they need more than one round.']
+        : [`No interval, because one round has a valid slice: ${list(without)}.`]),
     ...(open.length === 0
       ? []
       : [`One end of the interval is unknown, because too few samples lie beyond it: ${list(open)}.`]),
@@ -263,12 +298,12 @@ const sliceTable = (rows: readonly Row[]): Table => ({
   columns: [
     left('network'),
     ...['valid', 'invalid', 'failed', 'samples', 'achieved/s'].map(right),
-    ...TABLE_KEYS.map((key) => right(`service ${key}`)),
+    ...TYPICAL_KEYS.map((key) => right(`service ${key}`)),
   ],
   rows: rows.map(({ network, cell }) => [
     text(network.name),
     ...[cell.slices, cell.invalidSlices, cell.failedSlices, cell.samples, cell.achievedRps].map(count),
-    ...TABLE_KEYS.map((key): TableCell => ({
+    ...TYPICAL_KEYS.map((key): TableCell => ({
       kind: 'estimate',
       estimate: cell.serviceMs[key],
       interval: 'compact',

@@ -3,8 +3,10 @@ import type { Cell, CpuCost, LatencyKey, NetworkSummary, Summary, Verdict } from
 /** The quantile that decides: the order of tables, the forest plots and the verdict shown first. */
 export const PRIMARY: LatencyKey = 'p99';
 
-/** The columns of every latency table: those of the 2015 study and the median. */
-export const TABLE_KEYS: readonly LatencyKey[] = ['p50', 'p95', 'p99', 'p99.5', 'p99.99', 'p99.999', 'max'];
+/** What a slice supports: typical latencies. */
+export const TYPICAL_KEYS: readonly LatencyKey[] = ['p50', 'p95', 'p99'];
+/** The tail, which only all samples together support: the columns of the 2015 study. */
+export const POOLED_KEYS: readonly LatencyKey[] = ['p99', 'p99.5', 'p99.9', 'p99.99', 'p99.999', 'max'];
 
 export interface Row {
   readonly network: NetworkSummary;

@@ -47,8 +47,9 @@ const readingBlocks = ({ generator }: Summary): readonly Block[] => [
     kind: 'list',
     items: [
       `${generator?.timedFrom === 'send' ? 'Latencies are service times, from the actual send' : 'Latencies are response times, from the intended send'}, ` +
-        'over all valid slices, with 95 % intervals. The greatest sample (max) has none: a longer run has a greater one.',
-      'A ratio pairs slices of the same restart, so that what slows a whole restart cancels out.',
+        'with 95 % intervals (each by itself, not all at once). The greatest sample (max) has none: a longer run has a greater one.',
+      'A typical latency is the median over slices: what the network does. A pooled one is of all samples together: what a user of this machine sees, stalls included.',
+      'A ratio is of typical latencies, paired within rounds, so that what slows a whole round cancels out. Verdicts correct for the number of comparisons.',
       'A dash is an estimate that the samples do not support; its note gives the reason.',
       'CPU time is that of all CPUs of a side, over the recorded window, per request with a response.',
     ],

@@ -128,6 +128,8 @@ const WORDINGS: Wordings = {
   unanswered: amongUnanswered,
   'unanswered-in-slices': (view) => inSlices(view) + amongUnanswered(view),
   'unanswered-in-restarts': () => 'in some restarts lies among requests without a response',
+  'not-sustained': ({ achievedRps, offeredRps }) =>
+    `not sustained: ${num(achievedRps)} of ${num(offeredRps)} requests/s, so that a latency depends on how long one waits`,
   'no-valid-slice': () => 'no valid slice',
   'no-common-round': () => 'no round has a valid slice of both',
   'no-cpu-time': () => 'no CPU time was counted',
@@ -159,7 +161,7 @@ const WORDINGS: Wordings = {
 
   'no-reference': () => 'The study has no network host: there is no reference for ratios.',
   'single-restart': () =>
-    'One restart: estimates have no intervals and nothing can be decided. Use --restarts 5.',
+    'One restart: intervals show the spread between rounds, and not what another set-up would change. Use --restarts 5.',
   'study-incomplete': ({ slices, planned }) =>
     `The study is incomplete: ${num(slices)} of ${num(planned)} slices. Continue with --resume.`,
   'searches-incomplete': ({ searches }) =>
@@ -172,6 +174,18 @@ const WORDINGS: Wordings = {
     `The two runs of the reference differ (${list(ratios.map(({ key, ratio }) => `${key} ${three(ratio)}×`))}) by more than chance ` +
     'and the margin: something other than the network determines the results. Do not trust the ratios. Stop other load on ' +
     'the hosts, run `barewire doctor`, and repeat with more restarts.',
+
+  'decision-beats': ({ network, ratio, lowRatio, highRatio }) =>
+    `The p99 of ${network} is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
+  'decision-tie': ({ network, ratio, lowRatio, highRatio }) =>
+    `${network} is equivalent: its p99 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
+  'decision-open': ({ network, ratio, lowRatio, highRatio }) =>
+    `${network} is not shown to differ: its p99 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
+  'decision-unsustained': ({ network }) => `${network} did not sustain a rate that decides`,
+  'decision-tie-fewer-steps': ({ network, steps, bestSteps }) =>
+    `${network} takes ${plural(steps, 'step')} to set up, not ${num(bestSteps)}`,
+  'decision-flips': ({ network, lowRatio }) =>
+    `The p99 of ${network} may be as low as ${fig(lowRatio)}× that of the chosen network: more time would tell`,
 
   'nothing-in-common': () => 'The two studies have no network, workload and rate in common.',
   'hosts-differ': ({ names }) =>

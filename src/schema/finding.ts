@@ -70,6 +70,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('unanswered-in-slices', { unanswered: n, intended: n, slices: n, ofSlices: n }),
   define('unanswered-in-restarts', {}),
   define('no-valid-slice', {}),
+  define('not-sustained', { achievedRps: n, offeredRps: n }),
   define('no-common-round', {}),
   define('no-cpu-time', {}),
   define('emulated-times', {}),
@@ -104,6 +105,14 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('slices-invalid', { invalid: n, slices: n }),
   define('slice-failed', { error: z.string(), message: z.string() }),
   define('control-failed', { ratios: z.array(z.object({ key: z.string(), ratio: n })).readonly() }),
+
+  // Why a network was chosen. Ratios are of its p99 to the chosen network's.
+  define('decision-beats', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  define('decision-tie', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  define('decision-open', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  define('decision-unsustained', { network: z.string() }),
+  define('decision-tie-fewer-steps', { network: z.string(), steps: n, bestSteps: n }),
+  define('decision-flips', { network: z.string(), lowRatio: n }),
 
   // A comparison of two studies.
   define('nothing-in-common', {}),

@@ -63,6 +63,7 @@ export {
   type NetworkSummary,
   type QuantileName,
   type Summary,
+  type Decision,
   type Verdict,
 } from './summary.js';
 export {

@@ -37,8 +37,9 @@ export const resolvedStudySchema = z.object({
   rounds: z.number().int().positive(),
   /** The time for the whole study; the rounds follow from it when the networks are known. Null with given rounds. */
   timeMs: z.number().positive().nullable(),
-  /** The recorded window of each slice. */
+  /** The recorded window of each slice; given, or derived from the time like the rounds. */
   durationMs: z.number().positive(),
+  sliceGiven: z.boolean(),
   warmupMs: z.number().nonnegative(),
   timeoutMs: z.number().positive(),
   connections: z.number().int().positive(),

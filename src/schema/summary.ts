@@ -99,6 +99,26 @@ const networkSummarySchema = z.object({
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;
 
+/** The network that the study suggests, for an objective, with findings as reasons. */
+const decisionSchema = z.object({
+  network: z.string(),
+  /** `p99@30%–50%`: the lowest p99 at these shares of the reference's maximum. */
+  objective: z.string(),
+  ratioToReference: estimateSchema,
+  reasons: z.array(findingSchema),
+  flipsIf: z.array(findingSchema),
+  /** The other candidates, best first, with the ratio of their p99 to that of the network. */
+  runnersUp: z.array(
+    z.object({
+      network: z.string(),
+      sustained: z.boolean(),
+      ratioToBest: estimateSchema,
+      verdict: verdictSchema,
+    }),
+  ),
+});
+export type Decision = z.infer<typeof decisionSchema>;
+
 export const summarySchema = z.object({
   schema: z.literal(2),
   study: z.string(),
@@ -129,6 +149,8 @@ export const summarySchema = z.object({
   limitations: z.array(findingSchema),
   /** The external generator, if one was used. */
   generator: externalGeneratorSchema.optional(),
+  /** Null without a contender that can be compared. */
+  decision: decisionSchema.nullable(),
   networks: z.array(networkSummarySchema),
   control: z.object({
     aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),

@@ -11,7 +11,7 @@ import {
   type QuantileName,
   type Verdict,
 } from '../schema/index.js';
-import type { CellSlices, ValidSlice } from './cells.js';
+import { findUnsustained, type CellSlices, type ValidSlice } from './cells.js';
 import { splitVariance } from './clustered.js';
 import {
   buildSeries,
@@ -30,18 +30,13 @@ import type { ReferenceComparison } from './reference-ratios.js';
 import { Samples } from './samples.js';
 import { findTailCauses } from './tail.js';
 
-/** The least share of the offered rate that a sustained cell achieves. */
-const SUSTAINED_SHARE = 0.99;
-
 /** @param wallS the time of the study, to tell how long an undecided comparison would take */
 export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison, wallS: number): Cell {
-  const { workload, rateRps, rateOfMax, records, valid, refused } = cell;
+  const { workload, rateRps, rateOfMax, achievedRps, sustained, records, valid, refused } = cell;
   const measured = records.filter((record) => record.status === 'measured');
   const pooled = Samples.pool(valid.map((slice) => slice.response));
   const latencyMs = summarizeLatencies(cell, 'response');
   const pooledMs = summarizePooled(cell);
-  const achievedRps =
-    valid.reduce((sum, { record }) => sum + record.load.achievedRps, 0) / Math.max(valid.length, 1);
   const restarts = new Set(records.map(({ restart }) => restart)).size;
   const withMinutes = (verdict: Verdict): Verdict =>
     verdict.restartsNeeded === null
@@ -55,7 +50,7 @@ export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison,
     rateRps,
     rateOfMax,
     achievedRps,
-    sustained: valid.length === 0 ? null : achievedRps >= rateRps * SUSTAINED_SHARE,
+    sustained,
     slices: valid.length,
     invalidSlices: measured.length - valid.length,
     failedSlices: records.length - measured.length,
@@ -83,7 +78,9 @@ export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison,
 /** A cell's typical latencies in milliseconds, where each slice supports the quantile. */
 export function summarizeLatencies(cell: CellSlices, latency: 'response' | 'service'): Cell['latencyMs'] {
   const series = buildSeries(cell, latency);
+  const unsustained = findUnsustained(cell);
   return estimateEachKey((key) => {
+    if (unsustained !== null) return missing(unsustained);
     if (key === 'max') return greatest(series);
     const sections = findSections(series, key);
     if ('finding' in sections) return missing(sections.finding);
@@ -94,7 +91,9 @@ export function summarizeLatencies(cell: CellSlices, latency: 'response' | 'serv
 /** The latencies of all samples of a cell together, in milliseconds. */
 function summarizePooled(cell: CellSlices): Cell['pooledMs'] {
   const series = buildSeries(cell, 'response');
+  const unsustained = findUnsustained(cell);
   return estimateEachKey((key) => {
+    if (unsustained !== null) return missing(unsustained);
     if (key === 'max') return greatest(series);
     const parts = listSamples(series);
     if (parts.length === 0) return missing({ code: 'no-valid-slice' });

@@ -26,6 +26,10 @@ export interface CellSlices {
   readonly rateOfMax: number | null;
   readonly records: readonly SliceRecord[];
   readonly valid: readonly ValidSlice[];
+  /** Mean over the valid slices; 0 without one. */
+  readonly achievedRps: number;
+  /** Whether at least 99 % of the rate was achieved; null without a valid slice, or in a closed loop, which has no rate. */
+  readonly sustained: boolean | null;
   /** Why histograms of slices of this cell were refused. */
   readonly refused: readonly Finding[];
 }
@@ -46,8 +50,17 @@ export const countRunSlices = (slices: readonly SliceData[]): number =>
 export const rateGroupKey = (cell: Pick<CellSlices, 'workload' | 'rateRps'>): string =>
   `${cell.workload} at ${cell.rateRps}/s`;
 
+/** The least share of the offered rate that a sustained cell achieves. */
+const SUSTAINED_SHARE = 0.99;
+
+/** What replaces an estimate of a cell whose rate was not sustained; null for a sustained one. */
+export const findUnsustained = (cell: CellSlices): Finding | null =>
+  cell.sustained === false
+    ? { code: 'not-sustained', achievedRps: Math.round(cell.achievedRps), offeredRps: cell.rateRps }
+    : null;
+
 /** The slices by cell, sorted by workload, rate and network, and within a cell by id: independent of their order. */
-export function groupCells(slices: readonly SliceData[]): CellSlices[] {
+export function groupCells(slices: readonly SliceData[], closedLoop = false): CellSlices[] {
   const groups = new Map<string, SliceData[]>();
   for (const slice of selectCellSlices(slices).toSorted((a, b) => compareText(a.record.id, b.record.id))) {
     const key = `${slice.record.network} ${rateGroupKey(slice.record)}`;
@@ -56,13 +69,18 @@ export function groupCells(slices: readonly SliceData[]): CellSlices[] {
   return [...groups.values()]
     .map((members): CellSlices => {
       const { network, workload, rateRps, rateOfMax } = members[0]!.record;
+      const valid = members.flatMap(toValidSlice);
+      const achievedRps =
+        valid.reduce((sum, { record }) => sum + record.load.achievedRps, 0) / Math.max(valid.length, 1);
       return {
         network,
         workload,
         rateRps,
         rateOfMax,
         records: members.map(({ record }) => record),
-        valid: members.flatMap(toValidSlice),
+        valid,
+        achievedRps,
+        sustained: valid.length === 0 || closedLoop ? null : achievedRps >= rateRps * SUSTAINED_SHARE,
         refused: members.flatMap(({ refused = [] }) => refused),
       };
     })

@@ -4,6 +4,7 @@ import { TAIL_SHARE } from './order-ranks.js';
 /** A value on the natural-log scale, from one round of a restart. */
 export interface RoundLog {
   readonly restart: number;
+  readonly round: number;
   readonly log: number;
 }
 

@@ -1,6 +1,6 @@
 import { LATENCY_KEYS, type Finding, type LatencyKey, type Summary } from '../schema/index.js';
 import type { CellSlices } from './cells.js';
-import { estimateClustered, type LogEstimate } from './clustered.js';
+import { estimateClustered, type LogEstimate, type RoundLog } from './clustered.js';
 import { buildSeries, estimateLogRatio, toEstimate } from './log-estimate.js';
 import type { Margins } from './reference-ratios.js';
 import { pValue } from './verdicts.js';
@@ -53,10 +53,15 @@ function estimateControlRatio(reference: readonly CellSlices[], key: LatencyKey)
   });
   if (ratios.length === 0) return null;
   // The rates of one round share what slows that round, so they count as one value.
-  const rounds = Math.max(...ratios.map(({ logs }) => logs.length));
-  const values = Array.from({ length: rounds }, (_, round) => {
-    const logs = ratios.flatMap((ratio) => ratio.logs[round] ?? []);
-    return { restart: logs[0]!.restart, log: logs.reduce((sum, { log }) => sum + log, 0) / logs.length };
-  });
-  return estimateClustered(values);
+  const rounds = new Map<string, RoundLog[]>();
+  for (const value of ratios.flatMap(({ logs }) => logs)) {
+    const round = `${value.restart}/${value.round}`;
+    rounds.set(round, [...(rounds.get(round) ?? []), value]);
+  }
+  return estimateClustered(
+    [...rounds.values()].map((values) => ({
+      ...values[0]!,
+      log: values.reduce((sum, { log }) => sum + log, 0) / values.length,
+    })),
+  );
 }

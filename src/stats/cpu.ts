@@ -9,9 +9,9 @@ export const estimateLogCpu = (cell: CellSlices): LogEstimateOrFinding =>
 /** ln of the ratio of two cells' CPU per request in the same rounds. */
 export function estimateLogCpuRatio(above: CellSlices, below: CellSlices): LogEstimateOrFinding {
   const [a, b] = [cpuByRound(above), cpuByRound(below)];
-  const pairs = [...a].flatMap(([key, { restart, log }]): RoundLog[] => {
+  const pairs = [...a].flatMap(([key, { restart, round, log }]): RoundLog[] => {
     const other = b.get(key);
-    return other === undefined ? [] : [{ restart, log: log - other.log }];
+    return other === undefined ? [] : [{ restart, round, log: log - other.log }];
   });
   return pairs.length === 0 && a.size > 0 && b.size > 0
     ? { finding: { code: 'no-common-round' } }
@@ -27,20 +27,20 @@ function estimate(values: readonly RoundLog[]): LogEstimateOrFinding {
 
 /** The mean of a round's slices on the log scale: the reference has two. */
 function cpuByRound({ valid }: CellSlices): Map<string, RoundLog> {
-  const rounds = new Map<string, { restart: number; logs: number[] }>();
+  const rounds = new Map<string, { restart: number; round: number; logs: number[] }>();
   for (const { record } of valid) {
     const us = [record.metrics.client, record.metrics.server]
       .flatMap(({ cpuUsPerRequest: { user, system, softirq } }) => [user, system, softirq])
       .reduce((sum, part) => sum + part, 0);
     const key = `${record.restart}/${record.round}`;
-    const own = rounds.get(key) ?? { restart: record.restart, logs: [] };
+    const own = rounds.get(key) ?? { restart: record.restart, round: record.round, logs: [] };
     own.logs.push(Math.log(us));
     rounds.set(key, own);
   }
   return new Map(
-    [...rounds].map(([key, { restart, logs }]) => [
+    [...rounds].map(([key, { restart, round, logs }]) => [
       key,
-      { restart, log: logs.reduce((a, b) => a + b, 0) / logs.length },
+      { restart, round, log: logs.reduce((a, b) => a + b, 0) / logs.length },
     ]),
   );
 }

@@ -14,7 +14,7 @@ import { findUnsupported, noResponseFinding, type ResponseCounts } from './quant
 import { Samples } from './samples.js';
 
 /** The latencies of a cell, or of one role in it, in one round: one slice, or two of the reference. */
-export interface RoundSamples {
+interface RoundSamples {
   readonly restart: number;
   readonly round: number;
   readonly parts: readonly Samples[];
@@ -150,7 +150,8 @@ function averageSections(
       .map((one) => listSamples(one.filter(isOwn)))
       .map((parts) => (perSlice ? meanLog(parts, key) : pooledLog(Samples.pool(parts), key)));
     // A section may reach into the next restart. It counts for the one where it begins.
-    return { restart: rounds.find(isOwn)!.restart, log: logs.reduce((above, below) => above - below) };
+    const { restart, round } = rounds.find(isOwn)!;
+    return { restart, round, log: logs.reduce((above, below) => above - below) };
   });
   // The pool supports the quantile, but a section with most of the requests without a response does not.
   if (!values.every(({ log }) => Number.isFinite(log)))

@@ -8,7 +8,7 @@ import {
   type Verdict,
   REFERENCE,
 } from '../schema/index.js';
-import { rateGroupKey, type CellSlices } from './cells.js';
+import { findUnsustained, rateGroupKey, type CellSlices } from './cells.js';
 import { estimateLogCpuRatio } from './cpu.js';
 import { buildSeries, estimateLogRatio, type LogEstimateOrFinding } from './log-estimate.js';
 import { decideVerdicts } from './verdicts.js';
@@ -38,7 +38,7 @@ export type Margins = Pick<ResolvedStudy, 'margin' | 'tailMargin'>;
  * The reference has two set-ups in each restart. They take turns as the denominator, so that neither set-up's peculiarity is in
  * every ratio.
  */
-export const denominatorOf = (restart: number): PlannedSlice['role'] =>
+const denominatorOf = (restart: number): PlannedSlice['role'] =>
   restart % 2 === 1 ? 'reference' : 'control';
 
 /**
@@ -58,9 +58,12 @@ export function compareToReference(
   const compared = cells.flatMap((cell) => {
     const reference = references.get(rateGroupKey(cell));
     if (reference === undefined || reference === cell) return [];
-    if (withheld !== null) {
-      const ratios = new Map(LATENCY_KEYS.map((key) => [key, { finding: withheld }]));
-      return [{ cell, ratios, cpu: { finding: withheld } }];
+    const unsustained = findUnsustained(reference);
+    const missing =
+      withheld ?? findUnsustained(cell) ?? (unsustained && { ...unsustained, scope: 'reference' as const });
+    if (missing !== null) {
+      const ratios = new Map(LATENCY_KEYS.map((key) => [key, { finding: missing }]));
+      return [{ cell, ratios, cpu: { finding: missing } }];
     }
     const above = buildSeries(cell, 'response');
     const below = buildSeries(reference, 'response', denominatorIn(reference));
@@ -90,7 +93,7 @@ export function compareToReference(
 }
 
 /** Records of one role, as of an external generator's or an earlier study, have no turns. */
-const denominatorIn = ({ valid }: CellSlices) =>
+export const denominatorIn = ({ valid }: CellSlices) =>
   valid.some(({ record }) => record.role === 'control') ? denominatorOf : undefined;
 
 /** Why no ratio of times is given: an emulator's time per instruction is not proportional to a CPU's. */

@@ -9,6 +9,7 @@ import {
 import { summarizeCell } from './cell-summary.js';
 import { countRestarts, countRunSlices, groupCells, type SliceData } from './cells.js';
 import { evaluateControl } from './control.js';
+import { decide } from './decision.js';
 import { estimateMaxima, openSearches, toEvidence } from './maximum.js';
 import { compareToReference, findWithheld, NOT_COMPARED } from './reference-ratios.js';
 import { computeProgress, computeSetupCost, computeStatus, findStudyWarnings } from './study-status.js';
@@ -32,7 +33,7 @@ export function summarize(
   { refused = [], ...options }: SummaryOptions = {},
 ): Summary {
   const { spec } = study;
-  const all = groupCells(slices);
+  const all = groupCells(slices, study.generator?.loop === 'closed');
   const comparisons = compareToReference(all, spec, findWithheld(study));
   const reference = all.filter((cell) => cell.network === REFERENCE);
   const { control, finding } = evaluateControl(reference, spec);
@@ -42,6 +43,18 @@ export function summarize(
   const run = countRunSlices(slices);
   // In the order of the study, then networks that only the slices name.
   const names = new Set([...study.networks.map(({ name }) => name), ...all.map(({ network }) => network)]);
+  const networks = [...names].map((name) => {
+    const known = study.networks.find((network) => network.name === name);
+    const cells = all.filter((cell) => cell.network === name);
+    return {
+      name,
+      what: known?.what ?? '',
+      ...computeStatus(known, cells),
+      setup: computeSetupCost(cells),
+      ...estimateMaxima(study, evidence, name),
+      cells: cells.map((cell) => summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, progress.wallS)),
+    };
+  });
   return {
     schema: 2,
     study: spec.name,
@@ -64,20 +77,8 @@ export function summarize(
     refused: [...refused],
     limitations: study.limitations,
     ...(study.generator === undefined ? {} : { generator: study.generator }),
-    networks: [...names].map((name) => {
-      const known = study.networks.find((network) => network.name === name);
-      const cells = all.filter((cell) => cell.network === name);
-      return {
-        name,
-        what: known?.what ?? '',
-        ...computeStatus(known, cells),
-        setup: computeSetupCost(cells),
-        ...estimateMaxima(study, evidence, name),
-        cells: cells.map((cell) =>
-          summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, progress.wallS),
-        ),
-      };
-    }),
+    decision: findWithheld(study) === null ? decide(all, networks, spec) : null,
+    networks,
     control,
     environment: study.environment,
   };

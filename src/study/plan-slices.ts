@@ -87,31 +87,34 @@ function countCells(study: ResolvedStudy, networks: readonly string[]): number {
     .reduce((sum, count) => sum + count, 0);
 }
 
-/** Setting up and tearing down the networks of a restart, with its generator. */
-const RESTART_MS = 5_000;
+/** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
+const RESTART_MS = 2_700;
 /** Before the first restart: opening, probing, and the reference's maximum; after the last: the reports. */
-const ONCE_MS = 10_000;
+const ONCE_MS = 9_000;
 /** From the end of a window to the next warm-up. */
-const BETWEEN_SLICES_MS = 40;
-const ROUNDS = 24;
-const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [250, 3_000];
+const BETWEEN_SLICES_MS = 22;
+/** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
+const LEAST_ROUNDS = 20;
+const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [250, 1_000];
 
-const sliceTimeMs = (study: ResolvedStudy, timeMs: number): number =>
-  Math.max(timeMs - ONCE_MS - study.restarts * RESTART_MS, timeMs / 3);
-
-/** The window of a slice with which about ROUNDS rounds fit into the time. */
-export function chooseSliceMs(study: ResolvedStudy, timeMs: number): number {
-  const eachMs = sliceTimeMs(study, timeMs) / (ROUNDS * countCells(study, study.networks));
-  const windowMs = eachMs - study.warmupMs - BETWEEN_SLICES_MS;
-  return Math.round(Math.min(Math.max(windowMs, LEAST_SLICE_MS), GREATEST_SLICE_MS));
-}
-
-/** The rounds in each restart that fit into the time of the study with these networks; at least one. */
-export function chooseRounds(study: ResolvedStudy, networks: readonly string[]): number {
-  if (study.timeMs === null) return study.rounds;
-  const eachMs = study.durationMs + study.warmupMs + BETWEEN_SLICES_MS;
-  const slices = sliceTimeMs(study, study.timeMs) / eachMs;
-  return Math.max(1, Math.floor(slices / (study.restarts * Math.max(1, countCells(study, networks)))));
+/**
+ * Divides the time of a study among rounds and slices: 20 rounds of slices as long as they fit, up to 1 s, then more rounds.
+ * Where the slices would be shorter than 250 ms, there are fewer rounds. A given slice stays.
+ */
+export function divideTime(
+  study: ResolvedStudy,
+  networks: readonly string[],
+): Pick<ResolvedStudy, 'rounds' | 'durationMs'> {
+  const { timeMs, restarts, warmupMs } = study;
+  if (timeMs === null) return study;
+  const freeMs = Math.max(timeMs - ONCE_MS - restarts * RESTART_MS, timeMs / 3);
+  const roundsMs = freeMs / (restarts * Math.max(1, countCells(study, networks)));
+  const restMs = warmupMs + BETWEEN_SLICES_MS;
+  const wanted = roundsMs / Math.ceil(LEAST_ROUNDS / restarts) - restMs;
+  const durationMs = study.sliceGiven
+    ? study.durationMs
+    : Math.round(Math.min(Math.max(wanted, LEAST_SLICE_MS), GREATEST_SLICE_MS));
+  return { durationMs, rounds: Math.max(1, Math.floor(roundsMs / (durationMs + restMs) + 0.01)) };
 }
 
 /** The slices of the networks that can run, with their rates. Leaving a network out changes no other slice. */

@@ -76,7 +76,7 @@ export interface MaximumPlan {
 }
 
 /** A slice that is invalid by the self-check is kept and measured again. */
-export interface RetryLimits {
+interface RetryLimits {
   readonly perSlice: number;
   readonly inAll: number;
 }
@@ -163,7 +163,11 @@ function planGroups(groups: readonly Group[], slices: readonly SlicePlan[]): rea
   };
   return groups
     .map((group) => ({ stations: group.stations, slices: own(group) }))
-    .sort((a, b) => slices.indexOf(a.slices[0]!) - slices.indexOf(b.slices[0]!));
+    .sort(
+      (a, b) =>
+        slices.findIndex((slice) => a.slices[0] === slice) -
+        slices.findIndex((slice) => b.slices[0] === slice),
+    );
 }
 
 function planStation(station: Station, network: Network, { hosts }: TestbedPlan): StationPlan {

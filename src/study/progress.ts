@@ -23,6 +23,12 @@ export type StudyEvent =
       readonly networks: readonly string[];
     }
   | {
+      /** The rest of a restart is not measured: a host was lost. */
+      readonly kind: 'host-lost';
+      readonly restart: number;
+      readonly message: string;
+    }
+  | {
       /** The restarts are done. The maximum is searched for this number of networks × workloads. */
       readonly kind: 'searching';
       readonly searches: number;

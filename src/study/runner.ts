@@ -19,14 +19,14 @@ import {
   planTestbed,
   probeNetworks,
 } from '../testbed/index.js';
-import { chooseRounds, measurable, resolveSlice } from './plan-slices.js';
+import { divideTime, measurable, resolveSlice } from './plan-slices.js';
 import { planStudy, stationKey, type LoadTemplate, type SlicePlan, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
 import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './slice.js';
-import { Stations } from './stations.js';
+import { isLostHost, Stations } from './stations.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
@@ -95,7 +95,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const context: SliceContext = { plan, stations, generator, signal };
   const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
   await directory.repair();
-  if (study.spec.rounds !== spec.rounds) {
+  if (study.spec.rounds !== spec.rounds || study.spec.durationMs !== spec.durationMs) {
     unbound = await planStudyOnHosts(study.spec);
     plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
   }
@@ -126,15 +126,20 @@ async function measureAll(request: StudyRequest): Promise<void> {
       const left = group.slices.filter(({ id, network }) => names.includes(network) && !done.has(id));
       if (left.length === 0) continue;
       onEvent({ kind: 'restart', restart, of: plan.restarts.length, networks: namesOf(left) });
-      await generator.ready(restart);
-      await stations.only(
-        group.stations.map(stationKey).filter((key) => left.some((one) => stationKey(one) === key)),
-      );
-      for (const { load, generator: _steps, ...drawn } of left) {
-        const slice = resolveSlice(drawn, study.referenceMaxRps);
-        onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
+      try {
         await generator.ready(restart);
-        await runWithRetries(slice, load, retries, measure);
+        const keys = new Set(left.map(stationKey));
+        await stations.only(group.stations.map(stationKey).filter((key) => keys.has(key)));
+        for (const { load, generator: _steps, ...drawn } of left) {
+          const slice = resolveSlice(drawn, study.referenceMaxRps);
+          onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
+          await generator.ready(restart);
+          await runWithRetries(slice, load, retries, measure);
+        }
+      } catch (error) {
+        // The next restart makes new hosts.
+        if (!plan.ownHosts || signal.aborted || !isLostHost(error)) throw error;
+        onEvent({ kind: 'host-lost', restart, message: error.message });
       }
       await stations.only([]);
     }
@@ -213,11 +218,12 @@ async function begin(
     referenceMaxRps[workload] = rps;
     onEvent({ kind: 'maximum', workload, rps });
   }
+  const { rounds, durationMs } = divideTime(spec, measurable(networks));
   const study: StudyRecord = {
     schema: 2,
     version,
     startedAt,
-    spec: { ...spec, rounds: chooseRounds(spec, measurable(networks)) },
+    spec: { ...spec, rounds, durationMs },
     networks,
     referenceMaxRps,
     limitations: [...limitations],

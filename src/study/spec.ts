@@ -15,7 +15,7 @@ import {
 } from '../schema/index.js';
 import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
-import { chooseRounds, chooseSliceMs } from './plan-slices.js';
+import { divideTime } from './plan-slices.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
@@ -51,7 +51,7 @@ const inputSchema = z.object({
   rounds: whole(1, 100_000).optional(),
   time: duration(5_000, 86_400_000).default(180_000),
   slice: duration(50, 3_600_000).optional(),
-  warmup: duration(0, 60_000).default(50),
+  warmup: duration(0, 60_000).default(40),
   timeout: duration(1, 60_000).default(1_000),
   connections: whole(1, 1_000_000).default(64),
   generator: z.enum(GENERATORS).default('barewire'),
@@ -141,14 +141,18 @@ export function resolveSpec(
     objective: objective === undefined ? undefined : objectiveNamed(objective, place),
     rounds: rounds ?? 1,
     timeMs: rounds === undefined ? time : null,
-    durationMs: slice ?? 1,
+    durationMs: slice ?? DEFAULT_SLICE_MS,
+    sliceGiven: slice !== undefined,
     warmupMs,
     timeoutMs,
     seed: rest.seed ?? freshSeed(),
   });
-  const timed = slice === undefined ? { ...study, durationMs: chooseSliceMs(study, time) } : study;
-  return rounds === undefined ? { ...timed, rounds: chooseRounds(timed, timed.networks) } : timed;
+  const { rounds: fitting, durationMs } = divideTime(study, study.networks);
+  return { ...study, rounds: fitting, durationMs };
 }
+
+/** Where rounds are given and slices are not. */
+const DEFAULT_SLICE_MS = 400;
 
 /** Keys of earlier versions, and what replaces them. */
 const REPLACED: Readonly<Record<string, string>> = {

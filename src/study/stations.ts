@@ -73,27 +73,27 @@ export class Stations implements AsyncDisposable {
       (plan) => keys.includes(stationKey(plan)) && !this.#open.has(stationKey(plan)),
     );
     // Hosts of their own are independent, and opening them mostly waits for the agents.
-    const hosts = await Promise.allSettled(missing.map(() => this.#openHosts()));
-    const entries = hosts.map((opened, index): Entry => {
-      const own = opened.status === 'fulfilled' ? opened.value : null;
-      const undo = own === null ? [] : [() => own[Symbol.asyncDispose]()];
-      const entry = { station: bug('it was not set up'), undo, testbed: own };
-      this.#open.set(stationKey(missing[index]!), entry);
-      return entry;
-    });
-    for (const [index, opened] of hosts.entries()) {
-      const entry = entries[index]!;
+    const opening = await Promise.all(
+      missing.map(async (plan) => {
+        const [hosts] = await Promise.allSettled([this.#openHosts()]);
+        const own = hosts.status === 'fulfilled' ? hosts.value : null;
+        const undo = own === null ? [] : [() => own[Symbol.asyncDispose]()];
+        const entry: Entry = { station: bug('it was not set up'), undo, testbed: own };
+        this.#open.set(stationKey(plan), entry);
+        return { plan, hosts, entry };
+      }),
+    );
+    for (const { plan, hosts, entry } of opening)
       try {
-        if (opened.status === 'rejected') throw opened.reason;
+        if (hosts.status === 'rejected') throw hosts.reason;
         this.#context.signal.throwIfAborted();
-        const testbed = opened.value ?? this.#context.shared;
+        const testbed = hosts.value ?? this.#context.shared;
         if (testbed === null) throw bug('a station has no hosts');
-        entry.station = await this.#setUp(missing[index]!, testbed, entry.undo);
+        entry.station = await this.#setUp(plan, testbed, entry.undo);
       } catch (error) {
         if (this.#context.signal.aborted || !isOutcome(error)) throw error;
         entry.station = error;
       }
-    }
   }
 
   /** @throws BarewireError why it could not be set up */
@@ -134,9 +134,10 @@ export class Stations implements AsyncDisposable {
     if (load === undefined) throw bug('a study without a slice');
     const port = serverPort(planned);
     const target: LoadPlan['target'] = { ...load.target, address, host: address, port };
-    await checkPath(testbed, active, () =>
-      server.ready(async () => void (await generator.from(clientNetns).check(target, load.expect))),
-    );
+    const request = async (): Promise<void> => {
+      await generator.from(clientNetns).check(target, load.expect);
+    };
+    await checkPath(testbed, active, () => server.ready(request));
     const workers = await childrenOf(testbed.server.machine, server.pid);
     let setup: SliceRecord['setup'] = {
       steps: active.steps,
@@ -159,16 +160,20 @@ export class Stations implements AsyncDisposable {
   }
 
   async #close(which: (key: string) => boolean): Promise<void> {
-    const keys = [...this.#open.keys()].filter(which).reverse();
-    const closing = keys.map((key) => this.#open.get(key)!.undo);
-    for (const key of keys) this.#open.delete(key);
+    const closing: Undo[][] = [];
+    for (const [key, { undo }] of [...this.#open].reverse())
+      if (which(key)) {
+        closing.push(undo);
+        this.#open.delete(key);
+      }
     const failures: unknown[] = [];
     const settle = async (undo: Undo[]): Promise<void> => {
       for (const one of undo.reverse())
         try {
           await one();
         } catch (error) {
-          failures.push(error);
+          // Disposing of the hosts undoes the steps of a lost agent from its journal.
+          if (!isLostHost(error)) failures.push(error);
         }
     };
     // On shared hosts, undo is by the order of the steps.
@@ -190,4 +195,7 @@ function serverOf(plan: StationPlan, testbed: Testbed, { server }: ActiveNetwork
 
 /** A failure of a network: the others continue. */
 export const isOutcome = (error: unknown): error is BarewireError =>
-  error instanceof BarewireError && error.code !== 'agent-lost';
+  error instanceof BarewireError && !isLostHost(error);
+
+export const isLostHost = (error: unknown): error is BarewireError =>
+  error instanceof BarewireError && error.code === 'agent-lost';

@@ -18,7 +18,7 @@ describe('a wrong request exits with 2, names the value and the place, and chang
     ['an unknown preset', ['study', 'quik'], /"quik".*\n.*"quick"/],
     ['a negative rate', ['study', '--rates', '-5'], /"-5" is not a rate/],
     ['an absurd rate', ['study', '--rates', '5e12'], /"5e12" is not a rate/],
-    ['an unknown unit', ['study', '--duration', '3parsecs'], /3parsecs/],
+    ['an unknown unit', ['study', '--time', '3parsecs'], /3parsecs/],
     ['restarts that are no number', ['study', '--restarts', 'many'], /restarts is "many"/],
     [
       'an objective of an unknown quantile',

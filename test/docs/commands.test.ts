@@ -52,7 +52,9 @@ beforeAll(async () => {
     '500',
     '--restarts',
     '1',
-    '--duration',
+    '--rounds',
+    '1',
+    '--slice',
     '300ms',
   ];
   for (const name of ['base', 'new'])

@@ -19,7 +19,9 @@ const STUDY = [
   '500',
   '--restarts',
   '1',
-  '--duration',
+  '--rounds',
+  '1',
+  '--slice',
   '400ms',
 ];
 

@@ -52,6 +52,8 @@ const cell: fc.Arbitrary<Cell> = fc.record({
   failedSlices: count,
   samples: count,
   latencyMs: figures,
+  pooledMs: figures,
+  variance: fc.record({ betweenRestarts: orNull(number), betweenRounds: orNull(number) }),
   serviceMs: figures,
   ratioToReference: some(figure),
   verdicts: some(
@@ -96,6 +98,7 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
   reference: fc.oneof(fc.constant('host'), text),
   restarts: count,
   margin: fc.double({ min: 0.001, max: 1, noNaN: true }),
+  tailMargin: fc.double({ min: 0.001, max: 1, noNaN: true }),
   complete: fc.boolean(),
   plannedSlices: count,
   slices: count,
@@ -104,6 +107,27 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
   warnings: findings,
   refused: findings,
   limitations: findings,
+  decision: orNull(
+    fc.record({
+      network: text,
+      objective: fc.constantFrom('p99@30%–50%', 'p99@all rates'),
+      ratioToReference: figure,
+      reasons: findings,
+      flipsIf: findings,
+      runnersUp: fc.array(
+        fc.record({
+          network: text,
+          sustained: fc.boolean(),
+          ratioToBest: figure,
+          verdict: fc.record({
+            verdict: fc.constantFrom('worse' as const, 'undecided' as const),
+            restartsNeeded: orNull(count),
+          }),
+        }),
+        { maxLength: 2 },
+      ),
+    }),
+  ),
   networks: fc.array(network, { maxLength: 5 }),
   control: fc.record({ aa: some(figure), trusted: orNull(fc.boolean()) }),
   environment: fc.dictionary(text, fc.dictionary(text, scalar, { maxKeys: 3 }), { maxKeys: 2 }),

@@ -71,6 +71,7 @@ export function fixtureSummary({ restarts = 6 }: FixtureOptions = {}): Summary {
     reference: 'host',
     restarts,
     margin: 0.05,
+    tailMargin: 0.2,
     complete: true,
     plannedSlices: restarts * SITUATIONS.length * 6,
     slices: restarts * SITUATIONS.length * 6,
@@ -85,6 +86,23 @@ export function fixtureSummary({ restarts = 6 }: FixtureOptions = {}): Summary {
       { code: 'limitation', limitation: 'veth-wire' },
       { code: 'limitation', limitation: 'shared-cpus' },
     ],
+    decision: {
+      network: 'macvlan',
+      objective: 'p99@all rates',
+      ratioToReference: figure(1.02, 0.05, restarts),
+      reasons: [
+        { code: 'decision-beats', network: 'flannel-vxlan', ratio: 1.43, lowRatio: 1.38, highRatio: 1.49 },
+      ],
+      flipsIf: [],
+      runnersUp: [
+        {
+          network: 'flannel-vxlan',
+          sustained: true,
+          ratioToBest: figure(1.43, 0.04, restarts),
+          verdict: { verdict: 'worse', restartsNeeded: null },
+        },
+      ],
+    },
     networks: [
       ...NETWORKS.map((network, index) => measured(network, index, restarts)),
       notMeasured('ipvlan-l3s', 'host-gw × ipvlan-l3s', 'unsupported', UNSUPPORTED),
@@ -168,6 +186,8 @@ function cell(where: Where, network: string, factor: number, seed: number, resta
     sustained: dead ? null : true,
     samples: dead ? 0 : samples,
     latencyMs: figures((key) => latency(key, scale, samples, dead, restarts)),
+    pooledMs: figures((key) => latency(key, scale * 1.1, samples, dead, restarts)),
+    variance: { betweenRestarts: 0.01, betweenRounds: 0.1 },
     serviceMs: figures((key) => latency(key, scale * 0.97, samples, dead, restarts)),
     ...comparison(network, factor * wobble(seed + 3), dead, restarts),
     cpuUsPerRequest: dead

@@ -67,7 +67,7 @@ describe('with stalls and with slices at different levels', () => {
   const series = (): Series => {
     const restarts = Array.from({ length: count }, () => stallingSlice(random, n));
     for (const restart of restarts) everything.merge(restart);
-    return new Map(restarts.map((restart, at) => [at, [Samples.from(restart, n)]]));
+    return restarts.map((restart, at) => ({ restart: at, round: 1, parts: [Samples.from(restart, n)] }));
   };
   // Only the intervals are kept: a histogram is large.
   const studies = Array.from({ length: repeats }, () => {

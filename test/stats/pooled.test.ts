@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import type { Series } from '../../src/stats/log-estimate.js';
 import { estimatePooled } from '../../src/stats/pooled.js';
 import { Samples } from '../../src/stats/samples.js';
 import { histogramOf, logNormal } from './synthetic.js';
 
 const N = 2000;
-const series = (restarts: number, restart: (at: number) => Samples) =>
-  new Map(Array.from({ length: restarts }, (_, at) => [at, [restart(at)]]));
+const series = (restarts: number, restart: (at: number) => Samples): Series =>
+  Array.from({ length: restarts }, (_, at) => ({ restart: at, round: 1, parts: [restart(at)] }));
 const alike = (at: number) => Samples.from(logNormal(at, N, 1e5), N);
 /** `late` requests of 50 ms in one restart. */
 const withOneRough = (late: number) => (at: number) => {
@@ -17,7 +18,7 @@ const withOneRough = (late: number) => (at: number) => {
 
 describe('a quantile that only all restarts together support', () => {
   test('is that of all samples', () => {
-    const pool = Samples.pool([...series(10, alike).values()].flat());
+    const pool = Samples.pool(series(10, alike).flatMap(({ parts }) => parts));
     expect(estimatePooled(series(10, alike), 'p99.9').value).toBe(pool.atRank(19_980)!.highNs * 1e-6);
   });
 

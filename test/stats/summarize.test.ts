@@ -69,7 +69,8 @@ describe('quantiles that the samples do not support', () => {
 
   test('are given where all restarts together support them', () => {
     const cell = cellOf(restarts(3, 2000, 1));
-    expect(cell.latencyMs['p99.9'].value).toBeGreaterThan(cell.latencyMs['p99.5'].value!);
+    expect(cell.pooledMs['p99.9'].value).toBeGreaterThan(cell.pooledMs['p99.5'].value!);
+    expect(cell.latencyMs['p99.9']).toMatchObject({ finding: { code: 'too-few-samples-in-slices' } });
     expect(cell.ratioToReference['p99.9']!.value).not.toBeNull();
     expect(cell.latencyMs['p99.99']).toEqual({
       value: null,

@@ -30,6 +30,9 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     rates: { '350B': [{ kind: 'absolute', rps: 1000 }] },
     maximum: false,
     restarts: 5,
+    rounds: 1,
+    timeMs: null,
+    sliceGiven: true,
     durationMs: 1000,
     warmupMs: 0,
     timeoutMs: 1000,
@@ -39,6 +42,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     arrival: 'constant',
     seed: 1,
     margin: 0.05,
+    tailMargin: 0.05,
     wire: { mtu: 1500, rateMbps: null },
     ...changes,
   };
@@ -101,7 +105,7 @@ export function slice(
       requests,
       intended,
       durationS: 1,
-      achievedRps: requests,
+      achievedRps: plan.rateRps ?? planned.rateRps,
       errors: {
         connect: 0,
         reset: 0,

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { averageLogs } from '../../src/stats/log-estimate.js';
+import { estimateClustered } from '../../src/stats/clustered.js';
 import { decideVerdicts } from '../../src/stats/verdicts.js';
 
 const MARGIN = 0.05;
 /** Ratios of one restart each. */
-const of = (...ratios: number[]) => averageLogs(ratios.map(Math.log), ratios.length);
+const of = (...ratios: number[]) =>
+  estimateClustered(ratios.map((ratio, restart) => ({ restart, round: 1, log: Math.log(ratio) })));
 const verdictOf = (...ratios: number[]) => decideVerdicts([of(...ratios)], MARGIN)[0]!;
 
 test.each([

@@ -9,7 +9,7 @@ import { barewire, endRuns, Run, type Ended } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
 const SPEC =
-  'networks: [host, macvlan]\nrates: [1000]\nrestarts: 1\nduration: 300ms\nwarmup: 50ms\nobjective: p50<20ms\n';
+  'networks: [host, macvlan]\nrates: [1000]\nrestarts: 1\nrounds: 1\nslice: 300ms\nwarmup: 50ms\nobjective: p50<20ms\n';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 

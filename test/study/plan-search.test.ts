@@ -79,9 +79,9 @@ describe('the search for the maxima', () => {
   it('numbers its rounds after the restarts', () => {
     const record = study({ maximum: true });
     const evidence = [...known];
-    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([4, 4]);
+    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([6, 6]);
     evidence.push(slice('host', 90_000));
-    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([5, 5]);
+    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([7, 7]);
   });
 
   it('searches each workload of a network', () => {
@@ -106,7 +106,7 @@ describe('the search for the maxima', () => {
   });
 
   it('does not start when slices are too short for the objective', () => {
-    const record = study({ objective: 'p99.999<2ms', duration: '1s' });
+    const record = study({ objective: 'p99.999<2ms', slice: '1s' });
     expect(planRound(record, known)).toEqual([]);
   });
 });

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { divideTime } from '../../src/study/plan-slices.js';
 import { planSlices, preset, resolveSpec } from '../../src/study/index.js';
 
 const study = (seed: number) => resolveSpec({ ...preset('quick'), seed }, 'test', {}, () => seed);
 const NETWORKS = ['host', 'flannel-vxlan', 'macvlan'];
+/** On netns all networks are set up together. */
 const plan = (seed: number) => planSlices(study(seed), NETWORKS, { '350B': 100_000 });
 
 describe('the plan of a study', () => {
-  it('has every network at every rate once per restart, the reference twice', () => {
-    for (const restart of [1, 2, 3]) {
-      const slices = plan(1).filter((slice) => slice.restart === restart);
+  it('has every network at every rate once per round, the reference twice', () => {
+    for (const round of [1, 2, 3]) {
+      const slices = plan(1).filter((slice) => slice.restart === 1 && slice.round === round);
       expect(slices).toHaveLength(3 * (NETWORKS.length + 1));
       for (const rateOfMax of [0.1, 0.3, 0.5]) {
         const roles = slices
@@ -29,10 +31,10 @@ describe('the plan of a study', () => {
     expect(plan(1)).not.toEqual(plan(2));
   });
 
-  it('orders each restart differently', () => {
-    const order = (restart: number) =>
+  it('orders each round differently', () => {
+    const order = (round: number) =>
       plan(3)
-        .filter((slice) => slice.restart === restart)
+        .filter((slice) => slice.restart === 1 && slice.round === round)
         .map(({ network, rateRps }) => `${network} ${rateRps}`);
     expect(order(1)).not.toEqual(order(2));
   });
@@ -53,5 +55,30 @@ describe('the plan of a study', () => {
     const slices = plan(5);
     expect(new Set(slices.map(({ rateRps }) => rateRps))).toEqual(new Set([10_000, 30_000, 50_000]));
     expect(new Set(slices.map(({ id }) => id)).size).toBe(slices.length);
+  });
+
+  it('has at least 20 rounds in five restarts within the time, and fewer cells give longer slices', () => {
+    const spec = study(1);
+    expect(spec.restarts).toBe(5);
+    expect(spec.restarts * spec.rounds).toBeGreaterThanOrEqual(20);
+    expect(divideTime(spec, ['host', 'macvlan']).durationMs).toBeGreaterThan(spec.durationMs);
+  });
+
+  it('sets each contender up alone with the reference on shared hosts', () => {
+    const spec = resolveSpec({ ...preset('quick'), testbed: 'vm', rounds: 2 }, 'test', {}, () => 1);
+    const slices = planSlices(spec, NETWORKS, { '350B': 100_000 });
+    const contenders = (round: number) =>
+      new Set(
+        slices
+          .filter((slice) => slice.restart === 1 && slice.round === round && slice.role === 'contender')
+          .map(({ network }) => network),
+      );
+    const rounds = new Set(slices.filter(({ restart }) => restart === 1).map(({ round }) => round));
+    for (const round of rounds) {
+      expect(contenders(round).size).toBeLessThanOrEqual(1);
+      const own = slices.filter((slice) => slice.restart === 1 && slice.round === round);
+      expect(new Set(own.map(({ role }) => role))).toContain('reference');
+      expect(new Set(own.map(({ role }) => role))).toContain('control');
+    }
   });
 });

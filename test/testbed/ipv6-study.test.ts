@@ -13,7 +13,20 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const NETWORKS = ['host', 'flannel-host-gw', 'flannel-vxlan', 'macvlan', 'flannel-ipip'].join(',');
 const study = (...args: string[]) =>
-  barewire(['study', '--networks', NETWORKS, '--ip', '6', '--restarts', '1', '--duration', '300ms', ...args]);
+  barewire([
+    'study',
+    '--networks',
+    NETWORKS,
+    '--ip',
+    '6',
+    '--restarts',
+    '1',
+    '--rounds',
+    '1',
+    '--slice',
+    '300ms',
+    ...args,
+  ]);
 
 describe('a study over IPv6', () => {
   test('loads nginx over every network with IPv6 and gives a reason for the others', async () => {

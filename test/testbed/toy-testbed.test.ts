@@ -26,6 +26,7 @@ const TOY: TestbedKind<{ readonly colour: string }> = {
   usersMachines: false,
   givenNetworks: [WIRE],
   plansNetworks: true,
+  ownHosts: true,
   plan: (_, common) => planTestbed({ kind: 'netns' }, common),
   open: async (plan, _, common) => {
     const netns = await openTestbed({ kind: 'netns' }, common, plan);
@@ -54,7 +55,7 @@ test('a testbed with a given network is one entry, and a study measures it like 
   using _toy = registerTestbed(TOY);
   const folder = mkdtempSync(join(tmpdir(), 'barewire-toy-'));
   try {
-    const input = { networks: ['host', 'bare-wire'], rates: [500], restarts: 1, duration: '300ms' };
+    const input = { networks: ['host', 'bare-wire'], rates: [500], restarts: 1, rounds: 1, slice: '300ms' };
     const spec = resolveSpec({ ...input, testbed: 'toy:red' }, 'the test', {}, () => 1);
     expect(spec.testbed).toEqual({ kind: 'toy', options: { colour: 'red' } });
     const summary = await runStudy({
