@@ -156,7 +156,7 @@ export const VERDICT_TONE: Readonly<Record<Verdict['verdict'], Tone>> = {
 /** Beyond this many restarts a study is impractical. */
 export const MAX_RESTARTS = 100;
 /** With fewer restarts their spread is not known well enough to estimate such a number. */
-export const FEW_RESTARTS = 4;
+const FEW_RESTARTS = 4;
 
 /** What an undecided verdict needs; empty when it is decided or unknown. */
 export function describeNeeded(
