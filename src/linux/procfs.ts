@@ -29,6 +29,22 @@ export function parseStat(text: string): ReadonlyMap<number, CpuTimes> {
   return cpus;
 }
 
+/** Root only. It has the idle time of each CPU in ns where the clock is tickless (kernel/time/timer_list.c). */
+export const TIMER_LIST = '/proc/timer_list';
+
+/** The lines of /proc/timer_list with idle times: on a large machine the file has a megabyte. */
+export const idleTimesOf = (text: string): string =>
+  text
+    .split('\n')
+    .filter((line) => /^cpu: \d+|^\s+\.idle_sleeptime/.test(line))
+    .join('\n');
+
+/** /proc/timer_list → ns in which each CPU was idle, since boot. Without the idle period that lasts. */
+export function parseIdleTimes(text: string): ReadonlyMap<number, number> {
+  const found = text.matchAll(/^cpu: (\d+)\n\s+\.idle_sleeptime\s*: (\d+) nsecs$/gm);
+  return new Map([...found].map(([, cpu, ns]) => [Number(cpu), Number(ns)]));
+}
+
 /** /proc/PID/stat → CPU seconds of the process; fields 14 and 15, after the name in parentheses. */
 export function parsePidStat(text: string): { readonly user: number; readonly system: number } {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

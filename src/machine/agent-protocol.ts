@@ -31,9 +31,13 @@ export const exitSchema = z.object({
   signal: z.string().nullable(),
   stderrTail: z.string(),
 });
-/** Files read at one time; null for a missing file. `atNs` is the host's monotonic clock. */
+/**
+ * Files read one after another; null for a missing file. `atNs` is the host's monotonic clock in the middle of reading the first
+ * one, and `spanNs` how long that took: a reader that is preempted in between does not know when it read.
+ */
 export const filesReadSchema = z.object({
   atNs: z.number(),
+  spanNs: z.number(),
   files: z.record(z.string(), z.string().nullable()),
 });
 /** Something that a kernel or a machine may have. */

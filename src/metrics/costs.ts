@@ -29,11 +29,34 @@ export interface ReceivedLoad {
   readonly durationS: number;
 }
 
+/** A reading of the idle times that took longer than this share of the window does not know when it was made. */
+const MAX_READING_SHARE = 0.02;
+
+/**
+ * CPU seconds in use between two samples, of the idle times of the tickless clock in ns; null where the kernel does not report
+ * them, where a reading was preempted, or where they contradict the time stamps.
+ */
+function busySeconds(first: Sample, last: Sample, cpus: readonly number[]): number | null {
+  const spanNs = last.atNs - first.atNs;
+  if (first.spanNs + last.spanNs > MAX_READING_SHARE * spanNs) return null;
+  let busyNs = 0;
+  for (const cpu of cpus) {
+    const [before, after] = [first.idleNs.get(cpu), last.idleNs.get(cpu)];
+    if (before === undefined || after === undefined) return null;
+    const idleNs = after - before;
+    // An idle period that began before a sample counts when it ends: by a millisecond or two.
+    if (idleNs < 0 || idleNs > spanNs * (1 + MAX_READING_SHARE)) return null;
+    busyNs += Math.max(0, spanNs - idleNs);
+  }
+  return busyNs / 1e9;
+}
+
 /**
  * The cost of a slice on one side: the differences between the first and last sample of the window, divided
  * by the responses between them. (A busy machine samples late, so fewer responses lie between.) Softirq is
  * the kernel's receive path, whichever process it interrupted. The time that a generator busy-polled is work
- * of no request and is subtracted from the cost only.
+ * of no request and is subtracted from the cost only. The total is by the tickless clock where the kernel reports it;
+ * /proc/stat, which counts 100 ticks a second, then only divides it by kind.
  */
 export function costs(
   samples: readonly Sample[],
@@ -54,12 +77,18 @@ export function costs(
   const spent = {
     user: Math.max(0, left.user + Math.min(0, left.system)),
     system: Math.max(0, left.system + Math.min(0, left.user)),
+    softirq: cpuSeconds.softirq + cpuSeconds.irq,
   };
+  const ticks = spent.user + spent.system + spent.softirq;
+  const busy = busySeconds(first, last, cpus);
+  const total = busy === null ? ticks : Math.max(0, busy - (spun.user + spun.system) * share);
+  const scale = ticks === 0 ? 0 : total / ticks;
   return {
     cpuUsPerRequest: {
-      user: perRequest(spent.user),
-      system: perRequest(spent.system),
-      softirq: perRequest(cpuSeconds.softirq + cpuSeconds.irq),
+      user: perRequest(spent.user * scale),
+      // A window without a tick was not without work.
+      system: perRequest(ticks === 0 ? total : spent.system * scale),
+      softirq: perRequest(spent.softirq * scale),
     },
     cpuSeconds,
     processCpuSeconds: {

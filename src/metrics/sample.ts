@@ -1,9 +1,11 @@
 import {
+  parseIdleTimes,
   parseNetDev,
   parsePidStat,
   parseProtocolCounters,
   parseSoftnet,
   parseStat,
+  TIMER_LIST,
   type CpuTimes,
 } from '../linux/index.js';
 import type { Machine } from '../machine/index.js';
@@ -23,6 +25,10 @@ export interface Side {
 export interface Sample {
   /** The host's monotonic clock. */
   readonly atNs: number;
+  /** How long the reading of the idle times took. */
+  readonly spanNs: number;
+  /** By CPU; empty where the kernel does not report them. */
+  readonly idleNs: ReadonlyMap<number, number>;
   readonly cpus: ReadonlyMap<number, CpuTimes>;
   readonly process: { readonly user: number; readonly system: number };
   /** Cumulative; a container's are prefixed `container:`. */
@@ -41,6 +47,7 @@ export async function sample(side: Side): Promise<Sample> {
   const container = side.ownNamespace ? netFiles(`/proc/${side.pids[0]}`) : [];
   const stats = side.pids.map((pid) => `/proc/${pid}/stat`);
   const read = await side.machine.readFiles([
+    TIMER_LIST,
     '/proc/stat',
     `${HOST}/net/softnet_stat`,
     ...netFiles(HOST),
@@ -50,6 +57,8 @@ export async function sample(side: Side): Promise<Sample> {
   const text = (path: string): string => read.files[path] ?? '';
   return {
     atNs: read.atNs,
+    spanNs: read.spanNs,
+    idleNs: parseIdleTimes(text(TIMER_LIST)),
     cpus: parseStat(text('/proc/stat')),
     process: total(stats.map((path) => parsePidStat(text(path)))),
     counters: new Map([

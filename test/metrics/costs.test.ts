@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  idleTimesOf,
+  parseIdleTimes,
   parseNetDev,
   parsePidStat,
   parseProtocolCounters,
@@ -10,6 +12,8 @@ import { busyShare, costs, type Sample } from '../../src/metrics/index.js';
 
 const at = (seconds: number, busy: number, counters: Record<string, number>): Sample => ({
   atNs: seconds * 1e9,
+  spanNs: 0,
+  idleNs: new Map(),
   cpus: new Map([
     [
       0,
@@ -46,6 +50,30 @@ describe('the cost of a slice', () => {
     expect(of(1, 1)).toEqual({ user: 0, system: 0, softirq: 2 });
   });
 
+  it('has its total from the idle times where the kernel reports them', () => {
+    const idle = (sample: Sample, ns: number): Sample => ({ ...sample, idleNs: new Map([[0, ns]]) });
+    const exact = [idle(window[0]!, 5e9), idle(window[2]!, 5e9 + 1e9)];
+    const load = { achievedRps: 50_000, durationS: 2 };
+    // 2 s of which 1 s was idle, over 100,000 requests; the kinds keep their proportions.
+    expect(costs(exact, [0], load).cpuUsPerRequest).toEqual({ user: 2.5, system: 5, softirq: 2.5 });
+  });
+
+  it('has its total from the ticks where a reading was preempted or contradicts the time stamps', () => {
+    const load = { achievedRps: 50_000, durationS: 2 };
+    const ticks = { user: 2, system: 4, softirq: 2 };
+    const read = (idleNs: number, spanNs: number) =>
+      costs(
+        [
+          { ...window[0]!, idleNs: new Map([[0, 0]]) },
+          { ...window[2]!, idleNs: new Map([[0, idleNs]]), spanNs },
+        ],
+        [0],
+        load,
+      ).cpuUsPerRequest;
+    expect(read(1e9, 1e8)).toEqual(ticks);
+    expect(read(3e9, 0)).toEqual(ticks);
+  });
+
   it('has a split per second', () => {
     expect(side.busyEachSecond).toEqual([0.5, 0.3]);
   });
@@ -68,6 +96,15 @@ describe('the cost of a slice', () => {
 });
 
 describe('procfs', () => {
+  it('reads the idle times of /proc/timer_list', () => {
+    const text =
+      'Timer List Version: v0.10\ncpu: 0\n clock 0:\n  .base: 1\n  .idle_sleeptime : 12 nsecs\ncpu: 1\n  .idle_sleeptime : 34 nsecs\n';
+    expect([...parseIdleTimes(idleTimesOf(text))]).toEqual([
+      [0, 12],
+      [1, 34],
+    ]);
+  });
+
   it('reads /proc/stat by CPU', () => {
     const cpus = parseStat(
       'cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 100 20 300 400 50 6 7 8 0 0\ncpu11 1 0 0 0 0 0 0 0 0 0\nintr 5\n',
