@@ -156,6 +156,7 @@ async function loadAndSample(
   const samplers = [clientSampler, serverSampler];
   const load = await generator.run(plan, {
     signal: context.signal,
+    keptSets: context.plan.stations.length,
     onWindow: (edge) => samplers.forEach((sampler) => (edge === 'open' ? sampler.open() : sampler.close())),
   });
   server.assertRunning();

@@ -24,9 +24,9 @@ export const BUSY = 3;
 export class Connections implements Disposable {
   readonly fd: Int32Array;
   readonly state: Uint8Array;
-  readonly opener: Opener;
+  opener: Opener;
   /** Connections that are opening, longest first, with their start. */
-  readonly opening: Pending;
+  opening: Pending;
   readonly openedNs: Float64Array;
   openingCount = 0;
   /** Number of connections that were opened or failed once. The start waits for all. */
@@ -50,6 +50,29 @@ export class Connections implements Disposable {
     this.#target = socketAddress(plan.target.address, plan.target.port);
     this.#sources = new Sources(plan, share, this.#target);
     for (let c = 0; c < connections; c++) this.opener.soon(c);
+  }
+
+  /**
+   * Prepares kept connections for another load. One with a pending request is closed: its response must not be received for a request
+   * of that load. The closed ones open again.
+   */
+  renew(): void {
+    const count = this.fd.length;
+    this.opener = new Opener(count);
+    this.opening = new Pending(count);
+    this.openingCount = 0;
+    this.triedCount = 0;
+    this.#tried.fill(0);
+    for (let c = 0; c < count; c++) {
+      if (this.state[c] === FREE) {
+        this.#markTried(c);
+        continue;
+      }
+      if (this.fd[c]! >= 0) closeFd(this.fd[c]!);
+      this.fd[c] = -1;
+      this.state[c] = CLOSED;
+      this.opener.soon(c);
+    }
   }
 
   /** Starts to open `c`; an event reports the outcome. Returns errno when it cannot start. */

@@ -1,6 +1,6 @@
 import { Epoll, EPOLLOUT, MonotonicClock, threadCpuTime, type CpuTime } from '../../linux/index.js';
 import type { LoadPlan } from '../../schema/index.js';
-import { CLOSED, Connections, OPENING } from './connections.js';
+import { BUSY, CLOSED, Connections, FREE, OPENING } from './connections.js';
 import { Exchange } from './exchange.js';
 import { createPacer } from './create-pacer.js';
 import type { Pacer, Share } from './pacer.js';
@@ -29,6 +29,12 @@ const BATCH_CONNECTIONS = 16;
 /** An integer crosses a call unboxed. */
 const wholeNs = (ns: number): number => Math.max(Math.min(ns, MAX_WAIT_NS), 0) | 0;
 
+/** Connections that outlive a load, with the epoll instance that watches them. */
+export interface KeptConnections {
+  readonly epoll: Epoll;
+  readonly connections: Connections;
+}
+
 /** The job of a thread. */
 export interface ThreadJob {
   readonly plan: LoadPlan;
@@ -48,9 +54,10 @@ export class LoadLoop implements Disposable {
   readonly #isAborted: () => boolean;
   readonly #monotonic: MonotonicClock;
   readonly #clock: StallClock;
-  readonly #epoll = new Epoll();
+  readonly #epoll: Epoll;
   readonly #times: Times;
   readonly #connections: Connections;
+  readonly #keepsConnections: boolean;
   readonly #pacer: Pacer;
   readonly #window: RecordedWindow;
   readonly #timeoutNs: number;
@@ -66,7 +73,12 @@ export class LoadLoop implements Disposable {
   #cpuAtStart: CpuTime | undefined;
   #cpuAtEnd: CpuTime | undefined;
 
-  constructor({ plan, share, epochS, busyPolls }: ThreadJob, isAborted: () => boolean) {
+  /** @param kept connections of earlier loads; the loop then leaves them open */
+  constructor(
+    { plan, share, epochS, busyPolls }: ThreadJob,
+    isAborted: () => boolean,
+    kept?: KeptConnections,
+  ) {
     this.#plan = plan;
     this.#tally = newTally(plan.readingMs !== undefined);
     this.#isAborted = isAborted;
@@ -79,7 +91,9 @@ export class LoadLoop implements Disposable {
     this.#patience = new IdlePolicy(busyPolls, this.#monotonic);
     this.#recorder = new Recorder(this.#window, this.#times, this.#clock, this.#tally);
     this.#pacer = createPacer(plan, share, this.#window.untilNs, this.#times);
-    this.#connections = new Connections(plan, share, this.#epoll);
+    this.#keepsConnections = kept !== undefined;
+    this.#epoll = kept?.epoll ?? new Epoll();
+    this.#connections = kept?.connections ?? new Connections(plan, share, this.#epoll);
     this.#exchange = new Exchange(plan, share.connections, {
       clock: this.#clock,
       times: this.#times,
@@ -99,6 +113,8 @@ export class LoadLoop implements Disposable {
   open(): void {
     this.#recorder.pollNs = this.#measurePoll();
     const count = this.#connections.fd.length;
+    if (this.#keepsConnections) this.#connections.renew();
+    for (let c = 0; c < count; c++) if (this.#connections.state[c] === FREE) this.#exchange.opened(c);
     const endNs = this.#clock.ns + this.#timeoutNs + count * 1e6;
     while (this.#connections.triedCount < count && this.#clock.ns < endNs && !this.#aborted) this.#turn();
   }
@@ -254,7 +270,11 @@ export class LoadLoop implements Disposable {
   /** Settles what is open at the end: a pending request has timed out, an unsent one is a missed send. */
   #settle(): void {
     const { waiting } = this.#exchange;
-    for (let c = waiting.first; c >= 0; c = waiting.first) this.#exchange.fail(c, 'timeout');
+    for (let c = waiting.first; c >= 0; c = waiting.first) {
+      this.#exchange.fail(c, 'timeout');
+      // Its response may still come.
+      this.#connections.state[c] = BUSY;
+    }
     const count = this.#connections.fd.length;
     for (let c = 0; c < count; c++) this.#pacer.block(c);
     for (let c = 0; c < count; c++) while (this.#pacer.takeOwed(c)) this.#recorder.missed(c);
@@ -266,8 +286,10 @@ export class LoadLoop implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#connections[Symbol.dispose]();
-    this.#epoll[Symbol.dispose]();
+    if (!this.#keepsConnections) {
+      this.#connections[Symbol.dispose]();
+      this.#epoll[Symbol.dispose]();
+    }
     this.#exchange[Symbol.dispose]();
     this.#monotonic[Symbol.dispose]();
   }

@@ -8,14 +8,18 @@ const netns = z.string().nullable();
 /** The protocol of a generator process, over its standard input and output. Requests are handled one after another. */
 export const GENERATOR_PROTOCOL = {
   name: 'generator',
-  version: 2,
+  version: 3,
   methods: {
     warmUp: { params: z.object({ threads: z.number().int().positive() }), result: z.null() },
     check: {
       params: z.object({ ...loadPlanSchema.pick({ target: true, expect: true }).shape, netns }),
       result: z.object({ status: z.number(), headerBytes: z.number(), bodyBytes: z.number() }),
     },
-    run: { params: z.object({ plan: loadPlanSchema, netns }), result: loadResultSchema },
+    /** Keeps its connections open in `keptSets` sets; 0 closes them. */
+    run: {
+      params: z.object({ plan: loadPlanSchema, netns, keptSets: z.number().int().nonnegative() }),
+      result: loadResultSchema,
+    },
   },
   events: {
     /** The recorded window of a run opens or closes. */

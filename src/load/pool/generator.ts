@@ -121,7 +121,7 @@ class StartedGenerator {
   async run(
     plan: LoadPlan,
     netns: string | null,
-    { signal, onWindow, onReading }: PoolRunOptions,
+    { signal, onWindow, onReading, keptSets = 0 }: PoolRunOptions,
   ): Promise<LoadResult> {
     this.#onWindow = onWindow;
     this.#onReading = onReading;
@@ -131,7 +131,7 @@ class StartedGenerator {
       signal?.addEventListener('abort', abort, { once: true });
     });
     interrupted.catch(() => undefined);
-    return Promise.race([this.client.request('run', { plan, netns }), interrupted]);
+    return Promise.race([this.client.request('run', { plan, netns, keptSets }), interrupted]);
   }
 
   async #receive(): Promise<void> {

@@ -14,6 +14,11 @@ export interface PoolRunOptions {
   readonly onReading?: ((reading: LoadReading) => void) | undefined;
   /** The namespace of the load, by name; null, the default, is this process's own. */
   readonly netns?: string | null | undefined;
+  /**
+   * Keeps the connections open for later loads from the same namespace to the same target, in this many sets at once; 0, the
+   * default, closes them.
+   */
+  readonly keptSets?: number | undefined;
   /** Overrides whether the threads busy-poll, which otherwise follows from their CPUs. */
   readonly busyPolls?: boolean | undefined;
 }
@@ -29,11 +34,11 @@ const HEAD_START_NS = 3e6;
 export async function runInPool(
   pool: WorkerPool,
   plan: LoadPlan,
-  { signal, onWindow, onReading, netns = null, busyPolls }: PoolRunOptions,
+  { signal, onWindow, onReading, netns = null, busyPolls, keptSets = 0 }: PoolRunOptions,
 ): Promise<LoadResult> {
   if (signal?.aborted === true) throw interrupted();
   const epochS = monotonicEpochS();
-  await using run = new PoolRun(pool, plan, { netns, busyPolls, epochS });
+  await using run = new PoolRun(pool, plan, { netns, busyPolls, epochS, keptSets });
   using edges = new WindowEdges(onWindow);
   using readings = new Readings(plan, onReading ?? (() => undefined));
   const abort = (): void => run.abort();

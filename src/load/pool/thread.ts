@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { isMainThread, parentPort } from 'node:worker_threads';
 import {
   enterNetns,
+  Epoll,
   pinThread,
   raiseOwnSessionPriority,
   raiseThreadPriority,
@@ -12,7 +13,8 @@ import {
 } from '../../linux/index.js';
 import { type LoadPlan, userError } from '../../schema/index.js';
 import { encodeError, type WireError } from '../../rpc/index.js';
-import { LoadLoop, type ThreadJob } from '../engine/loop.js';
+import { Connections } from '../engine/connections.js';
+import { LoadLoop, type KeptConnections, type ThreadJob } from '../engine/loop.js';
 import type { Tally } from '../engine/tally.js';
 import { checkTarget, type CheckedTarget } from '../engine/target.js';
 
@@ -23,6 +25,8 @@ export interface LoadJob extends ThreadJob {
   readonly netns: string | null;
   readonly cpu: number | null;
   readonly control: SharedArrayBuffer;
+  /** True when its connections stay open for later loads of the same target and size. */
+  readonly keeps: boolean;
   /** True when the process may not open as many files as connections, but each thread may open its share. */
   readonly ownFiles: boolean;
 }
@@ -107,7 +111,7 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     prepareThread(job);
     using _there = enterNetns(job.netns);
     const control = new Control(job.control);
-    using loop = new LoadLoop(job, () => control.isAborted);
+    using loop = new LoadLoop(job, () => control.isAborted, job.keeps ? keptFor(job) : undefined);
     keepCompiledCode(job.plan, loop);
     loop.open();
     post(job.plan.readingMs === undefined ? { kind: 'ready' } : { kind: 'ready', counts: loop.counts });
@@ -116,6 +120,20 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
   } catch (error) {
     post({ kind: 'failed', error: encodeError(error) });
   }
+}
+
+const keptConnections = new Map<string, KeptConnections>();
+
+/** The connections of earlier loads from the same namespace to the same address, or new ones. Called inside the namespace. */
+function keptFor({ plan, share, netns }: LoadJob): KeptConnections {
+  const { address, port } = plan.target;
+  const key = JSON.stringify([netns, address, port, plan.connections, share, plan.sources]);
+  const found = keptConnections.get(key);
+  if (found !== undefined) return found;
+  const epoll = new Epoll();
+  const kept = { epoll, connections: new Connections(plan, share, epoll) };
+  keptConnections.set(key, kept);
+  return kept;
 }
 
 const kept = new Map<string, LoadLoop>();

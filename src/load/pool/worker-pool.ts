@@ -89,6 +89,8 @@ class PoolWorker {
 type Message<Kind> = Extract<ThreadMessage, { kind: Kind }>;
 
 interface Setting extends Pick<LoadJob, 'netns' | 'epochS'> {
+  /** The number of sets of connections that stay open for later loads; 0 for none. */
+  readonly keptSets: number;
   /** Undefined derives it from the CPUs. */
   readonly busyPolls: boolean | undefined;
 }
@@ -98,15 +100,27 @@ export class PoolRun implements AsyncDisposable {
   readonly #control = new Control();
   readonly #runs: readonly WorkerRun[];
 
-  constructor(pool: WorkerPool, plan: LoadPlan, { netns, epochS, busyPolls: asked }: Setting) {
+  constructor(pool: WorkerPool, plan: LoadPlan, { netns, epochS, busyPolls: asked, keptSets }: Setting) {
     const threads = Math.min(plan.threads, plan.connections);
+    const keeps = keptSets > 0 && mayKeep(plan.connections * keptSets);
     const ownFiles = extendFileLimit(plan.connections, threads);
     const busyPolls = asked ?? haveOwnCpus(plan, threads);
     const control = this.#control.buffer;
     this.#runs = pool.workers(threads).map((worker, thread) => {
       const share = shareOf(plan.connections, threads, thread);
       const cpu = plan.cpus[thread % plan.cpus.length] ?? null;
-      return worker.load({ kind: 'load', plan, netns, share, epochS, cpu, busyPolls, control, ownFiles });
+      return worker.load({
+        kind: 'load',
+        plan,
+        netns,
+        share,
+        epochS,
+        cpu,
+        busyPolls,
+        control,
+        ownFiles,
+        keeps,
+      });
     });
   }
 
@@ -143,6 +157,12 @@ function haveOwnCpus({ cpus: pinned }: LoadPlan, threads: number): boolean {
   const distinct = new Set(pinned).size;
   return distinct >= threads && cpus().length > distinct;
 }
+
+/** Returns whether the process may hold that many connections at once, and raises its limit of open files for them. */
+const mayKeep = (connections: number): boolean =>
+  connections <= MAX_KEPT && allowOpenFiles(connections + OWN_FILES) >= connections + OWN_FILES;
+/** Each holds memory of both kernels, and a source port where a network shares its host's address. */
+const MAX_KEPT = 20_000;
 
 /** File descriptors of a thread beside its connections. */
 const OWN_FILES = 100;
