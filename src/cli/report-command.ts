@@ -6,7 +6,7 @@ export const reportCommand = (context: Context): Command =>
   new Command('report')
     .summary('rebuild the reports from a results directory')
     .description(
-      'Reads study.json, slices.jsonl and histograms/ in DIR and writes summary.json, report.html, report.md, summary.csv and ' +
+      'Reads study.json, slices.jsonl and latency.hlog in DIR and writes summary.json, report.html, report.md, summary.csv and ' +
         'junit.xml there. Runs on any machine and needs no root.',
     )
     .argument('<dir>', 'a results directory')

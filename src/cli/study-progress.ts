@@ -27,7 +27,7 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         break;
       case 'planned':
         terminal.note(
-          `${event.restarts} restarts of ${event.rounds} rounds, ${event.slices} slices of ${event.sliceMs} ms` +
+          `${plural(event.restarts, 'restart')} of ${plural(event.rounds, 'round')}, ${event.slices} slices of ${event.sliceMs} ms` +
             `${event.measured === 0 ? '' : `, ${event.measured} of them already measured`} → ${event.directory}`,
         );
         break;
@@ -75,6 +75,8 @@ function ended(
   const doubt = record.valid ? '' : `; invalid: ${findings}`;
   terminal.note(`${started}: ${rate(record.load.achievedRps)}/s${p99}${doubt}`);
 }
+
+const plural = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 const rate = (rps: number): string => Math.round(rps).toLocaleString('en-US');
 

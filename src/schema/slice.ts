@@ -78,7 +78,7 @@ const outcome = z.discriminatedUnion('status', [
   z.object({ status: z.literal('failed'), finding: findingSchema }),
 ]);
 
-/** One line of slices.jsonl. The histograms are files beside it: `histograms/ID.response.hdr`, `histograms/ID.service.hdr`. */
+/** One line of slices.jsonl. The histograms are in latency.hlog beside it. */
 export const sliceRecordSchema = z
   .object({
     schema: z.literal(2),

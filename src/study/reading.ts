@@ -1,6 +1,7 @@
 import { buildStudyDocument, renderFiles } from '../report/index.js';
 import { BarewireError, type Finding, type SliceRecord, type Summary } from '../schema/index.js';
 import { Histogram, type StudyData, type SliceData, addInstructions, summarize } from '../stats/index.js';
+import { LATENCY_LOG, type LatencyKind } from './latency-log.js';
 import { measurable, planSlices } from './plan-slices.js';
 import type { ResultsDirectory } from './results.js';
 
@@ -16,7 +17,8 @@ export async function readResults(directory: ResultsDirectory): Promise<Required
   // An external generator may count responses by bytes. Only Barewire's own has one sample for each response.
   const counted = study.generator === undefined;
   const slices: SliceData[] = [];
-  for (const record of records) slices.push(await readSlice(directory, record, counted));
+  const latencies = await directory.readLatencies();
+  for (const record of records) slices.push(readSlice(record, latencies?.get(record.id) ?? {}, counted));
   const all = [
     ...refused,
     ...(torn === null ? [] : [torn]),
@@ -25,38 +27,36 @@ export async function readResults(directory: ResultsDirectory): Promise<Required
   return { study, slices, directory: directory.path, refused: all };
 }
 
-async function readSlice(
-  directory: ResultsDirectory,
+function readSlice(
   record: SliceRecord,
+  encoded: Readonly<Partial<Record<LatencyKind, string>>>,
   counted: boolean,
-): Promise<SliceData> {
+): SliceData {
   if (record.status !== 'measured') return { record, response: null, service: null };
   const expected = counted ? record.load.requests : null;
-  const [response, service] = [
-    await readHistogram(directory, `histograms/${record.id}.response.hdr`, expected),
-    await readHistogram(directory, `histograms/${record.id}.service.hdr`, expected),
-  ];
+  const read = (kind: LatencyKind): Histogram | Finding =>
+    readHistogram(encoded[kind], `${LATENCY_LOG}, ${kind} of ${record.id}`, expected);
+  const [response, service] = [read('response'), read('service')];
   if (response instanceof Histogram && service instanceof Histogram) return { record, response, service };
-  const refused = [response, service].flatMap((read) => (read instanceof Histogram ? [] : [read]));
+  const refused = [response, service].flatMap((one) => (one instanceof Histogram ? [] : [one]));
   return { record, response: null, service: null, refused };
 }
 
-async function readHistogram(
-  directory: ResultsDirectory,
+function readHistogram(
+  encoded: string | undefined,
   file: string,
   expected: number | null,
-): Promise<Histogram | Finding> {
+): Histogram | Finding {
+  if (encoded === undefined) return { code: 'file-missing', file };
   try {
-    const histogram = Histogram.decode((await directory.readText(file)).trim());
+    const histogram = Histogram.decode(encoded);
     const { count } = histogram;
     if (expected === null || count === expected) return histogram;
     return { code: 'sample-count-differs', file, samples: count, responses: expected };
   } catch (error) {
     // A lack of memory or a defect of Barewire is no fault of the file.
     if (!(error instanceof BarewireError) || error.fault !== 'user') throw error;
-    return error.code === 'no-such-file'
-      ? { code: 'file-missing', file }
-      : { code: 'file-undecodable', file, problem: error.message };
+    return { code: 'file-undecodable', file, problem: error.message };
   }
 }
 

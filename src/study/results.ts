@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeFinding } from '../report/index.js';
+import { Histogram } from '../stats/index.js';
 import type { z } from 'zod';
 import {
   type BarewireError,
@@ -15,6 +16,7 @@ import {
   machineError,
   userError,
 } from '../schema/index.js';
+import { LATENCY_LOG, latencyLogHeader, latencyLogLines, parseLatencyLog } from './latency-log.js';
 
 /** The version of the formats in a results directory. */
 const SCHEMA_VERSION = 2;
@@ -70,6 +72,8 @@ async function onDisk<T>(path: string, write: () => Promise<T>): Promise<T> {
 /** The directory of one study: appended to while it runs, read by the analysis and the reports. */
 export class ResultsDirectory {
   readonly path: string;
+  /** Of the study: the origin of the times in the latency log. */
+  #startedAt: string | undefined;
 
   constructor(path: string) {
     this.path = path;
@@ -80,7 +84,7 @@ export class ResultsDirectory {
   }
 
   async create(study: StudyRecord): Promise<void> {
-    await onDisk(this.path, () => mkdir(this.at('histograms'), { recursive: true }));
+    await writeResultFile(this.at(LATENCY_LOG), latencyLogHeader(study.spec.name, study.startedAt));
     await writeResultFile(this.at('study.json'), `${JSON.stringify(study, null, 2)}\n`);
   }
 
@@ -107,23 +111,34 @@ export class ResultsDirectory {
     throw damaged(explainInvalid(this.at('cost.json'), parseJson(text), parsed.error), parsed.error);
   }
 
-  /** Writes histograms first, so that a listed slice always has them; then one line, synced. */
+  /** Writes histograms first, so that a listed slice always has them; then one line. Both are synced. */
   async append(
     record: SliceRecord,
     histograms: Pick<LoadResult, 'response' | 'service'> | null,
   ): Promise<void> {
     if (histograms !== null) {
-      await writeResultFile(this.at('histograms', `${record.id}.response.hdr`), `${histograms.response}\n`);
-      await writeResultFile(this.at('histograms', `${record.id}.service.hdr`), `${histograms.service}\n`);
+      this.#startedAt ??= (await this.readStudy()).startedAt;
+      const maxMs = { response: maxMsOf(histograms.response), service: maxMsOf(histograms.service) };
+      await this.appendTo(LATENCY_LOG, latencyLogLines(this.#startedAt, record, histograms, maxMs));
     }
-    const path = this.at('slices.jsonl');
+    await this.appendTo('slices.jsonl', `${JSON.stringify(record)}\n`);
+  }
+
+  private async appendTo(name: string, lines: string): Promise<void> {
+    const path = this.at(name);
     await onDisk(path, async () => {
       const handle = await open(path, 'a');
       await closing(handle, async () => {
-        await handle.appendFile(`${JSON.stringify(record)}\n`);
-        await handle.sync();
+        await handle.appendFile(lines);
+        await handle.datasync();
       });
     });
+  }
+
+  /** The encoded histograms of each slice; null without the file. */
+  async readLatencies(): Promise<ReturnType<typeof parseLatencyLog> | null> {
+    const text = await this.readTextOr(LATENCY_LOG, '');
+    return text === '' ? null : parseLatencyLog(text);
   }
 
   /**
@@ -158,11 +173,13 @@ export class ResultsDirectory {
     return { records: [...records.values()], refused, torn: cut };
   }
 
-  /** Removes the incomplete last line of a crash, so that the next append starts a new line. */
+  /** Removes the incomplete last lines of a crash, so that the next append starts a new line. */
   async repair(): Promise<void> {
-    const text = await this.readTextOr('slices.jsonl', '');
-    const whole = text.lastIndexOf('\n') + 1;
-    if (whole < text.length) await truncate(this.at('slices.jsonl'), Buffer.byteLength(text.slice(0, whole)));
+    for (const name of [LATENCY_LOG, 'slices.jsonl']) {
+      const text = await this.readTextOr(name, '');
+      const whole = text.lastIndexOf('\n') + 1;
+      if (whole < text.length) await truncate(this.at(name), Buffer.byteLength(text.slice(0, whole)));
+    }
   }
 
   async writeReport(name: string, content: string): Promise<void> {
@@ -186,6 +203,8 @@ export class ResultsDirectory {
     return (await stat(this.at(name)).catch(() => null)) === null ? otherwise : this.readText(name);
   }
 }
+
+const maxMsOf = (encoded: string): number => Histogram.decode(encoded).max / 1e6;
 
 const damaged = (finding: Finding, cause?: unknown): BarewireError =>
   userError(

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { readFileSync } from 'node:fs';
-import { appendFile, cp, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -143,23 +143,23 @@ describe('damaged files are reported, and the rest is analysed', () => {
   const damage: [string, () => Promise<unknown>, RegExp][] = [
     [
       'a histogram that was cut off',
-      () => truncate(at('bad', 'histograms/r1-01.response.hdr'), 60),
-      /histograms\/r1-01\.response\.hdr: .*cannot be decoded/,
+      () => changeLog('r1-01', 'response', (encoded) => encoded.slice(0, 60)),
+      /latency\.hlog, response of r1-01: .*cannot be decoded/,
     ],
     [
       'a histogram that is missing',
-      () => unlink(at('bad', 'histograms/r2-03.service.hdr')),
-      /histograms\/r2-03\.service\.hdr: is missing/,
+      () => changeLog('r2-03', 'service', () => null),
+      /latency\.hlog, service of r2-03: is missing/,
     ],
     [
       'a histogram that is none',
-      () => writeFile(at('bad', 'histograms/r3-01.response.hdr'), 'no histogram\n'),
-      /histograms\/r3-01\.response\.hdr: .*cannot be decoded/,
+      () => changeLog('r3-01', 'response', () => 'no histogram'),
+      /latency\.hlog, response of r3-01: .*cannot be decoded/,
     ],
     [
       'a histogram of another slice',
-      () => makeOther(),
-      /histograms\/r4-02\.response\.hdr: has 3 samples, but its slice has 1,000 responses/,
+      () => changeLog('r4-02', 'response', () => histogramOf([1, 2, 3]).encode()),
+      /latency\.hlog, response of r4-02: has 3 samples, but its slice has 1,000 responses/,
     ],
     [
       'a line of another version',
@@ -182,8 +182,20 @@ describe('damaged files are reported, and the rest is analysed', () => {
       /slices\.jsonl, line 28: is incomplete/,
     ],
   ];
-  const makeOther = async (): Promise<void> => {
-    await writeFile(at('bad', 'histograms/r4-02.response.hdr'), histogramOf([1, 2, 3]).encode());
+  /** Changes one histogram of a slice, or removes its line. */
+  const changeLog = async (
+    id: string,
+    kind: string,
+    change: (encoded: string) => string | null,
+  ): Promise<void> => {
+    const path = at('bad', 'latency.hlog');
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    const start = lines.indexOf(`#[Slice: ${id}]`);
+    const index = lines.findIndex((line, at) => at > start && line.includes(`/${kind},`));
+    const fields = lines[index]!.split(',');
+    const encoded = change(fields.pop() ?? '');
+    lines.splice(index, 1, ...(encoded === null ? [] : [[...fields, encoded].join(',')]));
+    await writeFile(path, lines.join('\n'));
   };
   const firstLine = async (): Promise<string> =>
     `${(await readFile(join(base, 'slices.jsonl'), 'utf8')).split('\n')[0] ?? ''}\n`;
@@ -213,16 +225,16 @@ describe('damaged files are reported, and the rest is analysed', () => {
   it('in the report, its summary and its cells', async () => {
     const { status, stdout } = await barewire(['report', at('bad')]);
     expect(status).toBe(0);
-    expect(stdout.replace(/\s+/g, ' ')).toContain('histograms/r2-03.service.hdr: is missing');
+    expect(stdout.replace(/\s+/g, ' ')).toContain('latency.hlog, service of r2-03: is missing');
     const summary = JSON.parse(await readFile(at('bad', 'summary.json'), 'utf8')) as Summary;
     expect(summary.refused).toHaveLength(damage.length);
     const vxlan = summary.networks.find(({ name }) => name === 'flannel-vxlan')!.cells[0]!;
     expect([vxlan.slices, vxlan.invalidSlices]).toEqual([5, 1]);
     expect(vxlan.selfCheck.findings).toContainEqual(
-      expect.objectContaining({ files: ['histograms/r2-03.service.hdr'] }),
+      expect.objectContaining({ files: ['latency.hlog, service of r2-03'] }),
     );
     for (const name of ['report.html', 'report.md'])
-      expect((await readFile(at('bad', name), 'utf8')).replaceAll('\\', '')).toContain('r2-03.service.hdr');
+      expect((await readFile(at('bad', name), 'utf8')).replaceAll('\\', '')).toContain('service of r2-03');
   });
 });
 

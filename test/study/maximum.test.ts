@@ -57,7 +57,7 @@ describe('a study with a maximum search, interrupted in the search and resumed',
 
   it('is interrupted and resumed', () => {
     expect(broken.status).toBe(130);
-    expect(resumed.stderr).toContain('3 slices, 3 of them already measured');
+    expect(resumed.stderr).toContain('3 slices of 300 ms, 3 of them already measured');
     expect(summary.complete).toBe(true);
     expect(summary.warnings.map(({ code }) => code)).not.toContain('searches-incomplete');
   });

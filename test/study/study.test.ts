@@ -1,3 +1,4 @@
+import { HistogramLogReader } from 'hdr-histogram-js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -67,7 +68,7 @@ describe('a study', () => {
   it('leaves every file of the results directory', async () => {
     expect((await readdir(out)).sort()).toEqual(
       [
-        'histograms',
+        'latency.hlog',
         'junit.xml',
         'report.html',
         'report.md',
@@ -77,7 +78,23 @@ describe('a study', () => {
         'slices.jsonl',
       ].sort(),
     );
-    expect(await readdir(join(out, 'histograms'))).toHaveLength(2 * lines(out).length);
+  });
+
+  it("writes a latency log that HdrHistogram's own reader reads", async () => {
+    const reader = new HistogramLogReader(await readFile(join(out, 'latency.hlog'), 'utf8'));
+    const read: { tag?: string; totalCount: number }[] = [];
+    for (let next = reader.nextIntervalHistogram(); next !== null; next = reader.nextIntervalHistogram())
+      read.push(next);
+    const measured = lines(out).filter((slice) => slice.status === 'measured');
+    expect(read).toHaveLength(2 * measured.length);
+    expect(read.map(({ tag }) => tag)).toEqual(
+      measured.flatMap(({ network, workload, rateRps }) =>
+        ['response', 'service'].map((kind) => `${network}/${workload}/${rateRps}/${kind}`),
+      ),
+    );
+    expect(read.map(({ totalCount }) => totalCount)).toEqual(
+      measured.flatMap(({ load }) => [load.requests, load.requests]),
+    );
   });
 
   it('writes a summary that satisfies its published schema', async () => {
