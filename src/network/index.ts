@@ -15,4 +15,5 @@ export { PATH_KINDS } from './types.js';
 export { CATALOG, findNetwork, networkNames } from './catalog.js';
 export { versionOf, type IpVersion } from './ip-version.js';
 export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } from './symbols.js';
+export { countSetupSteps } from './setup-steps.js';
 export { support } from './support.js';

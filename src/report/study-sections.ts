@@ -44,10 +44,14 @@ export function setupBlocks(summary: Summary): readonly Block[] {
     heading('Setup cost and maximum'),
     {
       kind: 'table',
-      caption: 'Steps are changes to both hosts, as typed by hand; undoing them is not counted',
+      caption:
+        'Steps are changes to all hosts, as typed by hand: for two hosts as measured, and for more from the plan. Undoing them is not counted',
       columns: [
         left('network'),
         right('steps'),
+        right('10 hosts'),
+        right('100 hosts'),
+        right('one more of 10'),
         right('set up, ms'),
         right('tear down, ms'),
         ...maxima.map(({ title }) => right(title)),
@@ -55,6 +59,9 @@ export function setupBlocks(summary: Summary): readonly Block[] {
       rows: built.map((network) => [
         text(network.name),
         count(network.setup?.steps ?? null),
+        count(network.setupSteps?.hosts10 ?? null),
+        count(network.setupSteps?.hosts100 ?? null),
+        count(network.setupSteps?.oneMore ?? null),
         figure(network.setup?.ms ?? null),
         figure(network.setup?.tearDownMs ?? null),
         ...maxima.map(({ select }) => {

@@ -48,6 +48,7 @@ export {
   type CpuCost,
   type MeasuredSlice,
   type PlannedSlice,
+  type SetupSteps,
   type SideMetrics,
   type SliceRecord,
 } from './slice.js';

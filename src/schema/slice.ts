@@ -29,6 +29,15 @@ const plannedSliceSchema = z.object({
 });
 export type PlannedSlice = z.infer<typeof plannedSliceSchema>;
 
+/** Steps to set a network up, on all hosts together: for that many hosts, and for one host more than ten. From its plan. */
+export const setupStepsSchema = z.object({
+  hosts2: z.number(),
+  hosts10: z.number(),
+  hosts100: z.number(),
+  oneMore: z.number(),
+});
+export type SetupSteps = z.infer<typeof setupStepsSchema>;
+
 const setupCostSchema = z.object({
   /** Steps on both hosts together. */
   steps: z.number().int(),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
 import { objectiveSchema } from './objective.js';
+import { setupStepsSchema } from './slice.js';
 import { GENERATORS, externalGeneratorSchema } from './load.js';
 
 /** A requested rate: requests per second, or a share (0 to 1) of the reference's maximum. */
@@ -65,6 +66,8 @@ const networkStatusSchema = z.object({
   support: z.enum(['yes', 'no', 'unknown']),
   /** Why it cannot run, or could not be probed; null when it can. */
   finding: findingSchema.nullable(),
+  /** Absent for a network that the testbed has already. */
+  setupSteps: setupStepsSchema.optional(),
 });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 

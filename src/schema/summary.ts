@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { instructionsSchema } from './cost.js';
 import { findingGroupSchema, findingSchema } from './finding.js';
 import { externalGeneratorSchema } from './load.js';
-import { cpuCostSchema } from './slice.js';
+import { cpuCostSchema, setupStepsSchema } from './slice.js';
 
 /** The quantiles of every table and file by name; `max` is the greatest sample. */
 export const QUANTILES = {
@@ -90,6 +90,8 @@ const networkSummarySchema = z.object({
   finding: findingSchema.nullable(),
   /** Median over the slices. */
   setup: z.object({ steps: z.number().int(), ms: z.number(), tearDownMs: z.number().nullable() }).nullable(),
+  /** Of its plan, for more hosts than two. */
+  setupSteps: setupStepsSchema.optional(),
   /** The highest sustained rate of the first workload that has one; null when none was requested or seen. */
   maxRps: estimateSchema.nullable(),
   /** The same by workload, when the study searched for it. Without `high` the load generator is the limit. */

@@ -51,6 +51,7 @@ export function summarize(
       what: known?.what ?? '',
       ...computeStatus(known, cells),
       setup: computeSetupCost(cells),
+      ...(known?.setupSteps === undefined ? {} : { setupSteps: known.setupSteps }),
       ...estimateMaxima(study, evidence, name),
       cells: cells.map((cell) => summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, progress.wallS)),
     };

@@ -1,8 +1,9 @@
 import { describeExternal, GeneratorProcess } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, openMachine, undoAll } from '../machine/index.js';
-import { bindSymbols, RUN_SYMBOL, type Network } from '../network/index.js';
+import { bindSymbols, countSetupSteps, RUN_SYMBOL, type Network } from '../network/index.js';
 import { describeFinding } from '../report/index.js';
 import {
+  type NetworkStatus,
   type PlannedSlice,
   type ResolvedStudy,
   type StudyRecord,
@@ -200,7 +201,11 @@ async function begin(
     spec.generator === 'barewire'
       ? {}
       : { generator: await describeExternal(client.machine, spec.generator) };
-  const networks = await probeNetworks({ client, server }, offeredOf(spec));
+  const probed = await probeNetworks({ client, server }, offeredOf(spec));
+  const networks = probed.map((status): NetworkStatus => {
+    const network = findOfferedNetwork(spec.testbed, status.name);
+    return network.kind === 'given' ? status : { ...status, setupSteps: countSetupSteps(network) };
+  });
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0)
     throw machineError(

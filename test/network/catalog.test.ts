@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CATALOG, findNetwork, type NetworkHost, type NetworkRequest } from '../../src/network/index.js';
+import {
+  CATALOG,
+  countSetupSteps,
+  findNetwork,
+  type NetworkHost,
+  type NetworkRequest,
+} from '../../src/network/index.js';
 import { REFERENCE } from '../../src/schema/index.js';
 import { BarewireError, nearest, printAction, type Step } from '../../src/schema/index.js';
 import { clientPlan, names, twoHosts } from './request.js';
@@ -106,6 +112,27 @@ describe('the catalog', () => {
       expect(why).toMatch(/^[A-Z].*\.$/);
     }
   });
+});
+
+describe('the setup steps', () => {
+  test.each(CATALOG.map((network) => [network.name, network] as const))(
+    'of %s are those of its plan',
+    (name, network) => {
+      const { hosts2, hosts10, hosts100, oneMore } = countSetupSteps(network);
+      if (name === 'host')
+        expect({ hosts2, hosts10, hosts100, oneMore }).toEqual({
+          hosts2: 0,
+          hosts10: 0,
+          hosts100: 0,
+          oneMore: 0,
+        });
+      else expect(hosts2).toBeGreaterThan(5);
+      // Each host is one more peer of every other: a network of routes grows with the square of its hosts, a flat one does not.
+      if (name === 'macvlan' || name === 'ipvlan')
+        expect([hosts10, hosts100, oneMore]).toEqual([5, 50, 0.5].map((times) => times * hosts2));
+      if (name === 'flannel-host-gw') expect(hosts100 - 50 * hosts2).toBe(100 * 98);
+    },
+  );
 });
 
 describe('an unknown name', () => {
