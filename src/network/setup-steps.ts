@@ -17,7 +17,7 @@ const hostAt = (index: number): NetworkHost => ({
   name: `host${index}`,
   index,
   dev: 'eth0',
-  address: `10.0.${index}.1`,
+  address: `10.0.200.${index}`,
   prefix: 16,
   mac: `02:00:00:00:00:${index.toString(16).padStart(2, '0')}`,
   mtu: 1500,
