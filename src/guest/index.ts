@@ -1,6 +1,6 @@
 export { findAccelerator, MEMORY_MIB, requireGuests } from './requirements.js';
 export { Console } from './console.js';
-export { READY_WORD, ROOTED_WORD, sshdConfig, STARTED_WORD, startScript } from './init.js';
+export { READY_WORD, sshdConfig, startScript } from './init.js';
 export { initramfsFor } from './initramfs.js';
 export { findKernel, type Kernel } from './kernel.js';
 export {

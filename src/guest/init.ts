@@ -1,9 +1,5 @@
 /** The initramfs prints it when it was started only to test the accelerator. */
 export const PROBE_WORD = 'barewire-guest-runs';
-/** A guest prints it when its kernel has started the first program. */
-export const STARTED_WORD = 'barewire-guest-started';
-/** A guest prints it when its root file system is mounted. */
-export const ROOTED_WORD = 'barewire-guest-rooted';
 /** A guest prints it when its sshd listens. */
 export const READY_WORD = 'barewire-guest-ready';
 
@@ -23,7 +19,7 @@ mkdir -p /proc /sys /dev /lower /upper /new
 mount -t proc proc /proc
 for word in $(cat /proc/cmdline); do case $word in barewire=*) own=\${word#barewire=};; esac; done
 if [ "$own" = probe ]; then echo ${PROBE_WORD}; poweroff -f; fi
-echo ${STARTED_WORD}
+echo barewire-guest-started
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 for module in /modules/*; do insmod "$module" || echo "barewire: $module was not loaded"; done
@@ -40,7 +36,7 @@ cp -p /lower$own/* /new${GUEST}/
 if [ -f /lower$own/../key.pub ]; then cp -p /lower$own/../key.pub /new${GUEST}/; fi
 cp /bin/busybox /new${GUEST}/busybox
 mount --move /lower /new${MACHINE}
-echo ${ROOTED_WORD}
+echo barewire-guest-rooted
 exec switch_root /new ${GUEST}/busybox sh ${GUEST}/start
 `;
 

@@ -2,15 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAgent, type AgentTransport, type Exit, type Machine } from '../../machine/index.js';
 import { type BarewireError, type Step, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
-import {
-  type Accelerator,
-  Console,
-  qemuArgv,
-  type QemuPlan,
-  READY_WORD,
-  ROOTED_WORD,
-  STARTED_WORD,
-} from '../../guest/index.js';
+import { type Accelerator, Console, qemuArgv, type QemuPlan, READY_WORD } from '../../guest/index.js';
 import { enterGuest } from './keys.js';
 import { baseNetns } from './plan.js';
 
@@ -22,15 +14,7 @@ export interface GuestStart {
   readonly accelerator: Accelerator;
   readonly limitMs?: number;
   readonly signal?: AbortSignal;
-  /** Called at the end of each phase of the boot. */
-  readonly onPhase?: (phase: BootPhase) => void;
 }
-
-/**
- * The kernel started its first program; the root file system is mounted; sshd listens; the agent answered.
- */
-export const BOOT_PHASES = ['kernel', 'root', 'sshd', 'agent'] as const;
-export type BootPhase = (typeof BOOT_PHASES)[number];
 
 /** From the start of QEMU to the agent's hello. Emulated on two shared cores it was seen to take 40 s. */
 const BOOT_LIMIT_MS = 120_000;
@@ -43,32 +27,20 @@ const BOOT_LIMIT_MS = 120_000;
 export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestStart): Promise<Machine> {
   const guest = await machine.start(start.step);
   const console = new Console(guest);
-  reportPhases(console, start);
   const gaveUp = new AbortController();
   const lastWords = (): string => console.tail;
-  const connected = console.said(READY_WORD).then(() => {
-    start.onPhase?.('sshd');
-    return enter(start, { lastWords, signal: gaveUp.signal });
-  });
+  const connected = console.said(READY_WORD).then(() => enter(start, { lastWords, signal: gaveUp.signal }));
   const ended = guest.exited.then((exit) => {
     // Fails pending requests to the agent now, and not when ssh times out.
     gaveUp.abort();
     throw died(start.role, exit, console.tail);
   });
   try {
-    const agent = await Promise.race([connected, ended, limit(start, console)]);
-    start.onPhase?.('agent');
-    return agent;
+    return await Promise.race([connected, ended, limit(start, console)]);
   } catch (error) {
     gaveUp.abort();
     throw error;
   }
-}
-
-function reportPhases(console: Console, { onPhase }: GuestStart): void {
-  if (onPhase === undefined) return;
-  void console.said(STARTED_WORD).then(() => onPhase('kernel'));
-  void console.said(ROOTED_WORD).then(() => onPhase('root'));
 }
 
 /** Rejects when the guest takes too long; with the signal's reason if that comes first. */
