@@ -34,7 +34,15 @@ export async function measureCost(request: CostRequest): Promise<Cost> {
   await restore(request.onEvent);
   const run = freshRunId();
   await using machine = await openMachine({ run, host: 'cost', netns: null });
-  const programs = await versions(machine);
+  const first = async (argv: readonly string[]): Promise<string> => {
+    const { stdout, stderr } = await machine.run(argv);
+    return `${stdout}${stderr}`.split('\n')[0]?.trim() ?? '';
+  };
+  const programs = {
+    client: await first(['h2load', '--version']),
+    server: (await first(['nginx', '-v'])).replace('nginx version: ', ''),
+    emulator: await first(['qemu-system-x86_64', '--version']),
+  };
   const kernels = await Promise.all(
     request.kernels.map((kernel, at) => inGuest(machine, run, `guest${at + 1}`, kernel, request)),
   );
@@ -56,18 +64,6 @@ async function restore(onEvent: OnCostEvent): Promise<void> {
   const undone = await undoAll();
   const steps = undone.reduce((sum, each) => sum + each.steps, 0);
   onEvent({ kind: 'restored', hosts: undone.map(({ host }) => host), steps });
-}
-
-async function versions(machine: Machine): Promise<Pick<Cost, 'client' | 'server' | 'emulator'>> {
-  const first = async (argv: readonly string[]): Promise<string> => {
-    const { stdout, stderr } = await machine.run(argv);
-    return `${stdout}${stderr}`.split('\n')[0]?.trim() ?? '';
-  };
-  return {
-    client: await first(['h2load', '--version']),
-    server: (await first(['nginx', '-v'])).replace('nginx version: ', ''),
-    emulator: await first(['qemu-system-x86_64', '--version']),
-  };
 }
 
 async function inGuest(

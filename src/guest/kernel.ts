@@ -158,12 +158,7 @@ async function unpack(machine: Machine, pkg: string, entry: CacheEntry): Promise
   if (found !== expected) throw cannotFetch(`${file} has the sum ${found}, expected ${expected ?? 'one'}`);
   await apt(machine, ['dpkg', '-x', file, path]);
   await entry.remove(deb);
-  await index(machine, entry);
-}
-
-/** Packages since Debian 13 have their modules in usr/lib, where `modprobe -d` does not look. */
-async function index(machine: Machine, entry: CacheEntry): Promise<void> {
-  const { path } = entry;
+  // Packages since Debian 13 have their modules in usr/lib, where `modprobe -d` does not look.
   if (!existsSync(join(path, 'lib'))) await entry.link('usr/lib', 'lib');
   const [version] = await readdir(join(path, 'lib/modules'));
   if (version === undefined) throw cannotFetch('the package has no modules');

@@ -23,9 +23,9 @@ export { tryFlock } from './flock.js';
 export {
   pinThread,
   setTimerSlack,
-  setHighOwnSessionPriority as raiseOwnSessionPriority,
-  setHighSessionPriority as raiseSessionPriority,
-  setHighThreadPriority as raiseThreadPriority,
+  setHighOwnSessionPriority,
+  setHighSessionPriority,
+  setHighThreadPriority,
   setShortTimeSlice,
 } from './scheduling.js';
 export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';

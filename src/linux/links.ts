@@ -19,7 +19,9 @@ function route4Exists(destination: string): boolean {
   const [address = '', prefix = '32'] = (destination === 'default' ? '0.0.0.0/0' : destination).split('/');
   const wanted = {
     address: wordHex(address.split('.').map(Number)),
-    mask: wordHex(maskBytes(Number(prefix))),
+    mask: wordHex(
+      [0, 8, 16, 24].map((bit) => 256 - 2 ** (8 - Math.min(8, Math.max(0, Number(prefix) - bit)))),
+    ),
   };
   const [, ...rows] = readFileSync('/proc/thread-self/net/route', 'latin1').split('\n');
   return rows.some((row) => {
@@ -27,9 +29,6 @@ function route4Exists(destination: string): boolean {
     return columns[1] === wanted.address && columns[7] === wanted.mask;
   });
 }
-
-const maskBytes = (prefix: number): number[] =>
-  [0, 8, 16, 24].map((bit) => 256 - 2 ** (8 - Math.min(8, Math.max(0, prefix - bit))));
 
 /**
  * As /proc/net/route prints it: the four bytes in network order, read as one word by a little-endian machine.

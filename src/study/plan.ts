@@ -52,7 +52,7 @@ export type LoadTemplate = Omit<LoadPlan, 'mode'> & {
     | { readonly kind: 'open'; readonly rate: Rate; readonly arrival: ResolvedStudy['arrival'] };
 };
 
-export interface SlicePlan extends DrawnSlice {
+interface SlicePlan extends DrawnSlice {
   readonly load: LoadTemplate;
   /** Steps of an external generator on the client, after those of the network; none for Barewire's own. */
   readonly generator: readonly Step[];

@@ -21,7 +21,7 @@ import {
   probeNetworks,
 } from '../testbed/index.js';
 import { divideTime, measurable, resolveSlice } from './plan-slices.js';
-import { planStudy, stationKey, type LoadTemplate, type SlicePlan, type StudyPlan } from './plan.js';
+import { planStudy, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import { writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
@@ -126,7 +126,12 @@ async function measureAll(request: StudyRequest): Promise<void> {
     for (const group of groups) {
       const left = group.slices.filter(({ id, network }) => names.includes(network) && !done.has(id));
       if (left.length === 0) continue;
-      onEvent({ kind: 'restart', restart, of: plan.restarts.length, networks: namesOf(left) });
+      onEvent({
+        kind: 'restart',
+        restart,
+        of: plan.restarts.length,
+        networks: [...new Set(left.map(({ network }) => network))],
+      });
       try {
         await generator.ready(restart);
         const keys = new Set(left.map(stationKey));
@@ -156,10 +161,6 @@ async function measureAll(request: StudyRequest): Promise<void> {
     },
   });
 }
-
-const namesOf = (slices: readonly SlicePlan[]): string[] => [
-  ...new Set(slices.map(({ network }) => network)),
-];
 
 /** Counts slices and estimates the time left from those that were run. */
 class Progress {

@@ -5,8 +5,8 @@ import {
   enterNetns,
   Epoll,
   pinThread,
-  raiseOwnSessionPriority,
-  raiseThreadPriority,
+  setHighOwnSessionPriority,
+  setHighThreadPriority,
   setTimerSlack,
   SyscallError,
   unshareFiles,
@@ -112,7 +112,10 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     using _there = enterNetns(job.netns);
     const control = new Control(job.control);
     using loop = new LoadLoop(job, () => control.isAborted, job.keeps ? keptFor(job) : undefined);
-    keepCompiledCode(job.plan, loop);
+    // V8 discards hidden classes, and the code compiled for them, when the last object is collected. So one loop
+    // of each kind of pacing is kept.
+    const kind = job.plan.mode.kind === 'closed' ? job.plan.mode.kind : job.plan.mode.arrival;
+    if (!kept.has(kind)) kept.set(kind, loop);
     loop.open();
     post(job.plan.readingMs === undefined ? { kind: 'ready' } : { kind: 'ready', counts: loop.counts });
     const startNs = control.waitForStart();
@@ -138,15 +141,6 @@ function keptFor({ plan, share, netns }: LoadJob): KeptConnections {
 
 const kept = new Map<string, LoadLoop>();
 
-/**
- * V8 discards hidden classes, and the code compiled for them, when the last object is collected. So one loop
- * of each kind of pacing is kept.
- */
-function keepCompiledCode({ mode }: LoadPlan, loop: LoadLoop): void {
-  const kind = mode.kind === 'closed' ? mode.kind : mode.arrival;
-  if (!kept.has(kind)) kept.set(kind, loop);
-}
-
 async function check(
   { netns, target, expect }: CheckJob,
   post: (message: ThreadMessage) => void,
@@ -163,7 +157,15 @@ function prepareThread({ cpu, busyPolls, ownFiles }: LoadJob): void {
   if (ownFiles) unshareFiles();
   setTimerSlack(1);
   if (cpu === null) return;
-  if (busyPolls) tryHighPriority();
+  // Without the right to raise its priority a thread still loads. The self-check reports how long other tasks had the CPU.
+  if (busyPolls) {
+    setHighOwnSessionPriority();
+    try {
+      setHighThreadPriority();
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+    }
+  }
   try {
     pinThread(cpu);
   } catch (cause) {
@@ -173,18 +175,5 @@ function prepareThread({ cpu, busyPolls, ownFiles }: LoadJob): void {
       'Use CPUs that this machine has and this process may use: `taskset -p $$` lists them.',
       { cause },
     );
-  }
-}
-
-/**
- * Without the right to raise its priority a thread still loads. The self-check reports how long other tasks
- * had the CPU.
- */
-function tryHighPriority(): void {
-  raiseOwnSessionPriority();
-  try {
-    raiseThreadPriority();
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
   }
 }

@@ -139,7 +139,14 @@ function renderTable(table: Table, ids: IdSource): Markup {
                   const note = missing.indexOf(index, column);
                   return renderCell(cell, columns[column]?.align ?? 'left', {
                     lowest: lowest[column] ?? null,
-                    link: note === undefined ? NOTHING : noteLink(prefix, note),
+                    link:
+                      note === undefined
+                        ? NOTHING
+                        : html`<sup
+                            ><a href="#${prefix}-${note}" aria-label="reason: note ${letter(note)}"
+                              >${letter(note)}</a
+                            ></sup
+                          >`,
                   });
                 })}
               </tr> `,
@@ -163,11 +170,6 @@ function renderTable(table: Table, ids: IdSource): Markup {
           </ol>`
     }`;
 }
-
-const noteLink = (prefix: string, index: number): Markup =>
-  html`<sup
-    ><a href="#${prefix}-${index}" aria-label="reason: note ${letter(index)}">${letter(index)}</a></sup
-  >`;
 
 const valueOf = (cell: TableCell | undefined): number | null =>
   cell?.kind === 'estimate' ? (cell.estimate?.value ?? null) : null;

@@ -27,9 +27,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 const escapeHtml = (text: string): string =>
-  withoutControls(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
-
-/** HTML allows no control characters, and no NUL even as an entity. */
-const withoutControls = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu, ' ');
+  text.replace(/[^\P{Cc}\t\n]/gu, ' ').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 
 export const NOTHING = html``;

@@ -56,7 +56,12 @@ async function runAfterMarker(run: SshRunOptions, reach: SshConnection, program:
   const result = await runOverSsh(run, reach, program);
   const lines = result.stdout.split('\n');
   const marker = lines.indexOf(MARKER);
-  if (marker === -1) throw noShell(reach, result);
+  if (marker === -1)
+    throw machineError(
+      'host-unsupported',
+      `${reach.destination} did not run a shell command (exit status ${String(result.code)}): ${(result.stderr || result.stdout).trim().slice(0, 300)}`,
+      'Allow the account to run commands: no forced command, no restricted shell.',
+    );
   return { ...result, stdout: lines.slice(marker + 1).join('\n') };
 }
 
@@ -86,11 +91,31 @@ function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<stri
   const reply = (key: string): string => answers.get(key) ?? '';
   const node = reply('node');
   const version = reply('nodeVersion');
-  if (reply('system') !== 'Linux') throw notLinux(reach, reply('system'));
-  if (node === '') throw noNode(reach);
-  if (!(Number.parseInt(version, 10) >= LEAST_NODE)) throw oldNode(reach, node, version);
+  if (reply('system') !== 'Linux')
+    throw machineError(
+      'host-unsupported',
+      `${reach.destination} runs ${reply('system')}, not Linux.`,
+      'Use a Linux host: Barewire measures Linux container networks.',
+    );
+  if (node === '')
+    throw machineError(
+      'missing-tool',
+      `${reach.destination} has no node in the PATH of a command over ssh.`,
+      `Install Node ${LEAST_NODE} or newer there (Debian: apt-get install nodejs), or link it into /usr/local/bin.`,
+    );
+  if (!(Number.parseInt(version, 10) >= LEAST_NODE))
+    throw machineError(
+      'missing-tool',
+      `${reach.destination} has Node ${version === '' ? 'of an unknown version' : version} (${node}).`,
+      `Install Node ${LEAST_NODE} or newer there, or link a newer one into /usr/local/bin and remove the old one from the PATH.`,
+    );
   if (!bundle.architectures.includes(reply('arch'))) throw otherArchitecture(reach, bundle, reply('arch'));
-  if (reply('root') === 'no') throw noSudo(reach);
+  if (reply('root') === 'no')
+    throw machineError(
+      'not-root',
+      `The account on ${reach.destination} is not root, and sudo -n is refused.`,
+      'Log in as root, or add a line to /etc/sudoers.d there: NAME ALL=(root) NOPASSWD: ALL',
+    );
   return {
     reach,
     bundle: [node, reply('agent')],
@@ -110,34 +135,6 @@ async function send(run: SshRunOptions, reach: SshConnection, bundle: Bundle): P
   );
 }
 
-const noShell = ({ destination }: SshConnection, { code, stdout, stderr }: RunResult): BarewireError =>
-  machineError(
-    'host-unsupported',
-    `${destination} did not run a shell command (exit status ${String(code)}): ${(stderr || stdout).trim().slice(0, 300)}`,
-    'Allow the account to run commands: no forced command, no restricted shell.',
-  );
-
-const notLinux = ({ destination }: SshConnection, system: string): BarewireError =>
-  machineError(
-    'host-unsupported',
-    `${destination} runs ${system}, not Linux.`,
-    'Use a Linux host: Barewire measures Linux container networks.',
-  );
-
-const noNode = ({ destination }: SshConnection): BarewireError =>
-  machineError(
-    'missing-tool',
-    `${destination} has no node in the PATH of a command over ssh.`,
-    `Install Node ${LEAST_NODE} or newer there (Debian: apt-get install nodejs), or link it into /usr/local/bin.`,
-  );
-
-const oldNode = ({ destination }: SshConnection, node: string, version: string): BarewireError =>
-  machineError(
-    'missing-tool',
-    `${destination} has Node ${version === '' ? 'of an unknown version' : version} (${node}).`,
-    `Install Node ${LEAST_NODE} or newer there, or link a newer one into /usr/local/bin and remove the old one from the PATH.`,
-  );
-
 const otherArchitecture = (
   { destination }: SshConnection,
   { architectures }: Bundle,
@@ -147,11 +144,4 @@ const otherArchitecture = (
     'host-unsupported',
     `${destination} is ${found}, but the native library is installed here for ${architectures.join(', ')} only.`,
     `Install it for that architecture too: npm install --no-save --force @koromix/koffi-linux-${found}, in the version of koffi here; or run the study from a machine of that architecture.`,
-  );
-
-const noSudo = ({ destination }: SshConnection): BarewireError =>
-  machineError(
-    'not-root',
-    `The account on ${destination} is not root, and sudo -n is refused.`,
-    'Log in as root, or add a line to /etc/sudoers.d there: NAME ALL=(root) NOPASSWD: ALL',
   );

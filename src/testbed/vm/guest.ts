@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectAgent, type AgentTransport, type Exit, type Machine } from '../../machine/index.js';
-import { type BarewireError, type Step, machineError } from '../../schema/index.js';
+import { connectAgent, type Machine } from '../../machine/index.js';
+import { type Step, machineError } from '../../schema/index.js';
 import type { HostRole } from '../types.js';
 import { type Accelerator, Console, qemuArgv, type QemuPlan, READY_WORD } from '../../guest/index.js';
 import { enterGuest } from './keys.js';
@@ -29,11 +29,25 @@ export async function bootGuest(machine: Pick<Machine, 'start'>, start: GuestSta
   const console = new Console(guest);
   const gaveUp = new AbortController();
   const lastWords = (): string => console.tail;
-  const connected = console.said(READY_WORD).then(() => enter(start, { lastWords, signal: gaveUp.signal }));
+  const connected = console.said(READY_WORD).then(() =>
+    connectAgent(
+      { run: start.run, host: start.role, netns: null },
+      {
+        prefix: enterGuest(start.run, start.role),
+        throughShell: true,
+        facts: { accel: start.accelerator },
+        ...{ lastWords, signal: gaveUp.signal },
+      },
+    ),
+  );
   const ended = guest.exited.then((exit) => {
     // Fails pending requests to the agent now, and not when ssh times out.
     gaveUp.abort();
-    throw died(start.role, exit, console.tail);
+    throw machineError(
+      'process-failed',
+      `The guest of the ${start.role} exited (${exit.signal ?? `exit status ${String(exit.code)}`})${lastLines('QEMU', exit.stderrTail)}${lastLines('its console', console.tail)}`,
+      'See its last lines above: a kernel panic, a missing module, a wrong option, or too little memory on this machine.',
+    );
   });
   try {
     return await Promise.race([connected, ended, limit(start, console)]);
@@ -50,17 +64,12 @@ async function limit(
 ): Promise<never> {
   await sleep(limitMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
   signal?.throwIfAborted();
-  throw stuck(role, limitMs, console.tail);
-}
-
-const enter = (
-  { run, role, accelerator }: GuestStart,
-  line: Pick<AgentTransport, 'lastWords' | 'signal'>,
-): Promise<Machine> =>
-  connectAgent(
-    { run, host: role, netns: null },
-    { prefix: enterGuest(run, role), throughShell: true, facts: { accel: accelerator }, ...line },
+  throw machineError(
+    'timed-out',
+    `The guest of the ${role} was not ready within ${limitMs / 1_000} s${lastLines('its console', console.tail)}`,
+    'See its last lines above. Give this machine more CPU time, or use another kernel with --kernel.',
   );
+}
 
 /** @param pinnedTo the machine's CPUs that the guest may use; empty leaves it to the scheduler */
 export const qemuStep = (run: string, role: HostRole, qemu: QemuPlan, pinnedTo: readonly number[]): Step => {
@@ -71,19 +80,5 @@ export const qemuStep = (run: string, role: HostRole, qemu: QemuPlan, pinnedTo: 
     undo: { kind: 'process', name },
   };
 };
-
-const died = (role: HostRole, { code, signal, stderrTail }: Exit, tail: string): BarewireError =>
-  machineError(
-    'process-failed',
-    `The guest of the ${role} exited (${signal ?? `exit status ${String(code)}`})${lastLines('QEMU', stderrTail)}${lastLines('its console', tail)}`,
-    'See its last lines above: a kernel panic, a missing module, a wrong option, or too little memory on this machine.',
-  );
-
-const stuck = (role: HostRole, limitMs: number, tail: string): BarewireError =>
-  machineError(
-    'timed-out',
-    `The guest of the ${role} was not ready within ${limitMs / 1_000} s${lastLines('its console', tail)}`,
-    'See its last lines above. Give this machine more CPU time, or use another kernel with --kernel.',
-  );
 
 const lastLines = (who: string, words: string): string => (words === '' ? '' : `; ${who} said:\n${words}\n`);

@@ -23,7 +23,12 @@ export function drawCurves(
   size: Size,
 ): Markup | null {
   const curves = plot.curves
-    .map((curve) => ({ ...curve, points: curve.points.filter(isDrawn) }))
+    .map((curve) => ({
+      ...curve,
+      points: curve.points.filter(
+        ({ quantile, ms }: Curve['points'][number]) => quantile >= 0.5 && quantile < 1 && ms > 0,
+      ),
+    }))
     .filter(({ points }) => points.length > 1);
   if (curves.length === 0) return null;
   const wide = size === 'wide';
@@ -85,9 +90,6 @@ export function drawCurves(
     }),
   ]);
 }
-
-const isDrawn = ({ quantile, ms }: Curve['points'][number]): boolean =>
-  quantile >= 0.5 && quantile < 1 && ms > 0;
 
 /** `99.99` for 4 nines. */
 function percentileText(value: number): string {

@@ -66,7 +66,12 @@ export function networkStyles(names: readonly string[]): ReadonlyMap<string, Net
     if (index < 0)
       index = firstFree(CATALOG.length + (hash(name) % (COLOURS.length - CATALOG.length)), taken);
     taken.add(index);
-    styles.set(name, styleAt(index));
+    styles.set(name, {
+      index,
+      colour: `var(--n${index})`,
+      dash: index === 0 ? [] : (DASHES[(index - 1) % DASHES.length] ?? []),
+      marker: MARKERS[index % MARKERS.length] ?? 'circle',
+    });
   }
   return styles;
 }
@@ -86,10 +91,3 @@ function hash(name: string): number {
   for (const character of name) value = (value * 31 + (character.codePointAt(0) ?? 0)) % 65_521;
   return value;
 }
-
-const styleAt = (index: number): NetworkStyle => ({
-  index,
-  colour: `var(--n${index})`,
-  dash: index === 0 ? [] : (DASHES[(index - 1) % DASHES.length] ?? []),
-  marker: MARKERS[index % MARKERS.length] ?? 'circle',
-});
