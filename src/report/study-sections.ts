@@ -32,6 +32,10 @@ function maximumColumns({ networks }: Summary) {
 }
 
 /** Without an upper end the load generator is the limit: the network may sustain more. */
+/** The first requirement of the article: the server sees the address of the client's container. */
+const describeSource = (address: string | undefined): string =>
+  address === undefined ? NO_VALUE : address === 'own' ? 'own address' : `NAT: ${address}`;
+
 const isLowerBound = (value: Estimate): boolean =>
   value.value !== null && value.low !== null && value.high === null;
 
@@ -52,6 +56,7 @@ export function setupBlocks(summary: Summary): readonly Block[] {
         right('10 hosts'),
         right('100 hosts'),
         right('one more of 10'),
+        right('server sees'),
         right('set up, ms'),
         right('tear down, ms'),
         ...maxima.map(({ title }) => right(title)),
@@ -62,6 +67,7 @@ export function setupBlocks(summary: Summary): readonly Block[] {
         count(network.setupSteps?.hosts10 ?? null),
         count(network.setupSteps?.hosts100 ?? null),
         count(network.setupSteps?.oneMore ?? null),
+        text(describeSource(network.setup?.sourceAddress)),
         figure(network.setup?.ms ?? null),
         figure(network.setup?.tearDownMs ?? null),
         ...maxima.map(({ select }) => {

@@ -44,6 +44,8 @@ const setupCostSchema = z.object({
   setUpMs: z.number(),
   /** Of the restart before; null in the first. */
   tearDownMs: z.number().nullable(),
+  /** The address from which the server received a request: `own` is that of the client's container, without NAT. */
+  sourceAddress: z.string().optional(),
 });
 
 /** Counters of the slice, after minus before, by the kernel's names. */

@@ -89,7 +89,14 @@ const networkSummarySchema = z.object({
   /** Why it was not measured; null when it was. */
   finding: findingSchema.nullable(),
   /** Median over the slices. */
-  setup: z.object({ steps: z.number().int(), ms: z.number(), tearDownMs: z.number().nullable() }).nullable(),
+  setup: z
+    .object({
+      steps: z.number().int(),
+      ms: z.number(),
+      tearDownMs: z.number().nullable(),
+      sourceAddress: z.string().optional(),
+    })
+    .nullable(),
   /** Of its plan, for more hosts than two. */
   setupSteps: setupStepsSchema.optional(),
   /** The highest sustained rate of the first workload that has one; null when none was requested or seen. */

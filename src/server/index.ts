@@ -8,4 +8,4 @@ export {
   type Server,
   type ServerPlan,
 } from './server.js';
-export { allWorkloads, workload } from './workload.js';
+export { ADDRESS_PATH, allWorkloads, workload } from './workload.js';

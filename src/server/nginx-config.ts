@@ -1,4 +1,4 @@
-import { allWorkloads, type Workload } from './workload.js';
+import { ADDRESS_PATH, allWorkloads, type Workload } from './workload.js';
 
 export interface NginxRequest {
   /** Its own directory, an absolute path. */
@@ -75,6 +75,7 @@ http {
   server {
     listen ${address.includes(':') ? `[${address}]` : address}:${port} reuseport backlog=4096;
     root ${dir}/www;
+    location = ${ADDRESS_PATH} { return 200 $remote_addr; }
 ${allWorkloads().map(location).join('\n')}
   }
 }

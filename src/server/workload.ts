@@ -14,5 +14,8 @@ const WORKLOADS: Readonly<Record<WorkloadName, Workload>> = {
   '4KB': { name: '4KB', path: '/4KB', bodyBytes: 4096, wireBytes: null },
 };
 
+/** The server responds with the address from which it received the request. */
+export const ADDRESS_PATH = '/address';
+
 export const workload = (name: WorkloadName): Workload => WORKLOADS[name];
 export const allWorkloads = (): readonly Workload[] => Object.values(WORKLOADS);

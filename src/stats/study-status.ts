@@ -92,8 +92,16 @@ export function computeSetupCost(cells: readonly CellSlices[]): NetworkSummary['
   return {
     steps: Math.round(median(setups.map((setup) => setup.steps))),
     ms: median(setups.map((setup) => setup.setUpMs)),
+    ...sourceAddressOf(setups),
     tearDownMs: medianOrNull(setups.flatMap((setup) => setup.tearDownMs ?? [])),
   };
+}
+
+/** `own` when every set-up was seen with its own address; otherwise the first other one. */
+function sourceAddressOf(setups: readonly { readonly sourceAddress?: string | undefined }[]) {
+  const seen = setups.flatMap(({ sourceAddress }) => sourceAddress ?? []);
+  const sourceAddress = seen.find((address) => address !== 'own') ?? seen[0];
+  return sourceAddress === undefined ? {} : { sourceAddress };
 }
 
 const medianOrNull = (values: readonly number[]): number | null =>

@@ -1,9 +1,10 @@
+import { isIPv6 } from 'node:net';
 import type { GeneratorProcess } from '../load/index.js';
 import { freshRunId } from '../machine/index.js';
 import { childrenOf } from '../metrics/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
 import { BarewireError, bug, type LoadPlan, type SliceRecord } from '../schema/index.js';
-import { planServer, startServer, type Server, type ServerPlan } from '../server/index.js';
+import { ADDRESS_PATH, planServer, startServer, type Server, type ServerPlan } from '../server/index.js';
 import {
   checkPath,
   findOfferedNetwork,
@@ -138,11 +139,15 @@ export class Stations implements AsyncDisposable {
       await generator.from(clientNetns).check(target, load.expect);
     };
     await checkPath(testbed, active, () => server.ready(request));
+    const seen = await generator
+      .from(clientNetns)
+      .check({ ...target, path: ADDRESS_PATH }, { status: 200, bodyBytes: null });
     const workers = await childrenOf(testbed.server.machine, server.pid);
     let setup: SliceRecord['setup'] = {
       steps: active.steps,
       setUpMs: active.setUpMs,
       tearDownMs: this.#tearDownMs.get(planned.network) ?? null,
+      sourceAddress: sameAddress(seen.body, active.client.address) ? 'own' : seen.body,
     };
     return {
       testbed,
@@ -192,6 +197,11 @@ function serverOf(plan: StationPlan, testbed: Testbed, { server }: ActiveNetwork
   const endpoint = { ...server, port: serverPort(plan) };
   return planServer(testbed.run, stationKey(plan), testbed.server.cpus, endpoint);
 }
+
+/** IPv6 addresses have several spellings. */
+const sameAddress = (one: string, other: string): boolean => inUrlForm(one) === inUrlForm(other);
+const inUrlForm = (address: string): string =>
+  isIPv6(address) ? new URL(`http://[${address}]`).hostname : address;
 
 /** A failure of a network: the others continue. */
 export const isOutcome = (error: unknown): error is BarewireError =>

@@ -10,6 +10,8 @@ export interface CheckedTarget {
   readonly status: number;
   readonly headerBytes: number;
   readonly bodyBytes: number;
+  /** The body, where it has at most 64 bytes. */
+  readonly body: string;
 }
 
 const LIMIT_MS = 5_000;
@@ -50,23 +52,33 @@ async function askOnce(target: Target): Promise<CheckedTarget> {
 
 function receiveResponse(socket: Socket, target: Target): Promise<CheckedTarget> {
   const parser = new ResponseParser(1);
+  let received = Buffer.alloc(0);
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => reject(timedOut(target)), LIMIT_MS);
     socket.on('close', () => clearTimeout(limit));
     socket.on('error', (error: NodeJS.ErrnoException) => reject(unreachable(target, error)));
     socket.on('data', (bytes: Uint8Array) => {
+      if (received.length < MAX_KEPT_BYTES) received = Buffer.concat([received, bytes]);
       const outcome = parser.feed(0, bytes, bytes.length);
       if (outcome === MALFORMED) reject(notHttp(target, bytes));
-      else if (outcome !== MORE) resolve(seen(parser));
+      else if (outcome !== MORE) resolve(seen(parser, received));
     });
-    socket.on('end', () => (parser.end(0) === MORE ? reject(cutShort(target)) : resolve(seen(parser))));
+    socket.on('end', () =>
+      parser.end(0) === MORE ? reject(cutShort(target)) : resolve(seen(parser, received)),
+    );
   });
 }
 
-const seen = ({ status, headerBytes, bodyBytes }: ResponseParser): CheckedTarget => ({
+const SHORT_BODY_BYTES = 64;
+/** Enough for a header and a short body. */
+const MAX_KEPT_BYTES = 4_096;
+
+const seen = ({ status, headerBytes, bodyBytes }: ResponseParser, received: Buffer): CheckedTarget => ({
   status,
   headerBytes,
   bodyBytes,
+  body:
+    bodyBytes <= SHORT_BODY_BYTES ? received.toString('latin1', headerBytes, headerBytes + bodyBytes) : '',
 });
 
 const timedOut = (target: Target): BarewireError =>

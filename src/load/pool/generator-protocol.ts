@@ -13,7 +13,12 @@ export const GENERATOR_PROTOCOL = {
     warmUp: { params: z.object({ threads: z.number().int().positive() }), result: z.null() },
     check: {
       params: z.object({ ...loadPlanSchema.pick({ target: true, expect: true }).shape, netns }),
-      result: z.object({ status: z.number(), headerBytes: z.number(), bodyBytes: z.number() }),
+      result: z.object({
+        status: z.number(),
+        headerBytes: z.number(),
+        bodyBytes: z.number(),
+        body: z.string(),
+      }),
     },
     /** Keeps its connections open in `keptSets` sets; 0 closes them. */
     run: {
