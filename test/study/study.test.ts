@@ -13,7 +13,7 @@ import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../lea
 const SMALL =
   'networks: [host, ipvlan, flannel-vxlan]\nrates: [1000]\nrestarts: 1\nrounds: 1\nslice: 300ms\nwarmup: 50ms\n';
 /** Slices long enough to be interrupted. */
-const SLOW = SMALL.replace('300ms', '1s')
+const SLOW = SMALL.replace('300ms', '500ms')
   .replace('restarts: 1', 'restarts: 2')
   .replace('rounds: 1', 'rounds: 2');
 
