@@ -57,9 +57,12 @@ export function openSearches(
   );
 }
 
-/** The window of a slice of the search: long enough to see whether a backlog grows. */
-export const searchSliceMs = ({ durationMs }: Pick<ResolvedStudy, 'durationMs'>): number =>
-  Math.max(durationMs, SEARCH_SLICE_MS);
+/** The window of a slice of the search: long enough to see whether a backlog grows, unless the spec gives another. */
+export const searchSliceMs = ({
+  durationMs,
+  sliceGiven,
+}: Pick<ResolvedStudy, 'durationMs' | 'sliceGiven'>): number =>
+  sliceGiven ? durationMs : Math.max(durationMs, SEARCH_SLICE_MS);
 const SEARCH_SLICE_MS = 1_500;
 
 /** The next rate of a network's search, or its result. Pure: the state is the evidence. */
