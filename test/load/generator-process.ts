@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { GENERATOR_PROTOCOL } from '../../src/load/pool/generator-protocol.js';
 import { bundlePath, version } from '../../src/machine/index.js';
 import type { LoadPlan, LoadResult } from '../../src/schema/index.js';
 
@@ -12,13 +13,16 @@ export function startGenerator(prefix: readonly string[] = []) {
   const exited = once(child, 'exit');
   let requests = 0;
   const write = (message: object): void => void child.stdin.write(`${JSON.stringify(message)}\n`);
-  write({ hello: { protocol: 'generator', protocolVersion: 2, version: version() } });
+  write({
+    hello: { protocol: 'generator', protocolVersion: GENERATOR_PROTOCOL.version, version: version() },
+  });
   const greeted = lines.next();
   return {
     child,
     exited,
     request: (method: string, params: object): void => {
-      write({ id: ++requests, method, params: { netns: null, ...params } });
+      const kept = method === 'run' ? { keptSets: 0 } : {};
+      write({ id: ++requests, method, params: { netns: null, ...kept, ...params } });
     },
     /** The next message: an event, a result or an error. */
     receive: async (): Promise<unknown> => {
