@@ -69,7 +69,7 @@ export const studyCommand = (context: Context): Command =>
     .option('--time <time>', 'for the whole study: 3m (the default), 20s, 1h; the rounds follow from it')
     .option('--restarts <n>', 'how often everything is torn down and set up again (default: 5)')
     .option('--rounds <n>', 'in each restart; a round measures every network and rate once, in random order')
-    .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 24 rounds fit)')
+    .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 25 rounds fit)')
     .addOption(new Option('--duration <time>').hideHelp())
     .addOption(new Option('--blocks <n>').hideHelp())
     .option('--connections <n>', 'connections that the generator keeps open')

@@ -88,17 +88,17 @@ function countCells(study: ResolvedStudy, networks: readonly string[]): number {
 }
 
 /** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
-const RESTART_MS = 2_700;
+const RESTART_MS = 2_500;
 /** Before the first restart: opening, probing, and the reference's maximum; after the last: the reports. */
-const ONCE_MS = 9_000;
+const ONCE_MS = 8_000;
 /** From the end of a window to the next warm-up. */
 const BETWEEN_SLICES_MS = 22;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
-const LEAST_ROUNDS = 20;
+const LEAST_ROUNDS = 25;
 const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [250, 1_000];
 
 /**
- * Divides the time of a study among rounds and slices: 20 rounds of slices as long as they fit, up to 1 s, then more rounds.
+ * Divides the time of a study among rounds and slices: 25 rounds of slices as long as they fit, up to 1 s, then more rounds.
  * Where the slices would be shorter than 250 ms, there are fewer rounds. A given slice stays.
  */
 export function divideTime(

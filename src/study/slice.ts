@@ -154,19 +154,33 @@ async function loadAndSample(
   await using clientSampler = new WindowSampler(client);
   await using serverSampler = new WindowSampler(serving);
   const samplers = [clientSampler, serverSampler];
+  let started = false;
+  let warmupS = 0;
   const load = await generator.run(plan, {
     signal: context.signal,
     keptSets: context.plan.stations.length,
-    onWindow: (edge) => samplers.forEach((sampler) => (edge === 'open' ? sampler.open() : sampler.close())),
+    // The first reading falls into the warm-up: it takes CPU time from what is measured. The last one follows the window.
+    onWindow: (edge) => {
+      if (edge === 'close') samplers.forEach((sampler) => sampler.close());
+      else if (edge === 'start' || !started) samplers.forEach((sampler) => sampler.open());
+      started = true;
+      warmupS = edge === 'start' ? plan.warmupMs / 1_000 : warmupS;
+    },
   });
   server.assertRunning();
-  const busyPolled = 'busyPolledSeconds' in load ? load.busyPolledSeconds : undefined;
-  const clientCosts = costs(await clientSampler.samples(), client.cpus, load, busyPolled);
+  const sampledS = load.durationS + warmupS;
+  const received = { achievedRps: load.achievedRps, durationS: sampledS };
+  // Busy-polled time is counted in the window, and is as frequent before it.
+  const scale = sampledS / load.durationS;
+  const polled = 'busyPolledSeconds' in load ? load.busyPolledSeconds : undefined;
+  const { user, system } = polled ?? { user: 0, system: 0 };
+  const busyPolled = { user: user * scale, system: system * scale };
+  const clientCosts = costs(await clientSampler.samples(), client.cpus, received, busyPolled);
   // An external generator has exited before its CPU time could be read with the rest. Its exit reports it.
   const isExternal = context.plan.study.generator !== 'barewire';
   const metrics = {
     client: isExternal ? { ...clientCosts, processCpuSeconds: load.cpuSeconds } : clientCosts,
-    server: costs(await serverSampler.samples(), serving.cpus, load),
+    server: costs(await serverSampler.samples(), serving.cpus, received),
   };
   return { load, metrics };
 }

@@ -24,10 +24,13 @@ export function startGenerator(prefix: readonly string[] = []) {
       const kept = method === 'run' ? { keptSets: 0 } : {};
       write({ id: ++requests, method, params: { netns: null, ...kept, ...params } });
     },
-    /** The next message: an event, a result or an error. */
+    /** The next message but the start of a load: an event, a result or an error. */
     receive: async (): Promise<unknown> => {
       await greeted;
-      return JSON.parse(String((await lines.next()).value));
+      for (;;) {
+        const message = JSON.parse(String((await lines.next()).value)) as { data?: unknown };
+        if (message.data !== 'start') return message;
+      }
     },
     /** Runs a plan and returns the result, or throws the error of the generator. */
     run: async function (plan: LoadPlan): Promise<LoadResult> {

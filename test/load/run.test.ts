@@ -113,14 +113,15 @@ describe('runLoad against nginx', () => {
     expect(failed(result)).toBe(0);
   });
 
-  test('reports when the window opens and closes', async () => {
+  test('reports when the load starts and when the window opens and closes', async () => {
     const edges: [string, number][] = [];
     const start = performance.now();
     await runStandalone(planFor(nginx.port, { warmupMs: 200, durationMs: 300 }), {
       onWindow: (edge) => edges.push([edge, performance.now() - start]),
     });
-    expect(edges.map(([edge]) => edge)).toEqual(['open', 'close']);
-    expect(edges[1]![1] - edges[0]![1]).toBeGreaterThan(150);
+    expect(edges.map(([edge]) => edge)).toEqual(['start', 'open', 'close']);
+    expect(edges[1]![1] - edges[0]![1]).toBeGreaterThan(100);
+    expect(edges[2]![1] - edges[1]![1]).toBeGreaterThan(150);
   });
 
   test('reports its CPU time, never more than its CPUs have', async () => {

@@ -27,8 +27,8 @@ export const GENERATOR_PROTOCOL = {
     },
   },
   events: {
-    /** The recorded window of a run opens or closes. */
-    window: z.enum(['open', 'close']),
+    /** The load of a run starts, or its recorded window opens or closes. */
+    window: z.enum(['start', 'open', 'close']),
     /** An interim report of a run. */
     reading: loadReadingSchema,
   },

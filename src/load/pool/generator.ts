@@ -125,13 +125,18 @@ class StartedGenerator {
   ): Promise<LoadResult> {
     this.#onWindow = onWindow;
     this.#onReading = onReading;
-    const interrupted = new Promise<never>((_, reject) => {
-      const abort = (): void => reject(signal?.reason as Error);
-      if (signal?.aborted === true) abort();
-      signal?.addEventListener('abort', abort, { once: true });
+    let abort = (): void => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => reject(signal?.reason as Error);
     });
-    interrupted.catch(() => undefined);
-    return Promise.race([this.client.request('run', { plan, netns, keptSets }), interrupted]);
+    aborted.catch(() => undefined);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await Promise.race([this.client.request('run', { plan, netns, keptSets }), aborted]);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   async #receive(): Promise<void> {

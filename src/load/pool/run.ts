@@ -5,11 +5,14 @@ import { interrupted } from '../errors.js';
 import { mergeTallies, resultOf } from '../result.js';
 import { PoolRun, type WorkerPool } from './worker-pool.js';
 
+/** The load starts; the recorded window opens, after the warm-up; it closes. */
+export type WindowEdge = 'start' | 'open' | 'close';
+
 export interface PoolRunOptions {
   /** Stops the run within some milliseconds; it then rejects with `interrupted`. */
   readonly signal?: AbortSignal | undefined;
-  /** Called at the opening and the closing of the recorded window, to the millisecond. */
-  readonly onWindow?: ((edge: 'open' | 'close') => void) | undefined;
+  /** Called at each edge, to the millisecond. External generators have no start. */
+  readonly onWindow?: ((edge: WindowEdge) => void) | undefined;
   /** Called at the interval `readingMs` of the plan, and at the end. */
   readonly onReading?: ((reading: LoadReading) => void) | undefined;
   /** The namespace of the load, by name; null, the default, is this process's own. */
@@ -77,6 +80,7 @@ class WindowEdges implements Disposable {
 
   schedule(openMs: number, durationMs: number): void {
     this.#timers.push(
+      setTimeout(() => this.#start(), HEAD_START_NS / 1e6),
       setTimeout(() => this.#open(), openMs),
       setTimeout(() => this.close(), openMs + durationMs),
     );
@@ -84,12 +88,18 @@ class WindowEdges implements Disposable {
 
   close(): void {
     this.#open();
-    if (this.#said++ === 1) this.#onWindow?.('close');
+    if (this.#said++ === 2) this.#onWindow?.('close');
+  }
+
+  #start(): void {
+    if (this.#said === 0) this.#onWindow?.('start');
+    this.#said = Math.max(this.#said, 1);
   }
 
   #open(): void {
-    if (this.#said === 0) this.#onWindow?.('open');
-    this.#said = Math.max(this.#said, 1);
+    this.#start();
+    if (this.#said === 1) this.#onWindow?.('open');
+    this.#said = Math.max(this.#said, 2);
   }
 
   [Symbol.dispose](): void {
