@@ -91,7 +91,7 @@ function decisionBlocks({ decision, reference, networks }: Summary): readonly Bl
   if (decision === null) return [];
   const { network, objective, ratioToReference, reasons, flipsIf, runnersUp } = decision;
   const steps = networks.find(({ name }) => name === network)?.setup?.steps ?? null;
-  const ties = runnersUp.filter(({ sustained, verdict }) => sustained && verdict.verdict !== 'worse');
+  const ties = runnersUp.filter(({ tie }) => tie);
   const [key = PRIMARY, rates = ''] = objective.split('@');
   const of = rates === 'all rates' ? 'over all rates' : `at ${rates} of the maximum`;
   const ratio = withInterval(ratioToReference);

@@ -177,6 +177,8 @@ const WORDINGS: Wordings = {
 
   'decision-beats': ({ network, ratio, lowRatio, highRatio }) =>
     `The p99 of ${network} is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
+  'decision-beats-median': ({ network, ratio, lowRatio, highRatio }) =>
+    `The p99 of ${network} is not shown to differ, but its p50 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
   'decision-tie': ({ network, ratio, lowRatio, highRatio }) =>
     `${network} is equivalent: its p99 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
   'decision-open': ({ network, ratio, lowRatio, highRatio }) =>

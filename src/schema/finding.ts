@@ -108,6 +108,7 @@ export const findingSchema = z.discriminatedUnion('code', [
 
   // Why a network was chosen. Ratios are of its p99 to the chosen network's.
   define('decision-beats', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  define('decision-beats-median', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
   define('decision-tie', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
   define('decision-open', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
   define('decision-unsustained', { network: z.string() }),

@@ -123,6 +123,10 @@ const decisionSchema = z.object({
       sustained: z.boolean(),
       ratioToBest: estimateSchema,
       verdict: verdictSchema,
+      /** Of the p50, which decides where the p99 does not. */
+      medianRatioToBest: estimateSchema,
+      /** True when neither is worse than that of the network. */
+      tie: z.boolean(),
     }),
   ),
 });

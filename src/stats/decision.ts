@@ -1,8 +1,8 @@
 import {
   REFERENCE,
   type Decision,
-  type Estimate,
   type Finding,
+  type LatencyKey,
   type NetworkSummary,
   type Verdict,
 } from '../schema/index.js';
@@ -15,6 +15,8 @@ import { decideVerdicts } from './verdicts.js';
 /** The article's: latency at 30 to 50 % of the maximum. */
 const SHARES = { from: 0.3, to: 0.5 };
 const KEY = 'p99';
+/** Decides between networks whose p99 does not differ. */
+const SECOND_KEY = 'p50';
 
 /** One candidate with its cells at the rates that decide. */
 interface Candidate {
@@ -27,8 +29,8 @@ interface Candidate {
 
 /**
  * Chooses among the contenders by the article's first criterion: the lowest p99 at 30 to 50 % of the reference's maximum (at all
- * rates where none lies there), as a ratio to the reference averaged over the rates of each round. Candidates that do not differ
- * from it beyond chance and the margin are ties. Null without a contender that has a ratio.
+ * rates where none lies there), as a ratio to the reference averaged over the rates of each round. Of those
+ * whose p99 does not differ beyond chance and the margin, one with a worse p50 is behind it, and the others are ties. Null without a contender that has a ratio.
  */
 export function decide(
   cells: readonly CellSlices[],
@@ -40,26 +42,30 @@ export function decide(
     .filter(({ name }) => name !== REFERENCE)
     .flatMap(({ name }): Candidate[] => {
       const own = deciding.filter(({ network }) => network === name);
-      const ratio = combine(own, deciding.filter(isReference));
+      const ratio = combine(own, deciding.filter(isReference), KEY);
       if (own.length === 0 || ratio === null) return [];
       return [{ network: name, cells: own, sustained: own.every((cell) => cell.sustained !== false), ratio }];
     })
     .sort((a, b) => Number(b.sustained) - Number(a.sustained) || a.ratio.log - b.ratio.log);
   const [best, ...others] = candidates;
   if (best === undefined) return null;
-  const ratios = others.map((other) => combine(other.cells, best.cells));
-  const known = ratios.filter((ratio) => ratio !== null);
-  const verdicts = decideVerdicts(known, margins.tailMargin);
+  const ratios = others.map((other) => combine(other.cells, best.cells, KEY));
+  const medians = others.map((other) => combine(other.cells, best.cells, SECOND_KEY));
+  const verdicts = judge(ratios, margins.tailMargin);
+  const medianVerdicts = judge(medians, margins.margin);
   const runnersUp = others.map((other, index) => {
     const ratio = ratios[index] ?? null;
-    const verdict: Verdict =
-      ratio === null
-        ? { verdict: 'undecided', restartsNeeded: null }
-        : (verdicts[known.indexOf(ratio)] ?? { verdict: 'undecided', restartsNeeded: null });
-    const ratioToBest: Estimate = toEstimate(ratio ?? { finding: { code: 'no-common-round' } }, 1);
-    return { network: other.network, sustained: other.sustained, ratioToBest, verdict };
+    const [verdict, median] = [verdicts[index]!, medianVerdicts[index]!];
+    return {
+      network: other.network,
+      sustained: other.sustained,
+      ratioToBest: toEstimate(ratio ?? NO_ROUND, 1),
+      verdict,
+      medianRatioToBest: toEstimate(medians[index] ?? NO_ROUND, 1),
+      tie: other.sustained && verdict.verdict !== 'worse' && median.verdict !== 'worse',
+    };
   });
-  const ties = runnersUp.filter(({ sustained, verdict }) => sustained && verdict.verdict !== 'worse');
+  const ties = runnersUp.filter(({ tie }) => tie);
   const stepsOf = (name: string): number | null =>
     networks.find((network) => network.name === name)?.setup?.steps ?? null;
   return {
@@ -68,7 +74,7 @@ export function decide(
     ratioToReference: toEstimate(best.ratio, 1),
     reasons: [
       ...(best.sustained ? [] : [{ code: 'decision-unsustained', network: best.network } as const]),
-      ...runnersUp.flatMap((other): Finding[] => explainOther(other, ties.includes(other))),
+      ...runnersUp.flatMap((other): Finding[] => explainOther(other)),
       ...ties.flatMap((tie): Finding[] => {
         const [steps, fewest] = [stepsOf(tie.network), stepsOf(best.network)];
         return steps === null || fewest === null || steps >= fewest
@@ -83,6 +89,21 @@ export function decide(
     ),
     runnersUp,
   };
+}
+
+const NO_ROUND = { finding: { code: 'no-common-round' } } as const;
+
+/** Verdicts on ratios as one family; undecided where there is none. */
+function judge(ratios: readonly (LogEstimate | null)[], margin: number): readonly Verdict[] {
+  const known = ratios.filter((ratio) => ratio !== null);
+  const verdicts = decideVerdicts(known, margin);
+  return ratios.map(
+    (ratio) =>
+      (ratio === null ? undefined : verdicts[known.indexOf(ratio)]) ?? {
+        verdict: 'undecided',
+        restartsNeeded: null,
+      },
+  );
 }
 
 const isReference = ({ network }: CellSlices): boolean => network === REFERENCE;
@@ -101,13 +122,17 @@ function describeRates(cells: readonly CellSlices[]): string {
   return percents[0] === percents[1] ? percents.slice(0, 1).join('') : percents.join('–');
 }
 
-/** ln of the ratio of two networks' p99, averaged over their common rates in each round; null without one. */
-function combine(above: readonly CellSlices[], below: readonly CellSlices[]): LogEstimate | null {
+/** ln of the ratio of two networks' latencies, averaged over their common rates in each round; null without one. */
+function combine(
+  above: readonly CellSlices[],
+  below: readonly CellSlices[],
+  key: LatencyKey,
+): LogEstimate | null {
   const rounds = new Map<string, { restart: number; round: number; logs: number[] }>();
   for (const cell of above) {
     const other = below.find((one) => rateGroupKey(one) === rateGroupKey(cell));
     if (other === undefined || cell.sustained === false || other.sustained === false) continue;
-    const ratio = estimateLogRatio(seriesOf(cell), seriesOf(other), KEY);
+    const ratio = estimateLogRatio(seriesOf(cell), seriesOf(other), key);
     if ('finding' in ratio) continue;
     for (const { restart, round, log } of ratio.logs) {
       const own = rounds.get(`${restart}/${round}`) ?? { restart, round, logs: [] };
@@ -126,23 +151,21 @@ function combine(above: readonly CellSlices[], below: readonly CellSlices[]): Lo
 const seriesOf = (cell: CellSlices): Series =>
   buildSeries(cell, 'response', isReference(cell) ? denominatorIn(cell) : undefined);
 
-function explainOther(
-  { network, sustained, ratioToBest, verdict }: Decision['runnersUp'][number],
-  isTie: boolean,
-): Finding[] {
+function explainOther({
+  network,
+  sustained,
+  ratioToBest,
+  verdict,
+  medianRatioToBest,
+  tie,
+}: Decision['runnersUp'][number]): Finding[] {
   if (!sustained) return [{ code: 'decision-unsustained', network }];
-  if (ratioToBest.value === null) return [];
-  const { value: ratio } = ratioToBest;
-  const facts = {
-    network,
-    ratio,
-    lowRatio: ratioToBest.low ?? ratio,
-    highRatio: ratioToBest.high ?? ratio,
-  };
-  if (!isTie) return [{ code: 'decision-beats', ...facts }];
-  return [
-    verdict.verdict === 'equivalent'
-      ? { code: 'decision-tie', ...facts }
-      : { code: 'decision-open', ...facts },
-  ];
+  const isWorse = verdict.verdict === 'worse';
+  const decisive = isWorse || tie ? ratioToBest : medianRatioToBest;
+  if (decisive.value === null) return [];
+  const { value: ratio } = decisive;
+  const facts = { network, ratio, lowRatio: decisive.low ?? ratio, highRatio: decisive.high ?? ratio };
+  if (isWorse) return [{ code: 'decision-beats', ...facts }];
+  if (!tie) return [{ code: 'decision-beats-median', ...facts }];
+  return [{ code: verdict.verdict === 'equivalent' ? 'decision-tie' : 'decision-open', ...facts }];
 }

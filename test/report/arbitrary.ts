@@ -119,6 +119,8 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
           network: text,
           sustained: fc.boolean(),
           ratioToBest: figure,
+          medianRatioToBest: figure,
+          tie: fc.boolean(),
           verdict: fc.record({
             verdict: fc.constantFrom('worse' as const, 'undecided' as const),
             restartsNeeded: orNull(count),
