@@ -6,7 +6,7 @@ import { mergeTallies, resultOf } from '../result.js';
 import { PoolRun, type WorkerPool } from './worker-pool.js';
 
 /** The load starts; the recorded window opens, after the warm-up; it closes. */
-export type WindowEdge = 'start' | 'open' | 'close';
+type WindowEdge = 'start' | 'open' | 'close';
 
 export interface PoolRunOptions {
   /** Stops the run within some milliseconds; it then rejects with `interrupted`. */
