@@ -62,6 +62,7 @@ test('the environment has kernel, CPUs and clock but nothing that identifies the
   expect(environment['kernel']).toBe(sh('uname', '-r').trim());
   expect(environment['cpus']).toBe(Number(sh('nproc', '--all')));
   expect(environment['clockSource']).toMatch(/^\w/);
+  expect(environment['congestionControl']).toBe(sh('sysctl', '-n', 'net.ipv4.tcp_congestion_control').trim());
   expect(JSON.stringify(environment)).not.toContain(sh('hostname').trim());
 });
 
