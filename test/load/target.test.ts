@@ -8,7 +8,7 @@ const check = (port: number, bodyBytes: number | null = 100): ReturnType<typeof 
 describe('checkTarget', () => {
   test('reports the size of the response', async () => {
     await using server = await faultyServer(respondToAll(okResponse()));
-    expect(await check(server.port)).toEqual({ status: 200, headerBytes: 40, bodyBytes: 100 });
+    expect(await check(server.port)).toEqual({ status: 200, headerBytes: 40, bodyBytes: 100, body: '' });
     expect(await check(server.port, null)).toMatchObject({ bodyBytes: 100 });
   });
 
@@ -16,7 +16,7 @@ describe('checkTarget', () => {
     await using server = await faultyServer((socket) =>
       socket.on('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nabc')),
     );
-    expect(await check(server.port, 3)).toMatchObject({ bodyBytes: 3 });
+    expect(await check(server.port, 3)).toMatchObject({ bodyBytes: 3, body: 'abc' });
   });
 
   test('names a port where nothing listens, with a remedy', async () => {
