@@ -62,7 +62,7 @@ export function costs(
   samples: readonly Sample[],
   cpus: readonly number[],
   answered: ReceivedLoad,
-  spun: ProcessSeconds = { user: 0, system: 0 },
+  busyPolled: ProcessSeconds = { user: 0, system: 0 },
 ): SideMetrics {
   const [first, last] = [samples[0], samples.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError('costs need at least one sample');
@@ -73,7 +73,10 @@ export function costs(
   // The sum of busy-polled time is measured and its split estimated: what exceeds one kind is taken from the
   // other.
   const share = spanS / answered.durationS;
-  const left = { user: cpuSeconds.user - spun.user * share, system: cpuSeconds.system - spun.system * share };
+  const left = {
+    user: cpuSeconds.user - busyPolled.user * share,
+    system: cpuSeconds.system - busyPolled.system * share,
+  };
   const spent = {
     user: Math.max(0, left.user + Math.min(0, left.system)),
     system: Math.max(0, left.system + Math.min(0, left.user)),
@@ -81,7 +84,7 @@ export function costs(
   };
   const ticks = spent.user + spent.system + spent.softirq;
   const busy = busySeconds(first, last, cpus);
-  const total = busy === null ? ticks : Math.max(0, busy - (spun.user + spun.system) * share);
+  const total = busy === null ? ticks : Math.max(0, busy - (busyPolled.user + busyPolled.system) * share);
   const scale = ticks === 0 ? 0 : total / ticks;
   return {
     cpuUsPerRequest: {

@@ -105,11 +105,13 @@ export function planStudy(
 ): StudyPlan {
   const { ownHosts } = findTestbedKind(study.testbed);
   const groups = groupNetworks(study.networks, ownHosts);
-  const names = new Map(networks.map((network) => [network.name, network]));
-  const stations = [
-    ...new Map(groups.flatMap((group) => group.stations).map((one) => [stationKey(one), one])).values(),
-  ].flatMap((station) => {
-    const network = names.get(station.network);
+  // The reference is a station even of a study without it: some rates are shares of its maximum.
+  const all = [
+    ...groups.flatMap((group) => group.stations),
+    { network: REFERENCE, role: 'reference' } as const,
+  ];
+  const stations = [...new Map(all.map((one) => [stationKey(one), one])).values()].flatMap((station) => {
+    const network = networks.find(({ name }) => name === station.network);
     return network === undefined ? [] : [planStation(station, network, testbed)];
   });
   const slices = drawSlices(study).map((slice): SlicePlan => {

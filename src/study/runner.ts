@@ -9,6 +9,7 @@ import {
   type StudyRecord,
   type Summary,
   type WorkloadName,
+  REFERENCE,
   bug,
   machineError,
 } from '../schema/index.js';
@@ -77,7 +78,10 @@ const offeredOf = (spec: ResolvedStudy): Network[] =>
 
 /** Plans a study on its testbed. The hosts are only read. */
 export const planStudyOnHosts = async (spec: ResolvedStudy): Promise<StudyPlan> =>
-  planStudy(spec, await planTestbed(spec.testbed, spec), offeredOf(spec));
+  planStudy(spec, await planTestbed(spec.testbed, spec), [
+    ...offeredOf(spec),
+    findOfferedNetwork(spec.testbed, REFERENCE),
+  ]);
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
@@ -135,7 +139,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
       try {
         await generator.ready(restart);
         const keys = new Set(left.map(stationKey));
-        await stations.only(group.stations.map(stationKey).filter((key) => keys.has(key)));
+        await stations.setUpOnly(group.stations.map(stationKey).filter((key) => keys.has(key)));
         for (const { load, generator: _steps, ...drawn } of left) {
           const slice = resolveSlice(drawn, study.referenceMaxRps);
           onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
@@ -147,7 +151,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
         if (!plan.ownHosts || signal.aborted || !isLostHost(error)) throw error;
         onEvent({ kind: 'host-lost', restart, message: error.message });
       }
-      await stations.only([]);
+      await stations.tearDownAll();
     }
   await searchMaxima({
     plan,
@@ -156,7 +160,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
     onEvent,
     measure: async (slice, load) => {
       await generator.ready(slice.restart);
-      await stations.only(plan.ownHosts ? [...names] : [slice.network]);
+      await stations.setUpOnly(plan.ownHosts ? [...names] : [slice.network]);
       return await measure(slice, load);
     },
   });
@@ -195,13 +199,17 @@ async function begin(
   await generator.ready(0);
   const first = plan.stations[0];
   if (first === undefined) throw bug('a study without a network');
-  await stations.only([stationKey(first)]);
+  await stations.setUpOnly([stationKey(first)]);
   const { client, server, limitations } = stations.hostsOf(stationKey(first));
   // Throws before anything is measured when the generator is not installed on the client.
   const external =
     spec.generator === 'barewire'
       ? {}
       : { generator: await describeExternal(client.machine, spec.generator) };
+  const environment = {
+    client: await client.machine.environment(),
+    server: await server.machine.environment(),
+  };
   const probed = await probeNetworks({ client, server }, offeredOf(spec));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);
@@ -218,7 +226,7 @@ async function begin(
   for (const workload of spec.workloads) {
     const planned = plan.maxima.find((maximum) => maximum.workload === workload);
     signal.throwIfAborted();
-    if (planned !== undefined) await stations.only([planned.network]);
+    if (planned !== undefined) await stations.setUpOnly([planned.network]);
     const context: SliceContext = { plan, stations, generator, signal };
     const rps = planned === undefined ? null : await findMaximum(context, planned);
     referenceMaxRps[workload] = rps;
@@ -234,13 +242,10 @@ async function begin(
     referenceMaxRps,
     limitations: [...limitations],
     ...external,
-    environment: {
-      client: await client.machine.environment(),
-      server: await server.machine.environment(),
-    },
+    environment,
   };
   await directory.create(study);
-  await stations.only([]);
+  await stations.tearDownAll();
   return study;
 }
 

@@ -134,7 +134,7 @@ interface Measured {
 
 async function loadAndSample(
   context: SliceContext,
-  { testbed, server, serverPids, active }: OpenStation,
+  { id, testbed, server, serverPids, active }: OpenStation,
   generator: Generator | ExternalGeneratorProcess,
   plan: LoadPlan,
 ): Promise<Measured> {
@@ -158,7 +158,7 @@ async function loadAndSample(
   let warmupS = 0;
   const load = await generator.run(plan, {
     signal: context.signal,
-    keptSets: context.plan.stations.length,
+    keep: { set: id, ofSets: context.plan.stations.length },
     // The first reading falls into the warm-up: it takes CPU time from what is measured. The last one follows the window.
     onWindow: (edge) => {
       if (edge === 'close') samplers.forEach((sampler) => sampler.close());

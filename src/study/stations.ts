@@ -18,10 +18,11 @@ import { serverPort, stationKey, type StationPlan, type StudyPlan } from './plan
 
 /** A station that is set up: its network, its server, and the checked path between them. */
 export interface OpenStation {
+  /** Unique in a study: the same network set up again is another station. */
+  readonly id: string;
   readonly testbed: Testbed;
   readonly active: ActiveNetwork;
   readonly server: Server;
-  readonly serverPort: number;
   /** nginx's master and its workers. */
   readonly serverPids: readonly [number, ...number[]];
   /** The namespace from which the generator sends, by name; null is the generator's own. */
@@ -55,6 +56,7 @@ type Undo = () => PromiseLike<unknown>;
 export class Stations implements AsyncDisposable {
   readonly #context: StationContext;
   readonly #open = new Map<string, Entry>();
+  #count = 0;
   /** How long tearing down took, by network. */
   readonly #tearDownMs = new Map<string, number>();
 
@@ -68,7 +70,7 @@ export class Stations implements AsyncDisposable {
    *
    * @throws the signal's reason; BarewireError `agent-lost`
    */
-  async only(keys: readonly string[]): Promise<void> {
+  async setUpOnly(keys: readonly string[]): Promise<void> {
     await this.#close((key) => !keys.includes(key));
     const missing = this.#context.unbound.stations.filter(
       (plan) => keys.includes(stationKey(plan)) && !this.#open.has(stationKey(plan)),
@@ -150,10 +152,10 @@ export class Stations implements AsyncDisposable {
       sourceAddress: sameAddress(seen.body, active.client.address) ? 'own' : seen.body,
     };
     return {
+      id: `station${++this.#count}`,
       testbed,
       active,
       server,
-      serverPort: port,
       serverPids: [server.pid, ...workers],
       clientNetns,
       takeSetup: () => {
@@ -187,8 +189,12 @@ export class Stations implements AsyncDisposable {
     if (failures.length > 0) throw failures[0];
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async tearDownAll(): Promise<void> {
     await this.#close(() => true);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.tearDownAll();
   }
 }
 

@@ -68,8 +68,16 @@ describe('a machine without a requirement exits with 3 and the remedy', () => {
   });
 
   it.each([
-    ['nginx', '/usr/sbin/nginx', /Not found: nginx.*\n.*apt-get install .*nginx-light/],
-    ['ip', '/usr/sbin/ip', /Not found: ip.*\n.*apt-get install .*iproute2/],
+    [
+      'nginx',
+      '/usr/sbin/nginx',
+      /Not found: nginx.*\n.*RUNLEVEL=1 apt-get install --no-install-recommends nginx-light$/m,
+    ],
+    [
+      'ip',
+      '/usr/sbin/ip',
+      /Not found: ip.*\n.*RUNLEVEL=1 apt-get install --no-install-recommends iproute2$/m,
+    ],
   ])('without %s', async (_, path, message) => {
     const { status, stderr } = await barewire(['study'], hiding(path));
     expect(stderr).toMatch(message);

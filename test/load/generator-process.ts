@@ -21,7 +21,7 @@ export function startGenerator(prefix: readonly string[] = []) {
     child,
     exited,
     request: (method: string, params: object): void => {
-      const kept = method === 'run' ? { keptSets: 0 } : {};
+      const kept = method === 'run' ? { keep: null } : {};
       write({ id: ++requests, method, params: { netns: null, ...kept, ...params } });
     },
     /** The next message but the start of a load: an event, a result or an error. */

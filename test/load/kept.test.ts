@@ -14,6 +14,8 @@ async function withGenerator<T>(
   return await use(generator.from(null));
 }
 
+const ONE = { set: 'one', ofSets: 1 };
+
 test('connections stay open from load to load', async () => {
   let opened = 0;
   await using server = await faultyServer((socket) => {
@@ -22,13 +24,34 @@ test('connections stay open from load to load', async () => {
   });
   await withGenerator(async (generator) => {
     for (const seed of [1, 2, 3]) {
-      const result = await generator.run(planFor(server.port, { seed }), { keptSets: 1 });
+      const result = await generator.run(planFor(server.port, { seed }), { keep: ONE });
       expect(result.requests).toBe(result.intended);
       expect(result.selfCheck.connectionsLost).toBe(0);
     }
     expect(opened).toBe(8);
     await generator.run(planFor(server.port), {});
     expect(opened).toBe(16);
+  });
+});
+
+test('sets have connections of their own, and the oldest is closed for a new one', async () => {
+  const open = new Set<object>();
+  await using server = await faultyServer((socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket)).on('data', () => socket.write(okResponse()));
+  });
+  await withGenerator(async (generator) => {
+    for (const [set, most] of [
+      ['one', 8],
+      ['two', 16],
+      ['three', 16],
+      ['two', 16],
+    ] as const) {
+      const result = await generator.run(planFor(server.port), { keep: { set, ofSets: 2 } });
+      expect(result.requests).toBe(result.intended);
+      await sleep(50);
+      expect(open.size).toBe(most);
+    }
   });
 });
 
@@ -42,11 +65,11 @@ test('a late response of one load is received by no request of the next', async 
     }),
   );
   await withGenerator(async (generator) => {
-    const late = await generator.run(planFor(server.port), { keptSets: 1 });
+    const late = await generator.run(planFor(server.port), { keep: ONE });
     expect(late.errors).toMatchObject({ length: 0 });
     expect(late.requests).toBe(0);
     stalls = false;
-    const next = await generator.run(planFor(server.port, { seed: 2 }), { keptSets: 1 });
+    const next = await generator.run(planFor(server.port, { seed: 2 }), { keep: ONE });
     expect(next.errors.length).toBe(0);
     expect(next.requests).toBe(next.intended);
   });
@@ -59,10 +82,10 @@ test('connections that the server closed between two loads are opened again', as
     socket.on('data', () => socket.write(okResponse()));
   });
   await withGenerator(async (generator) => {
-    await generator.run(planFor(server.port), { keptSets: 1 });
+    await generator.run(planFor(server.port), { keep: ONE });
     for (const socket of sockets.splice(0)) socket.destroy();
     await sleep(50);
-    const next = await generator.run(planFor(server.port, { seed: 2 }), { keptSets: 1 });
+    const next = await generator.run(planFor(server.port, { seed: 2 }), { keep: ONE });
     expect(next.requests).toBe(next.intended);
     expect(next.selfCheck.connectionsLost).toBe(0);
   });

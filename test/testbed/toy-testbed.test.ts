@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import type { GivenNetwork, HostPlan } from '../../src/network/index.js';
+import type { Summary } from '../../src/schema/index.js';
 import { ResultsDirectory, resolveSpec, runStudy } from '../../src/study/index.js';
 import {
   openTestbed,
@@ -50,29 +51,54 @@ const TOY: TestbedKind<{ readonly colour: string }> = {
   },
 };
 
-test('a testbed with a given network is one entry, and a study measures it like a planned one', async () => {
-  expect(parseTestbed('toy:red')).toBeNull();
-  using _toy = registerTestbed(TOY);
+/** Runs a study of a spec in a folder of its own. */
+async function runSpec(input: Readonly<Record<string, unknown>>): Promise<Summary> {
   const folder = mkdtempSync(join(tmpdir(), 'barewire-toy-'));
   try {
-    const input = { networks: ['host', 'bare-wire'], rates: [500], restarts: 1, rounds: 1, slice: '300ms' };
-    const spec = resolveSpec({ ...input, testbed: 'toy:red' }, 'the test', {}, () => 1);
-    expect(spec.testbed).toEqual({ kind: 'toy', options: { colour: 'red' } });
-    const summary = await runStudy({
-      spec,
+    return await runStudy({
+      spec: resolveSpec(input, 'the test', {}, () => 1),
       directory: new ResultsDirectory(join(folder, 'results')),
       startedAt: new Date().toISOString(),
       version: '0.0.0',
       signal: new AbortController().signal,
       onEvent: () => undefined,
     });
-    expect(summary.testbed).toBe('toy');
-    const wire = summary.networks.find(({ name }) => name === 'bare-wire');
-    expect(wire).toMatchObject({ status: 'measured', setup: { steps: 0 } });
-    expect(wire?.cells[0]?.failedSlices).toBe(0);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+const SHORT = { rates: [500], restarts: 1, rounds: 1, slice: '300ms' };
+
+test('a testbed with a given network is one entry, and a study measures it like a planned one', async () => {
+  expect(parseTestbed('toy:red')).toBeNull();
+  using _toy = registerTestbed(TOY);
+  expect(parseTestbed('toy:red')).toEqual({ kind: 'toy', options: { colour: 'red' } });
+  const summary = await runSpec({ ...SHORT, networks: ['host', 'bare-wire'], testbed: 'toy:red' });
+  expect(summary.testbed).toBe('toy');
+  const wire = summary.networks.find(({ name }) => name === 'bare-wire');
+  expect(wire).toMatchObject({ status: 'measured', setup: { steps: 0 } });
+  expect(wire?.cells[0]?.failedSlices).toBe(0);
+});
+
+test('networks that share hosts are measured one after another, each over its own connections', async () => {
+  using _toy = registerTestbed({ ...TOY, ownHosts: false });
+  const networks = ['host', 'flannel-host-gw', 'flannel-vxlan', 'macvlan'];
+  const summary = await runSpec({ ...SHORT, networks, rounds: 2, testbed: 'toy:red' });
+  expect(summary.networks.map(({ name, status }) => [name, status])).toEqual(
+    networks.map((name) => [name, 'measured']),
+  );
+  // Two rounds of each group: the reference twice in each of three, a contender in one.
+  expect(
+    summary.networks.map(({ cells }) => cells.map(({ slices, failedSlices }) => [slices, failedSlices])),
+  ).toEqual([[[12, 0]], [[2, 0]], [[2, 0]], [[2, 0]]]);
+  expect(summary.networks.map(({ setup }) => setup?.sourceAddress)).toEqual(networks.map(() => 'own'));
+});
+
+test('a study without the reference measures shares of its maximum', async () => {
+  const summary = await runSpec({ ...SHORT, networks: ['macvlan'], rates: ['1%'] });
+  expect(summary.networks.map(({ name, status }) => [name, status])).toEqual([['macvlan', 'measured']]);
+  expect(summary.warnings.map(({ code }) => code)).toContain('no-reference');
 });
 
 test('options of a testbed are checked by its schema', async () => {

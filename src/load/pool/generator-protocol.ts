@@ -5,6 +5,8 @@ import { loadPlanSchema, loadReadingSchema, loadResultSchema } from '../../schem
 /** The namespace of the load, by name; null is the process's own. */
 const netns = z.string().nullable();
 
+const keptSet = z.object({ set: z.string(), ofSets: z.number().int().positive() });
+
 /** The protocol of a generator process, over its standard input and output. Requests are handled one after another. */
 export const GENERATOR_PROTOCOL = {
   name: 'generator',
@@ -20,9 +22,9 @@ export const GENERATOR_PROTOCOL = {
         body: z.string(),
       }),
     },
-    /** Keeps its connections open in `keptSets` sets; 0 closes them. */
+    /** Keeps its connections open under a name; null closes them. */
     run: {
-      params: z.object({ plan: loadPlanSchema, netns, keptSets: z.number().int().nonnegative() }),
+      params: z.object({ plan: loadPlanSchema, netns, keep: keptSet.nullable() }),
       result: loadResultSchema,
     },
   },

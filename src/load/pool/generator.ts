@@ -121,7 +121,7 @@ class StartedGenerator {
   async run(
     plan: LoadPlan,
     netns: string | null,
-    { signal, onWindow, onReading, keptSets = 0 }: PoolRunOptions,
+    { signal, onWindow, onReading, keep = null }: PoolRunOptions,
   ): Promise<LoadResult> {
     this.#onWindow = onWindow;
     this.#onReading = onReading;
@@ -133,7 +133,7 @@ class StartedGenerator {
     if (signal?.aborted === true) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.race([this.client.request('run', { plan, netns, keptSets }), aborted]);
+      return await Promise.race([this.client.request('run', { plan, netns, keep }), aborted]);
     } finally {
       signal?.removeEventListener('abort', abort);
     }

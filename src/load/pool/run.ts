@@ -3,6 +3,7 @@ import type { LoadPlan, LoadReading, LoadResult } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 import { interrupted } from '../errors.js';
 import { mergeTallies, resultOf } from '../result.js';
+import type { KeptSet } from './thread.js';
 import { PoolRun, type WorkerPool } from './worker-pool.js';
 
 /** The load starts; the recorded window opens, after the warm-up; it closes. */
@@ -17,11 +18,8 @@ export interface PoolRunOptions {
   readonly onReading?: ((reading: LoadReading) => void) | undefined;
   /** The namespace of the load, by name; null, the default, is this process's own. */
   readonly netns?: string | null | undefined;
-  /**
-   * Keeps the connections open for later loads from the same namespace to the same target, in this many sets at once; 0, the
-   * default, closes them.
-   */
-  readonly keptSets?: number | undefined;
+  /** Keeps the connections open under a name; null, the default, closes them. */
+  readonly keep?: KeptSet | null | undefined;
   /** Overrides whether the threads busy-poll, which otherwise follows from their CPUs. */
   readonly busyPolls?: boolean | undefined;
 }
@@ -37,11 +35,11 @@ const HEAD_START_NS = 3e6;
 export async function runInPool(
   pool: WorkerPool,
   plan: LoadPlan,
-  { signal, onWindow, onReading, netns = null, busyPolls, keptSets = 0 }: PoolRunOptions,
+  { signal, onWindow, onReading, netns = null, busyPolls, keep = null }: PoolRunOptions,
 ): Promise<LoadResult> {
   if (signal?.aborted === true) throw interrupted();
   const epochS = monotonicEpochS();
-  await using run = new PoolRun(pool, plan, { netns, busyPolls, epochS, keptSets });
+  await using run = new PoolRun(pool, plan, { netns, busyPolls, epochS, keep });
   using edges = new WindowEdges(onWindow);
   using readings = new Readings(plan, onReading ?? (() => undefined));
   const abort = (): void => run.abort();

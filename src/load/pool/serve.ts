@@ -32,11 +32,11 @@ export async function serveGenerator(): Promise<void> {
       // A worker sends the request, because it can enter a namespace alone.
       check: ({ netns, target, expect }) =>
         inOrder(() => pool.workers(1)[0]!.check({ kind: 'check', netns, target, expect })),
-      run: ({ plan, netns, keptSets }) =>
+      run: ({ plan, netns, keep }) =>
         inOrder(() =>
           runInPool(pool, plan, {
             netns,
-            keptSets,
+            keep,
             signal: ended.signal,
             onWindow: (edge) => server.emit('window', edge),
             onReading: (reading) => server.emit('reading', reading),

@@ -15,8 +15,15 @@ import { type LoadPlan, userError } from '../../schema/index.js';
 import { encodeError, type WireError } from '../../rpc/index.js';
 import { Connections } from '../engine/connections.js';
 import { LoadLoop, type KeptConnections, type ThreadJob } from '../engine/loop.js';
+import type { Share } from '../engine/pacer.js';
 import type { Tally } from '../engine/tally.js';
 import { checkTarget, type CheckedTarget } from '../engine/target.js';
+
+/** A set of connections that stays open for later loads of the same name. A new one beyond `ofSets` closes the oldest. */
+export interface KeptSet {
+  readonly set: string;
+  readonly ofSets: number;
+}
 
 /** One load, as sent to a thread. */
 export interface LoadJob extends ThreadJob {
@@ -25,8 +32,8 @@ export interface LoadJob extends ThreadJob {
   readonly netns: string | null;
   readonly cpu: number | null;
   readonly control: SharedArrayBuffer;
-  /** True when its connections stay open for later loads of the same target and size. */
-  readonly keeps: boolean;
+  /** Under which name its connections stay open; null closes them. */
+  readonly keep: KeptSet | null;
   /** True when the process may not open as many files as connections, but each thread may open its share. */
   readonly ownFiles: boolean;
 }
@@ -111,7 +118,11 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
     prepareThread(job);
     using _there = enterNetns(job.netns);
     const control = new Control(job.control);
-    using loop = new LoadLoop(job, () => control.isAborted, job.keeps ? keptFor(job) : undefined);
+    using loop = new LoadLoop(
+      job,
+      () => control.isAborted,
+      job.keep === null ? undefined : keptFor(job, job.keep),
+    );
     // V8 discards hidden classes, and the code compiled for them, when the last object is collected. So one loop
     // of each kind of pacing is kept.
     const kind = job.plan.mode.kind === 'closed' ? job.plan.mode.kind : job.plan.mode.arrival;
@@ -127,16 +138,26 @@ function load(job: LoadJob, post: (message: ThreadMessage) => void): void {
 
 const keptConnections = new Map<string, KeptConnections>();
 
-/** The connections of earlier loads from the same namespace to the same address, or new ones. Called inside the namespace. */
-function keptFor({ plan, share, netns }: LoadJob): KeptConnections {
+/** The connections that an earlier load left open under this name, or new ones. Called inside the namespace. */
+function keptFor({ plan, share }: LoadJob, { set, ofSets }: KeptSet): KeptConnections {
   const { address, port } = plan.target;
-  const key = JSON.stringify([netns, address, port, plan.connections, share, plan.sources]);
-  const found = keptConnections.get(key);
-  if (found !== undefined) return found;
+  const key = JSON.stringify([set, address, port, share]);
+  const found = keptConnections.get(key) ?? openSet(plan, share);
+  // The one that was used last is the last one of the map.
+  keptConnections.delete(key);
+  for (const [oldest, { connections, epoll }] of keptConnections) {
+    if (keptConnections.size < ofSets) break;
+    keptConnections.delete(oldest);
+    connections[Symbol.dispose]();
+    epoll[Symbol.dispose]();
+  }
+  keptConnections.set(key, found);
+  return found;
+}
+
+function openSet(plan: LoadPlan, share: Share): KeptConnections {
   const epoll = new Epoll();
-  const kept = { epoll, connections: new Connections(plan, share, epoll) };
-  keptConnections.set(key, kept);
-  return kept;
+  return { epoll, connections: new Connections(plan, share, epoll) };
 }
 
 const kept = new Map<string, LoadLoop>();

@@ -8,7 +8,7 @@ import { shareOf } from '../engine/pacer.js';
 import type { Tally } from '../engine/tally.js';
 import type { CheckedTarget } from '../engine/target.js';
 import { loadFailed } from '../errors.js';
-import { Control, type CheckJob, type LoadJob, type ThreadMessage } from './thread.js';
+import { Control, type CheckJob, type KeptSet, type LoadJob, type ThreadMessage } from './thread.js';
 
 /** A warm thread creates no garbage; space for it would only cost memory. */
 const LIMITS = { maxYoungGenerationSizeMb: 4 };
@@ -89,8 +89,8 @@ class PoolWorker {
 type Message<Kind> = Extract<ThreadMessage, { kind: Kind }>;
 
 interface Setting extends Pick<LoadJob, 'netns' | 'epochS'> {
-  /** The number of sets of connections that stay open for later loads; 0 for none. */
-  readonly keptSets: number;
+  /** Under which name its connections stay open; null closes them. */
+  readonly keep: KeptSet | null;
   /** Undefined derives it from the CPUs. */
   readonly busyPolls: boolean | undefined;
 }
@@ -100,9 +100,9 @@ export class PoolRun implements AsyncDisposable {
   readonly #control = new Control();
   readonly #runs: readonly WorkerRun[];
 
-  constructor(pool: WorkerPool, plan: LoadPlan, { netns, epochS, busyPolls: asked, keptSets }: Setting) {
+  constructor(pool: WorkerPool, plan: LoadPlan, { netns, epochS, busyPolls: asked, keep: wanted }: Setting) {
     const threads = Math.min(plan.threads, plan.connections);
-    const keeps = keptSets > 0 && mayKeep(plan.connections * keptSets);
+    const keep = wanted !== null && mayKeep(plan.connections * wanted.ofSets) ? wanted : null;
     const ownFiles = extendFileLimit(plan.connections, threads);
     const busyPolls = asked ?? haveOwnCpus(plan, threads);
     const control = this.#control.buffer;
@@ -119,7 +119,7 @@ export class PoolRun implements AsyncDisposable {
         busyPolls,
         control,
         ownFiles,
-        keeps,
+        keep,
       });
     });
   }
