@@ -7,6 +7,7 @@ const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
 const MSG_NOSIGNAL = 0x4000;
@@ -69,6 +70,9 @@ export function tcpSocket(family: number): number {
   const fd = socket(family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
   if (fd < 0) throw new SyscallError('socket', lastErrno());
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, ON, 4);
+  // A port whose last connection is in TIME_WAIT can be bound when both sockets have this (inet_csk_bind_conflict in
+  // net/ipv4/inet_connection_sock.c). Without it a load of 60,000 connections fails for a minute after another load.
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ON, 4);
   return fd;
 }
 
