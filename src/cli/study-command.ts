@@ -169,14 +169,18 @@ async function resumed(what: string | undefined, flags: StudyFlags): Promise<Cho
   if (what === undefined && !Object.values(overrides(flags)).some((value) => value !== undefined))
     return { spec, directory };
   const asked = await specOf(what ?? spec.name, flags, () => spec.seed);
+  const derived = spec.timeMs === null ? [] : FROM_TIME;
   for (const key of Object.keys({ ...spec, ...asked }) as (keyof ResolvedStudy)[])
-    if (JSON.stringify(asked[key]) !== JSON.stringify(spec[key]))
+    if (!derived.includes(key) && JSON.stringify(asked[key]) !== JSON.stringify(spec[key]))
       throw bad(
         `The study of ${directory.path} has ${key} ${JSON.stringify(spec[key])}, not ${JSON.stringify(asked[key])}.`,
         'Omit the options to continue that study, or choose another directory with --out.',
       );
   return { spec, directory };
 }
+
+/** Derived from the time when the networks that can run are known. */
+const FROM_TIME: readonly (keyof ResolvedStudy)[] = ['rounds', 'durationMs'];
 
 async function specOf(
   what: string | undefined,

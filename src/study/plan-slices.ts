@@ -114,7 +114,9 @@ export function divideTime(
   const durationMs = study.sliceGiven
     ? study.durationMs
     : Math.round(Math.min(Math.max(wanted, LEAST_SLICE_MS), GREATEST_SLICE_MS));
-  return { durationMs, rounds: Math.max(1, Math.floor(roundsMs / (durationMs + restMs) + 0.01)) };
+  // The window is rounded to milliseconds, by which a round must not be lost.
+  const rounds = Math.floor(roundsMs / (durationMs - 1 + restMs));
+  return { durationMs, rounds: Math.max(1, rounds) };
 }
 
 /** The slices of the networks that can run, with their rates. Leaving a network out changes no other slice. */

@@ -6,7 +6,7 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Summary, SliceRecord } from '../../src/schema/index.js';
+import type { StudyRecord, Summary, SliceRecord } from '../../src/schema/index.js';
 import { barewire, endRuns, Run, sleep } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
@@ -192,6 +192,21 @@ describe('an interrupted study', () => {
     const next = await barewire(['study', spec, '--out', out, '--resume']);
     expect(next.stderr).toMatch(/without cleanup: undid \d+ steps/);
     expect(next.status).toBe(await expectedStatus(out));
+  });
+
+  it('with a time continues with the rounds that fitted the networks that can run', async () => {
+    const args = ['study', '--networks', 'host,ipvlan', '--rates', '500', '--restarts', '1', '--time', '10s'];
+    const run = new Run([...args, '--seed', '3', '--out', out]);
+    await run.untilSaid(/\[3\/\d+/);
+    run.signalGroup('SIGINT');
+    await run.ended;
+    const { spec: first } = JSON.parse(readFileSync(join(out, 'study.json'), 'utf8')) as StudyRecord;
+    const resumed = await barewire([...args, '--seed', '3', '--out', out, '--resume']);
+    expect(resumed.status, resumed.stderr).toBe(await expectedStatus(out));
+    expect((await summaryOf(out)).complete).toBe(true);
+    expect(lines(out).filter(({ attempt }) => attempt === undefined)).toHaveLength(2 * first.rounds);
+    const other = await barewire([...args.with(-1, '20s'), '--seed', '3', '--out', out, '--resume']);
+    expect(other.stderr).toContain('has timeMs 10000, not 20000');
   });
 
   it('resumes a directory that was cut off in mid-line', async () => {
