@@ -213,12 +213,12 @@ function describeCells(rows: readonly Row[]): string[] {
 }
 
 function forestBlock(rows: readonly Row[], summary: Summary, names: readonly string[]): Block {
-  const { reference, margin } = summary;
+  const { reference, tailMargin: margin } = summary;
   const one: Estimate = { value: 1, low: null, high: null };
   return {
     kind: 'plot',
     title: `${PRIMARY} against ${reference}`,
-    caption: `Ratios paired within restarts, with 95 % intervals. Left of 1 is faster. Band: within ${percent(margin)}.`,
+    caption: `Ratios paired within rounds, with 95 % intervals. Left of 1 is faster. Band: within ${percent(margin)}.`,
     plot: {
       kind: 'forest',
       axis: `ratio to ${reference}`,
@@ -282,7 +282,7 @@ function cpuBlocks(rows: readonly Row[], names: readonly string[]): readonly Blo
 
 const ratioTable = (rows: readonly Row[], { reference }: Summary): Table => ({
   kind: 'table',
-  caption: `Latency as a ratio to ${reference}, paired within restarts`,
+  caption: `Latency as a ratio to ${reference}, paired within rounds`,
   columns: [left('network'), ...LATENCY_KEYS.map(right)],
   rows: rows
     .filter(({ isReference }) => !isReference)

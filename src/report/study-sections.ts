@@ -124,14 +124,14 @@ export function controlBlocks(summary: Summary): readonly Block[] {
   const known = entries.filter(([, value]) => value.value !== null);
   const verdict =
     trusted === null
-      ? 'Too few valid restarts to judge it.'
+      ? 'Too few valid rounds to judge it.'
       : trusted
-        ? `It does not differ from 1 by more than ${percent(summary.margin)} and chance.`
+        ? `It does not differ from 1 by more than chance and the margin (${percent(summary.margin)}, of the p99 ${percent(summary.tailMargin)}).`
         : 'It differs from 1: something other than the network determines the results. Do not trust the ratios.';
   return [
     heading('A/A control'),
     paragraph(
-      `The reference ${summary.reference} ran twice in each restart; the ratio of the two should be 1. ${verdict}`,
+      `The reference ${summary.reference} is set up twice in each restart; the ratio of the two should be 1. ${verdict}`,
     ),
     {
       kind: 'list',
@@ -146,7 +146,7 @@ export function controlBlocks(summary: Summary): readonly Block[] {
             caption: `Ratios with 95 % intervals. Band: within ${percent(summary.margin)}.`,
             plot: {
               kind: 'forest',
-              axis: 'ratio of the two runs',
+              axis: 'ratio of the two set-ups',
               margin: summary.margin,
               names: [],
               rows: known.map(([key, value]) => ({ name: key, estimate: value, text: withInterval(value) })),

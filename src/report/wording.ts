@@ -198,8 +198,8 @@ const WORDINGS: Wordings = {
     'ratios compare different loads and get no verdict. Use absolute rates (--rates 20k) to compare machines.',
   'few-restarts': ({ restarts }) =>
     restarts.max <= 1
-      ? `Has ${plural(restarts, 'restart')}: nothing can be decided. Use --restarts 6.`
-      : `Has ${plural(restarts, 'restart')}: intervals are wide. Use --restarts 6.`,
+      ? `Has ${plural(restarts, 'restart')}: what another set-up would change is not known. Use --restarts 5.`
+      : `Has ${plural(restarts, 'restart')}: intervals are wide. Use --restarts 5.`,
 
   'tail-retransmission-timeout': ({ quantiles }) =>
     `${list(quantiles.map((quantile) => `${quantile.key} (${whole(quantile.ms)} ms)`))} equal a TCP retransmission time-out (200 ms, doubling)`,

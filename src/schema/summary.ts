@@ -59,7 +59,7 @@ const cellSchema = z.object({
   ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
   verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
   cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
-  /** CPU per request of both sides as a ratio to the reference in the same restarts; absent for the reference. */
+  /** CPU per request of both sides as a ratio to the reference in the same rounds; absent for the reference. */
   cpuRatioToReference: estimateSchema.optional(),
   cpuVerdict: verdictSchema.optional(),
   /** Standard deviations of ln of the p99 ratio (of the reference: of its p99): between restarts, and between rounds within them. */

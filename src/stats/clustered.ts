@@ -8,9 +8,7 @@ export interface RoundLog {
   readonly log: number;
 }
 
-/**
- * A latency or a ratio on the natural-log scale, from rounds in restarts.
- */
+/** A latency or a ratio on the natural-log scale, from rounds in restarts. */
 export interface LogEstimate {
   readonly log: number;
   /** Standard error of `log`; null for a single round. */
@@ -33,8 +31,8 @@ const SD_PER_MAD = 1.4826;
 
 /**
  * The location of clustered values. The p99 of a slice has two modes, with and without a stall: the estimate is one step of
- * Huber's M-estimator (Huber 1964) from the Hodges–Lehmann estimate, which a third of outliers hardly moves; with few rounds
- * the mean. Its variance is that of the estimator's influence values, as an analysis of variance by restart has it: the mean
+ * Huber's M-estimator (Huber 1964) from the Hodges–Lehmann estimate, which a fifth of outliers on one side moves little; with few
+ * rounds the mean. Its variance is that of the estimator's influence values, as an analysis of variance by restart has it: the mean
  * square between restarts where it exceeds the one within them, with the degrees of freedom of the restarts; otherwise that of
  * all rounds. So the data choose the degrees of freedom, and rounds that agree across restarts count each.
  */

@@ -83,7 +83,7 @@ export function decide(
       }),
     ],
     flipsIf: ties.flatMap(({ network, ratioToBest }): Finding[] =>
-      ratioToBest.value === null || ratioToBest.low === null
+      ratioToBest.value === null || ratioToBest.low === null || ratioToBest.low >= 1
         ? []
         : [{ code: 'decision-flips', network, lowRatio: ratioToBest.low }],
     ),

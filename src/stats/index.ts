@@ -1,4 +1,4 @@
-/** Quantiles with intervals, comparison within restarts, verdicts: pure and deterministic. */
+/** Quantiles with intervals, comparison within rounds, verdicts: pure and deterministic. */
 export { Histogram } from './histogram.js';
 export type { SliceData } from './cells.js';
 export { compareStudies, type StudyData } from './compare.js';

@@ -156,7 +156,7 @@ describe.each(Object.entries(REPORTS).filter(([kind]) => kind !== 'CSV'))(
     test('names the margin in its legends', () => {
       const text8 = report({ ...summary, margin: 0.08, tailMargin: 0.3 });
       expect(text8).toContain('= equivalent (the interval lies within 30 %, of the p50 within 8 %)');
-      expect(text8).toContain('by more than 8 % and chance');
+      expect(text8).toContain('by more than chance and the margin (8 %, of the p99');
     });
 
     test('shows CPU per request against the reference with its interval', () => {
