@@ -49,7 +49,12 @@ export const networksCommand = (context: Context): Command =>
       for (const status of statuses) {
         const network = networks.find(({ name }) => name === status.name);
         const isMeasured = flags.paths === true && status.support !== 'no' && network?.kind === 'planned';
-        rows.push({ ...status, ...(isMeasured ? { paths: await measurePaths(testbed, network) } : {}) });
+        const facts = network?.kind === 'planned' ? { facts: network.facts } : {};
+        rows.push({
+          ...status,
+          ...facts,
+          ...(isMeasured ? { paths: await measurePaths(testbed, network) } : {}),
+        });
       }
       if (flags.json === true) context.terminal.print(JSON.stringify(rows, null, 2));
       else for (const row of rows) context.terminal.print(printRow(row));
@@ -69,7 +74,7 @@ async function measurePaths(testbed: Testbed, network: PlannedNetwork): Promise<
 
 const PATH_NAMES = { across: 'another host', sameHost: 'same host', ownHost: 'its own host' } as const;
 
-function printRow({ name, what, support, finding, paths }: NetworkRow): string {
+function printRow({ name, what, support, finding, facts = [], paths }: NetworkRow): string {
   const indent = ' '.repeat(31);
   const measured =
     paths === undefined
@@ -80,6 +85,7 @@ function printRow({ name, what, support, finding, paths }: NetworkRow): string {
   return [
     `${name.padEnd(22)}${support.padEnd(9)}${what}`,
     ...(finding === null ? [] : [indent + describeFinding(finding)]),
+    ...facts.map((fact) => `${indent}${fact.kind} ${fact.what}`),
     ...(measured.length === 0 ? [] : [`${indent}longest packets: ${measured.join(', ')}`]),
   ].join('\n');
 }

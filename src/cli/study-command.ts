@@ -65,7 +65,10 @@ export const studyCommand = (context: Context): Command =>
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
     .option('--rates <rates>', "comma-separated: 50000, 50k, or shares of the reference's maximum: 10%,30%")
     .option('--maximum', 'search the highest rate that each network sustains')
-    .option('--objective <limit>', 'search the highest rate within a latency: p99<2ms, p99.9<500us')
+    .option(
+      '--objective <criteria>',
+      'what the decision minimises: p99@50%, cpu, setup, max (the maximum), max:p99<2ms; several with commas, weights as *2',
+    )
     .option('--time <time>', 'for the whole study: 3m (the default), 20s, 1h; the rounds follow from it')
     .option('--restarts <n>', 'how often everything is torn down and set up again (default: 5)')
     .option('--rounds <n>', 'in each restart; a round measures every network and rate once, in random order')
@@ -92,7 +95,8 @@ export const studyCommand = (context: Context): Command =>
 Examples:
   barewire study                                       the quick study, about three minutes
   barewire study --networks host,macvlan --rates 20k   two networks at 20,000 requests/s
-  barewire study --objective 'p99<2ms'                 and the highest rate of each that keeps it
+  barewire study --objective 'max:p99<2ms'             decide by the highest rate that keeps a latency
+  barewire study --objective 'p99@50%*2,cpu,setup'     decide by several criteria, the first twice as much
   barewire study machinezone-2015                      the article's rates, sizes and percentiles
   barewire study my-study.yaml --out results/mine      a spec of your own
   barewire study --testbed vm --networks host,ipvlan   on two guests with a kernel that has IPvlan

@@ -9,6 +9,7 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
     name,
     what: [attachment.what, backend.what].filter((words) => words !== '').join('; '),
     requires: [...attachment.requires, ...backend.requires],
+    facts: [...backend.facts, ...attachment.facts],
     ...(backend.noIpv6 !== undefined && { noIpv6: backend.noIpv6 }),
     blocked: attachment.blocked ?? {},
     plan: (request) =>

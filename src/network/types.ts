@@ -1,4 +1,4 @@
-import type { Step } from '../schema/index.js';
+import type { NetworkFact, Step } from '../schema/index.js';
 import type { IpVersion } from './ip-version.js';
 
 /** A host as a network sees it: its data interface. */
@@ -86,6 +86,7 @@ export interface PlannedNetwork extends NetworkFacts {
   readonly requires: readonly Requirement[];
   /** Why it carries only IPv4; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
+  readonly facts: readonly NetworkFact[];
   /** Paths that do not work by design, with the reason. */
   readonly blocked: BlockedPaths;
   plan(request: NetworkRequest): readonly HostPlan[];
@@ -127,6 +128,8 @@ export interface Backend {
   /** Empty when there is nothing to say. */
   readonly what: string;
   readonly requires: readonly Requirement[];
+  /** What one must know before choosing it. */
+  readonly facts: readonly NetworkFact[];
   /** Why it carries only IPv4; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
   /** Bytes of headers that it adds to each packet, by the version of the outer IP. */
@@ -150,6 +153,8 @@ export interface Attachment {
   readonly name: string;
   readonly what: string;
   readonly requires: readonly Requirement[];
+  /** What one must know before choosing it. */
+  readonly facts: readonly NetworkFact[];
   /** Paths that do not work by design, with the reason. */
   readonly blocked?: BlockedPaths;
   /** Once per host, before its first container. */

@@ -16,7 +16,8 @@ import {
   type Table,
   type VerdictLine,
 } from './document.js';
-import { duration, intervalText, NO_VALUE, percent, three, whole } from './number.js';
+import { decisionBlocks, factsBlocks } from './decision-blocks.js';
+import { duration, NO_VALUE, percent, three, whole } from './number.js';
 import { PRIMARY, rankNetworks, type Ranking, type RateGroup } from './rate-groups.js';
 import { describeFinding } from './wording.js';
 import { maximaPlot } from './study-sections.js';
@@ -61,6 +62,7 @@ export function overview(
               `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided.`,
           ),
         ]),
+    ...factsBlocks(summary),
     ...(groups.length < 2 || rankings.length === 0
       ? []
       : [
@@ -83,30 +85,6 @@ export function overview(
             ),
           } as const,
         ]),
-  ];
-}
-
-/** The answer in one or two sentences, and the reasons. */
-function decisionBlocks({ decision, reference, networks }: Summary): readonly Block[] {
-  if (decision?.ratioToReference.value == null) return [];
-  const { network, objective, ratioToReference, reasons, flipsIf, runnersUp } = decision;
-  const steps = networks.find(({ name }) => name === network)?.setup?.steps ?? null;
-  const ties = runnersUp.filter(({ tie }) => tie);
-  const [key = PRIMARY, rates = ''] = objective.split('@');
-  const of = rates === 'all rates' ? 'over all rates' : `at ${rates} of the maximum`;
-  const ends = intervalText(ratioToReference);
-  const ratio = `${three(ratioToReference.value)}×${ends === '' ? '' : ` (${ends})`}`;
-  return [
-    heading('Decision'),
-    {
-      kind: 'lead',
-      text:
-        `${[network, ...ties.map((tie) => tie.network)].join(' or ')}: the lowest ${key} ${of}, ` +
-        `${ratio} that of ${reference}${steps === null ? '' : `, in ${countNoun(steps, 'setup step')}`}.` +
-        (ties.length === 0 ? '' : ` Listed first is ${network}; the others are ties.`),
-    },
-    ...(reasons.length === 0 ? [] : listFindings('findings', groupFindings(reasons))),
-    ...(flipsIf.length === 0 ? [] : listFindings('findings', groupFindings(flipsIf))),
   ];
 }
 

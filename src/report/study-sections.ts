@@ -31,11 +31,11 @@ function maximumColumns({ networks }: Summary) {
   }));
 }
 
-/** Without an upper end the load generator is the limit: the network may sustain more. */
 /** The first requirement of the article: the server sees the address of the client's container. */
 const describeSource = (address: string | undefined): string =>
   address === undefined ? NO_VALUE : address === 'own' ? 'own address' : `NAT: ${address}`;
 
+/** Without an upper end the load generator is the limit: the network may sustain more. */
 const isLowerBound = (value: Estimate): boolean =>
   value.value !== null && value.low !== null && value.high === null;
 
@@ -80,7 +80,7 @@ export function setupBlocks(summary: Summary): readonly Block[] {
       ? []
       : [
           note(
-            `The maximum is the highest rate that half of the slices sustain (99 % of it achieved${summary.objective === undefined ? '' : ` and ${summary.objective}`}), ` +
+            `The maximum is the highest rate that half of the slices sustain (99 % of it achieved${summary.maximumLimit === undefined ? '' : ` and ${summary.maximumLimit}`}), ` +
               'from a search with slices of its own, with its 95 % interval.' +
               (searched.some(isLowerBound)
                 ? ' ≥: the load generator is the limit; the network may sustain more.'

@@ -142,7 +142,7 @@ const WORDINGS: Wordings = {
   'search-slices-invalid': ({ slices }) =>
     `the generator self-check failed in all ${plural(slices, 'slice')} of the search`,
   'slices-too-short': ({ objective, neededS }) =>
-    `${objective} needs longer slices: use --duration ${num(neededS)}s or more`,
+    `${objective} needs longer slices: use --slice ${num(neededS)}s or more`,
   'no-rate-sustained': ({ objective, lowestRps }) =>
     `${objective === null ? '' : `${objective}: `}no rate was sustained, down to ${num(lowestRps)} requests/s`,
   'generator-is-limit': () => 'the load generator could not send more',
@@ -175,19 +175,20 @@ const WORDINGS: Wordings = {
     'and the margin: something other than the network determines the results. Do not trust the ratios. Stop other load on ' +
     'the hosts, run `barewire doctor`, and repeat with more restarts.',
 
-  'decision-beats': ({ network, ratio, lowRatio, highRatio }) =>
-    `The p99 of ${network} is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
-  'decision-beats-median': ({ network, ratio, lowRatio, highRatio }) =>
-    `The p99 of ${network} is not shown to differ, but its p50 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
-  'decision-tie': ({ network, ratio, lowRatio, highRatio }) =>
-    `${network} is equivalent: its p99 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
-  'decision-open': ({ network, ratio, lowRatio, highRatio }) =>
-    `${network} is not shown to differ: its p99 is ${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`,
+  'decision-beats': (decision) => decisionRatio(decision),
+  'decision-beats-median': (decision) =>
+    `The p99 of ${decision.network} is not shown to differ, but its p50 is ${timesAsHigh(decision)}`,
+  'decision-tie': (decision) => `${decisionRatio(decision)}: equivalent`,
+  'decision-open': (decision) => `${decisionRatio(decision)}: not shown to differ`,
   'decision-unsustained': ({ network }) => `${network} did not sustain a rate that decides`,
+  'decision-unrated': ({ network, criterion }) =>
+    `${network} is not a candidate: there is no figure for ${criterion}`,
   'decision-tie-fewer-steps': ({ network, steps, bestSteps }) =>
-    `${network} takes ${plural(steps, 'step')} to set up, not ${num(bestSteps)}`,
-  'decision-flips': ({ network, lowRatio }) =>
-    `The p99 of ${network} may be as low as ${fig(lowRatio)}× that of the chosen network: more time would tell`,
+    `${network} takes ${plural(steps, 'step')} to set up ten hosts, not ${num(bestSteps)}`,
+  'decision-tie-more-steps': ({ network, steps, bestSteps }) =>
+    `${network} takes ${plural(steps, 'step')} to set up ten hosts; the network listed first takes ${num(bestSteps)}`,
+  'decision-flips': ({ network, by, lowRatio }) =>
+    `${subjectOf(by, network)} may be as low as ${fig(lowRatio)}× that of the chosen network: more time would tell`,
 
   'nothing-in-common': () => 'The two studies have no network, workload and rate in common.',
   'hosts-differ': ({ names }) =>
@@ -275,4 +276,26 @@ export function describeFinding(finding: Finding | FindingGroup): string {
   const where = files.length === 0 ? '' : `${files.slice(0, MAX_FILES).join(', ')}${more}: `;
   const text = where + wording(Object.fromEntries(entries));
   return low.scope === undefined ? text : SCOPES[low.scope] + text;
+}
+
+interface DecisionRatio {
+  readonly network: string;
+  readonly by: string;
+  readonly ratio: Range;
+  readonly lowRatio: Range;
+  readonly highRatio: Range;
+}
+
+const timesAsHigh = ({ ratio, lowRatio, highRatio }: DecisionRatio): string =>
+  `${fig(ratio)}× (${fig(lowRatio)}–${fig(highRatio)}) as high`;
+
+const decisionRatio = (decision: DecisionRatio): string =>
+  `${subjectOf(decision.by, decision.network)} is ${timesAsHigh(decision)}`;
+
+/** A single latency or CPU time has a name; other objectives are a mean of ratios. */
+function subjectOf(by: string, network: string): string {
+  if (/^p[\d.]+$/.test(by)) return `The ${by} of ${network}`;
+  return by.startsWith('cpu') && !by.includes(',')
+    ? `The CPU time per request of ${network}`
+    : `By ${by}, the ratio of ${network}`;
 }

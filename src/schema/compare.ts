@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
-import { estimateSchema, LATENCY_KEYS, verdictSchema, type LatencyKey } from './summary.js';
+import { LATENCY_KEYS, type LatencyKey } from './quantiles.js';
+import { estimateSchema, verdictSchema } from './summary.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 

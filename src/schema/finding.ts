@@ -106,14 +106,22 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('slice-failed', { error: z.string(), message: z.string() }),
   define('control-failed', { ratios: z.array(z.object({ key: z.string(), ratio: n })).readonly() }),
 
-  // Why a network was chosen. Ratios are of its p99 to the chosen network's.
-  define('decision-beats', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
-  define('decision-beats-median', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
-  define('decision-tie', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
-  define('decision-open', { network: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  // Why a network was chosen. Ratios are to the chosen network's, by these criteria: `p99@50%`.
+  define('decision-beats', { network: z.string(), by: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  define('decision-beats-median', {
+    network: z.string(),
+    by: z.string(),
+    ratio: n,
+    lowRatio: n,
+    highRatio: n,
+  }),
+  define('decision-tie', { network: z.string(), by: z.string(), ratio: n, lowRatio: n, highRatio: n }),
+  define('decision-open', { network: z.string(), by: z.string(), ratio: n, lowRatio: n, highRatio: n }),
   define('decision-unsustained', { network: z.string() }),
+  define('decision-unrated', { network: z.string(), criterion: z.string() }),
   define('decision-tie-fewer-steps', { network: z.string(), steps: n, bestSteps: n }),
-  define('decision-flips', { network: z.string(), lowRatio: n }),
+  define('decision-tie-more-steps', { network: z.string(), steps: n, bestSteps: n }),
+  define('decision-flips', { network: z.string(), by: z.string(), lowRatio: n }),
 
   // A comparison of two studies.
   define('nothing-in-common', {}),

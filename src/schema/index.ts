@@ -13,7 +13,19 @@ export {
   type FindingScope,
 } from './finding.js';
 export { nearest } from './nearest.js';
-export { parseObjective, printObjective, type Objective } from './objective.js';
+export { type NetworkFact } from './network-fact.js';
+export {
+  findLimit,
+  needsMaxima,
+  printCriterion,
+  printLimit,
+  printObjective,
+  type Criterion,
+  type LatencyLimit,
+  type Objective,
+} from './objective.js';
+export { LATENCY_KEYS, QUANTILES, QUANTILE_NAMES, type LatencyKey, type QuantileName } from './quantiles.js';
+export { printRate, type Rate } from './rate.js';
 export { printAction, stepSchema, type Action, type UndoTarget, type Step } from './step.js';
 export {
   COMPARED_KEYS,
@@ -53,16 +65,11 @@ export {
   type SliceRecord,
 } from './slice.js';
 export {
-  LATENCY_KEYS,
-  QUANTILES,
-  QUANTILE_NAMES,
   summarySchema,
   type Cell,
   type Estimate,
   type LatencyEstimates,
-  type LatencyKey,
   type NetworkSummary,
-  type QuantileName,
   type Summary,
   type Decision,
   type Verdict,
@@ -75,7 +82,6 @@ export {
   WORKLOADS,
   type Environment,
   type NetworkStatus,
-  type Rate,
   type ResolvedStudy,
   type TestbedChoice,
   type StudyRecord,

@@ -1,35 +1,58 @@
 import * as z from 'zod';
-import { nearest } from './nearest.js';
-import { LATENCY_KEYS, type LatencyKey } from './summary.js';
+import { latencyKeySchema } from './quantiles.js';
+import { printRate, rateSchema } from './rate.js';
 
 /** An additional condition for a sustained rate: a latency of each slice below a limit. */
-export const objectiveSchema = z.object({
-  latency: z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]),
-  limitMs: z.number().positive(),
-});
+export const latencyLimitSchema = z.object({ latency: latencyKeySchema, limitMs: z.number().positive() });
+export type LatencyLimit = z.infer<typeof latencyLimitSchema>;
+
+const weight = z.number().positive();
+/** The rate whose cells count; null: the rates at 30 to 50 % of the reference's maximum. */
+const at = rateSchema.nullable();
+
+/** One thing by which networks are compared. `ln` of its ratio counts with its weight. */
+export const criterionSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('latency'), latency: latencyKeySchema, at, weight }),
+  z.object({ kind: z.literal('cpu'), at, weight }),
+  /** The highest sustained rate, which may also have to keep a latency. */
+  z.object({ kind: z.literal('maximum'), limit: latencyLimitSchema.nullable(), weight }),
+  /** Steps to set up ten hosts. */
+  z.object({ kind: z.literal('setup'), weight }),
+]);
+export type Criterion = z.infer<typeof criterionSchema>;
+
+/** What the decision of a study minimises: the weighted geometric mean of the ratios of its criteria. */
+export const objectiveSchema = z.array(criterionSchema).min(1).readonly();
 export type Objective = z.infer<typeof objectiveSchema>;
 
-const UNITS_MS: Readonly<Record<string, number>> = { us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1e3 };
-const FORM =
-  /^\s*(?<latency>[a-zA-Z]+[\d.]*)\s*(?:<|<=|≤)\s*(?<number>\d+(?:\.\d+)?|\.\d+)\s*(?<unit>\p{L}*)\s*$/u;
+/** Prints a limit in milliseconds: `p99<2ms`. */
+export const printLimit = ({ latency, limitMs }: LatencyLimit): string => `${latency}<${limitMs}ms`;
 
-/** Parses `p99<2ms`, `p99.9 < 500us`, `max<1s`. For any other text returns the nearest valid one. */
-export function parseObjective(text: string): Objective | { readonly nearest: string } {
-  const { latency: asked, number, unit } = FORM.exec(text)?.groups ?? {};
-  if (asked === undefined || number === undefined || unit === undefined) return { nearest: 'p99<2ms' };
-  const latency = LATENCY_KEYS.find((key) => key === asked);
-  const factor = Object.hasOwn(UNITS_MS, unit) ? UNITS_MS[unit] : undefined;
-  const limitMs = Number(number) * (factor ?? NaN);
-  if (latency !== undefined && limitMs > 0) return { latency, limitMs };
-  return {
-    nearest: [
-      latency ?? nearest(asked, LATENCY_KEYS),
-      '<',
-      Number(number) > 0 ? number : '2',
-      factor === undefined ? (nearest(unit || 'ms', ['ms', 'us', 's']) ?? 'ms') : unit,
-    ].join(''),
-  };
+/** Prints an objective as `--objective` takes it: `p99@50%,max:p99<2ms*2`. */
+export const printObjective = (objective: Objective): string => objective.map(printCriterion).join(',');
+
+export function printCriterion(criterion: Criterion): string {
+  const suffix = criterion.weight === 1 ? '' : `*${criterion.weight}`;
+  return `${printName(criterion)}${suffix}`;
 }
 
-/** Prints an objective in milliseconds: `p99<2ms`. */
-export const printObjective = ({ latency, limitMs }: Objective): string => `${latency}<${limitMs}ms`;
+function printName(criterion: Criterion): string {
+  switch (criterion.kind) {
+    case 'latency':
+      return `${criterion.latency}${criterion.at === null ? '' : `@${printRate(criterion.at)}`}`;
+    case 'cpu':
+      return `cpu${criterion.at === null ? '' : `@${printRate(criterion.at)}`}`;
+    case 'maximum':
+      return criterion.limit === null ? 'max' : `max:${printLimit(criterion.limit)}`;
+    case 'setup':
+      return 'setup';
+  }
+}
+
+/** The latency that a sustained rate must keep, if the objective has one. */
+export const findLimit = (objective: Objective | undefined): LatencyLimit | undefined =>
+  objective?.flatMap((one) => (one.kind === 'maximum' && one.limit !== null ? [one.limit] : []))[0];
+
+/** Whether the maxima of the networks are part of an objective. */
+export const needsMaxima = (objective: Objective | undefined): boolean =>
+  objective?.some(({ kind }) => kind === 'maximum') ?? false;

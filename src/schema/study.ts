@@ -1,15 +1,10 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
+import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
+import { rateSchema } from './rate.js';
 import { setupStepsSchema } from './slice.js';
 import { GENERATORS, externalGeneratorSchema } from './load.js';
-
-/** A requested rate: requests per second, or a share (0 to 1) of the reference's maximum. */
-const rateSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('absolute'), rps: z.number().positive() }),
-  z.object({ kind: z.literal('share'), ofMax: z.number().positive() }),
-]);
-export type Rate = z.infer<typeof rateSchema>;
 
 /** The network that every ratio is against: the host's own stack. */
 export const REFERENCE = 'host';
@@ -30,7 +25,7 @@ export const resolvedStudySchema = z.object({
   networks: z.array(z.string()).readonly(),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),
-  /** Search the highest rate of each network after the restarts; an objective implies it. */
+  /** Search the highest rate of each network after the restarts; an objective with `max` implies it. */
   maximum: z.boolean().default(false),
   objective: objectiveSchema.optional(),
   restarts: z.number().int().positive(),
@@ -68,6 +63,7 @@ const networkStatusSchema = z.object({
   finding: findingSchema.nullable(),
   /** Absent for a network that the testbed has already. */
   setupSteps: setupStepsSchema.optional(),
+  facts: z.array(networkFactSchema).readonly().optional(),
 });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 

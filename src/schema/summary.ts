@@ -2,23 +2,10 @@ import * as z from 'zod';
 import { instructionsSchema } from './cost.js';
 import { findingGroupSchema, findingSchema } from './finding.js';
 import { externalGeneratorSchema } from './load.js';
+import { networkFactSchema } from './network-fact.js';
+import { objectiveSchema } from './objective.js';
+import { latencyKeySchema } from './quantiles.js';
 import { cpuCostSchema, setupStepsSchema } from './slice.js';
-
-/** The quantiles of every table and file by name; `max` is the greatest sample. */
-export const QUANTILES = {
-  p50: 0.5,
-  p90: 0.9,
-  p95: 0.95,
-  p99: 0.99,
-  'p99.5': 0.995,
-  'p99.9': 0.999,
-  'p99.99': 0.9999,
-  'p99.999': 0.99999,
-} as const;
-export type QuantileName = keyof typeof QUANTILES;
-export const QUANTILE_NAMES = Object.keys(QUANTILES) as QuantileName[];
-export type LatencyKey = QuantileName | 'max';
-export const LATENCY_KEYS: readonly LatencyKey[] = [...QUANTILE_NAMES, 'max'];
 
 /** A value with its 95 % interval, or no value with the finding that explains it. */
 export const estimateSchema = z.union([
@@ -27,7 +14,7 @@ export const estimateSchema = z.union([
 ]);
 export type Estimate = z.infer<typeof estimateSchema>;
 
-const figures = z.record(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema);
+const figures = z.record(latencyKeySchema, estimateSchema);
 export type LatencyEstimates = z.infer<typeof figures>;
 
 /** From paired ratios to the reference; an undecided one has the number of restarts that would decide it, if known. */
@@ -56,8 +43,8 @@ const cellSchema = z.object({
   /** Of all samples together, stalls included. */
   pooledMs: figures,
   serviceMs: figures,
-  ratioToReference: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
-  verdicts: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), verdictSchema),
+  ratioToReference: z.partialRecord(latencyKeySchema, estimateSchema),
+  verdicts: z.partialRecord(latencyKeySchema, verdictSchema),
   cpuUsPerRequest: z.object({ client: cpuCostSchema, server: cpuCostSchema }).nullable(),
   /** CPU per request of both sides as a ratio to the reference in the same rounds; absent for the reference. */
   cpuRatioToReference: estimateSchema.optional(),
@@ -99,6 +86,8 @@ const networkSummarySchema = z.object({
     .nullable(),
   /** Of its plan, for more hosts than two. */
   setupSteps: setupStepsSchema.optional(),
+  /** What it needs, forbids and offers; absent for a network that the testbed has already. */
+  facts: z.array(networkFactSchema).readonly().optional(),
   /** The highest sustained rate of the first workload that has one; null when none was requested or seen. */
   maxRps: estimateSchema.nullable(),
   /** The same by workload, when the study searched for it. Without `high` the load generator is the limit. */
@@ -111,20 +100,24 @@ export type NetworkSummary = z.infer<typeof networkSummarySchema>;
 /** The network that the study suggests, for an objective, with findings as reasons. */
 const decisionSchema = z.object({
   network: z.string(),
-  /** `p99@30%–50%`: the lowest p99 at these shares of the reference's maximum. */
+  /** As `--objective` takes it; `p99` by default. */
   objective: z.string(),
+  criteria: objectiveSchema,
+  /** Of criteria without a rate: `30%–50%` of the reference's maximum, or `all rates`. */
+  rates: z.string(),
+  /** Of the criteria, as a weighted geometric mean. Below 1 is preferable to the reference, also of a maximum. */
   ratioToReference: estimateSchema,
   reasons: z.array(findingSchema),
   flipsIf: z.array(findingSchema),
-  /** The other candidates, best first, with the ratio of their p99 to that of the network. */
+  /** The other candidates, best first, with their ratio to the network by the same criteria. */
   runnersUp: z.array(
     z.object({
       network: z.string(),
       sustained: z.boolean(),
       ratioToBest: estimateSchema,
       verdict: verdictSchema,
-      /** Of the p50, which decides where the p99 does not. */
-      medianRatioToBest: estimateSchema,
+      /** Of the p50, which decides where the p99 does not and no objective is given. */
+      medianRatioToBest: estimateSchema.nullable(),
       /** True when neither is worse than that of the network. */
       tie: z.boolean(),
     }),
@@ -154,8 +147,10 @@ export const summarySchema = z.object({
   measuringShare: z.number(),
   /** Shown at the top of every report. */
   warnings: z.array(findingSchema),
-  /** The latency that a sustained rate must also keep: `p99<2ms`. */
+  /** As the study was given it: `p99@50%,max:p99<2ms*2`. */
   objective: z.string().optional(),
+  /** The latency that a sustained rate must also keep: `p99<2ms`. */
+  maximumLimit: z.string().optional(),
   /** Files and lines of the results directory that were refused. */
   refused: z.array(findingSchema).default([]),
   /** What the results of this testbed do not show. */
@@ -166,7 +161,7 @@ export const summarySchema = z.object({
   decision: decisionSchema.nullable(),
   networks: z.array(networkSummarySchema),
   control: z.object({
-    aa: z.partialRecord(z.enum(LATENCY_KEYS as [LatencyKey, ...LatencyKey[]]), estimateSchema),
+    aa: z.partialRecord(latencyKeySchema, estimateSchema),
     trusted: z.boolean().nullable(),
   }),
   environment: z.record(

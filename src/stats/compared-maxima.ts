@@ -1,4 +1,5 @@
 import {
+  findLimit,
   type ComparedMaximum,
   type Estimate,
   type FindingScope,
@@ -27,7 +28,8 @@ type MaximaByWorkload = ReadonlyMap<string, ReadonlyMap<string, Estimate>>;
 
 /** The maxima that both runs searched for; none when their objectives differ. Here more is better, and `worse` is less. */
 export function compareMaxima(a: SearchedRun, b: SearchedRun, margin: number): ComparedMaximum[] {
-  if (JSON.stringify(a.study.spec.objective) !== JSON.stringify(b.study.spec.objective)) return [];
+  if (JSON.stringify(findLimit(a.study.spec.objective)) !== JSON.stringify(findLimit(b.study.spec.objective)))
+    return [];
   const [before, after] = [collectMaxima(a), collectMaxima(b)];
   const changes = [...before].flatMap(([workload, networks]) =>
     [...networks.keys()].flatMap((network) => estimateChange(network, workload, before, after)),
@@ -62,7 +64,7 @@ const withoutRestarts = ({ ratio, verdict }: ComparedMaximum['direct']): Compare
 
 function collectMaxima({ study, slices }: SearchedRun): MaximaByWorkload {
   if (!wantsMaximum(study.spec)) return new Map();
-  const evidence = slices.flatMap((slice) => toEvidence(slice, study.spec.objective) ?? []);
+  const evidence = slices.flatMap((slice) => toEvidence(slice, findLimit(study.spec.objective)) ?? []);
   const found = new Map<string, Map<string, Estimate>>();
   for (const network of new Set(evidence.map((slice) => slice.network))) {
     const { maxRpsByWorkload = {} } = estimateMaxima(study, evidence, network);

@@ -1,12 +1,14 @@
 import {
   bug,
   missing,
-  printObjective,
+  findLimit,
+  needsMaxima,
+  printLimit,
   QUANTILES,
   type Estimate,
   type Finding,
   type NetworkSummary,
-  type Objective,
+  type LatencyLimit,
   type ResolvedStudy,
   type StudyRecord,
   type WorkloadName,
@@ -40,7 +42,7 @@ const MAX_FAILURES = 3;
 const SAMPLE_MARGIN = 1.05;
 
 export const wantsMaximum = ({ maximum, objective }: Pick<ResolvedStudy, 'maximum' | 'objective'>): boolean =>
-  maximum || objective !== undefined;
+  maximum || needsMaxima(objective);
 
 /** The searches that have not ended, each with its next rate, for networks with a measured slice. */
 export function openSearches(
@@ -67,7 +69,7 @@ const SEARCH_SLICE_MS = 1_500;
 
 /** The next rate of a network's search, or its result. Pure: the state is the evidence. */
 function stepSearch(study: StudyRecord, target: SearchTarget, evidence: readonly RateEvidence[]): RateStep {
-  const { objective } = study.spec;
+  const limit = findLimit(study.spec.objective);
   const durationMs = searchSliceMs(study.spec);
   const own = evidence.filter(
     ({ network, workload }) => network === target.network && workload === target.workload,
@@ -78,34 +80,32 @@ function stepSearch(study: StudyRecord, target: SearchTarget, evidence: readonly
   if (closedLoopRps === null || closedLoopRps <= 0) return none({ code: 'reference-maximum-unknown' });
   if (searched.filter(({ failed }) => failed).length >= MAX_FAILURES)
     return none({ code: 'search-slices-failed', slices: MAX_FAILURES });
-  // The rate at which a slice has as many requests as the objective's quantile needs.
+  // The rate at which a slice has as many requests as the limit's quantile needs.
   const minRps =
-    objective === undefined
+    limit === undefined || limit.latency === 'max'
       ? 0
-      : objective.latency === 'max'
-        ? 0
-        : (SAMPLE_MARGIN * samplesNeeded(QUANTILES[objective.latency])) / (durationMs / 1000);
-  if (objective !== undefined && minRps > closedLoopRps) {
+      : (SAMPLE_MARGIN * samplesNeeded(QUANTILES[limit.latency])) / (durationMs / 1000);
+  if (limit !== undefined && minRps > closedLoopRps) {
     const neededS = Math.ceil(((minRps / closedLoopRps) * durationMs) / 1000);
-    return none({ code: 'slices-too-short', objective: printObjective(objective), neededS });
+    return none({ code: 'slices-too-short', objective: printLimit(limit), neededS });
   }
   const step = nextRate(searched, {
     closedLoopRps,
-    latencyLimitMs: objective?.limitMs ?? null,
+    latencyLimitMs: limit?.limitMs ?? null,
     minRps,
     known: own.filter((slice) => !slice.searched),
   });
-  if (step.kind === 'none' && objective !== undefined && step.finding.code === 'no-rate-sustained')
-    return none({ ...step.finding, objective: printObjective(objective) });
+  if (step.kind === 'none' && limit !== undefined && step.finding.code === 'no-rate-sustained')
+    return none({ ...step.finding, objective: printLimit(limit) });
   return step;
 }
 
 /**
- * Null for a failed slice of a cell. Also invalid are slices whose samples do not support the objective's quantile. A slice
+ * Null for a failed slice of a cell. Also invalid are slices whose samples do not support the limit's quantile. A slice
  * whose only finding is missed sends is valid evidence: the generator sends overdue requests until the time-out after the
  * window, so the network was too slow for that rate.
  */
-export function toEvidence(slice: SliceData, objective: Objective | undefined): RateEvidence | null {
+export function toEvidence(slice: SliceData, limit: LatencyLimit | undefined): RateEvidence | null {
   const { record } = slice;
   const { network, workload, rateRps: offeredRps } = record;
   const searched = record.role === 'search';
@@ -116,7 +116,7 @@ export function toEvidence(slice: SliceData, objective: Objective | undefined): 
   const { findings } = load.selfCheck;
   const overloaded =
     load.achievedRps > 0 && findings.length > 0 && findings.every(({ code }) => code === 'sends-missed');
-  const latencyMs = objective === undefined ? null : findLatency(slice.response, load.intended, objective);
+  const latencyMs = limit === undefined ? null : findLatency(slice.response, load.intended, limit);
   const valid = (record.valid || overloaded) && latencyMs !== undefined;
   return { ...base, achievedRps: load.achievedRps, latencyMs: latencyMs ?? null, valid, failed: false };
 }
@@ -125,7 +125,7 @@ export function toEvidence(slice: SliceData, objective: Objective | undefined): 
 function findLatency(
   response: NonNullable<SliceData['response']>,
   intended: number,
-  { latency }: Objective,
+  { latency }: LatencyLimit,
 ): number | null | undefined {
   const samples = Samples.from(response, intended);
   if (latency === 'max') return samples.answered < samples.intended ? null : samples.maxNs * MS_PER_NS;

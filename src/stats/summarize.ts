@@ -1,4 +1,6 @@
 import {
+  findLimit,
+  printLimit,
   printObjective,
   type Cost,
   type Finding,
@@ -38,7 +40,8 @@ export function summarize(
   const reference = all.filter((cell) => cell.network === REFERENCE);
   const { control, finding } = evaluateControl(reference, spec);
   const progress = { ...computeProgress(study, slices), ...options };
-  const evidence = slices.flatMap((slice) => toEvidence(slice, spec.objective) ?? []);
+  const limit = findLimit(spec.objective);
+  const evidence = slices.flatMap((slice) => toEvidence(slice, limit) ?? []);
   const searches = openSearches(study, evidence).length;
   const run = countRunSlices(slices);
   // In the order of the study, then networks that only the slices name.
@@ -52,6 +55,7 @@ export function summarize(
       ...computeStatus(known, cells),
       setup: computeSetupCost(cells),
       ...(known?.setupSteps === undefined ? {} : { setupSteps: known.setupSteps }),
+      ...(known?.facts === undefined ? {} : { facts: known.facts }),
       ...estimateMaxima(study, evidence, name),
       cells: cells.map((cell) => summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, progress.wallS)),
     };
@@ -75,6 +79,7 @@ export function summarize(
       ...refused,
     ],
     ...(spec.objective === undefined ? {} : { objective: printObjective(spec.objective) }),
+    ...(limit === undefined ? {} : { maximumLimit: printLimit(limit) }),
     refused: [...refused],
     limitations: study.limitations,
     ...(study.generator === undefined ? {} : { generator: study.generator }),

@@ -2,8 +2,10 @@ import { EXTERNAL_GENERATORS } from '../load/index.js';
 import {
   type BarewireError,
   type GeneratorName,
+  type Objective,
   type Rate,
   type ResolvedStudy,
+  needsMaxima,
   userError,
 } from '../schema/index.js';
 
@@ -44,7 +46,7 @@ export function ratesFor({ generator, arrival, rates, ratesAsked }: LoadChoice):
 interface SearchChoice {
   readonly generator: GeneratorName;
   readonly maximum: boolean;
-  readonly objective: string | undefined;
+  readonly objective: Objective | undefined;
   /** True when `--maximum` is on the command line, and so meant for this generator. */
   readonly maximumAsked: boolean;
 }
@@ -56,11 +58,11 @@ interface SearchChoice {
  * @throws BarewireError `bad-input`
  */
 export function searches({ generator, maximum, objective, maximumAsked }: SearchChoice): boolean {
-  if (generator === 'barewire') return maximum || objective !== undefined;
-  if (!maximumAsked && objective === undefined) return false;
+  if (generator === 'barewire') return maximum || needsMaxima(objective);
+  if (!maximumAsked && !needsMaxima(objective)) return false;
   throw bad(
     `${generator} cannot search a maximum: it does not report when it is the limit itself.`,
-    'Omit --maximum and the objective, or use --generator barewire.',
+    'Omit --maximum and `max` in the objective, or use --generator barewire.',
   );
 }
 

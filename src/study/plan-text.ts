@@ -1,5 +1,5 @@
 import { versionOf, type HostPlan } from '../network/index.js';
-import { printAction, printObjective, type Step } from '../schema/index.js';
+import { findLimit, printAction, printLimit, type Step } from '../schema/index.js';
 import type { PlannedHost } from '../testbed/index.js';
 import { stationKey, type RestartPlan, type StationPlan, type StudyPlan } from './plan.js';
 
@@ -9,6 +9,7 @@ import { stationKey, type RestartPlan, type StationPlan, type StudyPlan } from '
  */
 export function printPlan(plan: StudyPlan): string {
   const { study, testbed, restarts, maxima, retries, search } = plan;
+  const limit = findLimit(study.objective);
   const { client, server } = testbed.hosts;
   return [
     `# ${study.name}: ${study.networks.length} networks, ${restarts.length} restarts of ${study.rounds} rounds, seed ${study.seed}`,
@@ -41,7 +42,7 @@ export function printPlan(plan: StudyPlan): string {
     ...(search === null
       ? []
       : [
-          `# After the restarts: a search for the maximum of each network${study.objective === undefined ? '' : ` under ${printObjective(study.objective)}`}, at most ${search.mostSlices} slices of ${search.durationMs} ms for each line`,
+          `# After the restarts: a search for the maximum of each network${limit === undefined ? '' : ` under ${printLimit(limit)}`}, at most ${search.mostSlices} slices of ${search.durationMs} ms for each line`,
           ...search.networks.flatMap((network) =>
             search.workloads.map((workload) => `max-${workload}-${network}-01, …`),
           ),

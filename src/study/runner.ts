@@ -213,7 +213,9 @@ async function begin(
   const probed = await probeNetworks({ client, server }, offeredOf(spec));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);
-    return network.kind === 'given' ? status : { ...status, setupSteps: countSetupSteps(network) };
+    return network.kind === 'given'
+      ? status
+      : { ...status, setupSteps: countSetupSteps(network), facts: network.facts };
   });
   onEvent({ kind: 'probed', networks });
   if (measurable(networks).length === 0)

@@ -1,4 +1,4 @@
-import type { PlannedSlice, StudyRecord } from '../schema/index.js';
+import { findLimit, type PlannedSlice, type StudyRecord } from '../schema/index.js';
 import { toEvidence, Histogram, openSearches, type RateEvidence } from '../stats/index.js';
 import { seeded, shuffled } from './plan-slices.js';
 import { planSearchLoad, type LoadTemplate, type StudyPlan } from './plan.js';
@@ -40,12 +40,12 @@ export async function searchMaxima({
 /** The evidence of all slices in a directory about the maxima. */
 export async function evidenceIn(directory: ResultsDirectory): Promise<RateEvidence[]> {
   const { study, slices } = await readResults(directory);
-  return slices.flatMap((slice) => toEvidence(slice, study.spec.objective) ?? []);
+  return slices.flatMap((slice) => toEvidence(slice, findLimit(study.spec.objective)) ?? []);
 }
 
 function evidenceFrom({ record, histograms }: SliceOutcome, { spec }: StudyRecord): RateEvidence[] {
   const response = histograms === null ? null : Histogram.decode(histograms.response);
-  return [toEvidence({ record, response, service: null }, spec.objective) ?? []].flat();
+  return [toEvidence({ record, response, service: null }, findLimit(spec.objective)) ?? []].flat();
 }
 
 /**

@@ -2,9 +2,9 @@ import * as z from 'zod';
 import {
   type BarewireError,
   GENERATORS,
-  LATENCY_KEYS,
   nearest,
-  parseObjective,
+  printCriterion,
+  printRate,
   resolvedStudySchema,
   WORKLOADS,
   type Objective,
@@ -16,6 +16,7 @@ import {
 import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
 import { divideTime } from './plan-slices.js';
+import { parseObjective } from './objective.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
@@ -127,6 +128,7 @@ export function resolveSpec(
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
   const choice = requireTestbed(rest.testbed);
+  const chosen = objective === undefined ? undefined : objectiveNamed(objective, place);
   const study = resolvedStudySchema.parse({
     ...rest,
     testbed: choice,
@@ -137,8 +139,8 @@ export function resolveSpec(
       rates: resolveRates(rates, workloads, place),
       ratesAsked: overrides['rates'] !== undefined,
     }),
-    maximum: searches({ ...rest, objective, maximumAsked: overrides['maximum'] === true }),
-    objective: objective === undefined ? undefined : objectiveNamed(objective, place),
+    maximum: searches({ ...rest, objective: chosen, maximumAsked: overrides['maximum'] === true }),
+    objective: chosen,
     rounds: rounds ?? 1,
     timeMs: rounds === undefined ? time : null,
     durationMs: slice ?? DEFAULT_SLICE_MS,
@@ -147,6 +149,7 @@ export function resolveSpec(
     timeoutMs,
     seed: rest.seed ?? freshSeed(),
   });
+  requireRates(study, place);
   const { rounds: fitting, durationMs } = divideTime(study, study.networks);
   return { ...study, rounds: fitting, durationMs };
 }
@@ -188,8 +191,21 @@ function objectiveNamed(text: string, place: string): Objective {
   if (!('nearest' in objective)) return objective;
   throw bad(
     `${place}: "${text}" is not an objective.`,
-    `Did you mean "${objective.nearest}"? Write a latency (${LATENCY_KEYS.join(', ')}), "<" and a positive time in us, ms or s.`,
+    `Did you mean "${objective.nearest}"? Write criteria separated by commas: a latency (p99@50%), cpu, setup, max or max:p99<2ms, each with a weight (*2) if one counts more.`,
   );
+}
+
+/** A criterion of a rate that no cell has would leave the decision without a figure. */
+function requireRates({ objective = [], rates }: ResolvedStudy, place: string): void {
+  const known = Object.values(rates).flat();
+  const has = (wanted: Rate): boolean =>
+    known.some((rate) => JSON.stringify(rate) === JSON.stringify(wanted));
+  for (const criterion of objective)
+    if ('at' in criterion && criterion.at !== null && !has(criterion.at))
+      throw bad(
+        `${place}: the objective ${printCriterion(criterion)} is about a rate that the study does not have.`,
+        `Its rates: ${[...new Set(known.map(printRate))].join(', ')}. Use one of them, or add the rate.`,
+      );
 }
 
 type RatesInput = z.infer<typeof inputSchema>['rates'];

@@ -23,9 +23,14 @@ describe('a wrong request exits with 2, names the value and the place, and chang
     [
       'an objective of an unknown quantile',
       ['study', '--objective', 'p98<2ms'],
-      /"p98<2ms".*\n.*"p9\d?.*<2ms"/,
+      /"p98<2ms".*\n.*"max:p9.*<2ms"/,
     ],
-    ['an objective without a unit', ['study', '--objective', 'p99<2'], /"p99<2".*\n.*"p99<2ms"/],
+    ['an objective without a unit', ['study', '--objective', 'p99<2'], /"p99<2".*\n.*"max:p99<2ms"/],
+    [
+      'an objective of a rate that is not measured',
+      ['study', '--objective', 'p99@40%'],
+      /p99@40%.*\n.*10%, 30%, 50%/,
+    ],
     ['an unreadable file', ['study', '/nowhere/spec.yaml'], /Could not read the spec \/nowhere\/spec.yaml/],
     ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"restrats".*\n.*"restarts"/],
     ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],

@@ -110,7 +110,16 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
   decision: orNull(
     fc.record({
       network: text,
-      objective: fc.constantFrom('p99@30%–50%', 'p99@all rates'),
+      objective: fc.constantFrom('p99', 'setup'),
+      criteria: fc.constantFrom<NonNullable<Summary['decision']>['criteria']>(
+        [{ kind: 'latency', latency: 'p99', at: null, weight: 1 }],
+        [
+          { kind: 'setup', weight: 1 },
+          { kind: 'cpu', at: null, weight: 2 },
+        ],
+        [{ kind: 'maximum', limit: null, weight: 1 }],
+      ),
+      rates: fc.constantFrom('30%–50%', 'all rates'),
       ratioToReference: figure,
       reasons: findings,
       flipsIf: findings,
@@ -119,7 +128,7 @@ export const anySummary: fc.Arbitrary<Summary> = fc.record({
           network: text,
           sustained: fc.boolean(),
           ratioToBest: figure,
-          medianRatioToBest: figure,
+          medianRatioToBest: orNull(figure),
           tie: fc.boolean(),
           verdict: fc.record({
             verdict: fc.constantFrom('worse' as const, 'undecided' as const),

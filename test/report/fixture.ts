@@ -88,10 +88,19 @@ export function fixtureSummary({ restarts = 6 }: FixtureOptions = {}): Summary {
     ],
     decision: {
       network: 'macvlan',
-      objective: 'p99@all rates',
+      objective: 'p99',
+      criteria: [{ kind: 'latency', latency: 'p99', at: null, weight: 1 }],
+      rates: 'all rates',
       ratioToReference: figure(1.02, 0.05, restarts),
       reasons: [
-        { code: 'decision-beats', network: 'flannel-vxlan', ratio: 1.43, lowRatio: 1.38, highRatio: 1.49 },
+        {
+          code: 'decision-beats',
+          network: 'flannel-vxlan',
+          by: 'p99',
+          ratio: 1.43,
+          lowRatio: 1.38,
+          highRatio: 1.49,
+        },
       ],
       flipsIf: [],
       runnersUp: [

@@ -18,7 +18,7 @@ function summaryWith(maxima: Readonly<Record<string, Estimate>>): Summary {
       ? { ...network, maxRps: Object.values(maxima)[0] ?? null, maxRpsByWorkload: { ...maxima } }
       : network,
   );
-  return { ...summary, objective: 'p99<2ms', networks };
+  return { ...summary, maximumLimit: 'p99<2ms', networks };
 }
 const inAll = (summary: Summary): string[] => [
   renderStudy(summary, 'terminal', 200),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { buildComparisonDocument, render } from '../../src/report/index.js';
-import { comparisonSchema, type StudyRecord } from '../../src/schema/index.js';
+import { comparisonSchema, findLimit, type StudyRecord } from '../../src/schema/index.js';
 import {
   compareStudies,
   toEvidence,
@@ -20,7 +20,7 @@ function searched(
   const record = study({ maximum: true, ...changes });
   const slices: SliceData[] = restarts(6, 1000, 1.3);
   for (let at = 0; at < 200; at++) {
-    const evidence = slices.flatMap((one) => toEvidence(one, record.spec.objective) ?? []);
+    const evidence = slices.flatMap((one) => toEvidence(one, findLimit(record.spec.objective)) ?? []);
     const [next] = openSearches(record, evidence);
     if (next === undefined) return { study: record, slices };
     const { network, rateRps } = next;
@@ -74,7 +74,8 @@ test('a higher maximum is better and an equal one is no regression', () => {
 
 test('maxima under different objectives are not compared', () => {
   const other = searched(6, { host: 45_000, 'flannel-vxlan': 36_000 });
-  const objective = { latency: 'p50' as const, limitMs: 2 };
+  const limit = { latency: 'p50', limitMs: 2 } as const;
+  const objective = [{ kind: 'maximum', limit, weight: 1 } as const];
   const spec = { ...other.study.spec, objective };
   const comparison = compareStudies(before, { ...other, study: { ...other.study, spec } });
   expect(comparison.maxima).toEqual([]);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Objective } from '../../src/schema/index.js';
 import type { SliceData } from '../../src/stats/index.js';
 import { summarize } from '../../src/stats/index.js';
 import { logNormal, slice, study } from './synthetic.js';
@@ -29,12 +30,24 @@ function slices(
     ),
   );
 }
+const decideBy = (
+  objective: Objective,
+  factors: Readonly<Record<string, number>>,
+  steps: Readonly<Record<string, number>>,
+) => {
+  const record = study({ networks: ['host', ...Object.keys(factors)], objective });
+  const networks = record.networks.map((network) => {
+    const hosts10 = steps[network.name] ?? 0;
+    return { ...network, setupSteps: { hosts2: hosts10, hosts10, hosts100: hosts10, oneMore: 1 } };
+  });
+  return summarize({ ...record, networks }, slices(factors)).decision;
+};
 const decide = (factors: Readonly<Record<string, number>>, slow?: Readonly<Record<string, number>>) =>
   summarize(study({ networks: ['host', ...Object.keys(factors)] }), slices(factors, slow)).decision;
 
 test('names the network with the lowest p99 and by how much the others are worse', () => {
   const decision = decide({ macvlan: 1.1, 'flannel-vxlan': 2 });
-  expect(decision).toMatchObject({ network: 'macvlan', objective: 'p99@all rates' });
+  expect(decision).toMatchObject({ network: 'macvlan', objective: 'p99', rates: 'all rates' });
   expect(decision?.ratioToReference.value).toBeCloseTo(1.1, 1);
   expect(decision?.reasons).toMatchObject([{ code: 'decision-beats', network: 'flannel-vxlan' }]);
   expect(decision?.runnersUp).toMatchObject([{ network: 'flannel-vxlan', tie: false }]);
@@ -54,4 +67,53 @@ test('puts a network that did not sustain the rate behind one that did', () => {
 
 test('is null without a contender', () => {
   expect(decide({})).toBeNull();
+});
+
+const latency = { kind: 'latency', latency: 'p99', at: null } as const;
+
+test('weighs the criteria of an objective', () => {
+  const factors = { macvlan: 1, 'flannel-vxlan': 1.3 };
+  const steps = { macvlan: 99, 'flannel-vxlan': 9 };
+  const byLatency = decideBy(
+    [
+      { ...latency, weight: 20 },
+      { kind: 'setup', weight: 1 },
+    ],
+    factors,
+    steps,
+  );
+  expect(byLatency).toMatchObject({ network: 'macvlan', objective: 'p99*20,setup' });
+  const bySteps = decideBy(
+    [
+      { ...latency, weight: 1 },
+      { kind: 'setup', weight: 1 },
+    ],
+    factors,
+    steps,
+  );
+  expect(bySteps?.network).toBe('flannel-vxlan');
+  // The geometric mean of 1.3 and 10.
+  expect(bySteps?.ratioToReference.value).toBeCloseTo(Math.sqrt(1.3 * 10), 0);
+  expect(bySteps?.runnersUp).toMatchObject([{ network: 'macvlan', tie: false, medianRatioToBest: null }]);
+});
+
+test('of ties, lists the one with the fewest steps for ten hosts first', () => {
+  const factors = { macvlan: 1.1, ipvlan: 1.1 };
+  for (const fewest of ['macvlan', 'ipvlan']) {
+    const record = study({ networks: ['host', 'macvlan', 'ipvlan'] });
+    const networks = record.networks.map((network) => {
+      const hosts10 = network.name === fewest ? 5 : 50;
+      return { ...network, setupSteps: { hosts2: 1, hosts10, hosts100: 1, oneMore: 1 } };
+    });
+    const decision = summarize({ ...record, networks }, slices(factors)).decision;
+    expect(decision?.network).toBe(fewest);
+    expect(decision?.reasons).toContainEqual(
+      expect.objectContaining({ code: 'decision-tie-more-steps', steps: 50, bestSteps: 5 }),
+    );
+  }
+});
+
+test('a network without a figure for a criterion is no candidate', () => {
+  const decision = decideBy([{ kind: 'maximum', limit: null, weight: 1 }], { macvlan: 1.1 }, {});
+  expect(decision).toBeNull();
 });

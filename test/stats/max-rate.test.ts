@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
 import { toEvidence, openSearches, summarize, type SliceData } from '../../src/stats/index.js';
-import type { Finding } from '../../src/schema/index.js';
-import type { StudyRecord } from '../../src/schema/index.js';
+import {
+  findLimit,
+  type Finding,
+  type LatencyKey,
+  type Objective,
+  type StudyRecord,
+} from '../../src/schema/index.js';
 import { restarts, failedSlice, logNormal, normal, seeded, study, slice } from './synthetic.js';
 
 /** Three restarts at each rate; a network answers as many requests as it can, which differs by 1 % from slice to slice. */
@@ -70,7 +75,7 @@ function searched(
 function searchToItsEnd(record: StudyRecord, data: SliceData[], capacityRps: number): SliceData[] {
   const random = seeded(63);
   for (;;) {
-    const evidence = data.flatMap((one) => toEvidence(one, record.spec.objective) ?? []);
+    const evidence = data.flatMap((one) => toEvidence(one, findLimit(record.spec.objective)) ?? []);
     const next = openSearches(record, evidence).find(({ network }) => network === 'flannel-vxlan');
     if (next === undefined) return data;
     const carried = capacityRps * Math.exp(0.01 * normal(random));
@@ -95,15 +100,19 @@ test('a searched maximum lies in its interval, and its slices belong to no cell 
   expect(summary).toMatchObject({ restarts: 5, slices: 15 });
 });
 
-test('under an objective the maximum is where the latency reaches it', () => {
-  const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.2 } });
+const under = (latency: LatencyKey, limitMs: number): Objective => [
+  { kind: 'maximum', limit: { latency, limitMs }, weight: 1 },
+];
+
+test('under a limit the maximum is where the latency reaches it', () => {
+  const record = study({ maximum: true, objective: under('p50', 0.2) });
   const { maxRps } = vxlanOf(record, searchToItsEnd(record, restarts(5, 1000, 1), 40_000)) ?? {};
   // 100 µs / (1 − rate/40,000) is 200 µs at half of it.
   expect(Math.abs((maxRps?.value ?? 0) / 20_000 - 1)).toBeLessThan(0.05);
 });
 
 test('a network that misses the objective at every rate has a finding', () => {
-  const record = study({ maximum: true, objective: { latency: 'p50', limitMs: 0.001 } });
+  const record = study({ maximum: true, objective: under('p50', 0.001) });
   const { maxRps } = vxlanOf(record, searchToItsEnd(record, restarts(1, 1000, 1), 40_000)) ?? {};
   expect(maxRps).toMatchObject({
     value: null,
@@ -116,7 +125,7 @@ test('a network that misses the objective at every rate has a finding', () => {
 });
 
 test('an objective that no slice supports is reported before the search', () => {
-  const record = study({ maximum: true, objective: { latency: 'p99.999', limitMs: 1 }, durationMs: 2_000 });
+  const record = study({ maximum: true, objective: under('p99.999', 1), durationMs: 2_000 });
   expect(vxlanOf(record, restarts(1, 1000, 1))?.maxRps).toEqual({
     value: null,
     finding: { code: 'slices-too-short', objective: 'p99.999<1ms', neededS: 8 },

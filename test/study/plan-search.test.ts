@@ -52,7 +52,7 @@ describe('the search for the maxima', () => {
   it('is planned only when the spec asks for it', () => {
     expect(planRound(study({}), known)).toEqual([]);
     expect(planRound(study({ maximum: true }), known)).toHaveLength(2);
-    expect(planRound(study({ objective: 'p99<2ms' }), known)).toHaveLength(2);
+    expect(planRound(study({ objective: 'max:p99<2ms' }), known)).toHaveLength(2);
   });
 
   it('has each network once per round and ends when all are found', () => {
@@ -106,7 +106,7 @@ describe('the search for the maxima', () => {
   });
 
   it('does not start when slices are too short for the objective', () => {
-    const record = study({ objective: 'p99.999<2ms', slice: '1s' });
+    const record = study({ objective: 'max:p99.999<2ms', slice: '1s' });
     expect(planRound(record, known)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BarewireError } from '../../src/schema/index.js';
+import { BarewireError, printObjective, type Objective } from '../../src/schema/index.js';
 import { parseDurationMs, parseRate, preset, resolveSpec } from '../../src/study/index.js';
 
 const resolve = (input: unknown, overrides: Record<string, unknown> = {}) =>
@@ -43,15 +43,27 @@ describe('a spec', () => {
     });
   });
 
-  it.each([
-    ['p99<2ms', { latency: 'p99', limitMs: 2 }],
-    ['p99.9 < 500us', { latency: 'p99.9', limitMs: 0.5 }],
-    ['p99.999<=1.5s', { latency: 'p99.999', limitMs: 1_500 }],
-    ['max<40µs', { latency: 'max', limitMs: 0.04 }],
+  it.each<[string, Objective]>([
+    ['max:p99<2ms', [{ kind: 'maximum', limit: { latency: 'p99', limitMs: 2 }, weight: 1 }]],
+    ['max: p99.9 < 500us', [{ kind: 'maximum', limit: { latency: 'p99.9', limitMs: 0.5 }, weight: 1 }]],
+    ['max:p99.999<=1.5s', [{ kind: 'maximum', limit: { latency: 'p99.999', limitMs: 1_500 }, weight: 1 }]],
+    ['max:max<50ms*2', [{ kind: 'maximum', limit: { latency: 'max', limitMs: 50 }, weight: 2 }]],
+    ['max', [{ kind: 'maximum', limit: null, weight: 1 }]],
   ])('takes the objective %s, and searches the maximum under it', (text, objective) => {
-    const study = resolve({ ...quick, objective: text });
-    expect(study).toMatchObject({ maximum: true, objective });
-    expect(study.objective?.limitMs).toBeCloseTo(objective.limitMs, 12);
+    expect(resolve({ ...quick, objective: text })).toMatchObject({ maximum: true, objective });
+  });
+
+  it('takes several criteria with weights, and searches no maximum for them', () => {
+    const study = resolve({ ...quick, objective: 'p99@50%, cpu*0.5,setup' });
+    expect(study).toMatchObject({
+      maximum: false,
+      objective: [
+        { kind: 'latency', latency: 'p99', at: { kind: 'share', ofMax: 0.5 }, weight: 1 },
+        { kind: 'cpu', at: null, weight: 0.5 },
+        { kind: 'setup', weight: 1 },
+      ],
+    });
+    expect(printObjective(study.objective ?? [])).toBe('p99@50%,cpu*0.5,setup');
   });
 
   it('searches a maximum only on request', () => {
@@ -64,7 +76,7 @@ describe('a spec', () => {
     const wrk2 = { generator: 'wrk2' };
     expect(resolve(preset('machinezone-2015'), wrk2).maximum).toBe(false);
     expect(refused(quick, { ...wrk2, maximum: true }).message).toMatch(/wrk2 cannot search a maximum/);
-    expect(refused(quick, { ...wrk2, objective: 'p99<2ms' }).message).toMatch(/wrk2 cannot search/);
+    expect(refused(quick, { ...wrk2, objective: 'max:p99<2ms' }).message).toMatch(/wrk2 cannot search/);
   });
 
   it('keeps a given seed', () => {
@@ -95,13 +107,22 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
     ['a name that is no file name', { ...quick, name: '../x' }, ['name', '../x']],
     [
       'an objective of an unknown quantile',
-      { ...quick, objective: 'p98<2ms' },
-      ['"p98<2ms"', 'spec.yaml', '"p9'],
+      { ...quick, objective: 'max:p98<2ms' },
+      ['"max:p98<2ms"', 'spec.yaml', '"max:p9'],
     ],
-    ['an objective of an unknown unit', { ...quick, objective: 'p99<2mss' }, ['"p99<2mss"', '"p99<2ms"']],
-    ['an objective without a unit', { ...quick, objective: 'p99<2' }, ['"p99<2"', '"p99<2ms"']],
-    ['an objective of nothing', { ...quick, objective: 'p99<0ms' }, ['"p99<0ms"', '"p99<2ms"']],
-    ['an objective that is none', { ...quick, objective: 'fast' }, ['"fast"', '"p99<2ms"']],
+    ['an objective of an unknown unit', { ...quick, objective: 'max:p99<2mss' }, ['"max:p99<2ms"']],
+    ['an objective without a unit', { ...quick, objective: 'max:p99<2' }, ['"max:p99<2ms"']],
+    ['an objective of nothing', { ...quick, objective: 'max:p99<0ms' }, ['"max:p99<2ms"']],
+    ['the limit of earlier versions', { ...quick, objective: 'p99<2ms' }, ['"p99<2ms"', '"max:p99<2ms"']],
+    ['an objective that is none', { ...quick, objective: 'fast' }, ['"fast"', 'p99@50%']],
+    ['an objective of an unknown criterion', { ...quick, objective: 'p99,stup' }, ['"p99,stup"', '"setup"']],
+    ['a weight of nothing', { ...quick, objective: 'cpu*0' }, ['"cpu*0"', '"cpu*2"']],
+    ['two maxima', { ...quick, objective: 'max,max:p99<2ms' }, ['is not an objective']],
+    [
+      'an objective of a rate that is not measured',
+      { ...quick, objective: 'p99@40%' },
+      ['p99@40%', '10%, 30%, 50%'],
+    ],
     ['an objective that is a number', { ...quick, objective: 2 }, ['objective', '2']],
     ['a maximum that is no yes or no', { ...quick, maximum: 'yes' }, ['maximum', '"yes"']],
     ['a list', [1, 2], ['spec.yaml', 'not a spec']],

@@ -1,4 +1,5 @@
 import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
+import { HOST_STACK } from '../facts.js';
 import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
@@ -22,6 +23,7 @@ export const bridge: Attachment = {
     { kind: 'link-type', type: 'bridge' },
     { kind: 'link-type', type: 'veth' },
   ],
+  facts: HOST_STACK,
   prepare: (site, segment) => [
     enableForwarding(site),
     ...[

@@ -5,6 +5,7 @@ export const host: Attachment = {
   name: 'host',
   what: "no container network: the host's own stack and address",
   requires: [],
+  facts: [],
   prepare: () => [],
   join: ({ host: own }) => ({
     steps: [],

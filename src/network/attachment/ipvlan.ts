@@ -1,5 +1,6 @@
-import type { Step } from '../../schema/index.js';
+import type { NetworkFact, Step } from '../../schema/index.js';
 import { ipStep } from '../commands.js';
+import { BESIDE_HOST, forbids, needs, offers, SOURCES } from '../facts.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan } from '../types.js';
 import {
@@ -17,12 +18,25 @@ import {
 
 type Mode = 'l2' | 'l3' | 'l3s';
 
+/** Of all modes. */
+const SHARED: readonly NetworkFact[] = [
+  needs('Linux 3.19 or newer', SOURCES.linux319),
+  forbids('macvlan, a bridge or another mode on the same interface', SOURCES.ipvlan),
+];
+const NO_BROADCAST = forbids('broadcast and multicast', SOURCES.ipvlan);
+
 /** A slave of the host's interface that shares its MAC; `configure` returns its address and routes. */
 // Undone by name: a namespace is removed later, and the address is in use until then.
-const ipvlan = (mode: Mode, what: string, configure: (plan: ContainerPlan) => Step[]): Attachment => ({
+const ipvlan = (
+  mode: Mode,
+  what: string,
+  facts: readonly NetworkFact[],
+  configure: (plan: ContainerPlan) => Step[],
+): Attachment => ({
   name: `ipvlan-${mode}`,
   what,
   requires: [{ kind: 'link-type', type: 'ipvlan' }],
+  facts: [...SHARED, ...facts],
   blocked: HOST_BLOCKED,
   prepare: () => [],
   join: (site, plan) => ({
@@ -57,6 +71,7 @@ const asRouted = (plan: ContainerPlan): Step[] => [
 export const ipvlanL2 = ipvlan(
   'l2',
   "an IPvlan L2 link: its own address, the host's MAC",
+  BESIDE_HOST,
   (plan: ContainerPlan) => [addContainerAddress(plan, plan.prefix), enableLink(plan)],
 );
 
@@ -64,6 +79,7 @@ export const ipvlanL2 = ipvlan(
 export const ipvlanL3 = ipvlan(
   'l3',
   'an IPvlan L3 link: routed by the host, bypasses its netfilter',
+  [...BESIDE_HOST, NO_BROADCAST],
   asRouted,
 );
 
@@ -71,5 +87,10 @@ export const ipvlanL3 = ipvlan(
 export const ipvlanL3s = ipvlan(
   'l3s',
   'an IPvlan L3S link: routed by the host, passes its netfilter',
+  [
+    needs('Linux 4.9 or newer', SOURCES.linux49),
+    NO_BROADCAST,
+    offers("NetworkPolicy in the host's netfilter", SOURCES.ipvlan),
+  ],
   asRouted,
 );

@@ -1,4 +1,5 @@
 import { ipStep } from '../commands.js';
+import { BESIDE_HOST, forbids, needs, SOURCES } from '../facts.js';
 import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
@@ -20,6 +21,11 @@ export const macvlan: Attachment = {
   name: 'macvlan',
   what: "a macvlan link: its own MAC on the host's interface",
   requires: [{ kind: 'link-type', type: 'macvlan' }],
+  facts: [
+    ...BESIDE_HOST,
+    needs('a port that accepts several MACs: not in most clouds, nor over Wi-Fi', SOURCES.macvlan),
+    forbids('IPvlan on the same interface', SOURCES.ipvlan),
+  ],
   blocked: HOST_BLOCKED,
   prepare: () => [],
   join: (site, plan) => ({

@@ -1,5 +1,6 @@
 import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
+import { HOST_STACK } from '../facts.js';
 import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
@@ -17,6 +18,7 @@ export const ptp: Attachment = {
   name: 'ptp',
   what: 'a routed veth pair',
   requires: [{ kind: 'link-type', type: 'veth' }],
+  facts: HOST_STACK,
   prepare: (site) => [enableForwarding(site)],
   join: (site, plan) => ({
     steps: [

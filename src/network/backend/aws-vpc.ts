@@ -1,3 +1,4 @@
+import { forbids, needs, SOURCES } from '../facts.js';
 import type { Backend } from '../types.js';
 
 /**
@@ -9,6 +10,13 @@ export const awsVpc: Backend = {
   name: 'aws-vpc',
   what: "the VPC's route table",
   requires: [{ kind: 'platform', name: 'an AWS VPC' }],
+  facts: [
+    needs('AWS: all hosts in one VPC, allowed to change its route table', SOURCES.flannel),
+    needs('the source/destination check of every instance off', SOURCES.vpcNat),
+    forbids('more hosts than routes of a table: 500 unless AWS raises it', SOURCES.vpcQuotas),
+    forbids('IPv6', SOURCES.flannel),
+    forbids('flannel from v0.20, which removed it', SOURCES.flannelReleases),
+  ],
   overheadBytes: { 4: 0, 6: 0 },
   noIpv6: "flannel's aws-vpc backend supported IPv4 only, until it was removed",
   addresses: 'subnet',

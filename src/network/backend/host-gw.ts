@@ -1,5 +1,6 @@
 import { subnetOf } from '../addressing.js';
 import { ipStep } from '../commands.js';
+import { needs, SOURCES } from '../facts.js';
 import type { Backend } from '../types.js';
 
 /** Each host is the gateway to its containers: one route per peer's subnet, one hop away on layer 2. */
@@ -7,6 +8,10 @@ export const hostGw: Backend = {
   name: 'host-gw',
   what: "routes to each host's subnet",
   requires: [],
+  facts: [
+    needs('one layer-2 segment for all hosts', SOURCES.flannel),
+    needs('a route on every host for every other host', SOURCES.flannel),
+  ],
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'subnet',
   oneSegment: true,

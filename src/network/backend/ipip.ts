@@ -1,5 +1,6 @@
 import { subnetOf, tunnelAddress } from '../addressing.js';
 import { ipStep } from '../commands.js';
+import { forbids, needs, offers, SOURCES } from '../facts.js';
 import type { NetworkHost, Backend } from '../types.js';
 
 const DEVICE = 'flannel.ipip';
@@ -11,6 +12,12 @@ export const ipip: Backend = {
   name: 'ipip',
   what: 'IP-in-IP tunnels between the hosts',
   requires: [{ kind: 'link-type', type: 'ipip' }],
+  facts: [
+    needs('IP protocol 4 passed between the hosts', SOURCES.flannel),
+    needs('an MTU of containers 20 bytes smaller', SOURCES.rfc2003),
+    forbids('IPv6', SOURCES.flannel),
+    offers('hosts on different segments', SOURCES.flannel),
+  ],
   noIpv6: "flannel's ipip backend supports IPv4 only",
   overheadBytes: { 4: OVERHEAD_BYTES, 6: OVERHEAD_BYTES },
   addresses: 'subnet',

@@ -1,3 +1,4 @@
+import { forbids, SOURCES } from '../facts.js';
 import type { Backend } from '../types.js';
 
 /** The hosts' own wire and addresses. */
@@ -5,6 +6,7 @@ export const none: Backend = {
   name: 'none',
   what: '',
   requires: [],
+  facts: [forbids('two containers of a host on one port', SOURCES.dockerHost)],
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'host',
   oneSegment: false,

@@ -2,6 +2,7 @@ import { containerMtu, subnetOf, tunnelAddress } from '../addressing.js';
 import { bridgeStep, addAddress, ipStep } from '../commands.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../symbols.js';
+import { needs, offers, SOURCES } from '../facts.js';
 import type { NetworkHost, Backend } from '../types.js';
 
 /** flannel has one device per version of IP. */
@@ -26,6 +27,12 @@ export const vxlan: Backend = {
   requires: [
     { kind: 'link-type', type: 'vxlan' },
     { kind: 'tool', name: 'bridge' },
+  ],
+  facts: [
+    needs('Linux 3.7 or newer', SOURCES.linux37),
+    needs('UDP port 8472 open between the hosts', SOURCES.flannel),
+    needs('an MTU of containers 50 bytes smaller, 70 with IPv6', SOURCES.rfc7348),
+    offers('hosts on different segments', SOURCES.flannel),
   ],
   overheadBytes: OVERHEAD_BYTES,
   addresses: 'subnet',

@@ -3,6 +3,7 @@ import { containerMtu, subnetOf, tunnelAddress, wholeNetwork } from '../addressi
 import { addAddress, ipStep, wgStep } from '../commands.js';
 import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
 import { publicKeySymbol } from '../symbols.js';
+import { needs, offers, SOURCES } from '../facts.js';
 import type { NetworkHost, HostView, Backend } from '../types.js';
 
 /** flannel has one device per version of IP. */
@@ -20,6 +21,12 @@ export const wireguard: Backend = {
   requires: [
     { kind: 'link-type', type: 'wireguard' },
     { kind: 'tool', name: 'wg' },
+  ],
+  facts: [
+    needs('Linux 5.6 or newer, and the tool wg', SOURCES.linux56),
+    needs('UDP ports 51820 and 51821 open between the hosts', SOURCES.flannel),
+    offers('encryption', SOURCES.flannel),
+    offers('hosts on different segments', SOURCES.flannel),
   ],
   overheadBytes: { 4: OVERHEAD_BYTES, 6: OVERHEAD_BYTES },
   addresses: 'subnet',

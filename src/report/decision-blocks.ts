@@ -1,0 +1,74 @@
+import { groupFindings, type Decision, type Summary } from '../schema/index.js';
+import { countNoun, heading, left, listFindings, text, type Block } from './document.js';
+import { intervalText, three } from './number.js';
+
+/** The answer in one or two sentences, and the reasons. */
+export function decisionBlocks({ decision, reference, networks }: Summary): readonly Block[] {
+  if (decision?.ratioToReference.value == null) return [];
+  const { network, reasons, flipsIf, runnersUp } = decision;
+  const steps = networks.find(({ name }) => name === network)?.setup?.steps ?? null;
+  const ties = runnersUp.filter(({ tie }) => tie);
+  return [
+    heading('Decision'),
+    {
+      kind: 'lead',
+      text:
+        `${[network, ...ties.map((tie) => tie.network)].join(' or ')}: ${describeChoice(decision, reference)}` +
+        `${steps === null ? '' : `, in ${countNoun(steps, 'setup step')}`}.` +
+        (ties.length === 0 ? '' : ` Listed first is ${network}; the others are ties.`),
+    },
+    ...(reasons.length === 0 ? [] : listFindings('findings', groupFindings(reasons))),
+    ...(flipsIf.length === 0 ? [] : listFindings('findings', groupFindings(flipsIf))),
+  ];
+}
+
+/** `the lowest p99 at 30%–50% of the maximum, 1.46× (0.82–2.60) that of host`. */
+function describeChoice(
+  { objective, criteria, rates, ratioToReference }: Decision,
+  reference: string,
+): string {
+  const ends = intervalText(ratioToReference);
+  const ratio = `${three(ratioToReference.value ?? 0)}×${ends === '' ? '' : ` (${ends})`}`;
+  const at = rates === 'all rates' ? 'over all rates' : `at ${rates} of the maximum`;
+  const [first, ...others] = criteria;
+  if (first === undefined || others.length > 0)
+    return `the lowest weighted mean of the ratios to ${reference} by ${objective}, ${ratio}`;
+  switch (first.kind) {
+    case 'latency':
+      return `the lowest ${first.latency} ${at}, ${ratio} that of ${reference}`;
+    case 'cpu':
+      return `the lowest CPU time per request ${at}, ${ratio} that of ${reference}`;
+    case 'maximum':
+      return `the highest sustained rate, which ${reference} exceeds ${ratio}`;
+    case 'setup':
+      return 'the fewest steps to set up ten hosts';
+  }
+}
+
+/** What the figures do not show: each candidate's needs, with the document that says so. */
+export function factsBlocks({ networks }: Summary): readonly Block[] {
+  const known = networks.flatMap(({ name, facts = [], status }) =>
+    status === 'measured' ? facts.map((fact) => ({ name, ...fact })) : [],
+  );
+  if (known.length === 0) return [];
+  const sources = [...new Set(known.map(({ source }) => source))];
+  return [
+    heading('What each network needs, forbids and offers'),
+    {
+      kind: 'table',
+      caption: 'Facts of the catalog, with their sources',
+      columns: [left('network'), left(''), left('what'), left('source')],
+      rows: known.map(({ name, kind, what, source }) => [
+        text(name),
+        text(kind),
+        { kind: 'text', text: what, wrap: true },
+        text(`[${sources.indexOf(source) + 1}]`, 'dim'),
+      ]),
+    },
+    {
+      kind: 'details',
+      title: 'Sources',
+      blocks: [{ kind: 'list', items: sources.map((source, index) => `[${index + 1}] ${source}`) }],
+    },
+  ];
+}
