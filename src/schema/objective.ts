@@ -3,7 +3,7 @@ import { latencyKeySchema } from './quantiles.js';
 import { printRate, rateSchema } from './rate.js';
 
 /** An additional condition for a sustained rate: a latency of each slice below a limit. */
-export const latencyLimitSchema = z.object({ latency: latencyKeySchema, limitMs: z.number().positive() });
+const latencyLimitSchema = z.object({ latency: latencyKeySchema, limitMs: z.number().positive() });
 export type LatencyLimit = z.infer<typeof latencyLimitSchema>;
 
 const weight = z.number().positive();
@@ -11,7 +11,7 @@ const weight = z.number().positive();
 const at = rateSchema.nullable();
 
 /** One thing by which networks are compared. `ln` of its ratio counts with its weight. */
-export const criterionSchema = z.discriminatedUnion('kind', [
+const criterionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('latency'), latency: latencyKeySchema, at, weight }),
   z.object({ kind: z.literal('cpu'), at, weight }),
   /** The highest sustained rate, which may also have to keep a latency. */
