@@ -31,6 +31,7 @@ interface StudyFlags {
   readonly objective?: string;
   readonly restarts?: string;
   readonly time?: string;
+  readonly precision?: string;
   readonly rounds?: string;
   readonly slice?: string;
   readonly duration?: string;
@@ -70,7 +71,14 @@ export const studyCommand = (context: Context): Command =>
       'what the decision minimises: p99@50%, cpu, setup, max (the maximum), max:p99<2ms; several with commas, weights as *2',
     )
     .option('--time <time>', 'for the whole study: 3m (the default), 20s, 1h; the rounds follow from it')
-    .option('--restarts <n>', 'how often everything is torn down and set up again (default: 5)')
+    .option(
+      '--precision <precision>',
+      "stop when every interval is this narrow: 'p50 3%'; --time is then the longest time",
+    )
+    .option(
+      '--restarts <n>',
+      'how often everything is torn down and set up again (default: 5, with less than 2 min fewer)',
+    )
     .option('--rounds <n>', 'in each restart; a round measures every network and rate once, in random order')
     .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 25 rounds fit)')
     .addOption(new Option('--duration <time>').hideHelp())
@@ -103,7 +111,7 @@ Examples:
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, restarts, rounds, slice,
+A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
 warmup, timeout, connections, generator, arrival (constant, poisson), seed, margin, tailMargin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
@@ -228,6 +236,7 @@ const overrides = (flags: StudyFlags): SpecOverrides => ({
   restarts: number(flags.restarts),
   rounds: number(flags.rounds),
   time: flags.time,
+  precision: flags.precision,
   slice: flags.slice,
   connections: number(flags.connections),
   generator: flags.generator,

@@ -39,6 +39,9 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
           `Restart ${event.restart} ended early: ${event.message}. Measure the rest with: barewire study --resume`,
         );
         break;
+      case 'precise':
+        terminal.note(`Precise enough after restart ${event.restart} of at most ${event.of}.`);
+        break;
       case 'searching':
         terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
         break;

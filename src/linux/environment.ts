@@ -24,12 +24,33 @@ export const readEnvironment = (): Record<string, string | number | boolean | nu
   memoryMiB: Math.round(totalmem() / 2 ** 20),
   microcode: firstMatch('/proc/cpuinfo', /^microcode\s*: (\S+)/m),
   mitigations: firstMatch('/proc/cmdline', /(?:^| )mitigations=(\S+)/) ?? 'default',
+  kernelParameters: kernelParameters(),
+  cpuQuota: cpuQuota(),
   congestionControl: line('/proc/sys/net/ipv4/tcp_congestion_control'),
   defaultQdisc: line('/proc/sys/net/core/default_qdisc'),
   conntrack: existsSync('/proc/sys/net/netfilter/nf_conntrack_max'),
   stealSinceBootS: stealSeconds(),
   node: process.version,
 });
+
+/** The parameters of the kernel that affect measurements; the others may identify the machine. */
+const PARAMETERS =
+  /^(?:mitigations|isolcpus|nohz|nohz_full|rcu_nocbs|irqaffinity|idle|preempt|tsc|clocksource|nosmt|pti|nopti|spectre_v2|transparent_hugepage|audit|skew_tick|nmi_watchdog|processor\.max_cstate|intel_idle\.max_cstate|intel_pstate|amd_pstate|threadirqs)(?:=|$)/;
+const kernelParameters = (): string | null =>
+  (line('/proc/cmdline') ?? '')
+    .split(' ')
+    .filter((word) => PARAMETERS.test(word))
+    .join(' ') || null;
+
+/** CPUs that the cgroup of this process may use, as a share of one; null without a quota. */
+function cpuQuota(): number | null {
+  const [quota = 'max', period = '100000'] = (line('/sys/fs/cgroup/cpu.max') ?? '').split(' ');
+  if (quota !== '' && quota !== 'max') return Number(quota) / Number(period);
+  const [v1, each] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) =>
+    Number(line(`/sys/fs/cgroup/cpu/${name}`)),
+  );
+  return v1 !== undefined && each !== undefined && v1 > 0 && each > 0 ? v1 / each : null;
+}
 
 /** The hypervisor's name if it is reported, `yes` if only the CPU reports one, null on bare metal. */
 function virtualization(): string | null {

@@ -94,6 +94,7 @@ export function costs(
       softirq: perRequest(spent.softirq * scale),
     },
     cpuSeconds,
+    cpuSecondsByCpu: cpus.map((cpu) => ({ cpu, ...cpuBetween(first, last, [cpu]) })),
     processCpuSeconds: {
       user: round(Math.max(0, last.process.user - first.process.user)),
       system: round(Math.max(0, last.process.system - first.process.system)),

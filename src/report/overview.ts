@@ -3,7 +3,6 @@ import {
   count,
   countNoun,
   estimate,
-  figure,
   heading,
   left,
   listFindings,
@@ -59,7 +58,8 @@ export function overview(
           ...(instructions === null ? [] : [note(instructions)]),
           note(
             `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
-              `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided.`,
+              `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided. ` +
+              'Knee: the lowest measured rate with twice the p50 of the lowest one, or that is not sustained.',
           ),
         ]),
     ...factsBlocks(summary),
@@ -166,8 +166,8 @@ function overallTable(rankings: readonly Ranking[], summary: Summary): Table {
       left('verdicts'),
       right(`CPU against ${reference}`),
       ...(withInstructions ? [right('instructions')] : []),
+      right('knee'),
       right('setup steps'),
-      right('setup ms'),
     ],
     rows: rankings.map((ranking) => {
       const { network, isReference, verdicts, cpuRatio } = ranking;
@@ -180,11 +180,18 @@ function overallTable(rankings: readonly Ranking[], summary: Summary): Table {
         text(counts.join(', ')),
         text(isReference ? 'reference' : cpuRatio === null ? NO_VALUE : `${three(cpuRatio)}×`),
         ...(withInstructions ? [text(describeInstructions(network))] : []),
+        text(describeKnee(network)),
         count(network.setup?.steps ?? null),
-        figure(network.setup?.ms ?? null),
       ];
     }),
   };
+}
+
+/** The rate where the p50 has doubled: `50%` of the reference's maximum, or requests per second. */
+function describeKnee({ kneeRps, cells }: NetworkSummary): string {
+  if (kneeRps === null) return NO_VALUE;
+  const share = cells.find(({ rateRps }) => rateRps === kneeRps)?.rateOfMax ?? null;
+  return share === null ? `≤ ${whole(kneeRps)}/s` : `≤ ${percent(share)}`;
 }
 
 function describeInstructions({ instructions = [] }: NetworkSummary): string {

@@ -187,9 +187,11 @@ function describeCells(rows: readonly Row[]): string[] {
       slices === 0 ? [] : [`${network.name}: ${whole(slices)} of ${whole(total)} slices ${what}`];
     return {
       shares: [...share(cell.invalidSlices, 'invalid'), ...share(cell.failedSlices, 'failed')],
-      findings: [...cell.selfCheck.findings.flatMap(({ low, high }) => [low, high]), ...cell.tail].map(
-        (finding) => ({ network: network.name, finding, tail: cell.tail.includes(finding) }),
-      ),
+      findings: [
+        ...(cell.limit === null ? [] : [cell.limit]),
+        ...cell.selfCheck.findings.flatMap(({ low, high }) => [low, high]),
+        ...cell.tail,
+      ].map((finding) => ({ network: network.name, finding, tail: cell.tail.includes(finding) })),
     };
   });
   const groups = new Map<string, { networks: Set<string>; findings: Finding[]; tail: boolean }>();
@@ -258,6 +260,11 @@ function cpuBlocks(rows: readonly Row[], names: readonly string[]): readonly Blo
       ]),
     },
     {
+      kind: 'details',
+      title: 'Load of each CPU',
+      blocks: [loadTable(measured)],
+    },
+    {
       kind: 'plot',
       title: 'CPU time per request',
       caption: `Upper bar client, lower bar server; from left to right ${CPU_KINDS.join(', ')}.`,
@@ -279,6 +286,26 @@ function cpuBlocks(rows: readonly Row[], names: readonly string[]): readonly Blo
     },
   ];
 }
+
+const LOAD_KINDS = ['user', 'system', 'softirq', 'irq', 'steal', 'idle'] as const;
+
+/** From /proc/stat, which counts in ticks: only pooled over the slices. */
+const loadTable = (rows: readonly { readonly name: string; readonly cell: Row['cell'] }[]): Table => ({
+  kind: 'table',
+  caption:
+    'Share of the time of each CPU by kind, pooled over the slices; the generator polls while it is idle',
+  columns: [left('network'), left('side'), right('CPU'), ...LOAD_KINDS.map(right)],
+  rows: rows.flatMap(({ name, cell: { cpuLoad } }) =>
+    (['client', 'server'] as const).flatMap((side) =>
+      cpuLoad[side].map((load) => [
+        text(name),
+        text(side),
+        count(load.cpu),
+        ...LOAD_KINDS.map((kind) => text(percent(load[kind]))),
+      ]),
+    ),
+  ),
+});
 
 const ratioTable = (rows: readonly Row[], { reference }: Summary): Table => ({
   kind: 'table',

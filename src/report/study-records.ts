@@ -23,6 +23,7 @@ export function buildStudyRecords(summary: Summary): Records {
     finding: null,
     setup: null,
     maxRps: null,
+    kneeRps: null,
     cells: [],
   };
   const rows = summary.networks.flatMap((network) =>
@@ -73,6 +74,7 @@ function listFields(summary: Summary, network: NetworkSummary, cell: Cell | null
       ),
     ),
     ...estimateFields('cpu_ratio', cell?.cpuRatioToReference),
+    ['limit', cell?.limit == null ? null : describeFinding(cell.limit)],
     ['self_check_valid', cell?.selfCheck.valid ?? null],
     ['self_check_findings', cell?.selfCheck.findings.map(describeFinding).join('; ') ?? null],
     ['tail', cell?.tail.map(describeFinding).join('; ') ?? null],

@@ -175,6 +175,20 @@ const WORDINGS: Wordings = {
     'and the margin: something other than the network determines the results. Do not trust the ratios. Stop other load on ' +
     'the hosts, run `barewire doctor`, and repeat with more restarts.',
 
+  'precision-missed': ({ latency, share, wantedShare }) =>
+    `The time was over before every ${latency} ratio was known to ${pct(wantedShare)}: the widest interval is ${pct(share)} on each side.`,
+  'limit-link': ({ mbps, linkMbps }) => `the link: ${fig(mbps)} of ${fig(linkMbps)} Mbit/s`,
+  'limit-loss': ({ resent, share }) =>
+    `loss: ${plural(resent, 'segment')} sent again, ${pct(share)} of the requests`,
+  'limit-softirq': ({ side, share, softirqShare }) =>
+    `softirq on the ${side}: a CPU is busy for ${pct(share)}, ${pct(softirqShare)} of that receiving packets`,
+  'limit-cpu': ({ side, share }) =>
+    side === 'client'
+      ? `the CPU of the load generator: busy for ${pct(share)}`
+      : `the CPU of the server: busy for ${pct(share)}`,
+  'limit-none': ({ side, share }) =>
+    `nothing yet: the busiest CPU, of the ${side}, is busy for ${pct(share)}`,
+
   'decision-beats': (decision) => decisionRatio(decision),
   'decision-beats-median': (decision) =>
     `The p99 of ${decision.network} is not shown to differ, but its p50 is ${timesAsHigh(decision)}`,

@@ -99,6 +99,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   // A study as a whole.
   define('no-reference', {}),
   define('single-restart', {}),
+  define('precision-missed', { latency: z.string(), share: n, wantedShare: n }),
   define('study-incomplete', { slices: n, planned: n }),
   define('searches-incomplete', { searches: n }),
   define('slices-failed', { failed: n, slices: n }),
@@ -144,6 +145,13 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('tail-unsteady', {
     quantiles: z.array(z.object({ key: z.string(), lowMs: n, highMs: n })).readonly(),
   }),
+
+  // What a rate is nearest to.
+  define('limit-link', { mbps: n, linkMbps: n }),
+  define('limit-loss', { resent: n, share: n }),
+  define('limit-softirq', { side, share: n, softirqShare: n }),
+  define('limit-cpu', { side, share: n }),
+  define('limit-none', { side, share: n }),
 
   // Networks that cannot run.
   define('link-type-missing', { type: z.string(), detail: z.string() }),

@@ -55,9 +55,11 @@ export {
   type ExternalGenerator,
   type ExternalResult,
 } from './load.js';
+export { type SliceFigures } from './slice-figures.js';
 export {
   sliceRecordSchema,
   type CpuCost,
+  type CpuLoad,
   type MeasuredSlice,
   type PlannedSlice,
   type SetupSteps,

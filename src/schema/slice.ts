@@ -48,20 +48,30 @@ const setupCostSchema = z.object({
   sourceAddress: z.string().optional(),
 });
 
+const cpuSecondsSchema = z.object({
+  user: z.number(),
+  system: z.number(),
+  softirq: z.number(),
+  irq: z.number(),
+  steal: z.number(),
+  idle: z.number(),
+});
+/** The shares of one CPU's time by kind, 0 to 1. */
+export const cpuLoadSchema = cpuSecondsSchema.extend({ cpu: z.number().int() });
+export type CpuLoad = z.infer<typeof cpuLoadSchema>;
+
 /** Counters of the slice, after minus before, by the kernel's names. */
 const countersSchema = z.record(z.string(), z.number());
 
 const sideMetricsSchema = z.object({
   cpuUsPerRequest: cpuCostSchema,
   /** CPU seconds within the window. */
-  cpuSeconds: z.object({
-    user: z.number(),
-    system: z.number(),
-    softirq: z.number(),
-    irq: z.number(),
-    steal: z.number(),
-    idle: z.number(),
-  }),
+  cpuSeconds: cpuSecondsSchema,
+  /** The same of each CPU of the side. */
+  cpuSecondsByCpu: z
+    .array(cpuSecondsSchema.extend({ cpu: z.number().int() }))
+    .readonly()
+    .optional(),
   /** CPU seconds of the process only (nginx with its workers, or the generator). */
   processCpuSeconds: z.object({ user: z.number(), system: z.number() }),
   /**

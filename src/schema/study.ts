@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { findingSchema } from './finding.js';
 import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
+import { latencyKeySchema } from './quantiles.js';
 import { rateSchema } from './rate.js';
 import { setupStepsSchema } from './slice.js';
 import { GENERATORS, externalGeneratorSchema } from './load.js';
@@ -33,6 +34,8 @@ export const resolvedStudySchema = z.object({
   rounds: z.number().int().positive(),
   /** The time for the whole study; the rounds follow from it when the networks are known. Null with given rounds. */
   timeMs: z.number().positive().nullable(),
+  /** The half width of the intervals of every comparison, as a share, from which the study stops before its time is over. */
+  precision: z.object({ latency: latencyKeySchema, share: z.number().positive() }).optional(),
   /** The recorded window of each slice; given, or derived from the time like the rounds. */
   durationMs: z.number().positive(),
   sliceGiven: z.boolean(),
@@ -78,6 +81,8 @@ export const studyRecordSchema = z.object({
    * The reference's closed-loop maximum by workload, requests per second; null where nothing depends on it.
    */
   referenceMaxRps: z.partialRecord(z.enum(WORKLOADS), z.number().nullable()),
+  /** The last restart, of a study that reached its precision before its time was over. */
+  stoppedAfter: z.number().int().optional(),
   limitations: z.array(findingSchema),
   /** The external generator, if one was used. */
   generator: externalGeneratorSchema.optional(),

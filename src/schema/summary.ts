@@ -5,7 +5,7 @@ import { externalGeneratorSchema } from './load.js';
 import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
 import { latencyKeySchema } from './quantiles.js';
-import { cpuCostSchema, setupStepsSchema } from './slice.js';
+import { cpuCostSchema, cpuLoadSchema, setupStepsSchema } from './slice.js';
 
 /** A value with its 95 % interval, or no value with the finding that explains it. */
 export const estimateSchema = z.union([
@@ -51,6 +51,10 @@ const cellSchema = z.object({
   cpuVerdict: verdictSchema.optional(),
   /** Standard deviations of ln of the p99 ratio (of the reference: of its p99): between restarts, and between rounds within them. */
   variance: z.object({ betweenRestarts: z.number().nullable(), betweenRounds: z.number().nullable() }),
+  /** What the rate is nearest to: link, CPU, softirq, loss, or nothing; null without a valid slice. */
+  limit: findingSchema.nullable(),
+  /** Each CPU of a side, pooled over the slices. */
+  cpuLoad: z.object({ client: z.array(cpuLoadSchema), server: z.array(cpuLoadSchema) }),
   /** What determined the tail: time-outs, drops, stalls, steal. */
   tail: z.array(findingSchema),
   selfCheck: z.object({ valid: z.boolean(), findings: z.array(findingGroupSchema) }),
@@ -93,6 +97,8 @@ const networkSummarySchema = z.object({
   /** The same by workload, when the study searched for it. Without `high` the load generator is the limit. */
   maxRpsByWorkload: z.record(z.string(), estimateSchema).optional(),
   instructions: z.array(instructionsPerRequestSchema).optional(),
+  /** The lowest rate of the first workload with twice the p50 of its lowest rate, or that is not sustained; null without one. */
+  kneeRps: z.number().nullable(),
   cells: z.array(cellSchema),
 });
 export type NetworkSummary = z.infer<typeof networkSummarySchema>;

@@ -28,10 +28,18 @@ import { estimatePooled, estimateTypical } from './pooled.js';
 import { estimateEachKey, estimateMaximum, findUnsupported, MS_PER_NS } from './quantile-estimates.js';
 import type { ReferenceComparison } from './reference-ratios.js';
 import { Samples } from './samples.js';
+import { findBottleneck, summarizeCpuLoad } from './limits.js';
 import { findTailCauses } from './tail.js';
 
-/** @param wallS the time of the study, to tell how long an undecided comparison would take */
-export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison, wallS: number): Cell {
+/**
+ * @param study its time, to tell how long an undecided comparison would take, and the speed of its link; null where it is not
+ *   known
+ */
+export function summarizeCell(
+  cell: CellSlices,
+  comparison: ReferenceComparison,
+  { wallS, linkMbps }: { readonly wallS: number; readonly linkMbps: number | null },
+): Cell {
   const { workload, rateRps, rateOfMax, achievedRps, sustained, records, valid, refused } = cell;
   const measured = records.filter((record) => record.status === 'measured');
   const pooled = Samples.pool(valid.map((slice) => slice.response));
@@ -69,6 +77,8 @@ export function summarizeCell(cell: CellSlices, comparison: ReferenceComparison,
     variance: spreadOf(
       comparison.ratios.get('p99') ?? estimateLogLatency(buildSeries(cell, 'response'), 'p99'),
     ),
+    limit: findBottleneck(cell, linkMbps),
+    cpuLoad: summarizeCpuLoad(cell),
     tail: findTailCauses(cell, pooledMs),
     selfCheck: { valid: valid.length > 0, findings: groupFindings([...findings, ...refused]) },
     curve: buildCurve(pooled),

@@ -1,5 +1,6 @@
 import type { Finding, NetworkStatus, NetworkSummary, StudyRecord } from '../schema/index.js';
 import { median } from './clustered.js';
+import { findWidest } from './precision.js';
 import { countRestarts, countRunSlices, selectCellSlices, type CellSlices, type SliceData } from './cells.js';
 
 /** A longer time without a slice is a pause before a resume, not time that the study took. */
@@ -46,6 +47,15 @@ function computeWallS(study: StudyRecord, slices: readonly SliceData[]): number 
   return wallS;
 }
 
+function findMissedPrecision(study: StudyRecord, slices: readonly SliceData[]): Finding | null {
+  const { precision } = study.spec;
+  if (precision === undefined || study.stoppedAfter !== undefined) return null;
+  const share = findWidest(study, slices, precision);
+  return share === null || share <= precision.share
+    ? null
+    : { code: 'precision-missed', latency: precision.latency, share, wantedShare: precision.share };
+}
+
 /** Findings about the study as a whole, for the top of a report. */
 export function findStudyWarnings(
   study: StudyRecord,
@@ -56,6 +66,8 @@ export function findStudyWarnings(
   const warnings: Finding[] = [];
   if (!study.spec.networks.includes('host')) warnings.push({ code: 'no-reference' });
   if (countRestarts(slices) === 1) warnings.push({ code: 'single-restart' });
+  const missed = findMissedPrecision(study, slices);
+  if (missed !== null) warnings.push(missed);
   if (run < plannedSlices) warnings.push({ code: 'study-incomplete', slices: run, planned: plannedSlices });
   else if (searches > 0) warnings.push({ code: 'searches-incomplete', searches });
   return [...warnings, ...findUncountedSlices(slices)];

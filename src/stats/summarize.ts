@@ -13,6 +13,7 @@ import { countRestarts, countRunSlices, groupCells, type SliceData } from './cel
 import { evaluateControl } from './control.js';
 import { decide } from './decision.js';
 import { estimateMaxima, openSearches, toEvidence } from './maximum.js';
+import { findKnee } from './limits.js';
 import { compareToReference, findWithheld, NOT_COMPARED } from './reference-ratios.js';
 import { computeProgress, computeSetupCost, computeStatus, findStudyWarnings } from './study-status.js';
 
@@ -43,12 +44,16 @@ export function summarize(
   const limit = findLimit(spec.objective);
   const evidence = slices.flatMap((slice) => toEvidence(slice, limit) ?? []);
   const searches = openSearches(study, evidence).length;
+  const linkMbps = findLinkMbps(study);
   const run = countRunSlices(slices);
   // In the order of the study, then networks that only the slices name.
   const names = new Set([...study.networks.map(({ name }) => name), ...all.map(({ network }) => network)]);
   const networks = [...names].map((name) => {
     const known = study.networks.find((network) => network.name === name);
     const cells = all.filter((cell) => cell.network === name);
+    const summarized = cells.map((cell) =>
+      summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, { wallS: progress.wallS, linkMbps }),
+    );
     return {
       name,
       what: known?.what ?? '',
@@ -57,7 +62,8 @@ export function summarize(
       ...(known?.setupSteps === undefined ? {} : { setupSteps: known.setupSteps }),
       ...(known?.facts === undefined ? {} : { facts: known.facts }),
       ...estimateMaxima(study, evidence, name),
-      cells: cells.map((cell) => summarizeCell(cell, comparisons.get(cell) ?? NOT_COMPARED, progress.wallS)),
+      kneeRps: findKnee(summarized),
+      cells: summarized,
     };
   });
   return {
@@ -88,6 +94,15 @@ export function summarize(
     control,
     environment: study.environment,
   };
+}
+
+/** The speed of the wire of the spec, else of the hosts' interface; null where neither is known. */
+function findLinkMbps({ spec, environment }: StudyRecord): number | null {
+  if (spec.wire.rateMbps !== null) return spec.wire.rateMbps;
+  const speeds = Object.values(environment).flatMap(({ linkMbps }) =>
+    typeof linkMbps === 'number' ? [linkMbps] : [],
+  );
+  return speeds.length === 0 ? null : Math.min(...speeds);
 }
 
 /** Adds to each network the instructions per request that `barewire cost` counted. */

@@ -90,7 +90,7 @@ function countCells(study: ResolvedStudy, networks: readonly string[]): number {
 /** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
 const RESTART_MS = 2_500;
 /** Before the first restart: opening, probing, and the reference's maximum; after the last: the reports. */
-const ONCE_MS = 8_000;
+const ONCE_MS = 10_000;
 /** From the end of a window to the next warm-up. */
 const BETWEEN_SLICES_MS = 22;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
@@ -119,14 +119,19 @@ export function divideTime(
   return { durationMs, rounds: Math.max(1, rounds) };
 }
 
-/** The slices of the networks that can run, with their rates. Leaving a network out changes no other slice. */
+/**
+ * The slices of the networks that can run, with their rates. Leaving a network out changes no other slice.
+ *
+ * @param stoppedAfter the last restart of a study that reached its precision
+ */
 export const planSlices = (
   study: ResolvedStudy,
   networks: readonly string[],
   maxima: ReferenceMaxima,
+  stoppedAfter = Infinity,
 ): readonly PlannedSlice[] =>
   drawSlices(study)
-    .filter(({ network }) => networks.includes(network))
+    .filter(({ network, restart }) => networks.includes(network) && restart <= stoppedAfter)
     .map((slice) => resolveSlice(slice, maxima));
 
 /** @throws BarewireError for a share of a maximum that is not known */

@@ -14,6 +14,7 @@ import {
 import { CONTROL_PORT, planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
 import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
 import { findTestbedKind, planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
+import { requireLinkCapacity } from './link-capacity.js';
 import { drawSlices, groupNetworks, type DrawnSlice, type Group, type Station } from './plan-slices.js';
 
 /**
@@ -104,6 +105,8 @@ export function planStudy(
   networks: readonly Network[],
 ): StudyPlan {
   const { ownHosts } = findTestbedKind(study.testbed);
+  const speeds = Object.values(testbed.hosts).flatMap(({ linkMbps }) => linkMbps ?? []);
+  requireLinkCapacity(study, study.wire.rateMbps ?? (speeds.length === 0 ? null : Math.min(...speeds)));
   const groups = groupNetworks(study.networks, ownHosts);
   // The reference is a station even of a study without it: some rates are shares of its maximum.
   const all = [

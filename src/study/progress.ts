@@ -29,6 +29,12 @@ export type StudyEvent =
       readonly message: string;
     }
   | {
+      /** The study has reached its precision and stops before its time is over. */
+      readonly kind: 'precise';
+      readonly restart: number;
+      readonly of: number;
+    }
+  | {
       /** The restarts are done. The maximum is searched for this number of networks × workloads. */
       readonly kind: 'searching';
       readonly searches: number;

@@ -1,6 +1,13 @@
-import { buildStudyDocument, renderFiles } from '../report/index.js';
+import { buildStudyDocument, renderExports, renderFiles } from '../report/index.js';
 import { BarewireError, type Finding, type SliceRecord, type Summary } from '../schema/index.js';
-import { Histogram, type StudyData, type SliceData, addInstructions, summarize } from '../stats/index.js';
+import {
+  Histogram,
+  type StudyData,
+  type SliceData,
+  addInstructions,
+  listSliceFigures,
+  summarize,
+} from '../stats/index.js';
 import { LATENCY_LOG, type LatencyKind } from './latency-log.js';
 import { measurable, planSlices } from './plan-slices.js';
 import type { ResultsDirectory } from './results.js';
@@ -63,13 +70,21 @@ function readHistogram(
 /** Writes summary.json and the reports beside the slices. */
 export async function writeReports(directory: ResultsDirectory): Promise<Summary> {
   const { study, slices, refused } = await readResults(directory);
-  const planned = planSlices(study.spec, measurable(study.networks), study.referenceMaxRps).length;
+  const planned = planSlices(
+    study.spec,
+    measurable(study.networks),
+    study.referenceMaxRps,
+    study.stoppedAfter,
+  ).length;
   const summary = addInstructions(
     summarize(study, slices, { plannedSlices: planned, refused }),
     await directory.readCost(),
   );
   await directory.writeReport('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
-  for (const { name, content } of renderFiles(buildStudyDocument(summary)))
-    await directory.writeReport(name, content);
+  const files = [
+    ...renderFiles(buildStudyDocument(summary)),
+    ...renderExports(summary, listSliceFigures(slices)),
+  ];
+  for (const { name, content } of files) await directory.writeReport(name, content);
   return summary;
 }

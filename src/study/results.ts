@@ -85,6 +85,11 @@ export class ResultsDirectory {
 
   async create(study: StudyRecord): Promise<void> {
     await writeResultFile(this.at(LATENCY_LOG), latencyLogHeader(study.spec.name, study.startedAt));
+    await this.update(study);
+  }
+
+  /** Replaces study.json. */
+  async update(study: StudyRecord): Promise<void> {
     await writeResultFile(this.at('study.json'), `${JSON.stringify(study, null, 2)}\n`);
   }
 

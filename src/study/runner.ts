@@ -13,18 +13,19 @@ import {
   bug,
   machineError,
 } from '../schema/index.js';
-import { Histogram } from '../stats/index.js';
+import { Histogram, isPrecise } from '../stats/index.js';
 import {
   findOfferedNetwork,
   findTestbedKind,
   openTestbed,
   planTestbed,
   probeNetworks,
+  readNicFacts,
 } from '../testbed/index.js';
 import { divideTime, measurable, resolveSlice } from './plan-slices.js';
 import { planStudy, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
-import { writeReports } from './reading.js';
+import { readResults, writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
 import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './slice.js';
@@ -98,7 +99,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   await using generator = new GeneratorProcess(on, plan.testbed.hosts.client.cpus, plan.generator);
   await using stations = new Stations({ plan, unbound, shared, generator, signal });
   const context: SliceContext = { plan, stations, generator, signal };
-  const study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
+  let study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
   await directory.repair();
   if (study.spec.rounds !== spec.rounds || study.spec.durationMs !== spec.durationMs) {
     unbound = await planStudyOnHosts(study.spec);
@@ -106,7 +107,9 @@ async function measureAll(request: StudyRequest): Promise<void> {
   }
   const names = measurable(study.networks);
   const done = new Set((await directory.readSlices()).map(({ id }) => id));
-  const all = plan.restarts.flatMap(({ groups }) => groups.flatMap(({ slices }) => slices));
+  const all = plan.restarts
+    .filter(({ restart }) => restart <= (study.stoppedAfter ?? Infinity))
+    .flatMap(({ groups }) => groups.flatMap(({ slices }) => slices));
   const planned = all.filter(({ network }) => names.includes(network));
   const progress = new Progress(planned.length, planned.filter(({ id }) => done.has(id)).length);
   onEvent({
@@ -129,7 +132,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   for (const { restart, groups } of plan.restarts)
     for (const group of groups) {
       const left = group.slices.filter(({ id, network }) => names.includes(network) && !done.has(id));
-      if (left.length === 0) continue;
+      if (left.length === 0 || restart > (study.stoppedAfter ?? Infinity)) continue;
       onEvent({
         kind: 'restart',
         restart,
@@ -152,6 +155,11 @@ async function measureAll(request: StudyRequest): Promise<void> {
         onEvent({ kind: 'host-lost', restart, message: error.message });
       }
       await stations.tearDownAll();
+      if (group === groups.at(-1) && restart < plan.restarts.length && (await reachedPrecision(directory))) {
+        study = { ...study, stoppedAfter: restart };
+        await directory.update(study);
+        onEvent({ kind: 'precise', restart, of: plan.restarts.length });
+      }
     }
   await searchMaxima({
     plan,
@@ -165,6 +173,12 @@ async function measureAll(request: StudyRequest): Promise<void> {
     },
   });
 }
+
+const reachedPrecision = async (directory: ResultsDirectory): Promise<boolean> => {
+  if ((await directory.readStudy()).spec.precision === undefined) return false;
+  const { study, slices } = await readResults(directory);
+  return isPrecise(study, slices);
+};
 
 /** Counts slices and estimates the time left from those that were run. */
 class Progress {
@@ -207,8 +221,8 @@ async function begin(
       ? {}
       : { generator: await describeExternal(client.machine, spec.generator) };
   const environment = {
-    client: await client.machine.environment(),
-    server: await server.machine.environment(),
+    client: { ...(await client.machine.environment()), ...(await readNicFacts(client)) },
+    server: { ...(await server.machine.environment()), ...(await readNicFacts(server)) },
   };
   const probed = await probeNetworks({ client, server }, offeredOf(spec));
   const networks = probed.map((status): NetworkStatus => {

@@ -3,6 +3,7 @@ import {
   type BarewireError,
   GENERATORS,
   nearest,
+  LATENCY_KEYS,
   printCriterion,
   printRate,
   resolvedStudySchema,
@@ -48,7 +49,8 @@ const inputSchema = z.object({
   rates: z.union([rateList, z.record(z.string(), rateList)]),
   maximum: z.boolean().default(false),
   objective: z.string().optional(),
-  restarts: whole(1, 1000).default(5),
+  restarts: whole(1, 1000).optional(),
+  precision: z.string().optional(),
   rounds: whole(1, 100_000).optional(),
   time: duration(5_000, 86_400_000).default(180_000),
   slice: duration(50, 3_600_000).optional(),
@@ -120,6 +122,8 @@ export function resolveSpec(
     time,
     slice,
     rounds,
+    restarts,
+    precision,
     warmup: warmupMs,
     timeout: timeoutMs,
     rates,
@@ -142,6 +146,8 @@ export function resolveSpec(
     maximum: searches({ ...rest, objective: chosen, maximumAsked: overrides['maximum'] === true }),
     objective: chosen,
     rounds: rounds ?? 1,
+    restarts: restarts ?? defaultRestarts(rounds === undefined ? time : null, precision !== undefined),
+    precision: precision === undefined ? undefined : precisionNamed(precision, place),
     timeMs: rounds === undefined ? time : null,
     durationMs: slice ?? DEFAULT_SLICE_MS,
     sliceGiven: slice !== undefined,
@@ -152,6 +158,17 @@ export function resolveSpec(
   requireRates(study, place);
   const { rounds: fitting, durationMs } = divideTime(study, study.networks);
   return { ...study, rounds: fitting, durationMs };
+}
+
+const [FEWEST_RESTARTS, MOST_RESTARTS] = [2, 5];
+/** Enough for a restart with some rounds. */
+const RESTART_TIME_MS = 25_000;
+
+/** Five where there is time for them. With a precision each is a chance to stop. */
+function defaultRestarts(timeMs: number | null, precision: boolean): number {
+  if (timeMs === null) return MOST_RESTARTS;
+  const fitting = Math.floor(timeMs / RESTART_TIME_MS);
+  return Math.max(FEWEST_RESTARTS, precision ? fitting : Math.min(fitting, MOST_RESTARTS));
 }
 
 /** Where rounds are given and slices are not. */
@@ -192,6 +209,19 @@ function objectiveNamed(text: string, place: string): Objective {
   throw bad(
     `${place}: "${text}" is not an objective.`,
     `Did you mean "${objective.nearest}"? Write criteria separated by commas: a latency (p99@50%), cpu, setup, max or max:p99<2ms, each with a weight (*2) if one counts more.`,
+  );
+}
+
+const PRECISION = /^(?<latency>p[\d.]+)\s+(?<percent>\d+(?:\.\d+)?)%$/;
+
+function precisionNamed(text: string, place: string): NonNullable<ResolvedStudy['precision']> {
+  const { latency: asked, percent } = PRECISION.exec(text.trim())?.groups ?? {};
+  const latency = LATENCY_KEYS.find((key) => key === asked);
+  const share = Number(percent) / 100;
+  if (latency !== undefined && share > 0 && share <= 1) return { latency, share };
+  throw bad(
+    `${place}: "${text}" is not a precision.`,
+    "Write a percentile and the greatest half width of its intervals: 'p99 10%', 'p50 3%'.",
   );
 }
 

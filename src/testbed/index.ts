@@ -1,4 +1,5 @@
 export type { Host, HostRole, PlannedHost, Testbed, TestbedKind, TestbedPlan, Pair } from './types.js';
+export { readNicFacts } from './nic.js';
 export {
   findOfferedNetwork,
   findTestbedKind,

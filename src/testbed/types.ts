@@ -13,6 +13,8 @@ export interface PlannedHost {
   readonly cpus: readonly number[];
   /** The command that starts the bundle on the host: `[node, agent.mjs]`. */
   readonly bundle: readonly string[];
+  /** The speed of its interface, Mbit/s; absent where none is reported. */
+  readonly linkMbps?: number;
 }
 
 /** A host with the agent that drives it. */

@@ -42,6 +42,17 @@ const some = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<Partial<Record<LatencyKey, T
   fc.dictionary(fc.constantFrom(...LATENCY_KEYS), of);
 const cost = fc.record({ user: number, system: number, softirq: number });
 
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+const cpuLoad = fc.record({
+  cpu: count,
+  user: share,
+  system: share,
+  softirq: share,
+  irq: share,
+  steal: share,
+  idle: share,
+});
+
 const cell: fc.Arbitrary<Cell> = fc.record({
   workload: fc.oneof(fc.constantFrom('350B', '4KB'), text),
   rateRps: fc.oneof(fc.constantFrom(1000, 2000), number),
@@ -71,6 +82,8 @@ const cell: fc.Arbitrary<Cell> = fc.record({
   cpuRatioToReference: figure,
   sustained: orNull(fc.boolean()),
   tail: findings,
+  limit: orNull(anyFinding),
+  cpuLoad: fc.record({ client: fc.array(cpuLoad, { maxLength: 2 }), server: fc.constant([]) }),
   selfCheck: fc.record({ valid: fc.boolean(), findings: findings.map(groupFindings) }),
   curve: fc.array(fc.record({ quantile: fc.double({ min: 0, max: 1, noNaN: true }), ms: number }), {
     maxLength: 12,
@@ -84,6 +97,7 @@ const network: fc.Arbitrary<NetworkSummary> = fc.record({
   finding: orNull(anyFinding),
   setup: orNull(fc.record({ steps: count, ms: number, tearDownMs: number })),
   maxRps: orNull(figure),
+  kneeRps: orNull(number),
   cells: fc.array(cell, { maxLength: 3 }),
 });
 

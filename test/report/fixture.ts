@@ -163,7 +163,7 @@ const notMeasured = (
   what: string,
   status: 'unsupported' | 'failed',
   finding: Finding,
-): NetworkSummary => ({ name, what, status, finding, setup: null, maxRps: null, cells: [] });
+): NetworkSummary => ({ name, what, status, finding, setup: null, maxRps: null, kneeRps: null, cells: [] });
 
 function measured(
   { name, what, factor, steps }: (typeof NETWORKS)[number],
@@ -176,6 +176,7 @@ function measured(
     status: 'measured',
     finding: null,
     setup: { steps, ms: steps * 1.83, tearDownMs: steps * 0.71 },
+    kneeRps: name === 'flannel-vxlan' ? 40_000 : null,
     maxRps: name === 'host' ? { value: 80_240, low: null, high: null } : null,
     cells: SITUATIONS.map((where, place) => cell(where, name, factor, index * 10 + place, restarts)),
   };
@@ -208,6 +209,11 @@ function cell(where: Where, network: string, factor: number, seed: number, resta
           server: { user: 2.03, system: 6.72 * factor ** 0.5, softirq: 2.64 * factor ** 2 },
         },
     ...(network === 'host' ? {} : { cpuRatioToReference: cpuRatio(factor, dead, restarts) }),
+    limit: dead ? null : { code: 'limit-none', side: 'server', share: 0.4 },
+    cpuLoad: {
+      client: [{ cpu: 0, user: 0.2, system: 0.3, softirq: 0.1, irq: 0, steal: 0, idle: 0.4 }],
+      server: [{ cpu: 1, user: 0.1, system: 0.2, softirq: 0.1, irq: 0, steal: 0.01, idle: 0.59 }],
+    },
     tail:
       network === 'flannel-vxlan' && where.rateOfMax === 0.5
         ? [{ code: 'tail-retransmissions', resent: 20, timeouts: 14, lostAgain: 0 }]

@@ -76,6 +76,9 @@ describe('a study', () => {
         'summary.csv',
         'summary.json',
         'slices.jsonl',
+        'benchstat.txt',
+        'bencher.json',
+        'otava.json',
       ].sort(),
     );
   });

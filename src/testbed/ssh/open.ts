@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
+import { parseSpeed } from '../nic.js';
 import type { HostPlan } from '../../network/index.js';
 import { installCommand, machineError, toolsOf } from '../../schema/index.js';
 import { allowedCpus } from '../netns/open.js';
@@ -49,7 +50,17 @@ export async function planSshTestbed(hosts: SshHosts, { ip = 4 }: PlanOptions): 
   return {
     hosts: await both(async (role): Promise<PlannedHost> => {
       const cpus = allowedCpus(await reader(role).readFile('/proc/self/status'));
-      return { role, net: links[role], cpus, bundle: remote[role].bundle };
+      const speed = await reader(role)
+        .readFile(`/sys/class/net/${links[role].dev}/speed`)
+        .catch(() => null);
+      const linkMbps = parseSpeed(speed);
+      return {
+        role,
+        net: links[role],
+        cpus,
+        bundle: remote[role].bundle,
+        ...(linkMbps === null ? {} : { linkMbps }),
+      };
     }),
     steps: [],
   };

@@ -1,0 +1,42 @@
+import { REFERENCE, type ResolvedStudy, type StudyRecord } from '../schema/index.js';
+import { groupCells, type SliceData } from './cells.js';
+import { halfWidth } from './clustered.js';
+import { compareToReference, findWithheld } from './reference-ratios.js';
+
+/** Rounds before a study may stop: with fewer, its spread is not known well enough. */
+const LEAST_ROUNDS = 20;
+/** Restarts before it may stop: one does not show what another would change. */
+const LEAST_RESTARTS = 2;
+
+/**
+ * The widest interval of a study's comparisons, half of it as a share of the ratio; null where no comparison has one. Only the
+ * width counts, never the verdict, so that stopping does not prefer a result.
+ */
+export function findWidest(
+  study: StudyRecord,
+  slices: readonly SliceData[],
+  { latency }: NonNullable<ResolvedStudy['precision']>,
+): number | null {
+  const cells = groupCells(slices, study.generator?.loop === 'closed');
+  const comparisons = compareToReference(cells, study.spec, findWithheld(study));
+  const halves = [...comparisons.values()].flatMap(({ ratios }) => {
+    const estimate = ratios.get(latency);
+    if (estimate === undefined || 'finding' in estimate) return [];
+    return halfWidth(estimate) ?? Infinity;
+  });
+  return halves.length === 0 ? null : Math.expm1(Math.max(...halves));
+}
+
+/** Whether a study has reached its precision, after all slices of some restarts. */
+export function isPrecise(study: StudyRecord, slices: readonly SliceData[]): boolean {
+  const { precision } = study.spec;
+  if (precision === undefined) return false;
+  const reference = slices.filter(
+    ({ record }) => record.network === REFERENCE && record.role === 'reference',
+  );
+  const restarts = new Set(reference.map(({ record }) => record.restart)).size;
+  const rounds = new Set(reference.map(({ record }) => `${record.restart}/${record.round}`)).size;
+  if (restarts < LEAST_RESTARTS || rounds < LEAST_ROUNDS) return false;
+  const widest = findWidest(study, slices, precision);
+  return widest !== null && widest <= precision.share;
+}
