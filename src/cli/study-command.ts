@@ -7,6 +7,7 @@ import {
   directoryName,
   newestUnfinished,
   planStudyOnHosts,
+  ARTICLE,
   printPlan,
   preset,
   requireMachine,
@@ -15,7 +16,13 @@ import {
   runStudy,
   type SpecOverrides,
 } from '../study/index.js';
-import { findTestbedKind, parseTestbed, testbedKinds } from '../testbed/index.js';
+import {
+  findTestbedKind,
+  parseTestbed,
+  planTestbed,
+  requireTestbed,
+  testbedKinds,
+} from '../testbed/index.js';
 import { confirm } from './confirm.js';
 import type { Context } from './format.js';
 import { showProgress } from './study-progress.js';
@@ -105,7 +112,7 @@ Examples:
   barewire study --networks host,macvlan --rates 20k   two networks at 20,000 requests/s
   barewire study --objective 'max:p99<2ms'             decide by the highest rate that keeps a latency
   barewire study --objective 'p99@50%*2,cpu,setup'     decide by several criteria, the first twice as much
-  barewire study machinezone-2015                      the article's rates, sizes and percentiles
+  barewire study machinezone-2015                      the article's study, scaled to this machine, beside its figures
   barewire study my-study.yaml --out results/mine      a spec of your own
   barewire study --testbed vm --networks host,ipvlan   on two guests with a kernel that has IPvlan
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
@@ -201,8 +208,16 @@ async function specOf(
 ): Promise<ResolvedStudy> {
   const name = what ?? 'quick';
   const isFile = /\.(ya?ml|json)$/.test(name) || name.includes('/');
-  const input = isFile ? await readSpec(name) : preset(name);
+  const input = isFile ? await readSpec(name) : preset(name, await countServerCpus(name, flags));
   return resolveSpec(input, isFile ? name : `The preset ${name}`, overrides(flags), freshSeed);
+}
+
+/** Read only where a preset depends on it. */
+async function countServerCpus(name: string, flags: StudyFlags): Promise<number> {
+  if (name !== ARTICLE) return 0;
+  const choice = requireTestbed(testbedText(flags) ?? 'netns');
+  const plan = await planTestbed(choice, { wire: { mtu: 1500, rateMbps: null } });
+  return plan.hosts.server.cpus.length;
 }
 
 async function readSpec(path: string): Promise<unknown> {

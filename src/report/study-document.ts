@@ -8,6 +8,7 @@ import {
   type TestCase,
 } from './document.js';
 import { whole, withInterval } from './number.js';
+import { articleBlocks } from './article.js';
 import { groupByRate, PRIMARY } from './rate-groups.js';
 import { buildStudyRecords } from './study-records.js';
 import { describeFinding } from './wording.js';
@@ -23,6 +24,7 @@ export function buildStudyDocument(summary: Summary): Document {
     blocks: [
       ...overview(summary, groups, names),
       ...groups.flatMap((group) => rateGroupBlocks(group, summary, names)),
+      ...articleBlocks(summary),
       ...setupBlocks(summary),
       ...controlBlocks(summary),
       ...(summary.generator === undefined

@@ -10,3 +10,6 @@ export type Rate = z.infer<typeof rateSchema>;
 /** `50%` of the reference's maximum, or requests per second. */
 export const printRate = (rate: Rate): string =>
   rate.kind === 'share' ? `${Number((rate.ofMax * 100).toPrecision(6))}%` : String(rate.rps);
+
+/** How the rates of a study are those of the article of 2015: as they are, or as shares of the reference's maximum. */
+export const articleSchema = z.enum(['full', 'scaled']);

@@ -3,7 +3,7 @@ import { findingSchema } from './finding.js';
 import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
 import { latencyKeySchema } from './quantiles.js';
-import { rateSchema } from './rate.js';
+import { articleSchema, rateSchema } from './rate.js';
 import { setupStepsSchema } from './slice.js';
 import { GENERATORS, externalGeneratorSchema } from './load.js';
 
@@ -44,6 +44,8 @@ export const resolvedStudySchema = z.object({
   connections: z.number().int().positive(),
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']),
+  /** The report shows the figures of the article of 2015 beside these; `scaled`: its rates as shares of the maximum. */
+  article: articleSchema.optional(),
   seed: z.number().int(),
   /** The margins within which two networks are equivalent, as shares: up to p95 and for CPU time, and from p99. */
   margin: z.number().positive(),

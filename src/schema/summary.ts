@@ -5,6 +5,7 @@ import { externalGeneratorSchema } from './load.js';
 import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
 import { latencyKeySchema } from './quantiles.js';
+import { articleSchema } from './rate.js';
 import { cpuCostSchema, cpuLoadSchema, setupStepsSchema } from './slice.js';
 
 /** A value with its 95 % interval, or no value with the finding that explains it. */
@@ -155,6 +156,8 @@ export const summarySchema = z.object({
   warnings: z.array(findingSchema),
   /** As the study was given it: `p99@50%,max:p99<2ms*2`. */
   objective: z.string().optional(),
+  /** Of a study with the rates of the article of 2015. */
+  article: articleSchema.optional(),
   /** The latency that a sustained rate must also keep: `p99<2ms`. */
   maximumLimit: z.string().optional(),
   /** Files and lines of the results directory that were refused. */

@@ -85,6 +85,7 @@ export function summarize(
       ...refused,
     ],
     ...(spec.objective === undefined ? {} : { objective: printObjective(spec.objective) }),
+    ...(spec.article === undefined ? {} : { article: spec.article }),
     ...(limit === undefined ? {} : { maximumLimit: printLimit(limit) }),
     refused: [...refused],
     limitations: study.limitations,

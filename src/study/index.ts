@@ -3,7 +3,7 @@ export { planStudyOnHosts } from './runner.js';
 export { printPlan } from './plan-text.js';
 export type { StudyPlan } from './plan.js';
 export type { StudyEvent } from './progress.js';
-export { preset, resolveSpec, type SpecOverrides } from './spec.js';
+export { ARTICLE, preset, resolveSpec, type SpecOverrides } from './spec.js';
 export { planSlices } from './plan-slices.js';
 export { parseDurationMs, parseRate } from './quantity.js';
 export { writeReports, readResults } from './reading.js';

@@ -59,6 +59,7 @@ const inputSchema = z.object({
   connections: whole(1, 1_000_000).default(64),
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']).default('constant'),
+  article: z.enum(['full', 'scaled']).optional(),
   seed: whole(0, 2 ** 31 - 1).optional(),
   margin: z.number().gt(0).lt(1).default(0.05),
   tailMargin: z.number().gt(0).lt(1).default(0.2),
@@ -75,12 +76,16 @@ const KEYS = Object.keys(inputSchema.shape);
 export type SpecOverrides = Readonly<Record<string, unknown>>;
 
 /**
- * Finds a preset by its name.
+ * Finds a preset by its name. That of the article has its own rates on machines with as many CPUs, and otherwise shares of the
+ * maximum.
+ *
+ * @param serverCpus the CPUs of the server
  *
  * @throws BarewireError `bad-input` with the nearest name
  */
-export function preset(name: string): SpecInput {
-  const found = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
+export function preset(name: string, serverCpus = 0): SpecInput {
+  const chosen = name === ARTICLE && serverCpus < ARTICLE_CPUS ? SCALED : PRESETS[name];
+  const found = Object.hasOwn(PRESETS, name) ? chosen : undefined;
   if (found !== undefined) return found;
   const names = Object.keys(PRESETS);
   throw bad(
@@ -289,6 +294,22 @@ const PRESETS: Readonly<Record<string, SpecInput>> = {
     },
     time: '2h',
     maximum: true,
-    connections: 512,
+    connections: 60_000,
+    article: 'full',
   },
+};
+
+/** The article's preset, and the CPUs that its server had. */
+export const ARTICLE = 'machinezone-2015';
+const ARTICLE_CPUS = 18;
+/** 500,000 requests/s were about the maximum of the article's hosts. */
+const SCALED: SpecInput = {
+  ...PRESETS[ARTICLE],
+  rates: {
+    '350B': ['10%', '30%', '50%', '70%', '90%', '100%'],
+    '4KB': ['10%', '30%', '50%'],
+  },
+  time: '20m',
+  connections: 512,
+  article: 'scaled',
 };

@@ -31,9 +31,16 @@ describe('a spec', () => {
   });
 
   it('gives each workload of the article its own rates', () => {
-    const { rates } = resolve(preset('machinezone-2015'));
-    expect(rates['350B']).toHaveLength(6);
-    expect(rates['4KB']?.at(-1)).toEqual({ kind: 'absolute', rps: 250_000 });
+    const full = resolve(preset('machinezone-2015', 18));
+    expect(full.rates['350B']).toHaveLength(6);
+    expect(full.rates['4KB']?.at(-1)).toEqual({ kind: 'absolute', rps: 250_000 });
+    expect(full).toMatchObject({ connections: 60_000, article: 'full' });
+  });
+
+  it("scales the article's rates to a smaller machine", () => {
+    const scaled = resolve(preset('machinezone-2015', 17));
+    expect(scaled.rates['350B']?.at(-1)).toEqual({ kind: 'share', ofMax: 1 });
+    expect(scaled).toMatchObject({ connections: 512, article: 'scaled', workloads: ['350B', '4KB'] });
   });
 
   it('is overridden by the command line', () => {
