@@ -1,9 +1,11 @@
 import { groupFindings, type Decision, type Summary } from '../schema/index.js';
 import { countNoun, heading, left, listFindings, text, type Block } from './document.js';
 import { intervalText, three } from './number.js';
+import { whyBlocks } from './why.js';
 
 /** The answer in one or two sentences, and the reasons. */
-export function decisionBlocks({ decision, reference, networks }: Summary): readonly Block[] {
+export function decisionBlocks(summary: Summary): readonly Block[] {
+  const { decision, reference, networks } = summary;
   if (decision?.ratioToReference.value == null) return [];
   const { network, reasons, flipsIf, runnersUp } = decision;
   const steps = networks.find(({ name }) => name === network)?.setup?.steps ?? null;
@@ -18,6 +20,7 @@ export function decisionBlocks({ decision, reference, networks }: Summary): read
         (ties.length === 0 ? '' : ` Listed first is ${network}; the others are ties.`),
     },
     ...(reasons.length === 0 ? [] : listFindings('findings', groupFindings(reasons))),
+    ...whyBlocks(summary),
     ...(flipsIf.length === 0 ? [] : listFindings('findings', groupFindings(flipsIf))),
   ];
 }

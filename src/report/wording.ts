@@ -171,10 +171,13 @@ const WORDINGS: Wordings = {
     `The generator self-check failed in ${num(invalid)} of ${num(slices)} slices, which count in no estimate.`,
   'slice-failed': ({ message }) => message,
   'control-failed': ({ ratios }) =>
-    `The two runs of the reference differ (${list(ratios.map(({ key, ratio }) => `${key} ${three(ratio)}×`))}) by more than chance ` +
+    `The two set-ups of the reference differ (${list(ratios.map(({ key, ratio }) => `${key} ${three(ratio)}×`))}) by more than chance ` +
     'and the margin: something other than the network determines the results. Do not trust the ratios. Stop other load on ' +
     'the hosts, run `barewire doctor`, and repeat with more restarts.',
 
+  'reference-moved': ({ network, ratio }) =>
+    `With ${network} beside it on the same hosts the p50 of the reference is ${fig(ratio)}× as high as beside the others: ` +
+    'its ratios contain what it does to its hosts.',
   'precision-missed': ({ latency, share, wantedShare }) =>
     `The time was over before every ${latency} ratio was known to ${pct(wantedShare)}: the widest interval is ${pct(share)} on each side.`,
   'limit-link': ({ mbps, linkMbps }) => `the link: ${fig(mbps)} of ${fig(linkMbps)} Mbit/s`,

@@ -99,6 +99,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   // A study as a whole.
   define('no-reference', {}),
   define('single-restart', {}),
+  define('reference-moved', { network: z.string(), ratio: n }),
   define('precision-missed', { latency: z.string(), share: n, wantedShare: n }),
   define('study-incomplete', { slices: n, planned: n }),
   define('searches-incomplete', { searches: n }),

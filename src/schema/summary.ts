@@ -70,6 +70,8 @@ const instructionsPerRequestSchema = z.object({
   workload: z.string(),
   connections: z.number().int(),
   instructions: instructionsSchema,
+  /** Of the kernel, by group of functions. */
+  groups: z.array(z.object({ name: z.string(), instructions: z.number() })).optional(),
   ratio: z.number().nullable(),
 });
 

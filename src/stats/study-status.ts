@@ -23,12 +23,12 @@ export function computeProgress(study: StudyRecord, slices: readonly SliceData[]
   };
 }
 
-/** Each network that can run, and the reference twice, at each rate of each workload, in each restart. */
+/** Each network that can run, and the reference twice, at each rate of each workload, in each round. */
 function countPlanned({ spec, networks }: StudyRecord): number {
   const runs = networks.filter(({ name, support }) => spec.networks.includes(name) && support !== 'no');
   const perRestart = runs.length + (runs.some(({ name }) => name === 'host') ? 1 : 0);
   const rates = spec.workloads.reduce((sum, workload) => sum + (spec.rates[workload]?.length ?? 0), 0);
-  return spec.restarts * rates * perRestart;
+  return spec.restarts * spec.rounds * rates * perRestart;
 }
 
 /** From the start of the study to the end of its last slice, without the pauses before a resume. */

@@ -13,6 +13,7 @@ import { countRestarts, countRunSlices, groupCells, type SliceData } from './cel
 import { evaluateControl } from './control.js';
 import { decide } from './decision.js';
 import { estimateMaxima, openSearches, toEvidence } from './maximum.js';
+import { findMovedReference } from './isolation.js';
 import { findKnee } from './limits.js';
 import { compareToReference, findWithheld, NOT_COMPARED } from './reference-ratios.js';
 import { computeProgress, computeSetupCost, computeStatus, findStudyWarnings } from './study-status.js';
@@ -81,6 +82,7 @@ export function summarize(
     slices: run,
     warnings: [
       ...(finding === null ? [] : [finding]),
+      ...findMovedReference(all, spec),
       ...findStudyWarnings(study, slices, { plannedSlices: progress.plannedSlices, searches }),
       ...refused,
     ],
@@ -119,6 +121,7 @@ export function addInstructions(summary: Summary, cost: Cost | null): Summary {
             workload: cell.workload,
             connections: cell.connections,
             instructions: cell.instructions,
+            groups: cell.groups,
             ratio: cell.difference?.ratio ?? null,
           })),
         ),
