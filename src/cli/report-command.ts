@@ -6,8 +6,8 @@ export const reportCommand = (context: Context): Command =>
   new Command('report')
     .summary('rebuild the reports from a results directory')
     .description(
-      'Reads study.json, slices.jsonl and latency.hlog in DIR and writes summary.json, report.html, report.md, summary.csv and ' +
-        'junit.xml there. Runs on any machine and needs no root.',
+      'Reads study.json, slices.jsonl and latency.hlog in DIR and writes summary.json, report.html, report.md, summary.csv, ' +
+        'junit.xml, benchstat.txt, bencher.json and otava.json there. Runs on any machine and needs no root.',
     )
     .argument('<dir>', 'a results directory')
     .addOption(formatOption())

@@ -1,6 +1,6 @@
 import { type Cell, type CpuCost, type NetworkSummary, type Summary } from '../schema/index.js';
 import { paragraph, type Block } from './document.js';
-import { percent, three, whole } from './number.js';
+import { three, whole } from './number.js';
 import { CPU_KINDS, sumCpu } from './rate-groups.js';
 
 /** Parts of a difference below this share are not worth a word. */
@@ -36,7 +36,7 @@ function describeCpu(best: NetworkSummary, slower: NetworkSummary): string | nul
   const { workload, rateRps } = high.cell;
   return (
     `Why ${slower.name} is slower than ${best.name}: at ${workload} ${whole(rateRps)}/s it takes ${three(more)} µs of CPU time more per request ` +
-    `(${three(sumBoth(high.cpu))} instead of ${three(total)}), ${listParts(parts, more)}.`
+    `(${three(sumBoth(high.cpu))} instead of ${three(total)}): ${listParts(parts, more, three)}.`
   );
 }
 
@@ -50,12 +50,13 @@ function describeInstructions(best: NetworkSummary, slower: NetworkSummary): str
     name,
     size: instructions - (low.groups?.find((group) => group.name === name)?.instructions ?? 0),
   }));
-  return `It executes ${whole(more)} instructions more per request, ${listParts(parts, more)}.`;
+  return `It executes ${whole(more)} instructions more per request: ${listParts(parts, more, whole)}.`;
 }
 
 function listParts(
   parts: readonly { readonly name: string; readonly size: number }[],
   total: number,
+  print: (size: number) => string,
 ): string {
   const largest = parts
     .filter(({ size }) => size >= LEAST_SHARE * total)
@@ -63,7 +64,7 @@ function listParts(
     .slice(0, MOST_PARTS);
   return largest.length === 0
     ? 'spread over all of its parts'
-    : `of which ${largest.map(({ name, size }) => `${percent(Math.min(1, size / total))} is ${name}`).join(', ')}`;
+    : largest.map(({ name, size }) => `${print(size)} more in ${name}`).join(', ');
 }
 
 interface CellCpu {
