@@ -12,6 +12,8 @@ export const title =
 
 const ROUNDS = 7;
 const SECONDS = 2;
+const WHOLE_ROUNDS = 5;
+const WHOLE_SECONDS = 10;
 const CLIENT = { netns: 'bwgen-client', address: '10.213.7.1', cpu: '1' };
 const SERVER = { netns: 'bwgen-server', address: '10.213.7.2', cpu: '0' };
 
@@ -38,15 +40,26 @@ export async function bench(): Promise<string> {
     barewire: () => runBarewire({ kind: 'open', rateRps, arrival: 'constant' }),
     h2load: () => runH2load(server.url, [`--rps=${rateRps / CONNECTIONS}`]),
   });
-  return `${table(closed)}\n\nAt ${rateRps} requests/s, half of wrk's median:\n${table(open)}`;
+  const whole = await interleaved(
+    ['barewire', 'wrk'],
+    { barewire: () => runWholeBarewire(server.url), wrk: () => runWrk(server.url, WHOLE_SECONDS) },
+    WHOLE_ROUNDS,
+  );
+  return [
+    table(closed),
+    `At ${rateRps} requests/s, half of wrk's median:`,
+    table(open),
+    `Whole processes from exec to exit, ${WHOLE_SECONDS} s, with all CPU time:`,
+    table(whole),
+  ].join('\n\n');
 }
 
 type Round = Readonly<Partial<Record<Tool, Measured>>>;
 type Runs = Partial<Record<Tool, () => Promise<Measured>>>;
 
-async function interleaved(tools: readonly Tool[], run: Runs): Promise<Round[]> {
+async function interleaved(tools: readonly Tool[], run: Runs, count = ROUNDS): Promise<Round[]> {
   const rounds: Round[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < count; round++) {
     const measured: Partial<Record<Tool, Measured>> = {};
     // Who goes first changes, so that a drift of the machine favours none.
     for (let turn = 0; turn < tools.length; turn++) {
@@ -88,8 +101,8 @@ const inside = ({ netns, cpu }: typeof CLIENT, argv: readonly string[]): [string
   ['netns', 'exec', netns, 'taskset', '-c', cpu, ...argv],
 ];
 
-async function runWrk(url: string): Promise<Measured> {
-  const { output, cpuS } = await timed(`wrk -t1 -c${CONNECTIONS} -d${SECONDS}s ${url}`);
+async function runWrk(url: string, seconds = SECONDS): Promise<Measured> {
+  const { output, cpuS } = await timed(`wrk -t1 -c${CONNECTIONS} -d${seconds}s ${url}`);
   const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
   return { rps: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]), cpuUs: (cpuS / requests) * 1e6 };
 }
@@ -100,6 +113,17 @@ async function runH2load(url: string, options: readonly string[]): Promise<Measu
   );
   const requests = Number(/(\d+) succeeded/.exec(output)?.[1]);
   return { rps: requests / SECONDS, cpuUs: (cpuS / requests) * 1e6 };
+}
+
+/** The command line as a user runs it, with its start, its warm-up of machine code and its busy polling. */
+async function runWholeBarewire(url: string): Promise<Measured> {
+  const bundle = new URL('barewire.mjs', import.meta.url).pathname;
+  const { output, cpuS } = await timed(
+    `${process.execPath} ${bundle} load ${url} --closed --connections ${CONNECTIONS} --duration ${WHOLE_SECONDS}s --warmup 0s --cpus ${CLIENT.cpu} --json`,
+  );
+  const requests = Number(/"requests": ?(\d+)/.exec(output)?.[1]);
+  if (!(requests > 0)) throw new Error(`barewire load measured nothing: ${output}`);
+  return { rps: requests / WHOLE_SECONDS, cpuUs: (cpuS / requests) * 1e6 };
 }
 
 /** Runs a command line of this file's own on the client, and returns what it printed and used. */

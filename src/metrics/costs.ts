@@ -29,6 +29,8 @@ export interface ReceivedLoad {
   readonly durationS: number;
 }
 
+/** The share of the window that the readings must cover. A host whose CPUs are all in softirq reads its first sample late. */
+const LEAST_COVERED_SHARE = 0.5;
 /** A reading of the idle times that took longer than this share of the window does not know when it was made. */
 const MAX_READING_SHARE = 0.02;
 
@@ -87,12 +89,15 @@ export function costs(
   const total = busy === null ? ticks : Math.max(0, busy - (busyPolled.user + busyPolled.system) * share);
   const scale = ticks === 0 ? 0 : total / ticks;
   return {
-    cpuUsPerRequest: {
-      user: perRequest(spent.user * scale),
-      // A window without a tick was not without work.
-      system: perRequest(ticks === 0 ? total : spent.system * scale),
-      softirq: perRequest(spent.softirq * scale),
-    },
+    cpuUsPerRequest:
+      spanS < LEAST_COVERED_SHARE * answered.durationS
+        ? null
+        : {
+            user: perRequest(spent.user * scale),
+            // A window without a tick was not without work.
+            system: perRequest(ticks === 0 ? total : spent.system * scale),
+            softirq: perRequest(spent.softirq * scale),
+          },
     cpuSeconds,
     cpuSecondsByCpu: cpus.map((cpu) => ({ cpu, ...cpuBetween(first, last, [cpu]) })),
     processCpuSeconds: {

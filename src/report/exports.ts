@@ -27,7 +27,7 @@ function renderBenchstat(summary: Summary, slices: readonly SliceFigures[]): str
     const values = [
       ...(p50Ms === null ? [] : [`${Math.round(p50Ms * 1e6)} p50-ns`]),
       ...(p99Ms === null ? [] : [`${Math.round(p99Ms * 1e6)} p99-ns`]),
-      `${Math.round(cpuUs * 1_000)} cpu-ns/req`,
+      ...(cpuUs === null ? [] : [`${Math.round(cpuUs * 1_000)} cpu-ns/req`]),
     ];
     return [name, Math.max(1, requests), ...values].join('\t');
   });

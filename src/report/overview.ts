@@ -59,6 +59,7 @@ export function overview(
           note(
             `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
               `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided. ` +
+              `CPU: time per request as a ratio to ${summary.reference}. ` +
               'Knee: the lowest measured rate with twice the p50 of the lowest one, or that is not sustained.',
           ),
         ]),
@@ -164,10 +165,10 @@ function overallTable(rankings: readonly Ranking[], summary: Summary): Table {
       left('network'),
       left(`${PRIMARY} against ${reference}`),
       left('verdicts'),
-      right(`CPU against ${reference}`),
+      right('CPU'),
       ...(withInstructions ? [right('instructions')] : []),
       right('knee'),
-      right('setup steps'),
+      right('steps'),
     ],
     rows: rankings.map((ranking) => {
       const { network, isReference, verdicts, cpuRatio } = ranking;

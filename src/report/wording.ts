@@ -132,7 +132,8 @@ const WORDINGS: Wordings = {
     `not sustained: ${num(achievedRps)} of ${num(offeredRps)} requests/s, so that a latency depends on how long one waits`,
   'no-valid-slice': () => 'no valid slice',
   'no-common-round': () => 'no round has a valid slice of both',
-  'no-cpu-time': () => 'no CPU time was counted',
+  'cpu-readings-failed': ({ failed, rounds }) =>
+    `the CPU time of ${num(failed)} of ${num(rounds)} rounds could not be read: a host was too busy`,
   'emulated-times': () => 'the hosts are emulated: their times are not proportional to those of a machine',
   'not-compared': () => 'not compared',
 

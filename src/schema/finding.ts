@@ -72,7 +72,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('no-valid-slice', {}),
   define('not-sustained', { achievedRps: n, offeredRps: n }),
   define('no-common-round', {}),
-  define('no-cpu-time', {}),
+  define('cpu-readings-failed', { failed: n, rounds: n }),
   define('emulated-times', {}),
   define('not-compared', {}),
 

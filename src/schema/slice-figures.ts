@@ -9,6 +9,6 @@ export interface SliceFigures {
   /** Null where the slice has too few requests. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
-  /** CPU time of both sides per request, microseconds. */
-  readonly cpuUs: number;
+  /** CPU time of both sides per request, microseconds; null where it could not be read. */
+  readonly cpuUs: number | null;
 }

@@ -64,7 +64,8 @@ export type CpuLoad = z.infer<typeof cpuLoadSchema>;
 const countersSchema = z.record(z.string(), z.number());
 
 const sideMetricsSchema = z.object({
-  cpuUsPerRequest: cpuCostSchema,
+  /** Null where the readings do not cover the window: a starved host reads late. */
+  cpuUsPerRequest: cpuCostSchema.nullable(),
   /** CPU seconds within the window. */
   cpuSeconds: cpuSecondsSchema,
   /** The same of each CPU of the side. */

@@ -68,10 +68,7 @@ export function summarizeCell(
     serviceMs: summarizeLatencies(cell, 'service'),
     ratioToReference: mapKeys(comparison.ratios, (ratio) => toEstimate(ratio, 1)),
     verdicts: mapKeys(comparison.verdicts, withMinutes),
-    cpuUsPerRequest:
-      valid.length === 0
-        ? null
-        : { client: averageCpu(valid, 'client'), server: averageCpu(valid, 'server') },
+    cpuUsPerRequest: averageCpu(valid),
     ...(comparison.cpu === null ? {} : { cpuRatioToReference: toEstimate(comparison.cpu, 1) }),
     ...(comparison.cpuVerdict === null ? {} : { cpuVerdict: withMinutes(comparison.cpuVerdict) }),
     variance: spreadOf(
@@ -146,15 +143,22 @@ function mapKeys<From, To>(
   return keys;
 }
 
-/** The mean over the slices, each weighted by its requests. */
-function averageCpu(slices: readonly ValidSlice[], side: 'client' | 'server'): CpuCost {
-  const requests = slices.reduce((sum, { record }) => sum + record.load.requests, 0);
-  const average = (kind: keyof CpuCost): number =>
-    slices.reduce(
-      (sum, { record }) => sum + record.metrics[side].cpuUsPerRequest[kind] * record.load.requests,
-      0,
-    ) / Math.max(requests, 1);
-  return { user: average('user'), system: average('system'), softirq: average('softirq') };
+/** The mean over the slices whose readings succeeded, each weighted by its requests; null without one. */
+function averageCpu(slices: readonly ValidSlice[]): Cell['cpuUsPerRequest'] {
+  const read = slices.flatMap(({ record: { metrics, load } }) => {
+    const [client, server] = [metrics.client.cpuUsPerRequest, metrics.server.cpuUsPerRequest];
+    return client === null || server === null ? [] : [{ client, server, requests: load.requests }];
+  });
+  if (read.length === 0) return null;
+  const all = read.reduce((sum, { requests }) => sum + requests, 0);
+  const average = (side: 'client' | 'server', kind: keyof CpuCost): number =>
+    read.reduce((sum, slice) => sum + slice[side][kind] * slice.requests, 0) / Math.max(all, 1);
+  const costOf = (side: 'client' | 'server'): CpuCost => ({
+    user: average(side, 'user'),
+    system: average(side, 'system'),
+    softirq: average(side, 'softirq'),
+  });
+  return { client: costOf('client'), server: costOf('server') };
 }
 
 const CURVE_STEPS = 100;

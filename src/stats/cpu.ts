@@ -1,6 +1,10 @@
+import type { MeasuredSlice } from '../schema/index.js';
 import type { CellSlices } from './cells.js';
 import { estimateClustered, type RoundLog } from './clustered.js';
 import type { LogEstimateOrFinding } from './log-estimate.js';
+
+/** The share of the rounds whose readings must have succeeded. The failed ones are those of the busiest slices. */
+const LEAST_READ_SHARE = 0.8;
 
 /** ln of the CPU microseconds per request of both sides, over the rounds. */
 export const estimateLogCpu = (cell: CellSlices): LogEstimateOrFinding =>
@@ -20,21 +24,21 @@ export function estimateLogCpuRatio(above: CellSlices, below: CellSlices): LogEs
 
 function estimate(values: readonly RoundLog[]): LogEstimateOrFinding {
   if (values.length === 0) return { finding: { code: 'no-valid-slice' } };
-  return values.every(({ log }) => Number.isFinite(log))
-    ? estimateClustered(values)
-    : { finding: { code: 'no-cpu-time' } };
+  const read = values.filter(({ log }) => Number.isFinite(log));
+  if (read.length >= LEAST_READ_SHARE * values.length) return estimateClustered(read);
+  return {
+    finding: { code: 'cpu-readings-failed', failed: values.length - read.length, rounds: values.length },
+  };
 }
 
 /** The mean of a round's slices on the log scale: the reference has two. */
 function cpuByRound({ valid }: CellSlices): Map<string, RoundLog> {
   const rounds = new Map<string, { restart: number; round: number; logs: number[] }>();
   for (const { record } of valid) {
-    const us = [record.metrics.client, record.metrics.server]
-      .flatMap(({ cpuUsPerRequest: { user, system, softirq } }) => [user, system, softirq])
-      .reduce((sum, part) => sum + part, 0);
+    const us = sumCpuUs(record);
     const key = `${record.restart}/${record.round}`;
     const own = rounds.get(key) ?? { restart: record.restart, round: record.round, logs: [] };
-    own.logs.push(Math.log(us));
+    own.logs.push(us === null || us === 0 ? NaN : Math.log(us));
     rounds.set(key, own);
   }
   return new Map(
@@ -42,5 +46,14 @@ function cpuByRound({ valid }: CellSlices): Map<string, RoundLog> {
       key,
       { restart, round, log: logs.reduce((a, b) => a + b, 0) / logs.length },
     ]),
+  );
+}
+
+/** CPU microseconds per request of both sides; null where a reading failed. */
+export function sumCpuUs({ metrics: { client, server } }: MeasuredSlice): number | null {
+  const sides = [client.cpuUsPerRequest, server.cpuUsPerRequest];
+  return sides.reduce<number | null>(
+    (sum, side) => (sum === null || side === null ? null : sum + side.user + side.system + side.softirq),
+    0,
   );
 }

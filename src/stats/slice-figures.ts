@@ -1,5 +1,6 @@
 import type { SliceFigures } from '../schema/index.js';
 import { selectCellSlices, type SliceData } from './cells.js';
+import { sumCpuUs } from './cpu.js';
 import { quantileRank } from './order-ranks.js';
 import { findUnsupported, MS_PER_NS } from './quantile-estimates.js';
 import { Samples } from './samples.js';
@@ -8,16 +9,13 @@ import { Samples } from './samples.js';
 export const listSliceFigures = (slices: readonly SliceData[]): readonly SliceFigures[] =>
   selectCellSlices(slices).flatMap(({ record, response }): SliceFigures[] => {
     if (record.status !== 'measured' || !record.valid || response === null) return [];
-    const { network, workload, rateRps, rateOfMax, role, load, metrics } = record;
+    const { network, workload, rateRps, rateOfMax, role, load } = record;
     const samples = Samples.from(response, load.intended);
     const quantile = (p: number): number | null => {
       const cell =
         findUnsupported(samples, p) === null ? samples.atRank(quantileRank(samples.intended, p)) : null;
       return cell === null ? null : cell.highNs * MS_PER_NS;
     };
-    const cpuUs = [metrics.client, metrics.server]
-      .flatMap(({ cpuUsPerRequest: { user, system, softirq } }) => [user, system, softirq])
-      .reduce((sum, part) => sum + part, 0);
     return [
       {
         network: role === 'control' ? `${network}-control` : network,
@@ -27,7 +25,7 @@ export const listSliceFigures = (slices: readonly SliceData[]): readonly SliceFi
         requests: load.requests,
         p50Ms: quantile(0.5),
         p99Ms: quantile(0.99),
-        cpuUs,
+        cpuUs: sumCpuUs(record),
       },
     ];
   });

@@ -86,8 +86,8 @@ test("a study's reports show instructions per request as a column", () => {
   const study = fixtureSummary();
   const counted = addInstructions(study, sampleCost);
   const printedStudy = renderStudy(counted, 'terminal', 140);
-  expect(printedStudy).toMatch(/^network .*instructions +setup steps +setup ms$/m);
-  expect(printedStudy).toMatch(/^host .*60,000 +\d+ /m);
+  expect(printedStudy).toMatch(/^network .*instructions +knee +steps$/m);
+  expect(printedStudy).toMatch(/^host .*60,000 +– +\d+$/m);
   expect(printedStudy).toMatch(/^macvlan .*61,500 \(1\.025×\)/m);
   expect(renderStudy(counted, 'html')).toContain('61,500 (1.025×)');
   expect(renderStudy(counted, 'csv')).toContain('instructions_per_request');

@@ -42,6 +42,11 @@ describe('the cost of a slice', () => {
     expect(late.cpuUsPerRequest).toEqual({ user: 1.5, system: 3, softirq: 1.5 });
   });
 
+  it('is null where the readings cover less than half of the window, as on a starved host', () => {
+    const starved = [at(1.9, 0.79, {}), window[2]!];
+    expect(costs(starved, [0], { achievedRps: 50_000, durationS: 2 }).cpuUsPerRequest).toBeNull();
+  });
+
   it('subtracts busy-polled time, from the other kind when one has too little', () => {
     const of = (user: number, system: number): unknown =>
       costs(window, [0], { achievedRps: 50_000, durationS: 2 }, { user, system }).cpuUsPerRequest;

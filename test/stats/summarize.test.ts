@@ -242,6 +242,32 @@ test('CPU per request is weighted by requests, and setup costs are medians', () 
   expect(summarize(study(), slices).networks[1]!.setup).toEqual({ steps: 11, ms: 50, tearDownMs: 20 });
 });
 
+/** Ten rounds of both networks, of which some have no reading of the server's CPU time. */
+const withoutReadings = (failed: number): SliceData[] =>
+  Array.from({ length: 10 }, (_, index) =>
+    (['host', 'flannel-vxlan'] as const).map((network) => {
+      const role = network === 'host' ? ('reference' as const) : ('contender' as const);
+      const made = slice(
+        { id: `r1-${index}-${network}`, round: index + 1, network, role },
+        logNormal(index, 1000, 1e5),
+      );
+      if (made.record.status !== 'measured' || network === 'host' || index >= failed) return made;
+      const server = { ...made.record.metrics.server, cpuUsPerRequest: null };
+      return { ...made, record: { ...made.record, metrics: { ...made.record.metrics, server } } };
+    }),
+  ).flat();
+
+test('a round without a reading of its CPU time is left out, and several leave no figure', () => {
+  const ratioOf = (failed: number) =>
+    summarize(study(), withoutReadings(failed)).networks.find(({ name }) => name === 'flannel-vxlan')
+      ?.cells[0]?.cpuRatioToReference;
+  expect(ratioOf(2)?.value).toBeCloseTo(1, 5);
+  expect(ratioOf(3)).toEqual({
+    value: null,
+    finding: { code: 'cpu-readings-failed', failed: 3, rounds: 10 },
+  });
+});
+
 test('warm-up does not count as measuring, nor a pause before a resume as study time', () => {
   const at = (startedAt: string, restart: number): SliceData =>
     slice({ id: `r${restart}`, restart }, logNormal(restart, 100, 1e5), {
