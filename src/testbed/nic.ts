@@ -16,9 +16,11 @@ const COALESCING = ['Adaptive RX', 'rx-usecs', 'tx-usecs'];
  * Facts of a host's data interface, by name: driver, firmware, speed, offloads and interrupt coalescing. What needs ethtool is
  * absent where it is not installed.
  */
-export async function readNicFacts({ machine, net: { dev, mtu } }: Host): Promise<Environment> {
-  const { files } = await machine.readFiles([`/sys/class/net/${dev}/speed`]);
-  const linkMbps = parseSpeed(files[`/sys/class/net/${dev}/speed`]);
+export async function readNicFacts({ machine, netns, net: { dev, mtu } }: Host): Promise<Environment> {
+  const path = `/sys/class/net/${dev}/speed`;
+  // In a namespace of this machine, /sys still has the machine's own links, of which one may have the same name.
+  const { files } = netns === undefined ? await machine.readFiles([path]) : { files: {} };
+  const linkMbps = parseSpeed((files as Readonly<Record<string, string | null>>)[path]);
   const facts: Environment = { nicMtu: mtu, ...(linkMbps === null ? {} : { linkMbps }) };
   const [ethtool] = await machine.probe([{ kind: 'tool', name: 'ethtool' }]);
   if (ethtool?.answer !== 'yes') return facts;
