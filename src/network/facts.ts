@@ -3,6 +3,8 @@ import type { NetworkFact } from '../schema/index.js';
 /** The documents that the facts of the catalog come from. */
 export const SOURCES = {
   ipvlan: 'Linux kernel documentation, networking/ipvlan',
+  rxHandler: 'Linux, netdev_rx_handler_register in net/core/dev.c',
+  forwarding: 'Kubernetes documentation, Container Runtimes',
   macvlan: 'Docker documentation, Macvlan network driver',
   dockerHost: 'Docker documentation, Host network driver',
   flannel: 'flannel, Documentation/backends.md',
@@ -25,11 +27,11 @@ export const offers = (what: string, source: string): NetworkFact => ({ kind: 'o
 const S = SOURCES;
 /** Of attachments whose packets cross the host's own stack. */
 export const HOST_STACK: readonly NetworkFact[] = [
-  needs('IP forwarding on every host', S.policies),
+  needs('IP forwarding on every host', S.forwarding),
   offers("NetworkPolicy and ClusterIP in the host's netfilter", S.policies),
 ];
-/** Of links on the host's interface that do not. */
-export const BESIDE_HOST: readonly NetworkFact[] = [
-  forbids("NetworkPolicy and ClusterIP in the host's netfilter: packets bypass it", S.ipvlan),
-  forbids('traffic between a container and its own host', S.ipvlan),
+/** Of links on the host's interface that do not, with the document of the link type. */
+export const bypassingHost = (source: string): readonly NetworkFact[] => [
+  forbids("NetworkPolicy and ClusterIP in the host's netfilter: packets bypass it", source),
+  forbids('traffic between a container and its own host', source),
 ];

@@ -1,6 +1,6 @@
 import type { NetworkFact, Step } from '../../schema/index.js';
 import { ipStep } from '../commands.js';
-import { BESIDE_HOST, forbids, needs, offers, SOURCES } from '../facts.js';
+import { bypassingHost, forbids, needs, offers, SOURCES } from '../facts.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan } from '../types.js';
 import {
@@ -21,7 +21,8 @@ type Mode = 'l2' | 'l3' | 'l3s';
 /** Of all modes. */
 const SHARED: readonly NetworkFact[] = [
   needs('Linux 3.19 or newer', SOURCES.linux319),
-  forbids('macvlan, a bridge or another mode on the same interface', SOURCES.ipvlan),
+  forbids('macvlan or a bridge on the same interface', SOURCES.rxHandler),
+  forbids('two modes on one interface', SOURCES.ipvlan),
 ];
 const NO_BROADCAST = forbids('broadcast and multicast', SOURCES.ipvlan);
 
@@ -71,7 +72,7 @@ const asRouted = (plan: ContainerPlan): Step[] => [
 export const ipvlanL2 = ipvlan(
   'l2',
   "an IPvlan L2 link: its own address, the host's MAC",
-  BESIDE_HOST,
+  bypassingHost(SOURCES.ipvlan),
   (plan: ContainerPlan) => [addContainerAddress(plan, plan.prefix), enableLink(plan)],
 );
 
@@ -79,7 +80,7 @@ export const ipvlanL2 = ipvlan(
 export const ipvlanL3 = ipvlan(
   'l3',
   'an IPvlan L3 link: routed by the host, bypasses its netfilter',
-  [...BESIDE_HOST, NO_BROADCAST],
+  [...bypassingHost(SOURCES.ipvlan), NO_BROADCAST],
   asRouted,
 );
 

@@ -1,5 +1,5 @@
 import { ipStep } from '../commands.js';
-import { BESIDE_HOST, forbids, needs, SOURCES } from '../facts.js';
+import { bypassingHost, forbids, needs, SOURCES } from '../facts.js';
 import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
@@ -22,9 +22,9 @@ export const macvlan: Attachment = {
   what: "a macvlan link: its own MAC on the host's interface",
   requires: [{ kind: 'link-type', type: 'macvlan' }],
   facts: [
-    ...BESIDE_HOST,
+    ...bypassingHost(SOURCES.macvlan),
     needs('a port that accepts several MACs: not in most clouds, nor over Wi-Fi', SOURCES.macvlan),
-    forbids('IPvlan on the same interface', SOURCES.ipvlan),
+    forbids('IPvlan or a bridge on the same interface', SOURCES.rxHandler),
   ],
   blocked: HOST_BLOCKED,
   prepare: () => [],

@@ -10,7 +10,7 @@ export const hostGw: Backend = {
   requires: [],
   facts: [
     needs('one layer-2 segment for all hosts', SOURCES.flannel),
-    needs('a route on every host for every other host', SOURCES.flannel),
+    needs("on all hosts, a route to each other host's containers", SOURCES.flannel),
   ],
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'subnet',
