@@ -13,7 +13,10 @@ const SOFTIRQ_SHARE = 0.5;
 /** Segments sent again per request from which losses limit the rate. */
 const LOSS_SHARE = 0.001;
 
-/** What a cell's rate is nearest to, from the counters of its valid slices; null without one. */
+/** A host's counter, and a container's. */
+const LOOPBACK = /(?:^|:)lo\./;
+
+/** What limits a cell's rate, from the counters of its valid slices; null without one. */
 export function findBottleneck({ valid }: CellSlices, linkMbps: number | null): Finding | null {
   if (valid.length === 0) return null;
   const records = valid.map(({ record }) => record);
@@ -40,7 +43,7 @@ export function findBottleneck({ valid }: CellSlices, linkMbps: number | null): 
 function meanMbps(records: readonly MeasuredSlice[], side: Side, counter: string): number {
   const rates = records.map(({ metrics, load }) => {
     const bytes = Object.entries(metrics[side].counters).flatMap(([name, moved]) =>
-      name.endsWith(`.${counter}`) && !name.endsWith(`lo.${counter}`) ? [moved] : [],
+      name.endsWith(`.${counter}`) && !LOOPBACK.test(name) ? [moved] : [],
     );
     // The counters also cover the warm-up, at the same rate as the window.
     const seconds = Object.values(metrics[side].cpuSeconds).reduce((sum, value) => sum + value, 0);

@@ -42,6 +42,13 @@ test('a link without a known speed is no limit', () => {
   });
 });
 
+test('the loopback interface is no link, and an interface whose name ends in lo is one', () => {
+  expect(limitOf({ counters: { 'lo.tx_bytes': 1e9, 'container:lo.rx_bytes': 1e9 } }, 100)).toMatchObject({
+    code: 'limit-none',
+  });
+  expect(limitOf({ counters: { 'wlo.tx_bytes': 12e6 } }, 100)).toMatchObject({ code: 'limit-link' });
+});
+
 test('the load of a CPU is pooled over the slices and adds up to 1', () => {
   const slices = [0.25, 0.75].map((user, index) => {
     const made = slice(
