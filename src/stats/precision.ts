@@ -1,9 +1,9 @@
-import { REFERENCE, type ResolvedStudy, type StudyRecord } from '../schema/index.js';
+import { REFERENCE, type ResolvedStudy, type SliceRecord, type StudyRecord } from '../schema/index.js';
 import { groupCells, type SliceData } from './cells.js';
 import { halfWidth } from './clustered.js';
 import { compareToReference, findWithheld } from './reference-ratios.js';
 
-/** Rounds before a study may stop: with fewer, its spread is not known well enough. */
+/** Rounds of each network before a study may stop: with fewer, its spread is not known well enough. */
 const LEAST_ROUNDS = 20;
 /** Restarts before it may stop: one does not show what another would change. */
 const LEAST_RESTARTS = 2;
@@ -31,12 +31,18 @@ export function findWidest(
 export function isPrecise(study: StudyRecord, slices: readonly SliceData[]): boolean {
   const { precision } = study.spec;
   if (precision === undefined) return false;
-  const reference = slices.filter(
-    ({ record }) => record.network === REFERENCE && record.role === 'reference',
-  );
-  const restarts = new Set(reference.map(({ record }) => record.restart)).size;
-  const rounds = new Set(reference.map(({ record }) => `${record.restart}/${record.round}`)).size;
-  if (restarts < LEAST_RESTARTS || rounds < LEAST_ROUNDS) return false;
+  const records = slices.map(({ record }) => record).filter(({ network }) => network !== REFERENCE);
+  const isLong = [...new Set(records.map(({ network }) => network))].every((name) => {
+    const own = records.filter(({ network }) => network === name);
+    return (
+      countDistinct(own, ({ restart }) => restart) >= LEAST_RESTARTS &&
+      countDistinct(own, ({ restart, round }) => `${restart}/${round}`) >= LEAST_ROUNDS
+    );
+  });
+  if (!isLong) return false;
   const widest = findWidest(study, slices, precision);
   return widest !== null && widest <= precision.share;
 }
+
+const countDistinct = (records: readonly SliceRecord[], key: (record: SliceRecord) => unknown): number =>
+  new Set(records.map(key)).size;

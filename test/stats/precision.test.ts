@@ -33,6 +33,18 @@ test('it is not with fewer than 20 rounds, or in a single restart', () => {
   expect(isPrecise(wanted(0.5), rounds(4, 4, 0.01))).toBe(false);
   expect(isPrecise(wanted(0.5), rounds(1, 30, 0.01))).toBe(false);
   expect(isPrecise(study(), rounds(5, 5, 0.01))).toBe(false);
+  // 24 rounds of the reference, but 12 of each network that was set up alone with it.
+  const alone = rounds(6, 4, 0.01).map((one) =>
+    one.record.network === 'host' || one.record.round % 2 === 0
+      ? one
+      : { ...one, record: { ...one.record, network: 'macvlan' } },
+  );
+  expect(
+    isPrecise(
+      study({ precision: { latency: 'p50', share: 0.5 }, networks: ['host', 'flannel-vxlan', 'macvlan'] }),
+      alone,
+    ),
+  ).toBe(false);
 });
 
 test('a study whose time was over first says how wide its intervals are', () => {
@@ -63,6 +75,5 @@ test('intervals keep their coverage under the stopping rule', () => {
     studies++;
     if (ratio.low <= 1.2 && 1.2 <= ratio.high) covered++;
   }
-  // At a true coverage of 93 %, fewer than 89 % of 100 happen in 6 of 100 runs; the seeds are fixed.
-  expect(covered / studies).toBeGreaterThan(0.89);
+  expect(covered / studies).toBeGreaterThanOrEqual(0.93);
 }, 60_000);
