@@ -1,4 +1,4 @@
-import { groupFindings, type Decision, type Summary } from '../schema/index.js';
+import { groupFindings, type Decision, type Estimate, type Summary } from '../schema/index.js';
 import { countNoun, heading, left, listFindings, text, type Block } from './document.js';
 import { intervalText, three } from './number.js';
 import { whyBlocks } from './why.js';
@@ -30,8 +30,7 @@ function describeChoice(
   { objective, criteria, rates, ratioToReference }: Decision,
   reference: string,
 ): string {
-  const ends = intervalText(ratioToReference);
-  const ratio = `${three(ratioToReference.value ?? 0)}×${ends === '' ? '' : ` (${ends})`}`;
+  const ratio = timesText(ratioToReference);
   const at = rates === 'all rates' ? 'over all rates' : `at ${rates} of the maximum`;
   const [first, ...others] = criteria;
   if (first === undefined || others.length > 0)
@@ -42,10 +41,23 @@ function describeChoice(
     case 'cpu':
       return `the lowest CPU time per request ${at}, ${ratio} that of ${reference}`;
     case 'maximum':
-      return `the highest sustained rate, which ${reference} exceeds ${ratio}`;
+      return `the highest sustained rate, ${timesText(invert(ratioToReference))} that of ${reference}`;
     case 'setup':
       return 'the fewest steps to set up ten hosts';
   }
+}
+
+/** `1.46× (0.82–2.60)`. */
+function timesText(ratio: Estimate): string {
+  const ends = intervalText(ratio);
+  return `${three(ratio.value ?? 0)}×${ends === '' ? '' : ` (${ends})`}`;
+}
+
+/** The decision has the reciprocal of a maximum, so that less is better in all of its ratios. */
+function invert(ratio: Estimate): Estimate {
+  if (ratio.value === null || ratio.value <= 0) return ratio;
+  const reciprocal = (end: number | null): number | null => (end === null || end <= 0 ? null : 1 / end);
+  return { value: 1 / ratio.value, low: reciprocal(ratio.high), high: reciprocal(ratio.low) };
 }
 
 /** What the figures do not show: each candidate's needs, with the document that says so. */

@@ -22,6 +22,8 @@ const DEFAULT: Objective = [{ kind: 'latency', latency: 'p99', at: null, weight:
 /** Decides between networks whose p99 does not differ. */
 const SECOND: Objective = [{ kind: 'latency', latency: 'p50', at: null, weight: 1 }];
 
+const THROUGHPUT: Objective = [{ kind: 'maximum', limit: null, weight: 1 }];
+
 /** A candidate that has a ratio to the reference. */
 interface Rated extends Candidate {
   readonly sustained: boolean;
@@ -39,8 +41,8 @@ interface Other {
 /**
  * Chooses among the contenders by the study's objective. Without one, by the article's criteria: the lowest p99 at 30 to 50 % of
  * the reference's maximum (at all rates where none lies there); of those whose p99 does not differ beyond chance and the
- * margin, one with a worse p50 is behind it, and the others are ties; of the ties, the one with the fewest setup steps for ten
- * hosts, then with the fewest needs. Null without a contender that has a ratio.
+ * margin, one with a worse p50 is behind it, and the others are ties; of the ties, the one with the higher maximum where the study
+ * searched it, then with the fewest setup steps for ten hosts, then with the fewest needs. Null without a contender that has a ratio.
  */
 export function decide(
   cells: readonly CellSlices[],
@@ -71,7 +73,7 @@ export function decide(
   if (lowest === undefined) return null;
   const compare = (to: Rated): readonly Other[] =>
     compareOthers(to, rated, objective, spec.objective === undefined ? SECOND : null, spec);
-  const best = spec.objective === undefined ? preferAmongTies(lowest, compare(lowest)) : lowest;
+  const best = spec.objective === undefined ? preferAmongTies(lowest, compare(lowest), spec.margin) : lowest;
   const others = compare(best);
   const ties = others.filter(({ runnerUp }) => runnerUp.tie);
   return {
@@ -95,11 +97,14 @@ export function decide(
   };
 }
 
-/** The article's later criteria: setup cost, then dependencies. */
-function preferAmongTies(lowest: Rated, others: readonly Other[]): Rated {
+/** The article's later criteria: throughput where the study searched it, setup cost, dependencies. */
+function preferAmongTies(lowest: Rated, others: readonly Other[], margin: number): Rated {
   const ties = others.flatMap(({ runnerUp, candidate }) => (runnerUp.tie ? [candidate] : []));
   const rank = (one: Rated): number => stepsOf(one) ?? Infinity;
   return ties.reduce((best, one) => {
+    const [throughput] = judge([estimateBy(THROUGHPUT, one, best)], margin);
+    if (throughput?.verdict === 'better') return one;
+    if (throughput?.verdict === 'worse') return best;
     const [steps, least] = [rank(one), rank(best)];
     return steps < least || (steps === least && needsOf(one) < needsOf(best)) ? one : best;
   }, lowest);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Objective } from '../../src/schema/index.js';
 import type { SliceData } from '../../src/stats/index.js';
+import { groupCells } from '../../src/stats/cells.js';
+import { decide as decideFrom } from '../../src/stats/decision.js';
 import { summarize } from '../../src/stats/index.js';
 import { logNormal, slice, study } from './synthetic.js';
 
@@ -110,6 +112,17 @@ test('of ties, lists the one with the fewest steps for ten hosts first', () => {
     expect(decision?.reasons).toContainEqual(
       expect.objectContaining({ code: 'decision-tie-more-steps', steps: 50, bestSteps: 5 }),
     );
+  }
+});
+
+test('of ties, lists the one with the higher searched maximum first', () => {
+  const cells = groupCells(slices({ macvlan: 1.1, ipvlan: 1.1 }));
+  for (const faster of ['macvlan', 'ipvlan']) {
+    const networks = ['host', 'macvlan', 'ipvlan'].map((name) => {
+      const value = name === faster ? 60_000 : 40_000;
+      return { name, setup: null, maxRps: { value, low: 0.98 * value, high: 1.02 * value } };
+    });
+    expect(decideFrom(cells, networks, { margin: 0.05, tailMargin: 0.2 })?.network).toBe(faster);
   }
 });
 
