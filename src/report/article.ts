@@ -14,58 +14,35 @@ interface PublishedCell {
   readonly rateRps: number;
   /** The same share of this machine's maximum: the article's host carried about 500,000 requests/s. */
   readonly ofMax: number;
-  readonly ms: Readonly<Record<string, readonly [p95: number, p99: number]>>;
+  readonly ms: Readonly<Record<string, Latencies>>;
 }
 
+const NETWORKS = ['host', 'ipvlan', 'flannel-aws-vpc', 'flannel-host-gw', 'flannel-vxlan'];
+type Latencies = readonly [p95: number, p99: number];
+
+const cellOf = (
+  workload: string,
+  rateRps: number,
+  ofMax: number,
+  ...ms: readonly Latencies[]
+): PublishedCell => ({
+  workload,
+  rateRps,
+  ofMax,
+  ms: Object.fromEntries(
+    ms.flatMap((latencies, index) => {
+      const network = NETWORKS[index];
+      return network === undefined ? [] : [[network, latencies]];
+    }),
+  ),
+});
+
+/** In the order of `NETWORKS`. */
 const PUBLISHED: readonly PublishedCell[] = [
-  {
-    workload: '350B',
-    rateRps: 150_000,
-    ofMax: 0.3,
-    ms: {
-      host: [0.5, 0.6],
-      ipvlan: [0.7, 0.9],
-      'flannel-aws-vpc': [0.9, 1.1],
-      'flannel-host-gw': [0.9, 1.1],
-      'flannel-vxlan': [1.2, 1.5],
-    },
-  },
-  {
-    workload: '350B',
-    rateRps: 250_000,
-    ofMax: 0.5,
-    ms: {
-      host: [0.7, 0.8],
-      ipvlan: [1, 1.2],
-      'flannel-aws-vpc': [1.2, 1.5],
-      'flannel-host-gw': [1.1, 1.4],
-      'flannel-vxlan': [1.5, 1.9],
-    },
-  },
-  {
-    workload: '4KB',
-    rateRps: 50_000,
-    ofMax: 0.1,
-    ms: {
-      host: [0.5, 0.7],
-      ipvlan: [0.6, 0.8],
-      'flannel-aws-vpc': [0.7, 0.9],
-      'flannel-host-gw': [0.7, 0.9],
-      'flannel-vxlan': [0.8, 1.1],
-    },
-  },
-  {
-    workload: '4KB',
-    rateRps: 150_000,
-    ofMax: 0.3,
-    ms: {
-      host: [0.9, 1.2],
-      ipvlan: [1, 1.3],
-      'flannel-aws-vpc': [1.2, 1.5],
-      'flannel-host-gw': [1.2, 1.5],
-      'flannel-vxlan': [1.4, 1.7],
-    },
-  },
+  cellOf('350B', 150_000, 0.3, [0.5, 0.6], [0.7, 0.9], [0.9, 1.1], [0.9, 1.1], [1.2, 1.5]),
+  cellOf('350B', 250_000, 0.5, [0.7, 0.8], [1, 1.2], [1.2, 1.5], [1.1, 1.4], [1.5, 1.9]),
+  cellOf('4KB', 50_000, 0.1, [0.5, 0.7], [0.6, 0.8], [0.7, 0.9], [0.7, 0.9], [0.8, 1.1]),
+  cellOf('4KB', 150_000, 0.3, [0.9, 1.2], [1, 1.3], [1.2, 1.5], [1.2, 1.5], [1.4, 1.7]),
 ];
 /** What a value cut to 0.1 ms may have lost. */
 const CUT_MS = 0.1;

@@ -1,4 +1,4 @@
-import type { Cell, Estimate, SliceFigures, Summary } from '../schema/index.js';
+import { printRate, type Cell, type Estimate, type SliceFigures, type Summary } from '../schema/index.js';
 
 /** Files that other programs read, by name. */
 export const renderExports = (
@@ -12,9 +12,9 @@ export const renderExports = (
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** `30%` of the reference's maximum, or requests per second. The share is the same in studies of different machines. */
+/** A share of the reference's maximum is the same in studies of different machines. */
 const rateName = ({ rateRps, rateOfMax }: Pick<Cell, 'rateRps' | 'rateOfMax'>): string =>
-  rateOfMax === null ? String(rateRps) : `${Number((rateOfMax * 100).toPrecision(6))}%`;
+  printRate(rateOfMax === null ? { kind: 'absolute', rps: rateRps } : { kind: 'share', ofMax: rateOfMax });
 
 /**
  * Go's benchmark format, one line for each valid slice: `benchstat -col /network benchstat.txt` compares the networks of one
