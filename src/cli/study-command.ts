@@ -84,7 +84,7 @@ export const studyCommand = (context: Context): Command =>
     )
     .option(
       '--restarts <n>',
-      'how often everything is torn down and set up again (default: 5, with less than 2 min fewer)',
+      'how often everything is torn down and set up again (default: 5; below 2 min one for each 24 s)',
     )
     .option('--rounds <n>', 'in each restart; a round measures every network and rate once, in random order')
     .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 25 rounds fit)')
@@ -119,7 +119,8 @@ Examples:
   barewire study --resume                              after Ctrl-C or a crash
 
 A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
-warmup, timeout, connections, generator, arrival (constant, poisson), seed, margin, tailMargin, wire: {mtu, rateMbps}.`,
+warmup, timeout, connections, generator, arrival (constant, poisson), article (full, scaled), seed, margin, tailMargin,
+wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
 

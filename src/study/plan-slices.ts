@@ -96,10 +96,13 @@ const BETWEEN_SLICES_MS = 22;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
 const LEAST_ROUNDS = 25;
 const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [250, 1_000];
+/** In each restart of a study too short for more: slices of 100 ms still support a p99 from 4,000 requests/s. */
+const [FEWEST_ROUNDS, SHORTEST_SLICE_MS] = [4, 100];
 
 /**
  * Divides the time of a study among rounds and slices: 25 rounds of slices as long as they fit, up to 1 s, then more rounds.
- * Where the slices would be shorter than 250 ms, there are fewer rounds. A given slice stays.
+ * Where the slices would be shorter than 250 ms, there are fewer rounds, and where those would be fewer than 4 in a restart, the slices
+ * are shorter, down to 100 ms. A given slice stays.
  */
 export function divideTime(
   study: ResolvedStudy,
@@ -111,9 +114,10 @@ export function divideTime(
   const roundsMs = freeMs / (restarts * Math.max(1, countCells(study, networks)));
   const restMs = warmupMs + BETWEEN_SLICES_MS;
   const wanted = roundsMs / Math.ceil(LEAST_ROUNDS / restarts) - restMs;
+  const leastMs = Math.min(LEAST_SLICE_MS, Math.max(SHORTEST_SLICE_MS, roundsMs / FEWEST_ROUNDS - restMs));
   const durationMs = study.sliceGiven
     ? study.durationMs
-    : Math.round(Math.min(Math.max(wanted, LEAST_SLICE_MS), GREATEST_SLICE_MS));
+    : Math.round(Math.min(Math.max(wanted, leastMs), GREATEST_SLICE_MS));
   // The window is rounded to milliseconds, by which a round must not be lost.
   const rounds = Math.floor(roundsMs / (durationMs - 1 + restMs));
   return { durationMs, rounds: Math.max(1, rounds) };

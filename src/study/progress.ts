@@ -51,3 +51,25 @@ export type StudyEvent =
   | { readonly kind: 'slice-ended'; readonly record: SliceRecord; readonly p99Ms: number | null };
 
 export type OnStudyEvent = (event: StudyEvent) => void;
+
+/** Counts slices and estimates the time left from those that were run. */
+export class Progress {
+  readonly of: number;
+  readonly measured: number;
+  readonly #start = performance.now();
+  #position: number;
+
+  constructor(of: number, measured: number) {
+    this.of = of;
+    this.measured = measured;
+    this.#position = measured;
+  }
+
+  next(): { readonly position: number; readonly of: number; readonly leftMs: number | null } {
+    const run = this.#position - this.measured;
+    const eachMs = run === 0 ? null : (performance.now() - this.#start) / run;
+    const leftMs = eachMs === null ? null : eachMs * (this.of - this.#position);
+    this.#position++;
+    return { position: this.#position, of: this.of, leftMs };
+  }
+}

@@ -24,7 +24,7 @@ import {
 } from '../testbed/index.js';
 import { divideTime, measurable, resolveSlice } from './plan-slices.js';
 import { planStudy, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
-import type { OnStudyEvent } from './progress.js';
+import { Progress, type OnStudyEvent } from './progress.js';
 import { readResults, writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
@@ -179,28 +179,6 @@ const reachedPrecision = async (directory: ResultsDirectory): Promise<boolean> =
   const { study, slices } = await readResults(directory);
   return isPrecise(study, slices);
 };
-
-/** Counts slices and estimates the time left from those that were run. */
-class Progress {
-  readonly of: number;
-  readonly measured: number;
-  readonly #start = performance.now();
-  #position: number;
-
-  constructor(of: number, measured: number) {
-    this.of = of;
-    this.measured = measured;
-    this.#position = measured;
-  }
-
-  next(): { readonly position: number; readonly of: number; readonly leftMs: number | null } {
-    const run = this.#position - this.measured;
-    const eachMs = run === 0 ? null : (performance.now() - this.#start) / run;
-    const leftMs = eachMs === null ? null : eachMs * (this.of - this.#position);
-    this.#position++;
-    return { position: this.#position, of: this.of, leftMs };
-  }
-}
 
 /**
  * Probes, measures the reference's maximum and writes study.json. From here on a resume plans the same

@@ -18,6 +18,7 @@ import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '
 import { ratesFor, searches } from './generator-choice.js';
 import { divideTime } from './plan-slices.js';
 import { parseObjective } from './objective.js';
+import type { SpecInput } from './presets.js';
 import { parseDurationMs, parseRate } from './quantity.js';
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
@@ -74,25 +75,6 @@ const KEYS = Object.keys(inputSchema.shape);
 
 /** Values of the command line that replace those of a spec; undefined replaces nothing. */
 export type SpecOverrides = Readonly<Record<string, unknown>>;
-
-/**
- * Finds a preset by its name. That of the article has its own rates on machines with as many CPUs, and otherwise shares of the
- * maximum.
- *
- * @param serverCpus the CPUs of the server
- *
- * @throws BarewireError `bad-input` with the nearest name
- */
-export function preset(name: string, serverCpus = 0): SpecInput {
-  const chosen = name === ARTICLE && serverCpus < ARTICLE_CPUS ? SCALED : PRESETS[name];
-  const found = Object.hasOwn(PRESETS, name) ? chosen : undefined;
-  if (found !== undefined) return found;
-  const names = Object.keys(PRESETS);
-  throw bad(
-    `Unknown preset or file "${name}".`,
-    `Did you mean "${nearest(name, names)}"? Presets: ${names.join(', ')}; a file ends in .yaml, .yml or .json.`,
-  );
-}
 
 /**
  * Resolves a spec to a study with every default filled in. Pure but for the seed, which comes from
@@ -165,15 +147,15 @@ export function resolveSpec(
   return { ...study, rounds: fitting, durationMs };
 }
 
-const [FEWEST_RESTARTS, MOST_RESTARTS] = [2, 5];
-/** Enough for a restart with some rounds. */
-const RESTART_TIME_MS = 25_000;
+const MOST_RESTARTS = 5;
+/** Enough for a restart with some rounds: five fit into two minutes. */
+const RESTART_TIME_MS = 24_000;
 
-/** Five where there is time for them. With a precision each is a chance to stop. */
+/** Five where there is time for them, at least one. With a precision each is a chance to stop. */
 function defaultRestarts(timeMs: number | null, precision: boolean): number {
   if (timeMs === null) return MOST_RESTARTS;
   const fitting = Math.floor(timeMs / RESTART_TIME_MS);
-  return Math.max(FEWEST_RESTARTS, precision ? fitting : Math.min(fitting, MOST_RESTARTS));
+  return Math.max(1, precision ? fitting : Math.min(fitting, MOST_RESTARTS));
 }
 
 /** Where rounds are given and slices are not. */
@@ -268,48 +250,3 @@ function rateNamed(value: string | number, place: string): Rate {
     "Write requests per second (50000, 50k, 50k/s) or a share of the reference's maximum (30%), greater than 0.",
   );
 }
-
-/** A spec as a user writes it. Missing keys take their defaults. */
-export type SpecInput = Readonly<Record<string, unknown>>;
-
-/**
- * `quick` takes three minutes on two cores. `machinezone-2015` has the rates, sizes and networks of the article (December
- * 2015).
- */
-const PRESETS: Readonly<Record<string, SpecInput>> = {
-  quick: {
-    name: 'quick',
-    networks: ['host', 'ipvlan', 'macvlan', 'flannel-host-gw', 'flannel-vxlan'],
-    workloads: ['350B'],
-    rates: ['10%', '30%', '50%'],
-    time: '3m',
-  },
-  'machinezone-2015': {
-    name: 'machinezone-2015',
-    networks: ['host', 'ipvlan', 'flannel-aws-vpc', 'flannel-host-gw', 'flannel-vxlan'],
-    workloads: ['350B', '4KB'],
-    rates: {
-      '350B': [50_000, 150_000, 250_000, 350_000, 450_000, 500_000],
-      '4KB': [50_000, 150_000, 250_000],
-    },
-    time: '2h',
-    maximum: true,
-    connections: 60_000,
-    article: 'full',
-  },
-};
-
-/** The article's preset, and the CPUs that its server had. */
-export const ARTICLE = 'machinezone-2015';
-const ARTICLE_CPUS = 18;
-/** 500,000 requests/s were about the maximum of the article's hosts. */
-const SCALED: SpecInput = {
-  ...PRESETS[ARTICLE],
-  rates: {
-    '350B': ['10%', '30%', '50%', '70%', '90%', '100%'],
-    '4KB': ['10%', '30%', '50%'],
-  },
-  time: '20m',
-  connections: 512,
-  article: 'scaled',
-};

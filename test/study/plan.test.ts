@@ -64,6 +64,15 @@ describe('the plan of a study', () => {
     expect(divideTime(spec, ['host', 'macvlan']).durationMs).toBeGreaterThan(spec.durationMs);
   });
 
+  it('has one restart of four rounds of short slices in 20 s', () => {
+    const spec = resolveSpec({ ...preset('quick'), time: '20s' }, 'test', {}, () => 1);
+    const { rounds, durationMs } = divideTime(spec, ['host', 'macvlan', 'flannel-host-gw', 'flannel-vxlan']);
+    expect(spec.restarts).toBe(1);
+    expect(rounds).toBeGreaterThanOrEqual(3);
+    expect(durationMs).toBeGreaterThanOrEqual(100);
+    expect(durationMs).toBeLessThan(250);
+  });
+
   it('sets each contender up alone with the reference on shared hosts', () => {
     const spec = resolveSpec({ ...preset('quick'), testbed: 'vm', rounds: 2 }, 'test', {}, () => 1);
     const slices = planSlices(spec, NETWORKS, { '350B': 100_000 });
