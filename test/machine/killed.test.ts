@@ -119,7 +119,10 @@ describe('a study that is killed with its whole group', () => {
     await until(child, 'ready');
     killGroup(child);
     await untilKilled(child);
-    expect(await openJournals()).toMatchObject([{ host: 'host1' }, { host: 'host0' }]);
+    // The agent was killed with its group, and a loaded machine takes a moment to end it.
+    await expect
+      .poll(() => openJournals(), { timeout: 10_000 })
+      .toMatchObject([{ host: 'host1' }, { host: 'host0' }]);
     await expectRestored(before);
     expect(existsSync(`/run/netns/${host}`)).toBe(false);
   });
