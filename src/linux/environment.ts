@@ -42,14 +42,16 @@ const kernelParameters = (): string | null =>
     .filter((word) => PARAMETERS.test(word))
     .join(' ') || null;
 
-/** CPUs that the cgroup of this process may use, as a share of one; null without a quota. */
+/** The CPU time per second that the cgroup of this process may use, s; null without a quota. */
 function cpuQuota(): number | null {
-  const [quota = 'max', period = '100000'] = (line('/sys/fs/cgroup/cpu.max') ?? '').split(' ');
-  if (quota !== '' && quota !== 'max') return Number(quota) / Number(period);
-  const [v1, each] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) =>
-    Number(line(`/sys/fs/cgroup/cpu/${name}`)),
+  const own = firstMatch('/proc/self/cgroup', /^0::(.*)$/m) ?? '/';
+  const [quota = 'max', period] = (line(`/sys/fs/cgroup${own}/cpu.max`) ?? 'max').split(' ');
+  const v1 = firstMatch('/proc/self/cgroup', /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m) ?? '/';
+  const [quotaV1, periodV1] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) =>
+    Number(line(`/sys/fs/cgroup/cpu${v1}/${name}`) ?? NaN),
   );
-  return v1 !== undefined && each !== undefined && v1 > 0 && each > 0 ? v1 / each : null;
+  const share = quota === 'max' ? Number(quotaV1) / Number(periodV1) : Number(quota) / Number(period);
+  return share > 0 ? share : null;
 }
 
 /** The hypervisor's name if it is reported, `yes` if only the CPU reports one, null on bare metal. */

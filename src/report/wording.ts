@@ -181,17 +181,17 @@ const WORDINGS: Wordings = {
     'its ratios contain what it does to its hosts.',
   'precision-missed': ({ latency, share, wantedShare }) =>
     `The time was over before every ${latency} ratio was known to ${pct(wantedShare)}: the widest interval is ${pct(share)} on each side.`,
-  'limit-link': ({ mbps, linkMbps }) => `the link: ${fig(mbps)} of ${fig(linkMbps)} Mbit/s`,
+  'limit-link': ({ mbps, linkMbps }) => `limited by the link: ${fig(mbps)} of ${fig(linkMbps)} Mbit/s`,
   'limit-loss': ({ resent, share }) =>
-    `loss: ${plural(resent, 'segment')} sent again, ${pct(share)} of the requests`,
+    `limited by losses: ${plural(resent, 'segment')} sent again, ${pct(share)} of the requests`,
   'limit-softirq': ({ side, share, softirqShare }) =>
-    `softirq on the ${side}: a CPU is busy for ${pct(share)}, ${pct(softirqShare)} of that receiving packets`,
+    `limited by softirq on the ${side}: a CPU is busy for ${pct(share)} of the time, ${pct(softirqShare)} of that receiving packets`,
   'limit-cpu': ({ side, share }) =>
     side === 'client'
-      ? `the CPU of the load generator: busy for ${pct(share)}`
-      : `the CPU of the server: busy for ${pct(share)}`,
+      ? `limited by the CPU of the load generator, which is busy for ${pct(share)} of the time`
+      : `limited by a CPU of the server, which is busy for ${pct(share)} of the time`,
   'limit-none': ({ side, share }) =>
-    `nothing yet: the busiest CPU, of the ${side}, is busy for ${pct(share)}`,
+    `no limit is reached: the busiest CPU, of the ${side}, is busy for ${pct(share)} of the time`,
 
   'decision-beats': (decision) => decisionRatio(decision),
   'decision-beats-median': (decision) =>

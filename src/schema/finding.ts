@@ -147,7 +147,7 @@ export const findingSchema = z.discriminatedUnion('code', [
     quantiles: z.array(z.object({ key: z.string(), lowMs: n, highMs: n })).readonly(),
   }),
 
-  // What a rate is nearest to.
+  // What limits the rate of a cell.
   define('limit-link', { mbps: n, linkMbps: n }),
   define('limit-loss', { resent: n, share: n }),
   define('limit-softirq', { side, share: n, softirqShare: n }),

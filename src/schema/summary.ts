@@ -52,7 +52,7 @@ const cellSchema = z.object({
   cpuVerdict: verdictSchema.optional(),
   /** Standard deviations of ln of the p99 ratio (of the reference: of its p99): between restarts, and between rounds within them. */
   variance: z.object({ betweenRestarts: z.number().nullable(), betweenRounds: z.number().nullable() }),
-  /** What the rate is nearest to: link, CPU, softirq, loss, or nothing; null without a valid slice. */
+  /** What limits the rate: the link, losses, softirq or a CPU, or nothing yet; null without a valid slice. */
   limit: findingSchema.nullable(),
   /** Each CPU of a side, pooled over the slices. */
   cpuLoad: z.object({ client: z.array(cpuLoadSchema), server: z.array(cpuLoadSchema) }),
