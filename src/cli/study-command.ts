@@ -119,8 +119,8 @@ Examples:
   barewire study --resume                              after Ctrl-C or a crash
 
 A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
-warmup, timeout, connections, generator, arrival (constant, poisson), article (full, scaled), seed, margin, tailMargin,
-wire: {mtu, rateMbps}.`,
+warmup, timeout, connections, congestionControl (cubic, …, unchanged), generator, arrival (constant, poisson),
+article (full, scaled), seed, margin, tailMargin, wire: {mtu, rateMbps}.`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
 

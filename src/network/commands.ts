@@ -1,6 +1,6 @@
 import type { Action, UndoTarget, Step } from '../schema/index.js';
 import { versionOf } from './ip-version.js';
-import type { HostView } from './types.js';
+import type { Container, HostView } from './types.js';
 
 type Tool = Extract<Action, { kind: 'command' }>['tool'];
 
@@ -39,3 +39,15 @@ export const addLinkLocal = ({ host }: HostView, dev: string): Step[] =>
   versionOf(host.address) === 4
     ? []
     : [addAddress(null, 'Add a link-local address, from which neighbours are resolved.', 'fe80::1/64', dev)];
+
+/**
+ * Pins the congestion control of connections from a container to its peer, by the metric of a route: the sysctl of a namespace
+ * accepts only what the machine's own namespace allows, and would change other connections of a host.
+ */
+export const pinCongestionControl = (from: Container, to: Container, algorithm: string): Step =>
+  ipStep(
+    from.netns,
+    'Pin the congestion control of its connections.',
+    `route add ${to.address} ${from.nexthop} congctl ${algorithm}`,
+    from.netns === null ? { kind: 'route', netns: null, destination: to.address } : null,
+  );

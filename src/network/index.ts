@@ -17,3 +17,4 @@ export { versionOf, type IpVersion } from './ip-version.js';
 export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } from './symbols.js';
 export { countSetupSteps } from './setup-steps.js';
 export { support } from './support.js';
+export { pinCongestionControl } from './commands.js';

@@ -35,6 +35,8 @@ export interface Container {
   readonly link: string;
   readonly address: string;
   readonly mtu: number;
+  /** How its packets to containers on other hosts leave its namespace: `via GATEWAY` or `dev LINK`. */
+  readonly nexthop: string;
 }
 
 /** A device whose counters prove the path of packets. */

@@ -41,6 +41,8 @@ export const resolvedStudySchema = z.object({
   sliceGiven: z.boolean(),
   warmupMs: z.number().nonnegative(),
   timeoutMs: z.number().positive(),
+  /** Of the connections of every planned network; `unchanged`: that of its kernel. */
+  congestionControl: z.string().default('unchanged'),
   connections: z.number().int().positive(),
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']),

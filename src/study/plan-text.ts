@@ -84,13 +84,17 @@ function describeStation(station: StationPlan, total: number): string[] {
     case 'impossible':
       return [heading, `# It cannot be set up on these hosts: ${station.error.message}`, ''];
     case 'planned': {
-      const { client, server } = station.hosts;
+      const {
+        hosts: { client, server },
+        pins,
+      } = station;
       const { files, nginx } = station.server;
       const same = total > 1 && station.role !== 'reference';
       return [
         heading,
         ...hostSteps('client', client),
         ...hostSteps('server', server),
+        ...[...pins.client, ...pins.server].flatMap(printStep),
         `## nginx on the server: ${files.length + 1} steps`,
         // The files differ in the address only.
         ...(same

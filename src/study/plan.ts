@@ -1,5 +1,11 @@
 import { EXTERNAL_GENERATORS, planExternal, planGenerator, RATE_SYMBOL } from '../load/index.js';
-import { RUN_SYMBOL, type HostPlan, type Network } from '../network/index.js';
+import {
+  pinCongestionControl,
+  RUN_SYMBOL,
+  type Container,
+  type HostPlan,
+  type Network,
+} from '../network/index.js';
 import {
   BarewireError,
   bug,
@@ -40,7 +46,12 @@ export interface StudyPlan {
 
 /** Set up in each restart, and torn down at its end or that of its group, newest step first. */
 export type StationPlan = Station & { readonly what: string } & (
-    | { readonly kind: 'planned'; readonly hosts: Pair<HostPlan>; readonly server: ServerPlan }
+    | {
+        readonly kind: 'planned';
+        readonly hosts: Pair<HostPlan>;
+        readonly pins: Pair<readonly Step[]>;
+        readonly server: ServerPlan;
+      }
     /** The testbed places the containers; the server's address is known then. */
     | { readonly kind: 'given' }
     | { readonly kind: 'impossible'; readonly error: BarewireError }
@@ -115,7 +126,7 @@ export function planStudy(
   ];
   const stations = [...new Map(all.map((one) => [stationKey(one), one])).values()].flatMap((station) => {
     const network = networks.find(({ name }) => name === station.network);
-    return network === undefined ? [] : [planStation(station, network, testbed)];
+    return network === undefined ? [] : [planStation(station, network, testbed, study)];
   });
   const slices = drawSlices(study).map((slice): SlicePlan => {
     const station = stations.find((one) => stationKey(one) === stationKey(slice));
@@ -175,7 +186,12 @@ function planGroups(groups: readonly Group[], slices: readonly SlicePlan[]): rea
     );
 }
 
-function planStation(station: Station, network: Network, { hosts }: TestbedPlan): StationPlan {
+function planStation(
+  station: Station,
+  network: Network,
+  { hosts }: TestbedPlan,
+  { testbed, congestionControl }: ResolvedStudy,
+): StationPlan {
   const { what } = network;
   if (network.kind === 'given') return { ...station, what, kind: 'given' };
   try {
@@ -183,12 +199,21 @@ function planStation(station: Station, network: Network, { hosts }: TestbedPlan)
     const { netns, address } = plans.server.container;
     const endpoint = { netns, address, port: serverPort(station) };
     const server = planServer(RUN_SYMBOL, stationKey(station), hosts.server.cpus, endpoint);
-    return { ...station, what, kind: 'planned', hosts: plans, server };
+    // On shared hosts, the reference has pinned it for its control.
+    const pinned = station.role === 'control' && !findTestbedKind(testbed).ownHosts;
+    const pin = (from: Container, to: Container): readonly Step[] =>
+      congestionControl === UNCHANGED || pinned ? [] : [pinCongestionControl(from, to, congestionControl)];
+    const [client, peer] = [plans.client.container, plans.server.container];
+    const pins = { client: pin(client, peer), server: pin(peer, client) };
+    return { ...station, what, kind: 'planned', hosts: plans, pins, server };
   } catch (error) {
     if (!(error instanceof BarewireError) || error.fault === 'bug') throw error;
     return { ...station, what, kind: 'impossible', error };
   }
 }
+
+/** Leaves the congestion control of the hosts' kernels. */
+export const UNCHANGED = 'unchanged';
 
 export const serverPort = ({ role }: Pick<Station, 'role'>): number =>
   role === 'control' ? CONTROL_PORT : SERVER_PORT;

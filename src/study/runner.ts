@@ -23,7 +23,7 @@ import {
   readNicFacts,
 } from '../testbed/index.js';
 import { divideTime, measurable, resolveSlice } from './plan-slices.js';
-import { planStudy, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
+import { planStudy, stationKey, UNCHANGED, type LoadTemplate, type StudyPlan } from './plan.js';
 import { Progress, type OnStudyEvent } from './progress.js';
 import { readResults, writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
@@ -202,6 +202,9 @@ async function begin(
     client: { ...(await client.machine.environment()), ...(await readNicFacts(client)) },
     server: { ...(await server.machine.environment()), ...(await readNicFacts(server)) },
   };
+  const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(({ kind }) => kind !== 'given');
+  if (pinned)
+    for (const facts of Object.values(environment)) facts['congestionControl'] = spec.congestionControl;
   const probed = await probeNetworks({ client, server }, offeredOf(spec));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);

@@ -58,6 +58,10 @@ const inputSchema = z.object({
   warmup: duration(0, 60_000).default(40),
   timeout: duration(1, 60_000).default(1_000),
   connections: whole(1, 1_000_000).default(64),
+  congestionControl: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,14}$/, 'write cubic, bbr, reno, … or unchanged')
+    .default('cubic'),
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']).default('constant'),
   article: z.enum(['full', 'scaled']).optional(),

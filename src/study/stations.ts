@@ -8,6 +8,7 @@ import { ADDRESS_PATH, planServer, startServer, type Server, type ServerPlan } f
 import {
   checkPath,
   findOfferedNetwork,
+  onBothHosts,
   openTestbed,
   setUpNetwork,
   type ActiveNetwork,
@@ -129,6 +130,8 @@ export class Stations implements AsyncDisposable {
     const hosts = planned.kind === 'planned' ? planned.hosts : undefined;
     const active = await setUpNetwork(testbed, network, hosts);
     undo.push(async () => this.#tearDownMs.set(planned.network, await active.tearDown()));
+    if (planned.kind === 'planned')
+      await onBothHosts(testbed, ({ machine, role }) => machine.apply(planned.pins[role]));
     const server = await startServer(testbed.server.machine, serverOf(planned, testbed, active));
     undo.push(() => server[Symbol.asyncDispose]());
     const clientNetns = active.client.netns ?? testbed.client.netns ?? null;

@@ -1,3 +1,4 @@
+export { onBothHosts } from './types.js';
 export type { Host, HostRole, PlannedHost, Testbed, TestbedKind, TestbedPlan, Pair } from './types.js';
 export { readNicFacts } from './nic.js';
 export {

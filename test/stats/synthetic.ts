@@ -36,6 +36,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     durationMs: 1000,
     warmupMs: 0,
     timeoutMs: 1000,
+    congestionControl: 'cubic',
     connections: 10,
     ip: 4,
     generator: 'barewire',

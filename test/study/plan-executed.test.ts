@@ -64,7 +64,7 @@ function expectedSteps(plan: StudyPlan, slices: readonly SliceRecord[]): readonl
     planned.find((each) => each.id === (attempt === undefined ? id : id.replace(/\.\d$/, '')));
   const open = (station: StudyPlan['stations'][number], restart: number | null): Executed => {
     if (station.kind !== 'planned') throw new Error(`${station.network} is not planned`);
-    const { hosts, server } = station;
+    const { hosts, pins, server } = station;
     const loads = slices.flatMap((record) => {
       const slice = find(record);
       const isOwn =
@@ -76,8 +76,8 @@ function expectedSteps(plan: StudyPlan, slices: readonly SliceRecord[]): readonl
     });
     return {
       testbed: plan.testbed.steps,
-      client: [...hosts.client.steps, ...loads],
-      server: [...hosts.server.steps, ...server.files, server.nginx],
+      client: [...hosts.client.steps, ...pins.client, ...loads],
+      server: [...hosts.server.steps, ...pins.server, ...server.files, server.nginx],
     };
   };
   const first = plan.stations[0];

@@ -36,7 +36,7 @@ const TOY: TestbedKind<{ readonly colour: string }> = {
       return {
         host: name,
         steps: [],
-        container: { netns: null, link: dev, address, mtu },
+        container: { netns: null, link: dev, address, mtu, nexthop: `dev ${dev}` },
         extraContainers: [],
         path: [{ netns: null, link: dev }],
         bypass: [{ netns: null, link: 'lo' }],

@@ -66,7 +66,7 @@ export const bridge: Attachment = {
         addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
       ],
     ],
-    container: containerOf(plan),
+    container: containerOf(plan, `via ${plan.gateway}`),
     path: [
       { netns: null, link: BRIDGE },
       { netns: null, link: plan.hostLink },

@@ -9,7 +9,7 @@ export const host: Attachment = {
   prepare: () => [],
   join: ({ host: own }) => ({
     steps: [],
-    container: { netns: null, link: own.dev, address: own.address, mtu: own.mtu },
+    container: { netns: null, link: own.dev, address: own.address, mtu: own.mtu, nexthop: `dev ${own.dev}` },
     path: [],
   }),
 };

@@ -11,11 +11,13 @@ export const HOST_BLOCKED: BlockedPaths = {
   ownHost: 'the host cannot reply: its packets leave by its interface and bypass the links on top of it',
 };
 
-export const containerOf = (plan: ContainerPlan): Container => ({
+/** @param nexthop by default on the link: the container is on its peers' segment, or needs no neighbours */
+export const containerOf = (plan: ContainerPlan, nexthop = `dev ${INSIDE}`): Container => ({
   netns: plan.netns,
   link: INSIDE,
   address: plan.address,
   mtu: plan.mtu,
+  nexthop,
 });
 
 export const createNamespace = (site: HostView, plan: ContainerPlan): Step =>

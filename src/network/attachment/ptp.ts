@@ -48,7 +48,7 @@ export const ptp: Attachment = {
         addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
       ],
     ],
-    container: containerOf(plan),
+    container: containerOf(plan, `via ${plan.gateway}`),
     path: [
       { netns: null, link: plan.hostLink },
       { netns: plan.netns, link: INSIDE },
