@@ -39,6 +39,11 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
           `Restart ${event.restart} ended early: ${event.message}. Measure the rest with: barewire study --resume`,
         );
         break;
+      case 'apart':
+        terminal.note(
+          `${event.networks.join(', ')} ${event.networks.length === 1 ? 'moves' : 'move'} the reference beside ${event.networks.length === 1 ? 'it' : 'them'}: set up apart from the others from now on.`,
+        );
+        break;
       case 'precise':
         terminal.note(`Precise enough after restart ${event.restart} of at most ${event.of}.`);
         break;

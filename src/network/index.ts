@@ -1,5 +1,6 @@
 /** Backends, attachments and the catalog that combines them: hosts and peers → steps. Pure. */
 export type {
+  Claim,
   GivenNetwork,
   PlannedNetwork,
   Container,

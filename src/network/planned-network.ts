@@ -1,6 +1,6 @@
 import { placeContainer } from './addressing.js';
 import { requireOneSegment } from './segment.js';
-import type { Attachment, HostPlan, PlannedNetwork, HostView, Backend } from './types.js';
+import type { Attachment, HostPlan, NetworkRequest, PlannedNetwork, HostView, Backend } from './types.js';
 
 /** A backend and an attachment under a catalog name. */
 export function plannedNetwork(name: string, backend: Backend, attachment: Attachment): PlannedNetwork {
@@ -12,12 +12,16 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
     facts: [...backend.facts, ...attachment.facts],
     ...(backend.noIpv6 !== undefined && { noIpv6: backend.noIpv6 }),
     blocked: attachment.blocked ?? {},
+    claims: [
+      ...(backend.addresses === 'subnet' ? ['subnets' as const] : []),
+      ...(attachment.onInterface === true ? ['interface' as const] : []),
+    ],
     plan: (request) =>
       request.hosts
         .map((host) => ({ run: request.run, host, peers: request.hosts.filter((peer) => peer !== host) }))
         .map((site) => {
           if (backend.oneSegment) requireOneSegment(site, name);
-          return hostPlan(site, backend, attachment, request.containers ?? 1);
+          return hostPlan(site, backend, attachment, request);
         }),
   };
 }
@@ -26,11 +30,16 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
  * The host's own steps, then those of its containers, from outside to inside: few changes of tool and
  * namespace, each of which costs a process.
  */
-function hostPlan(site: HostView, backend: Backend, attachment: Attachment, containers: number): HostPlan {
-  const first = placeContainer(site, 1, backend);
+function hostPlan(
+  site: HostView,
+  backend: Backend,
+  attachment: Attachment,
+  { containers = 1, firstContainer = 1 }: NetworkRequest,
+): HostPlan {
+  const first = placeContainer(site, firstContainer, backend);
   const joint = attachment.join(site, first);
   const others = Array.from({ length: containers - 1 }, (_, at) =>
-    attachment.join(site, placeContainer(site, at + 2, backend)),
+    attachment.join(site, placeContainer(site, firstContainer + at + 1, backend)),
   );
   const known = backend.exchangeKeys?.(site);
   return {

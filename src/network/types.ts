@@ -25,6 +25,8 @@ export interface NetworkRequest {
   readonly hosts: readonly NetworkHost[];
   /** Containers on each host; 1 by default. */
   readonly containers?: number;
+  /** The number of the first container of each host; 1 by default. Networks that share hosts have different ones. */
+  readonly firstContainer?: number;
 }
 
 /** A container of one host, where a server or a generator runs, and its address. */
@@ -82,6 +84,9 @@ interface NetworkFacts {
   readonly what: string;
 }
 
+/** The routes of the hosts' subnets and the links that they lead to; the receive handler of the host's interface. */
+export type Claim = 'subnets' | 'interface';
+
 /** A network that Barewire builds: a backend and an attachment under a catalog name. */
 export interface PlannedNetwork extends NetworkFacts {
   readonly kind: 'planned';
@@ -91,6 +96,8 @@ export interface PlannedNetwork extends NetworkFacts {
   readonly facts: readonly NetworkFact[];
   /** Paths that do not work by design, with the reason. */
   readonly blocked: BlockedPaths;
+  /** What only one network can have on a host at a time. */
+  readonly claims: readonly Claim[];
   plan(request: NetworkRequest): readonly HostPlan[];
 }
 
@@ -159,6 +166,8 @@ export interface Attachment {
   readonly facts: readonly NetworkFact[];
   /** Paths that do not work by design, with the reason. */
   readonly blocked?: BlockedPaths;
+  /** True for links on top of the host's own interface, which has one receive handler. */
+  readonly onInterface?: boolean;
   /** Once per host, before its first container. */
   prepare(site: HostView, segment: Segment): readonly Step[];
   join(site: HostView, plan: ContainerPlan): AttachedContainer;

@@ -177,8 +177,8 @@ const WORDINGS: Wordings = {
     'the hosts, run `barewire doctor`, and repeat with more restarts.',
 
   'reference-moved': ({ network, ratio }) =>
-    `With ${network} beside it on the same hosts the p50 of the reference is ${fig(ratio)}× as high as beside the others: ` +
-    'its ratios contain what it does to its hosts.',
+    `${network} moves the reference on the same hosts: the reference's p50 beside it is ${fig(ratio)}× that of the reference alone. ` +
+    'After the first restart it was set up apart from the other networks; its ratios contain what it does to its hosts.',
   'precision-missed': ({ latency, share, wantedShare }) =>
     `The time was over before every ${latency} ratio was known to ${pct(wantedShare)}: the widest interval is ${pct(share)} on each side.`,
   'limit-link': ({ mbps, linkMbps }) => `limited by the link: ${fig(mbps)} of ${fig(linkMbps)} Mbit/s`,

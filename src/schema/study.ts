@@ -44,6 +44,8 @@ export const resolvedStudySchema = z.object({
   /** Of the connections of every planned network; `unchanged`: that of its kernel. */
   congestionControl: z.string().default('unchanged'),
   connections: z.number().int().positive(),
+  /** Networks that are set up alone with the reference on hosts that others share, because they moved it in the first restart. */
+  apart: z.array(z.string()).readonly().default([]),
   generator: z.enum(GENERATORS).default('barewire'),
   arrival: z.enum(['constant', 'poisson']),
   /** The report shows the figures of the article of 2015 beside these; `scaled`: its rates as shares of the maximum. */

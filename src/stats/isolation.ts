@@ -1,87 +1,66 @@
-import { REFERENCE, type Finding, type ResolvedStudy } from '../schema/index.js';
-import type { CellSlices } from './cells.js';
-import { estimateClustered, median, type LogEstimate, type RoundLog } from './clustered.js';
-import { buildSeries, estimateLogLatency, type Series } from './log-estimate.js';
+import { REFERENCE, type Finding, type StudyRecord } from '../schema/index.js';
+import { groupCells, type CellSlices, type SliceData } from './cells.js';
+import { estimateClustered, median, type RoundLog } from './clustered.js';
+import { buildSeries, sliceLog, subtractIndependent } from './log-estimate.js';
 import { pValue } from './verdicts.js';
 
 /** The probability that a study without any interference names a network. */
 const FALSE_ALARM_RATE = 0.05;
 
+/** Networks that move the reference beside them, by the slices of the first restart. */
+export const listMovers = (study: StudyRecord, slices: readonly SliceData[]): string[] =>
+  findMovedReference(groupCells(slices), study.spec).flatMap((finding) =>
+    finding.code === 'reference-moved' ? [finding.network] : [],
+  );
+
 /**
  * Networks that move the reference when they are set up beside it on shared hosts: an rx handler on its interface, netfilter
- * hooks, forwarding. In each restart, the p50 of the reference in the rounds of a network is compared with its
- * median beside all of them. Nothing where all networks share their rounds, since each then has hosts of its own.
+ * hooks, forwarding. The p50 of the reference in the rounds of one network of the first restart is compared with its p50 in the
+ * rounds without any. Nothing where no round is without a network: each then has hosts of its own.
  */
 export function findMovedReference(
   cells: readonly CellSlices[],
-  { margin }: Pick<ResolvedStudy, 'margin'>,
+  { margin }: Pick<StudyRecord['spec'], 'margin'>,
 ): Finding[] {
-  const beside = contendersByRound(cells);
-  if ([...beside.values()].some((names) => names.size > 1)) return [];
-  const names = [...new Set([...beside.values()].flatMap((contenders) => [...contenders]))];
-  if (names.length < 2) return [];
-  const reference = cells.filter(({ network }) => network === REFERENCE);
+  const contenders = contendersByRound(cells);
+  const names = [...new Set([...contenders.values()].flat())];
+  const logs = centredLogs(cells.filter(({ network }) => network === REFERENCE));
+  const alone = logs.filter(({ round }) => !contenders.has(round));
+  if (alone.length < 2) return [];
   return names.flatMap((network): Finding[] => {
-    const estimate = compareRounds(reference, beside, network, names);
-    if (estimate === null || Math.abs(estimate.log) <= Math.log1p(margin)) return [];
-    return pValue(estimate) < FALSE_ALARM_RATE / names.length
-      ? [{ code: 'reference-moved', network, ratio: Math.exp(estimate.log) }]
+    const beside = logs.filter(({ round }) => contenders.get(round)?.join() === network);
+    if (beside.length < 2) return [];
+    const difference = subtractIndependent(estimateClustered(beside), estimateClustered(alone));
+    if (Math.abs(difference.log) <= Math.log1p(margin)) return [];
+    return pValue(difference) < FALSE_ALARM_RATE / names.length
+      ? [{ code: 'reference-moved', network, ratio: Math.exp(difference.log) }]
       : [];
   });
 }
 
-const roundKey = ({ restart, round }: { readonly restart: number; readonly round: number }): string =>
-  `${restart}/${round}`;
-
-function contendersByRound(cells: readonly CellSlices[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const rounds = new Map<string, Set<string>>();
-  for (const { network, valid } of cells)
-    if (network !== REFERENCE)
-      for (const { record } of valid) {
-        const names = rounds.get(roundKey(record)) ?? new Set();
-        rounds.set(roundKey(record), names.add(network));
-      }
+/** The networks beside the reference in each round of the first restart that has any, also where their slices are invalid. */
+function contendersByRound(cells: readonly CellSlices[]): ReadonlyMap<number, readonly string[]> {
+  const rounds = new Map<number, string[]>();
+  for (const { network, records } of cells)
+    for (const { restart, round } of records)
+      if (network !== REFERENCE && restart === 1 && rounds.get(round)?.includes(network) !== true)
+        rounds.set(round, [...(rounds.get(round) ?? []), network]);
   return rounds;
 }
 
-/**
- * ln of the reference's p50 beside a network over its median beside all of them, in each restart, averaged over the rates. The
- * median keeps one network that moves it from making the others look fast.
- */
-function compareRounds(
-  reference: readonly CellSlices[],
-  beside: ReadonlyMap<string, ReadonlySet<string>>,
-  network: string,
-  names: readonly string[],
-): LogEstimate | null {
-  const values = new Map<number, number[]>();
+/** ln of the p50 of each round of the first restart, from its median over the rounds, averaged over the rates. */
+function centredLogs(reference: readonly CellSlices[]): readonly RoundLog[] {
+  const rounds = new Map<number, number[]>();
   for (const cell of reference) {
-    const series = buildSeries(cell, 'response');
-    for (const restart of new Set(series.map((one) => one.restart))) {
-      const logs = new Map(
-        names.flatMap((name) => {
-          const own = series.filter(
-            (one) => one.restart === restart && beside.get(roundKey(one))?.has(name) === true,
-          );
-          const log = meanLog(own);
-          return log === null ? [] : [[name, log] as const];
-        }),
-      );
-      const own = logs.get(network);
-      if (own === undefined || logs.size < names.length) continue;
-      values.set(restart, [...(values.get(restart) ?? []), own - median([...logs.values()])]);
-    }
+    const own = buildSeries(cell, 'response')
+      .filter(({ restart }) => restart === 1)
+      .map(({ round, parts }) => ({ round, log: mean(parts.map((part) => sliceLog(part, 'p50'))) }))
+      .filter(({ log }) => Number.isFinite(log));
+    const centre = median(own.map(({ log }) => log));
+    for (const { round, log } of own) rounds.set(round, [...(rounds.get(round) ?? []), log - centre]);
   }
-  const logs = [...values].map(([restart, each]): RoundLog => ({
-    restart,
-    round: 1,
-    log: each.reduce((sum, log) => sum + log, 0) / each.length,
-  }));
-  return logs.length < 2 ? null : estimateClustered(logs);
+  return [...rounds].map(([round, logs]) => ({ restart: 1, round, log: mean(logs) }));
 }
 
-function meanLog(series: Series): number | null {
-  if (series.length === 0) return null;
-  const estimate = estimateLogLatency(series, 'p50');
-  return 'finding' in estimate ? null : estimate.log;
-}
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;

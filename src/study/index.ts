@@ -11,5 +11,5 @@ export { writeReports, readResults } from './reading.js';
 export { directoryName, ResultsDirectory, writeResultFile } from './results.js';
 export { requireMachine } from './requirements.js';
 export { diagnoseMachine, isBlocking, readMachineFacts, type MachineFacts } from './doctor.js';
-export { runStudy } from './runner.js';
+export { runStudy, type StudyRequest } from './runner.js';
 export { newestUnfinished } from './unfinished.js';

@@ -7,7 +7,8 @@ import {
   type NetworkStatus,
   REFERENCE,
 } from '../schema/index.js';
-import { findTestbedKind } from '../testbed/index.js';
+import type { Claim } from '../network/index.js';
+import { findOfferedNetwork, findTestbedKind } from '../testbed/index.js';
 
 /** The reference's maximum by workload, requests per second. */
 export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | null>>>;
@@ -34,35 +35,82 @@ export interface Station {
   readonly role: 'reference' | 'control' | 'contender';
 }
 
-/** Where each network has hosts of its own, all are one group. On shared hosts each contender is set up alone with the reference. */
-export function groupNetworks(networks: readonly string[], ownHosts: boolean): readonly Group[] {
+/**
+ * The groups of a restart, each with the reference. Where each network has hosts of its own, all are one group. On shared hosts
+ * networks that exclude each other are in different groups, and the first of several restarts shows what each does to the
+ * reference: alone, then beside each network alone.
+ */
+export function groupNetworks(
+  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart'>,
+  networks: readonly string[],
+  restart: number,
+): readonly Group[] {
   const references: Station[] = networks.includes(REFERENCE)
     ? [
         { network: REFERENCE, role: 'reference' },
         { network: REFERENCE, role: 'control' },
       ]
     : [];
-  const contenders = networks
-    .filter((network) => network !== REFERENCE)
-    .map((network): Station => ({ network, role: 'contender' }));
-  const groups = ownHosts || contenders.length === 0 ? [contenders] : contenders.map((one) => [one]);
-  return groups.map((each, index) => ({ group: index + 1, stations: [...references, ...each] }));
+  const contenders = networks.filter((network) => network !== REFERENCE);
+  const groups = groupContenders(study, contenders, showsIsolation(study, networks) && restart === 1);
+  return groups.map((names, index) => ({
+    group: index + 1,
+    stations: [...references, ...names.map((network): Station => ({ network, role: 'contender' }))],
+  }));
+}
+
+/** Whether the first restart shows what each network does to the reference: where networks are built on hosts that others share. */
+export const showsIsolation = (
+  { testbed, restarts }: Pick<ResolvedStudy, 'testbed' | 'restarts'>,
+  networks: readonly string[],
+): boolean =>
+  !findTestbedKind(testbed).ownHosts &&
+  restarts > 1 &&
+  networks.includes(REFERENCE) &&
+  networks.some((name) => name !== REFERENCE && findOfferedNetwork(testbed, name).kind === 'planned');
+
+function groupContenders(
+  { testbed, restarts, apart }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart'>,
+  names: readonly string[],
+  eachAlone: boolean,
+): readonly (readonly string[])[] {
+  if (findTestbedKind(testbed).ownHosts || names.length === 0) return [names];
+  if (eachAlone) return [[], ...names.map((name) => [name])];
+  const claimsOf = (name: string): readonly Claim[] => {
+    const network = findOfferedNetwork(testbed, name);
+    return network.kind === 'given' ? [] : network.claims;
+  };
+  // In a single restart nothing shows what a network does to the reference.
+  const isAlone = (name: string): boolean =>
+    apart.includes(name) || (restarts === 1 && findOfferedNetwork(testbed, name).kind === 'planned');
+  const groups: string[][] = [];
+  for (const name of names) {
+    const fits = (group: readonly string[]): boolean =>
+      !group.some((one) => isAlone(one) || claimsOf(one).some((claim) => claimsOf(name).includes(claim)));
+    const group = isAlone(name) ? undefined : groups.find(fits);
+    if (group === undefined) groups.push([name]);
+    else group.push(name);
+  }
+  return groups;
+}
+
+/** A group with its slices in the order to run them. */
+export interface DrawnGroup extends Group {
+  readonly slices: readonly DrawnSlice[];
 }
 
 /**
- * Draws all slices of a study in the order to run them: in each restart the groups in random order, in each group its rounds, and
- * in each round every cell once in random order, the reference twice. The same study gives the same slices, so that a resume
- * finds its position.
+ * Draws all slices of a study: in each restart the groups in random order, in each group its rounds, and in each round every cell
+ * once in random order, the reference twice. The same study gives the same slices, so that a resume finds its position.
  */
-export function drawSlices(study: ResolvedStudy): readonly DrawnSlice[] {
+export function drawRestarts(study: ResolvedStudy): readonly (readonly DrawnGroup[])[] {
   const random = seeded(study.seed);
-  const groups = groupNetworks(study.networks, findTestbedKind(study.testbed).ownHosts);
-  const rates = study.workloads.flatMap((workload) =>
-    (study.rates[workload] ?? []).map((rate) => ({ workload, rate })),
-  );
-  return numbered(study.restarts).flatMap((restart) =>
-    shuffled(groups, random).flatMap(({ group, stations }) =>
-      numbered(study.rounds).flatMap((each) => {
+  const rates = listRates(study);
+  return numbered(study.restarts).map((restart) =>
+    shuffled(groupNetworks(study, study.networks, restart), random).map(({ group, stations }) => ({
+      group,
+      stations,
+      slices: numbered(study.rounds).flatMap((each) => {
         const cells = stations.flatMap((station) => rates.map((rate) => ({ ...station, ...rate })));
         const round = (group - 1) * study.rounds + each;
         return shuffled(cells, random).map((cell, index) => ({
@@ -73,19 +121,20 @@ export function drawSlices(study: ResolvedStudy): readonly DrawnSlice[] {
           ...cell,
         }));
       }),
-    ),
+    })),
   );
 }
 
+const listRates = ({ workloads, rates }: ResolvedStudy) =>
+  workloads.flatMap((workload) => (rates[workload] ?? []).map((rate) => ({ workload, rate })));
+
 const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-/** The number of slices in one round of every group. */
-function countCells(study: ResolvedStudy, networks: readonly string[]): number {
-  const rates = study.workloads.reduce((sum, name) => sum + (study.rates[name]?.length ?? 0), 0);
-  return groupNetworks(networks, findTestbedKind(study.testbed).ownHosts)
-    .map(({ stations }) => stations.length * rates)
-    .reduce((sum, count) => sum + count, 0);
-}
+/** The number of slices in one round of every group of every restart. */
+const countCells = (study: ResolvedStudy, networks: readonly string[]): number =>
+  numbered(study.restarts)
+    .flatMap((restart) => groupNetworks(study, networks, restart))
+    .reduce((sum, { stations }) => sum + stations.length * listRates(study).length, 0);
 
 /** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
 const RESTART_MS = 2_500;
@@ -111,7 +160,7 @@ export function divideTime(
   const { timeMs, restarts, warmupMs } = study;
   if (timeMs === null) return study;
   const freeMs = Math.max(timeMs - ONCE_MS - restarts * RESTART_MS, timeMs / 3);
-  const roundsMs = freeMs / (restarts * Math.max(1, countCells(study, networks)));
+  const roundsMs = freeMs / Math.max(1, countCells(study, networks));
   const restMs = warmupMs + BETWEEN_SLICES_MS;
   const wanted = roundsMs / Math.ceil(LEAST_ROUNDS / restarts) - restMs;
   const leastMs = Math.min(LEAST_SLICE_MS, Math.max(SHORTEST_SLICE_MS, roundsMs / FEWEST_ROUNDS - restMs));
@@ -134,7 +183,8 @@ export const planSlices = (
   maxima: ReferenceMaxima,
   stoppedAfter = Infinity,
 ): readonly PlannedSlice[] =>
-  drawSlices(study)
+  drawRestarts(study)
+    .flatMap((groups) => groups.flatMap(({ slices }) => slices))
     .filter(({ network, restart }) => networks.includes(network) && restart <= stoppedAfter)
     .map((slice) => resolveSlice(slice, maxima));
 

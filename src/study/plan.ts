@@ -21,7 +21,7 @@ import { CONTROL_PORT, planServer, SERVER_PORT, workload, type ServerPlan } from
 import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
 import { findTestbedKind, planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
 import { requireLinkCapacity } from './link-capacity.js';
-import { drawSlices, groupNetworks, type DrawnSlice, type Group, type Station } from './plan-slices.js';
+import { drawRestarts, type DrawnSlice, type Station } from './plan-slices.js';
 
 /**
  * Everything that a study does, as data. `study --dry-run` prints it, and the runner executes it with its
@@ -118,21 +118,29 @@ export function planStudy(
   const { ownHosts } = findTestbedKind(study.testbed);
   const speeds = Object.values(testbed.hosts).flatMap(({ linkMbps }) => linkMbps ?? []);
   requireLinkCapacity(study, study.wire.rateMbps ?? (speeds.length === 0 ? null : Math.min(...speeds)));
-  const groups = groupNetworks(study.networks, ownHosts);
+  const drawn = drawRestarts(study);
   // The reference is a station even of a study without it: some rates are shares of its maximum.
   const all = [
-    ...groups.flatMap((group) => group.stations),
+    ...drawn.flatMap((groups) => groups.flatMap((group) => group.stations)),
     { network: REFERENCE, role: 'reference' } as const,
   ];
   const stations = [...new Map(all.map((one) => [stationKey(one), one])).values()].flatMap((station) => {
     const network = networks.find(({ name }) => name === station.network);
     return network === undefined ? [] : [planStation(station, network, testbed, study)];
   });
-  const slices = drawSlices(study).map((slice): SlicePlan => {
+  const withLoad = (slice: DrawnSlice): SlicePlan => {
     const station = stations.find((one) => stationKey(one) === stationKey(slice));
     const load = planLoad({ study, testbed }, slice, station);
     return { ...slice, load, generator: externalSteps(slice, load, station, testbed, study) };
-  });
+  };
+  const restarts = drawn.map((groups, index) => ({
+    restart: index + 1,
+    groups: groups.map((group) => ({ stations: group.stations, slices: group.slices.map(withLoad) })),
+  }));
+  const slices = restarts.reduce(
+    (sum, { groups }) => sum + groups.reduce((own, group) => own + group.slices.length, 0),
+    0,
+  );
   const reference = stations.find(({ network }) => network === REFERENCE);
   const { client } = testbed.hosts;
   return {
@@ -144,14 +152,8 @@ export function planStudy(
     maxima: study.workloads
       .filter((name) => wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share'))
       .map((name) => planMaximum({ study, testbed }, name, reference)),
-    restarts: Array.from({ length: study.restarts }, (_, index) => ({
-      restart: index + 1,
-      groups: planGroups(
-        groups,
-        slices.filter(({ restart }) => restart === index + 1),
-      ),
-    })),
-    retries: { perSlice: PER_SLICE, inAll: Math.ceil(slices.length * RETRIED_SHARE) },
+    restarts,
+    retries: { perSlice: PER_SLICE, inAll: Math.ceil(slices * RETRIED_SHARE) },
     search: wantsMaximum(study)
       ? {
           networks: study.networks,
@@ -167,40 +169,26 @@ export function planStudy(
 export const stationKey = ({ network, role }: Pick<PlannedSlice, 'network' | 'role'>): string =>
   role === 'control' ? `${network}-control` : network;
 
-/** The groups in the order of their slices. */
-function planGroups(groups: readonly Group[], slices: readonly SlicePlan[]): readonly GroupPlan[] {
-  const own = ({ stations }: Group): readonly SlicePlan[] => {
-    const [contender] = stations.filter(({ role }) => role === 'contender');
-    if (groups.length === 1 || contender === undefined) return slices;
-    const rounds = new Set(
-      slices.filter(({ network }) => network === contender.network).map((one) => one.round),
-    );
-    return slices.filter(({ round }) => rounds.has(round));
-  };
-  return groups
-    .map((group) => ({ stations: group.stations, slices: own(group) }))
-    .sort(
-      (a, b) =>
-        slices.findIndex((slice) => a.slices[0] === slice) -
-        slices.findIndex((slice) => b.slices[0] === slice),
-    );
-}
-
 function planStation(
   station: Station,
   network: Network,
   { hosts }: TestbedPlan,
-  { testbed, congestionControl }: ResolvedStudy,
+  { networks, testbed, congestionControl }: ResolvedStudy,
 ): StationPlan {
   const { what } = network;
+  const { ownHosts } = findTestbedKind(testbed);
   if (network.kind === 'given') return { ...station, what, kind: 'given' };
   try {
-    const plans = planPair(network, { run: RUN_SYMBOL }, hosts);
+    // Networks that are set up together on the same hosts have containers of different numbers.
+    const firstContainer = ownHosts
+      ? 1
+      : Math.max(0, networks.filter((name) => name !== REFERENCE).indexOf(station.network)) + 1;
+    const plans = planPair(network, { run: RUN_SYMBOL, firstContainer }, hosts);
     const { netns, address } = plans.server.container;
     const endpoint = { netns, address, port: serverPort(station) };
     const server = planServer(RUN_SYMBOL, stationKey(station), hosts.server.cpus, endpoint);
     // On shared hosts, the reference has pinned it for its control.
-    const pinned = station.role === 'control' && !findTestbedKind(testbed).ownHosts;
+    const pinned = station.role === 'control' && !ownHosts;
     const pin = (from: Container, to: Container): readonly Step[] =>
       congestionControl === UNCHANGED || pinned ? [] : [pinCongestionControl(from, to, congestionControl)];
     const [client, peer] = [plans.client.container, plans.server.container];

@@ -29,6 +29,11 @@ export type StudyEvent =
       readonly message: string;
     }
   | {
+      /** The first restart has shown that these networks move the reference beside them: each gets a group of its own. */
+      readonly kind: 'apart';
+      readonly networks: readonly string[];
+    }
+  | {
       /** The study has reached its precision and stops before its time is over. */
       readonly kind: 'precise';
       readonly restart: number;
@@ -54,7 +59,8 @@ export type OnStudyEvent = (event: StudyEvent) => void;
 
 /** Counts slices and estimates the time left from those that were run. */
 export class Progress {
-  readonly of: number;
+  /** The slices of the plan, which can change after the first restart. */
+  of: number;
   readonly measured: number;
   readonly #start = performance.now();
   #position: number;

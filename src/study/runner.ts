@@ -13,7 +13,7 @@ import {
   bug,
   machineError,
 } from '../schema/index.js';
-import { Histogram, isPrecise } from '../stats/index.js';
+import { Histogram, isPrecise, listMovers } from '../stats/index.js';
 import {
   findOfferedNetwork,
   findTestbedKind,
@@ -22,7 +22,7 @@ import {
   probeNetworks,
   readNicFacts,
 } from '../testbed/index.js';
-import { divideTime, measurable, resolveSlice } from './plan-slices.js';
+import { divideTime, measurable, resolveSlice, showsIsolation } from './plan-slices.js';
 import { planStudy, stationKey, UNCHANGED, type LoadTemplate, type StudyPlan } from './plan.js';
 import { Progress, type OnStudyEvent } from './progress.js';
 import { readResults, writeReports } from './reading.js';
@@ -101,16 +101,19 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const context: SliceContext = { plan, stations, generator, signal };
   let study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
   await directory.repair();
-  if (study.spec.rounds !== spec.rounds || study.spec.durationMs !== spec.durationMs) {
+  const replan = async (): Promise<void> => {
     unbound = await planStudyOnHosts(study.spec);
     plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
-  }
+  };
+  if (study.spec.rounds !== spec.rounds || study.spec.durationMs !== spec.durationMs) await replan();
   const names = measurable(study.networks);
   const done = new Set((await directory.readSlices()).map(({ id }) => id));
-  const all = plan.restarts
-    .filter(({ restart }) => restart <= (study.stoppedAfter ?? Infinity))
-    .flatMap(({ groups }) => groups.flatMap(({ slices }) => slices));
-  const planned = all.filter(({ network }) => names.includes(network));
+  const listPlanned = () =>
+    plan.restarts
+      .filter(({ restart }) => restart <= (study.stoppedAfter ?? Infinity))
+      .flatMap(({ groups }) => groups.flatMap(({ slices }) => slices))
+      .filter(({ network }) => names.includes(network));
+  const planned = listPlanned();
   const progress = new Progress(planned.length, planned.filter(({ id }) => done.has(id)).length);
   onEvent({
     kind: 'planned',
@@ -129,7 +132,8 @@ async function measureAll(request: StudyRequest): Promise<void> {
     return outcome;
   };
   const retries = { ...plan.retries };
-  for (const { restart, groups } of plan.restarts)
+  for (let restart = 1; restart <= study.spec.restarts; restart++) {
+    const { groups = [] } = plan.restarts[restart - 1] ?? {};
     for (const group of groups) {
       const left = group.slices.filter(({ id, network }) => names.includes(network) && !done.has(id));
       if (left.length === 0 || restart > (study.stoppedAfter ?? Infinity)) continue;
@@ -161,6 +165,14 @@ async function measureAll(request: StudyRequest): Promise<void> {
         onEvent({ kind: 'precise', restart, of: plan.restarts.length });
       }
     }
+    const apart = restart === 1 && showsIsolation(study.spec, names) ? await findApart(directory) : [];
+    if (apart.length === 0) continue;
+    study = { ...study, spec: { ...study.spec, apart } };
+    await directory.update(study);
+    await replan();
+    progress.of = listPlanned().length;
+    onEvent({ kind: 'apart', networks: apart });
+  }
   await searchMaxima({
     plan,
     study,
@@ -172,6 +184,12 @@ async function measureAll(request: StudyRequest): Promise<void> {
       return await measure(slice, load);
     },
   });
+}
+
+/** The networks to set up apart from the others after the first restart. */
+async function findApart(directory: ResultsDirectory): Promise<readonly string[]> {
+  const { study, slices } = await readResults(directory);
+  return listMovers(study, slices);
 }
 
 const reachedPrecision = async (directory: ResultsDirectory): Promise<boolean> => {

@@ -37,6 +37,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     warmupMs: 0,
     timeoutMs: 1000,
     congestionControl: 'cubic',
+    apart: [],
     connections: 10,
     ip: 4,
     generator: 'barewire',

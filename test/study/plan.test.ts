@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { divideTime } from '../../src/study/plan-slices.js';
+import { clientPlan, twoHosts } from '../network/request.js';
 import { planSlices, preset, resolveSpec } from '../../src/study/index.js';
 
 const study = (seed: number) => resolveSpec({ ...preset('quick'), seed }, 'test', {}, () => seed);
@@ -73,21 +74,61 @@ describe('the plan of a study', () => {
     expect(durationMs).toBeLessThan(250);
   });
 
-  it('sets each contender up alone with the reference on shared hosts', () => {
-    const spec = resolveSpec({ ...preset('quick'), testbed: 'vm', rounds: 2 }, 'test', {}, () => 1);
-    const slices = planSlices(spec, NETWORKS, { '350B': 100_000 });
-    const contenders = (round: number) =>
-      new Set(
-        slices
-          .filter((slice) => slice.restart === 1 && slice.round === round && slice.role === 'contender')
-          .map(({ network }) => network),
+  describe('on shared hosts', () => {
+    const networks = ['host', 'flannel-vxlan', 'macvlan', 'flannel-host-gw'];
+    const shared = (changes: object = {}) =>
+      resolveSpec(
+        { ...preset('quick'), networks, testbed: 'vm', rounds: 2, ...changes },
+        'test',
+        {},
+        () => 1,
       );
-    const rounds = new Set(slices.filter(({ restart }) => restart === 1).map(({ round }) => round));
-    for (const round of rounds) {
-      expect(contenders(round).size).toBeLessThanOrEqual(1);
-      const own = slices.filter((slice) => slice.restart === 1 && slice.round === round);
-      expect(new Set(own.map(({ role }) => role))).toContain('reference');
-      expect(new Set(own.map(({ role }) => role))).toContain('control');
-    }
+    /** The contenders of each group of a restart. */
+    const groups = (restart: number, spec = shared()): string[] => {
+      const rounds = new Map<number, Set<string>>();
+      for (const slice of planSlices(spec, networks, { '350B': 100_000 }).filter(
+        (one) => one.restart === restart,
+      ))
+        rounds.set(slice.round, (rounds.get(slice.round) ?? new Set()).add(`${slice.network} ${slice.role}`));
+      const found = [...rounds.values()].map((names) => {
+        expect([...names]).toEqual(expect.arrayContaining(['host reference', 'host control']));
+        return [...names]
+          .flatMap((name) => /^(.*) contender$/.exec(name)?.[1] ?? [])
+          .sort()
+          .join();
+      });
+      return [...new Set(found)].sort();
+    };
+
+    it('has the reference alone and beside each network in the first restart', () => {
+      expect(groups(1)).toEqual(['', 'flannel-host-gw', 'flannel-vxlan', 'macvlan']);
+    });
+
+    it('has networks together that do not exclude each other in the others', () => {
+      expect(groups(2)).toEqual(['flannel-host-gw', 'flannel-vxlan,macvlan']);
+    });
+
+    it('has a network apart that moved the reference in the first', () => {
+      const spec = { ...shared(), apart: ['macvlan'] };
+      expect(groups(1, spec)).toEqual(groups(1));
+      expect(groups(2, spec)).toEqual(['flannel-host-gw', 'flannel-vxlan', 'macvlan']);
+      expect(planSlices(spec, networks, { '350B': 1e5 }).filter(({ restart }) => restart === 1)).toEqual(
+        planSlices(shared(), networks, { '350B': 1e5 }).filter(({ restart }) => restart === 1),
+      );
+    });
+
+    it('has each network alone in a single restart, where nothing shows what it does to the reference', () => {
+      expect(groups(1, shared({ restarts: 1 }))).toEqual(['flannel-host-gw', 'flannel-vxlan', 'macvlan']);
+    });
+
+    it('gives containers of networks on the same hosts different names and addresses', () => {
+      for (const name of networks.slice(1)) {
+        const [first, second] = [1, 2].map(
+          (firstContainer) => clientPlan(name, { ...twoHosts, firstContainer }).container,
+        );
+        expect(first?.netns).not.toBe(second?.netns);
+        expect(first?.address).not.toBe(second?.address);
+      }
+    });
   });
 });

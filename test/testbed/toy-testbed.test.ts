@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import * as z from 'zod';
 import type { GivenNetwork, HostPlan } from '../../src/network/index.js';
 import type { Summary } from '../../src/schema/index.js';
-import { ResultsDirectory, resolveSpec, runStudy } from '../../src/study/index.js';
+import { ResultsDirectory, resolveSpec, runStudy, type StudyRequest } from '../../src/study/index.js';
 import {
   openTestbed,
   parseTestbed,
@@ -52,7 +52,10 @@ const TOY: TestbedKind<{ readonly colour: string }> = {
 };
 
 /** Runs a study of a spec in a folder of its own. */
-async function runSpec(input: Readonly<Record<string, unknown>>): Promise<Summary> {
+async function runSpec(
+  input: Readonly<Record<string, unknown>>,
+  onEvent: StudyRequest['onEvent'] = () => undefined,
+): Promise<Summary> {
   const folder = mkdtempSync(join(tmpdir(), 'barewire-toy-'));
   try {
     return await runStudy({
@@ -61,12 +64,44 @@ async function runSpec(input: Readonly<Record<string, unknown>>): Promise<Summar
       startedAt: new Date().toISOString(),
       version: '0.0.0',
       signal: new AbortController().signal,
-      onEvent: () => undefined,
+      onEvent,
     });
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
+
+/**
+ * The toy with hosts that all networks share. Placing the container of its given network slows the interfaces down to less than
+ * 2,000 responses/s of 416 bytes need.
+ */
+const SLOWING: typeof TOY = {
+  ...TOY,
+  ownHosts: false,
+  open: async (...args) => {
+    const testbed = await TOY.open(...args);
+    const slow = { kind: 'command', tool: 'tc', netns: null } as const;
+    return {
+      ...testbed,
+      placeContainers: async (network) => {
+        for (const { machine, net } of [testbed.client, testbed.server])
+          await machine.apply([
+            {
+              why: 'Slow the interface down.',
+              do: {
+                ...slow,
+                args: `qdisc add dev ${net.dev} root tbf rate 6mbit burst 1600 limit 100000`.split(' '),
+              },
+              undo: { kind: 'qdisc', netns: null, link: net.dev },
+            },
+          ]);
+        const placed = await testbed.placeContainers?.(network);
+        if (placed === undefined) throw new Error('the toy places no containers');
+        return placed;
+      },
+    };
+  },
+};
 
 const SHORT = { rates: [500], restarts: 1, rounds: 1, slice: '300ms' };
 
@@ -93,6 +128,33 @@ test('networks that share hosts are measured one after another, each over its ow
     summary.networks.map(({ cells }) => cells.map(({ slices, failedSlices }) => [slices, failedSlices])),
   ).toEqual([[[12, 0]], [[2, 0]], [[2, 0]], [[2, 0]]]);
   expect(summary.networks.map(({ setup }) => setup?.sourceAddress)).toEqual(networks.map(() => 'own'));
+});
+
+test('a network that moves the reference beside it on shared hosts is set up apart after the first restart', async () => {
+  using _toy = registerTestbed(SLOWING);
+  const networks = ['host', 'bare-wire', 'macvlan', 'flannel-host-gw'];
+  const apart: (readonly string[])[] = [];
+  const groups: string[] = [];
+  const summary = await runSpec(
+    { ...SHORT, rates: [2_000], networks, rounds: 4, restarts: 2, testbed: 'toy:red' },
+    (event) => {
+      if (event.kind === 'apart') apart.push(event.networks);
+      if (event.kind === 'restart') groups.push(`${event.restart} ${[...event.networks].sort().join()}`);
+    },
+  );
+  expect(apart).toEqual([['bare-wire']]);
+  expect(groups.sort()).toEqual([
+    '1 bare-wire,host',
+    '1 flannel-host-gw,host',
+    '1 host',
+    '1 host,macvlan',
+    '2 bare-wire,host',
+    '2 flannel-host-gw,host,macvlan',
+  ]);
+  const moved = summary.warnings.find(({ code }) => code === 'reference-moved');
+  expect(moved).toMatchObject({ network: 'bare-wire' });
+  expect(summary.networks.map(({ status }) => status)).toEqual(networks.map(() => 'measured'));
+  expect(summary.complete).toBe(true);
 });
 
 test('a study without the reference measures shares of its maximum', async () => {

@@ -39,6 +39,7 @@ const ipvlan = (
   requires: [{ kind: 'link-type', type: 'ipvlan' }],
   facts: [...SHARED, ...facts],
   blocked: HOST_BLOCKED,
+  onInterface: true,
   prepare: () => [],
   join: (site, plan) => ({
     steps: [

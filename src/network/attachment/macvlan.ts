@@ -27,6 +27,7 @@ export const macvlan: Attachment = {
     forbids('IPvlan or a bridge on the same interface', SOURCES.rxHandler),
   ],
   blocked: HOST_BLOCKED,
+  onInterface: true,
   prepare: () => [],
   join: (site, plan) => ({
     steps: [
