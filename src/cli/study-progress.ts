@@ -28,6 +28,9 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
       case 'planned':
         terminal.note(
           `${plural(event.restarts, 'restart')} of ${plural(event.rounds, 'round')}, ${event.slices} slices of ${event.sliceMs} ms` +
+            (event.eachMs > 2 * event.sliceMs
+              ? `, each of which takes ${(event.eachMs / 1_000).toFixed(1)} s`
+              : '') +
             `${event.measured === 0 ? '' : `, ${event.measured} of them already measured`} → ${event.directory}`,
         );
         break;

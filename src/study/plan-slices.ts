@@ -7,6 +7,7 @@ import {
   type NetworkStatus,
   REFERENCE,
 } from '../schema/index.js';
+import { externalSliceMs } from '../load/index.js';
 import type { Claim } from '../network/index.js';
 import { findOfferedNetwork, findTestbedKind } from '../testbed/index.js';
 
@@ -23,7 +24,7 @@ export interface DrawnSlice extends Omit<PlannedSlice, 'rateRps' | 'rateOfMax'> 
  * Networks that are set up together in a restart, each as one or more stations: the reference twice, each contender once. Their
  * slices alternate within each round.
  */
-export interface Group {
+interface Group {
   /** From 1. */
   readonly group: number;
   readonly stations: readonly Station[];
@@ -40,7 +41,7 @@ export interface Station {
  * networks that exclude each other are in different groups, and the first of several restarts shows what each does to the
  * reference: alone, then beside each network alone.
  */
-export function groupNetworks(
+function groupNetworks(
   study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart'>,
   networks: readonly string[],
   restart: number,
@@ -137,30 +138,36 @@ const countCells = (study: ResolvedStudy, networks: readonly string[]): number =
     .reduce((sum, { stations }) => sum + stations.length * listRates(study).length, 0);
 
 /** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
-const RESTART_MS = 2_500;
+const RESTART_MS = 2_300;
 /** Before the first restart: opening, probing, and the reference's maximum; after the last: the reports. */
-const ONCE_MS = 10_000;
+const ONCE_MS = 7_500;
 /** From the end of a window to the next warm-up. */
-const BETWEEN_SLICES_MS = 22;
+const BETWEEN_SLICES_MS = 12;
+/** Slices that are measured again, of those of a machine with little other work. */
+const RETRIED_SHARE = 0.03;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
-const LEAST_ROUNDS = 25;
-const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [250, 1_000];
+const LEAST_ROUNDS = 56;
+const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [125, 1_000];
 /** In each restart of a study too short for more: slices of 100 ms still support a p99 from 4,000 requests/s. */
 const [FEWEST_ROUNDS, SHORTEST_SLICE_MS] = [4, 100];
 
 /**
- * Divides the time of a study among rounds and slices: 25 rounds of slices as long as they fit, up to 1 s, then more rounds.
- * Where the slices would be shorter than 250 ms, there are fewer rounds, and where those would be fewer than 4 in a restart, the slices
+ * Divides the time of a study among rounds and slices: 56 rounds of slices as long as they fit, up to 1 s, then more rounds.
+ * Where the slices would be shorter than 125 ms, there are fewer rounds, and where those would be fewer than 4 in a restart, the slices
  * are shorter, down to 100 ms. A given slice stays.
  */
 export function divideTime(
   study: ResolvedStudy,
   networks: readonly string[],
 ): Pick<ResolvedStudy, 'rounds' | 'durationMs'> {
-  const { timeMs, restarts, warmupMs } = study;
+  const { timeMs, restarts, warmupMs, generator } = study;
   if (timeMs === null) return study;
   const freeMs = Math.max(timeMs - ONCE_MS - restarts * RESTART_MS, timeMs / 3);
-  const roundsMs = freeMs / Math.max(1, countCells(study, networks));
+  const roundsMs = (freeMs * (1 - RETRIED_SHARE)) / Math.max(1, countCells(study, networks));
+  if (generator !== 'barewire') {
+    const durationMs = study.sliceGiven ? study.durationMs : GREATEST_SLICE_MS;
+    return { durationMs, rounds: Math.max(1, Math.floor(roundsMs / sliceTimeMs({ ...study, durationMs }))) };
+  }
   const restMs = warmupMs + BETWEEN_SLICES_MS;
   const wanted = roundsMs / Math.ceil(LEAST_ROUNDS / restarts) - restMs;
   const leastMs = Math.min(LEAST_SLICE_MS, Math.max(SHORTEST_SLICE_MS, roundsMs / FEWEST_ROUNDS - restMs));
@@ -170,6 +177,38 @@ export function divideTime(
   // The window is rounded to milliseconds, by which a round must not be lost.
   const rounds = Math.floor(roundsMs / (durationMs - 1 + restMs));
   return { durationMs, rounds: Math.max(1, rounds) };
+}
+
+/** How long a slice takes with everything around its window, ms. */
+export const sliceTimeMs = (study: ResolvedStudy): number =>
+  study.generator === 'barewire'
+    ? study.warmupMs + study.durationMs + BETWEEN_SLICES_MS
+    : externalSliceMs(study.generator, planLoadShape(study));
+
+/** What the time of an external generator depends on. */
+const planLoadShape = ({ connections, warmupMs, durationMs, timeoutMs, seed }: ResolvedStudy) => ({
+  target: { address: '', port: 0, path: '/', host: '' },
+  expect: { status: 200, bodyBytes: 0 },
+  threads: 1,
+  cpus: [],
+  connections,
+  warmupMs,
+  durationMs,
+  timeoutMs,
+  seed,
+});
+
+/**
+ * The most restarts, up to `most`, that leave time for a round of every cell in each.
+ *
+ * @param study with any number of restarts
+ */
+export function fittingRestarts(study: ResolvedStudy, timeMs: number, most: number): number {
+  const fits = (restarts: number): boolean => {
+    const cells = countCells({ ...study, restarts }, study.networks);
+    return ONCE_MS + restarts * RESTART_MS + cells * sliceTimeMs(study) <= timeMs;
+  };
+  return numbered(most).findLast(fits) ?? 1;
 }
 
 /**

@@ -102,12 +102,14 @@ interface SearchPlan {
 }
 
 const PROBES = 3;
-const PROBE_MS = 800;
-const PROBE_WARMUP_MS = 200;
+const PROBE_MS = 500;
+const PROBE_WARMUP_MS = 100;
 
 const PER_SLICE = 2;
 /** If more slices than that are invalid, measuring again does not help. */
 const RETRIED_SHARE = 0.2;
+/** Of a study whose time is given: the plan leaves time for 3 %. */
+const RETRIED_SHARE_IN_TIME = 0.05;
 
 /** Plans a study on hosts that are known. Pure. */
 export function planStudy(
@@ -153,7 +155,10 @@ export function planStudy(
       .filter((name) => wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share'))
       .map((name) => planMaximum({ study, testbed }, name, reference)),
     restarts,
-    retries: { perSlice: PER_SLICE, inAll: Math.ceil(slices * RETRIED_SHARE) },
+    retries: {
+      perSlice: PER_SLICE,
+      inAll: Math.ceil(slices * (study.timeMs === null ? RETRIED_SHARE : RETRIED_SHARE_IN_TIME)),
+    },
     search: wantsMaximum(study)
       ? {
           networks: study.networks,

@@ -14,6 +14,8 @@ export type StudyEvent =
       /** In each restart. */
       readonly rounds: number;
       readonly sliceMs: number;
+      /** How long a slice takes with everything around its window. */
+      readonly eachMs: number;
     }
   | {
       /** The networks are set up, at the start of a restart or of a group in it. */

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeFinding } from '../report/index.js';
-import { Histogram } from '../stats/index.js';
+import type { Histogram } from '../stats/index.js';
 import type { z } from 'zod';
 import {
   type BarewireError,
@@ -16,7 +16,19 @@ import {
   machineError,
   userError,
 } from '../schema/index.js';
-import { LATENCY_LOG, latencyLogHeader, latencyLogLines, parseLatencyLog } from './latency-log.js';
+import {
+  LATENCY_LOG,
+  type LatencyKind,
+  latencyLogHeader,
+  latencyLogLines,
+  parseLatencyLog,
+} from './latency-log.js';
+
+/** The histograms of a slice, as the generator encoded them and as they are. */
+export interface SliceHistograms {
+  readonly encoded: Pick<LoadResult, LatencyKind>;
+  readonly decoded: Readonly<Record<LatencyKind, Histogram>>;
+}
 
 /** The version of the formats in a results directory. */
 const SCHEMA_VERSION = 2;
@@ -117,14 +129,12 @@ export class ResultsDirectory {
   }
 
   /** Writes histograms first, so that a listed slice always has them; then one line. Both are synced. */
-  async append(
-    record: SliceRecord,
-    histograms: Pick<LoadResult, 'response' | 'service'> | null,
-  ): Promise<void> {
+  async append(record: SliceRecord, histograms: SliceHistograms | null): Promise<void> {
     if (histograms !== null) {
+      const { encoded, decoded } = histograms;
       this.#startedAt ??= (await this.readStudy()).startedAt;
-      const maxMs = { response: maxMsOf(histograms.response), service: maxMsOf(histograms.service) };
-      await this.appendTo(LATENCY_LOG, latencyLogLines(this.#startedAt, record, histograms, maxMs));
+      const maxMs = { response: decoded.response.max / 1e6, service: decoded.service.max / 1e6 };
+      await this.appendTo(LATENCY_LOG, latencyLogLines(this.#startedAt, record, encoded, maxMs));
     }
     await this.appendTo('slices.jsonl', `${JSON.stringify(record)}\n`);
   }
@@ -208,8 +218,6 @@ export class ResultsDirectory {
     return (await stat(this.at(name)).catch(() => null)) === null ? otherwise : this.readText(name);
   }
 }
-
-const maxMsOf = (encoded: string): number => Histogram.decode(encoded).max / 1e6;
 
 const damaged = (finding: Finding, cause?: unknown): BarewireError =>
   userError(

@@ -22,7 +22,7 @@ import {
   probeNetworks,
   readNicFacts,
 } from '../testbed/index.js';
-import { divideTime, measurable, resolveSlice, showsIsolation } from './plan-slices.js';
+import { divideTime, measurable, resolveSlice, showsIsolation, sliceTimeMs } from './plan-slices.js';
 import { planStudy, stationKey, UNCHANGED, type LoadTemplate, type StudyPlan } from './plan.js';
 import { Progress, type OnStudyEvent } from './progress.js';
 import { readResults, writeReports } from './reading.js';
@@ -96,7 +96,10 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const on = machine ?? shared?.client.machine;
   if (on === undefined) throw bug('the generator has no machine');
   let plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
-  await using generator = new GeneratorProcess(on, plan.testbed.hosts.client.cpus, plan.generator);
+  await using generator = new GeneratorProcess(on, plan.testbed.hosts.client.cpus, plan.generator, [
+    'closed',
+    spec.arrival,
+  ]);
   await using stations = new Stations({ plan, unbound, shared, generator, signal });
   const context: SliceContext = { plan, stations, generator, signal };
   let study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
@@ -123,12 +126,13 @@ async function measureAll(request: StudyRequest): Promise<void> {
     restarts: plan.restarts.length,
     rounds: study.spec.rounds,
     sliceMs: study.spec.durationMs,
+    eachMs: sliceTimeMs(study.spec),
   });
+  await using writer = new SliceWriter(directory, onEvent);
   const measure: Measure = async (slice, load) => {
     signal.throwIfAborted();
     const outcome = await runSlice(context, slice, load);
-    await directory.append(outcome.record, outcome.histograms);
-    onEvent({ kind: 'slice-ended', record: outcome.record, p99Ms: p99Ms(outcome) });
+    await writer.write(outcome);
     return outcome;
   };
   const retries = { ...plan.retries };
@@ -158,6 +162,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
         if (!plan.ownHosts || signal.aborted || !isLostHost(error)) throw error;
         onEvent({ kind: 'host-lost', restart, message: error.message });
       }
+      await writer.written();
       await stations.tearDownAll();
       if (group === groups.at(-1) && restart < plan.restarts.length && (await reachedPrecision(directory))) {
         study = { ...study, stoppedAfter: restart };
@@ -184,6 +189,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
       return await measure(slice, load);
     },
   });
+  await writer.written();
 }
 
 /** The networks to set up apart from the others after the first restart. */
@@ -206,7 +212,8 @@ async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
   { plan, stations, generator }: SliceContext,
 ): Promise<StudyRecord> {
-  await generator.ready(0);
+  // Serves the first restart too.
+  await generator.ready(1);
   const first = plan.stations[0];
   if (first === undefined) throw bug('a study without a network');
   await stations.setUpOnly([stationKey(first)]);
@@ -282,8 +289,47 @@ async function runWithRetries(
   }
 }
 
-function p99Ms({ histograms }: SliceOutcome): number | null {
-  if (histograms === null) return null;
-  const histogram = Histogram.decode(histograms.response);
-  return histogram.count === 0 ? null : histogram.quantile(0.99) / 1e6;
+/** Appends records while the next slice warms up: syncing them takes longer than everything else between two slices. */
+class SliceWriter implements AsyncDisposable {
+  readonly #directory: ResultsDirectory;
+  readonly #onEvent: OnStudyEvent;
+  #last = Promise.resolve();
+
+  constructor(directory: ResultsDirectory, onEvent: OnStudyEvent) {
+    this.#directory = directory;
+    this.#onEvent = onEvent;
+  }
+
+  /** Waits for the slice before this one. @throws BarewireError `disk` of that one */
+  async write(outcome: SliceOutcome): Promise<void> {
+    await this.#last;
+    this.#last = this.#append(outcome);
+    // It is reported by the next call.
+    this.#last.catch(() => undefined);
+  }
+
+  /** @throws BarewireError `disk` */
+  async written(): Promise<void> {
+    await this.#last;
+  }
+
+  async #append({ record, histograms }: SliceOutcome): Promise<void> {
+    // The request of the next slice is sent first.
+    await new Promise(setImmediate);
+    const decoded =
+      histograms === null
+        ? null
+        : { response: Histogram.decode(histograms.response), service: Histogram.decode(histograms.service) };
+    await this.#directory.append(
+      record,
+      histograms === null || decoded === null ? null : { encoded: histograms, decoded },
+    );
+    const p99Ms =
+      decoded === null || decoded.response.count === 0 ? null : decoded.response.quantile(0.99) / 1e6;
+    this.#onEvent({ kind: 'slice-ended', record, p99Ms });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#last.catch(() => undefined);
+  }
 }

@@ -16,7 +16,7 @@ import {
 } from '../schema/index.js';
 import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
-import { divideTime } from './plan-slices.js';
+import { divideTime, fittingRestarts } from './plan-slices.js';
 import { parseObjective } from './objective.js';
 import type { SpecInput } from './presets.js';
 import { parseDurationMs, parseRate } from './quantity.js';
@@ -55,7 +55,7 @@ const inputSchema = z.object({
   rounds: whole(1, 100_000).optional(),
   time: duration(5_000, 86_400_000).default(180_000),
   slice: duration(50, 3_600_000).optional(),
-  warmup: duration(0, 60_000).default(40),
+  warmup: duration(0, 60_000).default(10),
   timeout: duration(1, 60_000).default(1_000),
   connections: whole(1, 1_000_000).default(64),
   congestionControl: z
@@ -147,17 +147,28 @@ export function resolveSpec(
     seed: rest.seed ?? freshSeed(),
   });
   requireRates(study, place);
-  const { rounds: fitting, durationMs } = divideTime(study, study.networks);
-  return { ...study, rounds: fitting, durationMs };
+  const planned = withFittingRestarts(study, restarts);
+  const { rounds: fitting, durationMs } = divideTime(planned, planned.networks);
+  return { ...planned, rounds: fitting, durationMs };
 }
 
-const MOST_RESTARTS = 5;
-/** Enough for a restart with some rounds: five fit into two minutes. */
-const RESTART_TIME_MS = 24_000;
+/** An external generator takes seconds for each slice, so that fewer restarts fit. */
+function withFittingRestarts(study: ResolvedStudy, given: number | undefined): ResolvedStudy {
+  const { generator, timeMs, sliceGiven, durationMs } = study;
+  if (generator === 'barewire' || timeMs === null || given !== undefined) return study;
+  const sliced = { ...study, durationMs: sliceGiven ? durationMs : 1_000 };
+  return { ...study, restarts: fittingRestarts(sliced, timeMs, study.restarts) };
+}
 
-/** Five where there is time for them, at least one. With a precision each is a chance to stop. */
+const MOST_RESTARTS = 8;
+/** Where the rounds are given. */
+const RESTARTS_OF_ROUNDS = 5;
+/** Enough for a restart with some rounds: eight fit into three minutes. */
+const RESTART_TIME_MS = 22_000;
+
+/** Eight where there is time for them, at least one. With a precision each is a chance to stop. */
 function defaultRestarts(timeMs: number | null, precision: boolean): number {
-  if (timeMs === null) return MOST_RESTARTS;
+  if (timeMs === null) return RESTARTS_OF_ROUNDS;
   const fitting = Math.floor(timeMs / RESTART_TIME_MS);
   return Math.max(1, precision ? fitting : Math.min(fitting, MOST_RESTARTS));
 }

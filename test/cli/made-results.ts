@@ -1,5 +1,5 @@
 import type { StudyRecord } from '../../src/schema/index.js';
-import type { SliceData } from '../../src/stats/index.js';
+import { Histogram, type SliceData } from '../../src/stats/index.js';
 import { ResultsDirectory } from '../../src/study/index.js';
 import { histogramOf, normal, seeded, study, slice } from '../stats/synthetic.js';
 
@@ -21,7 +21,10 @@ export async function makeResults(path: string, run: MadeRun): Promise<ResultsDi
   await directory.create({ ...study(spec), ...changes });
   for (const { record, response } of trialsOf(run)) {
     const encoded = response?.encode() ?? '';
-    await directory.append(record, { response: encoded, service: encoded });
+    await directory.append(record, {
+      encoded: { response: encoded, service: encoded },
+      decoded: { response: response ?? new Histogram(), service: response ?? new Histogram() },
+    });
   }
   return directory;
 }

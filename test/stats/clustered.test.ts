@@ -3,7 +3,13 @@ import { estimateClustered, halfWidth, splitVariance, type RoundLog } from '../.
 import { tQuantile } from '../../src/stats/distributions.js';
 import { normal, seeded } from './synthetic.js';
 
-const [RESTARTS, ROUNDS, STUDIES] = [5, 4, 1500];
+const STUDIES = 1500;
+/** Restarts of rounds: of a study with several workloads, and of the default study. */
+const LAYOUTS = [
+  [5, 4],
+  [8, 7],
+] as const;
+type Layout = (typeof LAYOUTS)[number];
 
 /** ln of the ratio of two slices' p99: clean or hit by a stall, as measured slices are. */
 function twoModes(random: () => number): number {
@@ -15,23 +21,29 @@ const SHAPES = [
   ['two modes', twoModes, 1.193],
 ] as const;
 
-const draw = (random: () => number, shape: (random: () => number) => number, spread: number): RoundLog[] =>
-  Array.from({ length: RESTARTS }, (_, restart) => {
+const draw = (
+  [restarts, rounds]: Layout,
+  random: () => number,
+  shape: (random: () => number) => number,
+  spread: number,
+): RoundLog[] =>
+  Array.from({ length: restarts }, (_, restart) => {
     const level = spread * normal(random);
-    return Array.from({ length: ROUNDS }, (_, round) => ({ restart, round, log: level + shape(random) }));
+    return Array.from({ length: rounds }, (_, round) => ({ restart, round, log: level + shape(random) }));
   }).flat();
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 
-describe.each(SHAPES)('95 %% intervals of 5 restarts of 4 rounds, %s', (_, shape, sd) => {
+const CASES = LAYOUTS.flatMap((layout) => SHAPES.map(([name, shape, sd]) => ({ layout, name, shape, sd })));
+describe.each(CASES)('95 %% intervals of restarts of rounds $layout, $name', ({ layout, shape, sd }) => {
   test.each([0, 0.3, 1])(
     'cover the truth in at least 93 of 100 at %d times the spread between rounds',
     (times) => {
       const random = seeded(31 + times * 10);
       let covered = 0;
       for (let study = 0; study < STUDIES; study++) {
-        const estimate = estimateClustered(draw(random, shape, times * sd));
+        const estimate = estimateClustered(draw(layout, random, shape, times * sd));
         if (Math.abs(estimate.log) <= (halfWidth(estimate) ?? 0)) covered++;
       }
       expect(covered / STUDIES).toBeGreaterThanOrEqual(0.93);
@@ -41,11 +53,11 @@ describe.each(SHAPES)('95 %% intervals of 5 restarts of 4 rounds, %s', (_, shape
   test('are at most 1.3 times as wide as with restarts known to be alike', () => {
     const random = seeded(37);
     const widths = Array.from({ length: STUDIES }, () => {
-      const values = draw(random, shape, 0);
+      const values = draw(layout, random, shape, 0);
       const pooled = estimateClustered(values.map((value, restart) => ({ ...value, restart })));
       return {
         own: halfWidth(estimateClustered(values)) ?? 0,
-        known: (pooled.error ?? 0) * tQuantile(0.025, 19),
+        known: (pooled.error ?? 0) * tQuantile(0.025, layout[0] * layout[1] - 1),
       };
     });
     expect(median(widths.map(({ own }) => own)) / median(widths.map(({ known }) => known))).toBeLessThan(1.3);

@@ -21,6 +21,41 @@ test('a summary has every network, cell and ratio of the study and satisfies its
   expect(summary.warnings).toEqual([]);
 });
 
+test('a cell whose backlog grows is not sustained, and one whose rate varies is', () => {
+  const withShortfall = (short: (index: number) => number) =>
+    cellOf(
+      restarts(5, 2000, 1.3).map((one, index) => {
+        const { record } = one;
+        if (record.status !== 'measured' || record.network === 'host') return one;
+        const achievedRps = record.rateRps * (1 - short(index));
+        return { ...one, record: { ...record, load: { ...record.load, achievedRps } } };
+      }),
+    );
+  const alternating = (index: number): number => (index % 4 < 2 ? 1 : -1);
+  // restarts() has too few slices of a network to show growth beyond chance.
+  expect(withShortfall(() => 0.005).sustained).toBe(true);
+  const many = (short: number, spread: number) =>
+    summarize(
+      study(),
+      [1, 2, 3].flatMap((restart) =>
+        [1, 2, 3, 4].map((round) => {
+          const id = `r${restart}-${round}`;
+          const one = slice(
+            { id, restart, round, network: 'flannel-vxlan' },
+            logNormal(restart * 10 + round, 500, 1e5),
+          );
+          if (one.record.status !== 'measured') return one;
+          const achievedRps = one.record.rateRps * (1 - short - spread * alternating(round));
+          return { ...one, record: { ...one.record, load: { ...one.record.load, achievedRps } } };
+        }),
+      ),
+    ).networks.find(({ name }) => name === 'flannel-vxlan')?.cells[0]?.sustained;
+  expect(many(0.005, 0.001)).toBe(false);
+  expect(many(0.005, 0.02)).toBe(true);
+  expect(many(0.001, 0.0001)).toBe(true);
+  expect(many(0.02, 0.001)).toBe(false);
+});
+
 test('the order of the slices does not matter', () => {
   const slices = [...restarts(3, 300, 1.2), failedSlice({ id: 'r9-1', restart: 9 }, 'it broke')];
   const expected = summarize(study(), slices);

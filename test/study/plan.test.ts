@@ -58,10 +58,10 @@ describe('the plan of a study', () => {
     expect(new Set(slices.map(({ id }) => id)).size).toBe(slices.length);
   });
 
-  it('has at least 20 rounds in five restarts within the time, and fewer cells give longer slices', () => {
+  it('has at least 40 rounds in eight restarts within the time, and fewer cells give longer slices', () => {
     const spec = study(1);
-    expect(spec.restarts).toBe(5);
-    expect(spec.restarts * spec.rounds).toBeGreaterThanOrEqual(20);
+    expect(spec.restarts).toBe(8);
+    expect(spec.restarts * spec.rounds).toBeGreaterThanOrEqual(40);
     expect(divideTime(spec, ['host', 'macvlan']).durationMs).toBeGreaterThan(spec.durationMs);
   });
 
@@ -72,6 +72,24 @@ describe('the plan of a study', () => {
     expect(rounds).toBeGreaterThanOrEqual(3);
     expect(durationMs).toBeGreaterThanOrEqual(100);
     expect(durationMs).toBeLessThan(250);
+  });
+
+  it.each([
+    ['wrk', 1.3, {}],
+    ['wrk2', 12.3, {}],
+    ['wrk2', 12.3, { time: '30m' }],
+    ['h2load', 1.31, {}],
+    ['tcpkali', 1.3064, { time: '10m' }],
+  ])('keeps the time with slices of a second of %s, which take %d s each', (generator, eachS, changes) => {
+    const spec = resolveSpec({ ...preset('quick'), generator, ...changes }, 'test', {}, () => 1);
+    expect(spec.durationMs).toBe(1_000);
+    const slices = planSlices(spec, spec.networks, { '350B': 100_000 });
+    const takesS = slices.length * eachS;
+    const oneRound = slices.length / spec.restarts / spec.rounds;
+    expect(takesS).toBeLessThan(Math.max((spec.timeMs ?? 0) / 1_000, oneRound * eachS + 1));
+    // Another restart or round would not fit.
+    if (spec.restarts > 1) expect(spec.restarts).toBeLessThanOrEqual(8);
+    else expect(takesS + oneRound * eachS).toBeGreaterThan((spec.timeMs ?? 0) / 1_000 - 15);
   });
 
   describe('on shared hosts', () => {

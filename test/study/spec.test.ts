@@ -22,7 +22,7 @@ describe('a spec', () => {
     const study = resolve(quick);
     expect(study).toMatchObject({
       name: 'quick',
-      restarts: 5,
+      restarts: 8,
       connections: 64,
       seed: 7,
       margin: 0.05,
@@ -86,12 +86,13 @@ describe('a spec', () => {
     expect(refused(quick, { ...wrk2, objective: 'max:p99<2ms' }).message).toMatch(/wrk2 cannot search/);
   });
 
-  it('takes a precision, which makes a restart of each 24 s of the time', () => {
+  it('takes a precision, which makes a restart of each 22 s of the time', () => {
     const study = resolve({ ...quick, precision: 'p50 3%', time: '10m' });
-    expect(study).toMatchObject({ precision: { latency: 'p50', share: 0.03 }, restarts: 25 });
+    expect(study).toMatchObject({ precision: { latency: 'p50', share: 0.03 }, restarts: 27 });
     expect(resolve({ ...quick, time: '20s' }).restarts).toBe(1);
     expect(resolve({ ...quick, time: '2m' }).restarts).toBe(5);
-    expect(resolve({ ...quick, time: '10m' }).restarts).toBe(5);
+    expect(resolve({ ...quick, time: '10m' }).restarts).toBe(8);
+    expect(resolve({ ...quick, rounds: 3 }).restarts).toBe(5);
     expect(refused({ ...quick, precision: 'p50 3' }).message).toMatch(/"p50 3" is not a precision/);
   });
 

@@ -6,14 +6,15 @@ import { EXTERNAL_GENERATORS } from './catalog.js';
 import { drive, processStep } from './drive.js';
 import { externalResult } from './result.js';
 import { findTool, type InstalledTool } from './tool.js';
-import type {
-  ExternalCommand,
-  ExternalJob,
-  ExternalLoad,
-  ExternalName,
-  ExternalRequest,
-  ExternalRun,
-  ExternalTool,
+import {
+  RATE_SYMBOL,
+  type ExternalCommand,
+  type ExternalJob,
+  type ExternalLoad,
+  type ExternalName,
+  type ExternalRequest,
+  type ExternalRun,
+  type ExternalTool,
 } from './types.js';
 
 /** An external generator. Disposing stops it, also during a run, and removes its files. */
@@ -54,6 +55,12 @@ const folderStep = (dir: string): Step => ({
 });
 
 /** All steps of one slice that a tool loads. The tool's name on the host is a symbol: `<wrk2>`. */
+/** How long a slice of a tool takes, with its start, its own warm-up and reading its output, ms. */
+export const externalSliceMs = (name: ExternalName, plan: ExternalLoad): number =>
+  EXTERNAL_GENERATORS[name].run({ plan, rateRps: RATE_SYMBOL, program: name, dir: '' }).lastsMs +
+  START_AND_READ_MS;
+const START_AND_READ_MS = 300;
+
 export function planExternal(
   name: ExternalName,
   request: ExternalRequest,

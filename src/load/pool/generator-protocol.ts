@@ -10,9 +10,15 @@ const keptSet = z.object({ set: z.string(), ofSets: z.number().int().positive() 
 /** The protocol of a generator process, over its standard input and output. Requests are handled one after another. */
 export const GENERATOR_PROTOCOL = {
   name: 'generator',
-  version: 3,
+  version: 4,
   methods: {
-    warmUp: { params: z.object({ threads: z.number().int().positive() }), result: z.null() },
+    warmUp: {
+      params: z.object({
+        threads: z.number().int().positive(),
+        pacings: z.array(z.enum(['closed', 'constant', 'poisson'])),
+      }),
+      result: z.null(),
+    },
     check: {
       params: z.object({ ...loadPlanSchema.pick({ target: true, expect: true }).shape, netns }),
       result: z.object({

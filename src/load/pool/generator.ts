@@ -12,6 +12,7 @@ import {
 import type { CheckedTarget } from '../engine/target.js';
 import { GENERATOR_PROTOCOL } from './generator-protocol.js';
 import type { PoolRunOptions } from './run.js';
+import type { Pacing } from './warm-up.js';
 
 /** Sends a load from a namespace. Disposing during a load stops the process. */
 export interface Generator extends AsyncDisposable {
@@ -34,18 +35,24 @@ export class GeneratorProcess implements AsyncDisposable {
   readonly #machine: Machine;
   readonly #cpus: readonly number[];
   readonly #step: Step;
+  readonly #pacings: readonly Pacing[];
   #running: StartedGenerator | null = null;
   #restart = 0;
 
-  /** `cpus` are the CPUs that the process may use. The plan of each run pins its threads. */
+  /**
+   * `cpus` are the CPUs that the process may use. The plan of each run pins its threads. It is warmed up for the kinds of load
+   * of `pacings`.
+   */
   constructor(
     machine: Machine,
     cpus: readonly number[],
     step = planGenerator(machine.bundle ?? [process.execPath, bundlePath()], cpus),
+    pacings: readonly Pacing[] = ['closed', 'constant', 'poisson'],
   ) {
     this.#machine = machine;
     this.#cpus = cpus;
     this.#step = step;
+    this.#pacings = pacings;
   }
 
   /**
@@ -58,7 +65,10 @@ export class GeneratorProcess implements AsyncDisposable {
     this.#restart = restart;
     this.#running = new StartedGenerator(await this.#machine.start(this.#step));
     await this.#running.client.shakeHands();
-    await this.#running.client.request('warmUp', { threads: Math.max(1, this.#cpus.length) });
+    await this.#running.client.request('warmUp', {
+      threads: Math.max(1, this.#cpus.length),
+      pacings: [...this.#pacings],
+    });
   }
 
   /** Returns the generator for a namespace of the host, by name; null is the host's own. Requires `ready`. */

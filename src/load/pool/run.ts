@@ -25,7 +25,7 @@ export interface PoolRunOptions {
 }
 
 /** From the start signal to the first due request: each thread has to wake up first. */
-const HEAD_START_NS = 3e6;
+const HEAD_START_NS = 1.5e6;
 
 /**
  * Loads a target with the threads of a pool.

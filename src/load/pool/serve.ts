@@ -24,9 +24,9 @@ export async function serveGenerator(): Promise<void> {
     version: version(),
     write: (line) => process.stdout.write(`${line}\n`),
     handlers: {
-      warmUp: ({ threads }) =>
+      warmUp: ({ threads, pacings }) =>
         inOrder(async () => {
-          await warmUp(pool, threads);
+          await warmUp(pool, threads, pacings);
           return null;
         }),
       // A worker sends the request, because it can enter a namespace alone.

@@ -1,10 +1,10 @@
 import type { LoadPlan, LoadResult } from '../../schema/index.js';
 import { WorkerPool } from './worker-pool.js';
-import { warmUp } from './warm-up.js';
+import { pacingOf, warmUp } from './warm-up.js';
 import { runInPool, type PoolRunOptions } from './run.js';
 
 export interface StandaloneOptions extends PoolRunOptions {
-  /** Warms up the JIT for about 1 s first. */
+  /** Warms up the JIT first. */
   readonly warmsUp?: boolean;
 }
 
@@ -16,6 +16,6 @@ export interface StandaloneOptions extends PoolRunOptions {
  */
 export async function runStandalone(plan: LoadPlan, options: StandaloneOptions = {}): Promise<LoadResult> {
   await using pool = new WorkerPool();
-  if (options.warmsUp === true) await warmUp(pool, plan.threads);
+  if (options.warmsUp === true) await warmUp(pool, plan.threads, [pacingOf(plan)]);
   return await runInPool(pool, plan, options);
 }

@@ -4,25 +4,33 @@ import type { LoadPlan } from '../../schema/index.js';
 import type { WorkerPool } from './worker-pool.js';
 import { runInPool } from './run.js';
 
+/** For each kind of load. */
+const WARM_MS = 400;
 const BODY_BYTES = 100;
 const RESPONSE = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY_BYTES}\r\n\r\n${'x'.repeat(BODY_BYTES)}`;
-const MODES: readonly LoadPlan['mode'][] = [
-  { kind: 'closed' },
-  { kind: 'open', rateRps: 20_000, arrival: 'constant' },
-  { kind: 'open', rateRps: 20_000, arrival: 'poisson' },
-];
+const RATE_RPS = 20_000;
+
+/** How a load paces its requests; each kind has a hot path of its own. */
+export type Pacing = 'closed' | Extract<LoadPlan['mode'], { kind: 'open' }>['arrival'];
+
+export const pacingOf = ({ mode }: Pick<LoadPlan, 'mode'>): Pacing =>
+  mode.kind === 'closed' ? mode.kind : mode.arrival;
 
 /**
- * Loads a server on loopback for about a second, so that V8 has compiled the hot path before anything is
+ * Loads a server on loopback for a while, so that V8 has compiled the hot path of these kinds of load before anything is
  * measured. Its compiler threads share the load's CPU, and took 2 to 4 % of the first seconds, in slices of
  * up to 4 ms.
  */
-export async function warmUp(pool: WorkerPool, threads: number): Promise<void> {
+export async function warmUp(pool: WorkerPool, threads: number, pacings: readonly Pacing[]): Promise<void> {
   const server = await listenOnLoopback();
   // In a namespace whose loopback interface is down the first load compiles it; the self-check reports what that disturbs.
   if (server === null) return;
   try {
-    for (const mode of MODES) await runInPool(pool, planFor(server, threads, mode), { busyPolls: true });
+    for (const pacing of pacings) {
+      const mode: LoadPlan['mode'] =
+        pacing === 'closed' ? { kind: pacing } : { kind: 'open', rateRps: RATE_RPS, arrival: pacing };
+      await runInPool(pool, planFor(server, threads, mode), { busyPolls: true });
+    }
   } finally {
     server.close();
   }
@@ -59,7 +67,7 @@ const planFor = (server: Server, threads: number, mode: LoadPlan['mode']): LoadP
   // Unpinned threads have normal priority, so that the server and the compiler get CPU time.
   cpus: [],
   warmupMs: 0,
-  durationMs: 300,
+  durationMs: WARM_MS,
   timeoutMs: 100,
   seed: 1,
 });
