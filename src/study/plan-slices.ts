@@ -138,21 +138,23 @@ const countCells = (study: ResolvedStudy, networks: readonly string[]): number =
     .reduce((sum, { stations }) => sum + stations.length * listRates(study).length, 0);
 
 /** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
-const RESTART_MS = 2_300;
-/** Before the first restart: opening, probing, and the reference's maximum; after the last: the reports. */
-const ONCE_MS = 7_500;
+const RESTART_MS = 2_200;
+/** Before the first restart: opening, probing, and the reference's maximum. */
+const ONCE_MS = 5_000;
+/** After the last restart: the reports. */
+const REPORTS_MS = 2_000;
 /** From the end of a window to the next warm-up. */
-const BETWEEN_SLICES_MS = 12;
+const BETWEEN_SLICES_MS = 14;
 /** Slices that are measured again, of those of a machine with little other work. */
 const RETRIED_SHARE = 0.03;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
-const LEAST_ROUNDS = 56;
+const LEAST_ROUNDS = 48;
 const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [125, 1_000];
 /** In each restart of a study too short for more: slices of 100 ms still support a p99 from 4,000 requests/s. */
 const [FEWEST_ROUNDS, SHORTEST_SLICE_MS] = [4, 100];
 
 /**
- * Divides the time of a study among rounds and slices: 56 rounds of slices as long as they fit, up to 1 s, then more rounds.
+ * divides the time of a study among rounds and slices: 48 rounds of slices as long as they fit, up to 1 s, then more rounds.
  * Where the slices would be shorter than 125 ms, there are fewer rounds, and where those would be fewer than 4 in a restart, the slices
  * are shorter, down to 100 ms. A given slice stays.
  */
@@ -162,7 +164,7 @@ export function divideTime(
 ): Pick<ResolvedStudy, 'rounds' | 'durationMs'> {
   const { timeMs, restarts, warmupMs, generator } = study;
   if (timeMs === null) return study;
-  const freeMs = Math.max(timeMs - ONCE_MS - restarts * RESTART_MS, timeMs / 3);
+  const freeMs = Math.max(timeMs - ONCE_MS - restartsTimeMs(restarts), timeMs / 3);
   const roundsMs = (freeMs * (1 - RETRIED_SHARE)) / Math.max(1, countCells(study, networks));
   if (generator !== 'barewire') {
     const durationMs = study.sliceGiven ? study.durationMs : GREATEST_SLICE_MS;
@@ -178,6 +180,9 @@ export function divideTime(
   const rounds = Math.floor(roundsMs / (durationMs - 1 + restMs));
   return { durationMs, rounds: Math.max(1, rounds) };
 }
+
+/** How long setting up these restarts and the reports take, ms. */
+export const restartsTimeMs = (restarts: number): number => restarts * RESTART_MS + REPORTS_MS;
 
 /** How long a slice takes with everything around its window, ms. */
 export const sliceTimeMs = (study: ResolvedStudy): number =>
@@ -206,7 +211,7 @@ const planLoadShape = ({ connections, warmupMs, durationMs, timeoutMs, seed }: R
 export function fittingRestarts(study: ResolvedStudy, timeMs: number, most: number): number {
   const fits = (restarts: number): boolean => {
     const cells = countCells({ ...study, restarts }, study.networks);
-    return ONCE_MS + restarts * RESTART_MS + cells * sliceTimeMs(study) <= timeMs;
+    return ONCE_MS + restartsTimeMs(restarts) + cells * sliceTimeMs(study) <= timeMs;
   };
   return numbered(most).findLast(fits) ?? 1;
 }

@@ -73,6 +73,11 @@ export class Progress {
     this.#position = measured;
   }
 
+  /** The slices that have not begun. */
+  get left(): number {
+    return this.of - this.#position;
+  }
+
   next(): { readonly position: number; readonly of: number; readonly leftMs: number | null } {
     const run = this.#position - this.measured;
     const eachMs = run === 0 ? null : (performance.now() - this.#start) / run;

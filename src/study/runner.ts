@@ -22,7 +22,14 @@ import {
   probeNetworks,
   readNicFacts,
 } from '../testbed/index.js';
-import { divideTime, measurable, resolveSlice, showsIsolation, sliceTimeMs } from './plan-slices.js';
+import {
+  divideTime,
+  measurable,
+  resolveSlice,
+  restartsTimeMs,
+  showsIsolation,
+  sliceTimeMs,
+} from './plan-slices.js';
 import { planStudy, stationKey, UNCHANGED, type LoadTemplate, type StudyPlan } from './plan.js';
 import { Progress, type OnStudyEvent } from './progress.js';
 import { readResults, writeReports } from './reading.js';
@@ -86,6 +93,8 @@ export const planStudyOnHosts = async (spec: ResolvedStudy): Promise<StudyPlan> 
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
+  // Of this run: a resumed study gets the time of a whole one.
+  const beganMs = performance.now() - (Date.now() - Date.parse(request.startedAt));
   const run = freshRunId();
   const { wire, ip } = spec;
   let unbound = await planStudyOnHosts(spec);
@@ -135,6 +144,15 @@ async function measureAll(request: StudyRequest): Promise<void> {
     await writer.write(outcome);
     return outcome;
   };
+  const schedule = {
+    /** Whether a slice can be measured again and the study still ends in time. */
+    hasTime: (restart: number): boolean => {
+      const { timeMs, restarts } = study.spec;
+      if (timeMs === null) return true;
+      const leftMs = progress.left * sliceTimeMs(study.spec) + restartsTimeMs(restarts - restart);
+      return performance.now() + leftMs < beganMs + timeMs;
+    },
+  };
   const retries = { ...plan.retries };
   for (let restart = 1; restart <= study.spec.restarts; restart++) {
     const { groups = [] } = plan.restarts[restart - 1] ?? {};
@@ -148,14 +166,14 @@ async function measureAll(request: StudyRequest): Promise<void> {
         networks: [...new Set(left.map(({ network }) => network))],
       });
       try {
-        await generator.ready(restart);
         const keys = new Set(left.map(stationKey));
-        await stations.setUpOnly(group.stations.map(stationKey).filter((key) => keys.has(key)));
+        const wanted = group.stations.map(stationKey).filter((key) => keys.has(key));
+        await stations.setUpOnly(wanted, generator.ready(restart));
         for (const { load, generator: _steps, ...drawn } of left) {
           const slice = resolveSlice(drawn, study.referenceMaxRps);
           onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
           await generator.ready(restart);
-          await runWithRetries(slice, load, retries, measure);
+          await runWithRetries(slice, load, retries, measure, () => schedule.hasTime(restart));
         }
       } catch (error) {
         // The next restart makes new hosts.
@@ -212,11 +230,10 @@ async function begin(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
   { plan, stations, generator }: SliceContext,
 ): Promise<StudyRecord> {
-  // Serves the first restart too.
-  await generator.ready(1);
   const first = plan.stations[0];
   if (first === undefined) throw bug('a study without a network');
-  await stations.setUpOnly([stationKey(first)]);
+  // The generator serves the first restart too.
+  await stations.setUpOnly([stationKey(first)], generator.ready(1));
   const { client, server, limitations } = stations.hostsOf(stationKey(first));
   // Throws before anything is measured when the generator is not installed on the client.
   const external =
@@ -280,9 +297,10 @@ async function runWithRetries(
   load: LoadTemplate,
   left: { readonly perSlice: number; inAll: number },
   measure: Measure,
+  hasTime: () => boolean,
 ): Promise<void> {
   for (let attempt = 1; attempt <= 1 + left.perSlice; attempt++) {
-    if (attempt > 1 && left.inAll-- <= 0) return;
+    if (attempt > 1 && (!hasTime() || left.inAll-- <= 0)) return;
     const again = attempt === 1 ? {} : { id: `${planned.id}.${attempt}`, attempt };
     const { record } = await measure({ ...planned, ...again }, load);
     if (record.status === 'failed' || record.valid) return;

@@ -67,11 +67,13 @@ export class Stations implements AsyncDisposable {
 
   /**
    * Sets up what is missing of these stations, and tears down the others. One that fails is kept as its error, which its slices
-   * report.
+   * report. The hosts are opened while the generator gets ready.
    *
    * @throws the signal's reason; BarewireError `agent-lost`
    */
-  async setUpOnly(keys: readonly string[]): Promise<void> {
+  async setUpOnly(keys: readonly string[], generatorReady: Promise<void> = Promise.resolve()): Promise<void> {
+    // It is awaited below, and must not end the process before.
+    generatorReady.catch(() => undefined);
     await this.#close((key) => !keys.includes(key));
     const missing = this.#context.unbound.stations.filter(
       (plan) => keys.includes(stationKey(plan)) && !this.#open.has(stationKey(plan)),
@@ -87,6 +89,7 @@ export class Stations implements AsyncDisposable {
         return { plan, hosts, entry };
       }),
     );
+    await generatorReady;
     for (const { plan, hosts, entry } of opening)
       try {
         if (hosts.status === 'rejected') throw hosts.reason;
