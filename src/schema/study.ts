@@ -44,6 +44,8 @@ export const resolvedStudySchema = z.object({
   /** Of the connections of every planned network; `unchanged`: that of its kernel. */
   congestionControl: z.string().default('unchanged'),
   connections: z.number().int().positive(),
+  /** The most contenders that are set up at once, by the memory that their connections need; null for all. */
+  together: z.number().int().positive().nullable().default(null),
   /** Networks that are set up alone with the reference on hosts that others share, because they moved it in the first restart. */
   apart: z.array(z.string()).readonly().default([]),
   generator: z.enum(GENERATORS).default('barewire'),

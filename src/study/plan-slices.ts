@@ -37,12 +37,12 @@ export interface Station {
 }
 
 /**
- * The groups of a restart, each with the reference. Where each network has hosts of its own, all are one group. On shared hosts
+ * The groups of a restart, each with the reference. Where each network has hosts of its own, all that the memory has room for are one group. On shared hosts
  * networks that exclude each other are in different groups, and the first of several restarts shows what each does to the
  * reference: alone, then beside each network alone.
  */
 function groupNetworks(
-  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart'>,
+  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
   networks: readonly string[],
   restart: number,
 ): readonly Group[] {
@@ -71,22 +71,25 @@ export const showsIsolation = (
   networks.some((name) => name !== REFERENCE && findOfferedNetwork(testbed, name).kind === 'planned');
 
 function groupContenders(
-  { testbed, restarts, apart }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart'>,
+  { testbed, restarts, apart, together }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
   names: readonly string[],
   eachAlone: boolean,
 ): readonly (readonly string[])[] {
-  if (findTestbedKind(testbed).ownHosts || names.length === 0) return [names];
+  if (names.length === 0) return [names];
+  const { ownHosts } = findTestbedKind(testbed);
   if (eachAlone) return [[], ...names.map((name) => [name])];
   const claimsOf = (name: string): readonly Claim[] => {
     const network = findOfferedNetwork(testbed, name);
-    return network.kind === 'given' ? [] : network.claims;
+    return ownHosts || network.kind === 'given' ? [] : network.claims;
   };
   // In a single restart nothing shows what a network does to the reference.
   const isAlone = (name: string): boolean =>
-    apart.includes(name) || (restarts === 1 && findOfferedNetwork(testbed, name).kind === 'planned');
+    !ownHosts &&
+    (apart.includes(name) || (restarts === 1 && findOfferedNetwork(testbed, name).kind === 'planned'));
   const groups: string[][] = [];
   for (const name of names) {
     const fits = (group: readonly string[]): boolean =>
+      group.length < (together ?? Infinity) &&
       !group.some((one) => isAlone(one) || claimsOf(one).some((claim) => claimsOf(name).includes(claim)));
     const group = isAlone(name) ? undefined : groups.find(fits);
     if (group === undefined) groups.push([name]);

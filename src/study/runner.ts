@@ -22,6 +22,7 @@ import {
   probeNetworks,
   readNicFacts,
 } from '../testbed/index.js';
+import { contendersInMemory } from './memory.js';
 import {
   divideTime,
   measurable,
@@ -85,11 +86,12 @@ const offeredOf = (spec: ResolvedStudy): Network[] =>
   spec.networks.map((name) => findOfferedNetwork(spec.testbed, name));
 
 /** Plans a study on its testbed. The hosts are only read. */
-export const planStudyOnHosts = async (spec: ResolvedStudy): Promise<StudyPlan> =>
-  planStudy(spec, await planTestbed(spec.testbed, spec), [
-    ...offeredOf(spec),
-    findOfferedNetwork(spec.testbed, REFERENCE),
-  ]);
+export async function planStudyOnHosts(spec: ResolvedStudy): Promise<StudyPlan> {
+  const testbed = await planTestbed(spec.testbed, spec);
+  const together = spec.together ?? contendersInMemory(spec, testbed);
+  const networks = [...offeredOf(spec), findOfferedNetwork(spec.testbed, REFERENCE)];
+  return planStudy({ ...spec, together }, testbed, networks);
+}
 
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
@@ -203,7 +205,9 @@ async function measureAll(request: StudyRequest): Promise<void> {
     onEvent,
     measure: async (slice, load) => {
       await generator.ready(slice.restart);
-      await stations.setUpOnly(plan.ownHosts ? [...names] : [slice.network]);
+      const contenders = names.filter((name) => name !== REFERENCE).length;
+      const allFit = plan.ownHosts && contenders <= (study.spec.together ?? Infinity);
+      await stations.setUpOnly(allFit ? [...names] : [slice.network]);
       return await measure(slice, load);
     },
   });
@@ -271,12 +275,12 @@ async function begin(
     referenceMaxRps[workload] = rps;
     onEvent({ kind: 'maximum', workload, rps });
   }
-  const { rounds, durationMs } = divideTime(spec, measurable(networks));
+  const { rounds, durationMs } = divideTime(plan.study, measurable(networks));
   const study: StudyRecord = {
     schema: 2,
     version,
     startedAt,
-    spec: { ...spec, rounds, durationMs },
+    spec: { ...spec, together: plan.study.together, rounds, durationMs },
     networks,
     referenceMaxRps,
     limitations: [...limitations],

@@ -15,6 +15,8 @@ export interface PlannedHost {
   readonly bundle: readonly string[];
   /** The speed of its interface, Mbit/s; absent where none is reported. */
   readonly linkMbps?: number;
+  /** Its memory; absent where it is not known yet. */
+  readonly memoryBytes?: number;
 }
 
 /** A host with the agent that drives it. */

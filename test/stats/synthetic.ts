@@ -37,6 +37,7 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     warmupMs: 0,
     timeoutMs: 1000,
     congestionControl: 'cubic',
+    together: null,
     apart: [],
     connections: 10,
     ip: 4,

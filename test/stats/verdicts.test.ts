@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { estimateClustered } from '../../src/stats/clustered.js';
 import { decideVerdicts } from '../../src/stats/verdicts.js';
+import { normal, seeded } from './synthetic.js';
 
 const MARGIN = 0.05;
 /** Ratios of one restart each. */
@@ -70,4 +71,40 @@ test('swapping the runs swaps better and worse', () => {
 
 test("identical restarts do not decide a difference below the histogram's resolution", () => {
   expect(decideVerdicts([of(1.001, 1.001, 1.001)], 0.0005)[0]!.verdict).toBe('undecided');
+});
+
+describe('known additions of CPU time', () => {
+  /** 500 studies of 8 restarts of 7 rounds: ln of a CPU ratio spreads by 6 % between rounds, and restarts by a third of that. */
+  const verdicts = (ratio: number): ReadonlyMap<string, number> => {
+    const random = seeded(Math.round(1000 * ratio));
+    const found = new Map<string, number>();
+    for (let study = 0; study < 500; study++) {
+      const family = Array.from({ length: 9 }, () =>
+        estimateClustered(
+          Array.from({ length: 8 }, (_, restart) => {
+            const level = 0.02 * normal(random);
+            return Array.from({ length: 7 }, (_, round) => ({
+              restart,
+              round,
+              log: Math.log(ratio) + level + 0.06 * normal(random),
+            }));
+          }).flat(),
+        ),
+      );
+      const { verdict } = decideVerdicts(family, 0.05)[0]!;
+      found.set(verdict, (found.get(verdict) ?? 0) + 1);
+    }
+    return found;
+  };
+
+  test('8 % more is never equivalent, and mostly worse', () => {
+    const found = verdicts(1.08);
+    expect(found.get('equivalent')).toBeUndefined();
+    expect(found.get('better')).toBeUndefined();
+    expect(found.get('worse')).toBeGreaterThan(480);
+  });
+
+  test('3 % more is never better', () => {
+    expect(verdicts(1.03).get('better')).toBeUndefined();
+  });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { contendersInMemory } from '../../src/study/memory.js';
 import { divideTime } from '../../src/study/plan-slices.js';
 import { clientPlan, twoHosts } from '../network/request.js';
 import { planSlices, preset, resolveSpec } from '../../src/study/index.js';
@@ -90,6 +91,46 @@ describe('the plan of a study', () => {
     // Another restart or round would not fit.
     if (spec.restarts > 1) expect(spec.restarts).toBeLessThanOrEqual(8);
     else expect(takesS + oneRound * eachS).toBeGreaterThan((spec.timeMs ?? 0) / 1_000 - 15);
+  });
+
+  it('splits networks into groups of as many as the memory has room for, each with the reference', () => {
+    const networks = ['host', 'flannel-vxlan', 'macvlan', 'flannel-host-gw'];
+    const hosts = (bytes: number) => {
+      const one = {
+        role: 'client',
+        net: twoHosts.hosts[0]!,
+        cpus: [0],
+        bundle: [],
+        memoryBytes: bytes,
+      } as const;
+      return { hosts: { client: one, server: { ...one, role: 'server' as const } } };
+    };
+    const together = (bytes: number): number =>
+      contendersInMemory({ connections: 60_000, networks }, hosts(bytes));
+    expect(together(24e9)).toBe(4);
+    expect(together(10e9)).toBe(2);
+    expect(together(8e9)).toBe(1);
+    expect(() => together(4e9)).toThrow(/60000 connections need 3.6 GB .*\(4.0 GB\)/);
+    const spec = {
+      ...resolveSpec({ ...preset('quick'), networks, rounds: 2 }, 'test', {}, () => 1),
+      together: 2,
+    };
+    const slices = planSlices(spec, networks, { '350B': 100_000 }).filter(({ restart }) => restart === 1);
+    const rounds = [...new Set(slices.map(({ round }) => round))].sort();
+    expect(rounds).toEqual([1, 2, 3, 4]);
+    const names = (round: number) =>
+      [
+        ...new Set(
+          slices.filter((slice) => slice.round === round).map(({ network, role }) => `${network} ${role}`),
+        ),
+      ].sort();
+    expect(names(1)).toEqual([
+      'flannel-vxlan contender',
+      'host control',
+      'host reference',
+      'macvlan contender',
+    ]);
+    expect(names(3)).toEqual(['flannel-host-gw contender', 'host control', 'host reference']);
   });
 
   describe('on shared hosts', () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { bundlePath, connectAgent, freshRunId, openMachine } from '../../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../../network/index.js';
 import { machineError } from '../../schema/index.js';
@@ -24,7 +25,13 @@ export async function planNetnsTestbed(options: PlanOptions): Promise<TestbedPla
   const nets = hostsOf(RUN_SYMBOL, options, hasIpv6(options, setting));
   const bundle = [process.execPath, bundlePath()];
   return {
-    hosts: onBoth((role): PlannedHost => ({ role, net: nets[role], cpus: cpus[role], bundle })),
+    hosts: onBoth((role): PlannedHost => ({
+      role,
+      net: nets[role],
+      cpus: cpus[role],
+      bundle,
+      memoryBytes: totalmem(),
+    })),
     steps: wireSteps(RUN_SYMBOL, options.wire, nets),
   };
 }

@@ -54,12 +54,14 @@ export async function planSshTestbed(hosts: SshHosts, { ip = 4 }: PlanOptions): 
         .readFile(`/sys/class/net/${links[role].dev}/speed`)
         .catch(() => null);
       const linkMbps = parseSpeed(speed);
+      const memoryKb = /^MemTotal: +(\d+) kB$/m.exec(await reader(role).readFile('/proc/meminfo'))?.[1];
       return {
         role,
         net: links[role],
         cpus,
         bundle: remote[role].bundle,
         ...(linkMbps === null ? {} : { linkMbps }),
+        ...(memoryKb === undefined ? {} : { memoryBytes: Number(memoryKb) * 1_024 }),
       };
     }),
     steps: [],
