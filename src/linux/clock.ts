@@ -7,6 +7,9 @@ const RUSAGE_THREAD = 1;
 const clockGettime: (clock: number, address: number) => number = libc.func(
   'int clock_gettime(int clock, intptr_t time)',
 );
+const nanosleep: (time: number, rest: number) => number = libc.func(
+  'int nanosleep(intptr_t time, intptr_t rest)',
+);
 const getrusage: (who: number, address: number) => number = libc.func(
   'int getrusage(int who, intptr_t usage)',
 );
@@ -44,6 +47,15 @@ export class MonotonicClock implements Disposable {
     clockGettime(CLOCK_MONOTONIC, this.#address);
     this.#readings[1] = this.#readings[0]!;
     this.#readings[0] = (this.#words[0]! - this.#epochS) * 1e9 + this.#words[2]! - this.#zeroNs;
+  }
+
+  /** Sleeps for `ns`, less than 1 s, or a little longer. */
+  sleep(ns: number): void {
+    this.#words[4] = 0;
+    this.#words[5] = 0;
+    this.#words[6] = ns;
+    this.#words[7] = 0;
+    nanosleep(this.#address + 16, 0);
   }
 
   /** Makes `ns` the new zero. */

@@ -104,11 +104,6 @@ export class Recorder {
     if (this.isOpen()) this.#tally.connectionsLost++;
   }
 
-  /** Records that the loop waited awake for `heldNs` (an integer) without polling. */
-  recordBatchWait(heldNs: number): void {
-    if (this.isOpen() && heldNs <= 2 * INTERRUPTED_NS) this.#tally.busyPolledNs += heldNs;
-  }
-
   /**
    * Records the end of an iteration `lagNs` (an integer) after it could have ended. An idle iteration found
    * nothing to do and did not sleep: it counts as busy-polled. One that took too long was interrupted, which

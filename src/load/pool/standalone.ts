@@ -16,6 +16,6 @@ export interface StandaloneOptions extends PoolRunOptions {
  */
 export async function runStandalone(plan: LoadPlan, options: StandaloneOptions = {}): Promise<LoadResult> {
   await using pool = new WorkerPool();
-  if (options.warmsUp === true) await warmUp(pool, plan.threads, [pacingOf(plan)]);
+  if (options.warmsUp === true) await warmUp(pool, plan.threads, [pacingOf(plan)], 'load');
   return await runInPool(pool, plan, options);
 }

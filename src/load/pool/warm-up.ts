@@ -4,8 +4,8 @@ import type { LoadPlan } from '../../schema/index.js';
 import type { WorkerPool } from './worker-pool.js';
 import { runInPool } from './run.js';
 
-/** For each kind of load. */
-const WARM_MS = 400;
+/** For each kind of load: of a study, whose slices are short, and of a single load, where it counts as overhead. */
+const WARM_MS = { study: 400, load: 200 } as const;
 const BODY_BYTES = 100;
 const RESPONSE = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY_BYTES}\r\n\r\n${'x'.repeat(BODY_BYTES)}`;
 const RATE_RPS = 20_000;
@@ -21,7 +21,12 @@ export const pacingOf = ({ mode }: Pick<LoadPlan, 'mode'>): Pacing =>
  * measured. Its compiler threads share the load's CPU, and took 2 to 4 % of the first seconds, in slices of
  * up to 4 ms.
  */
-export async function warmUp(pool: WorkerPool, threads: number, pacings: readonly Pacing[]): Promise<void> {
+export async function warmUp(
+  pool: WorkerPool,
+  threads: number,
+  pacings: readonly Pacing[],
+  purpose: keyof typeof WARM_MS = 'study',
+): Promise<void> {
   const server = await listenOnLoopback();
   // In a namespace whose loopback interface is down the first load compiles it; the self-check reports what that disturbs.
   if (server === null) return;
@@ -29,7 +34,11 @@ export async function warmUp(pool: WorkerPool, threads: number, pacings: readonl
     for (const pacing of pacings) {
       const mode: LoadPlan['mode'] =
         pacing === 'closed' ? { kind: pacing } : { kind: 'open', rateRps: RATE_RPS, arrival: pacing };
-      await runInPool(pool, planFor(server, threads, mode), { busyPolls: true });
+      await runInPool(
+        pool,
+        { ...planFor(server, threads, mode), durationMs: WARM_MS[purpose] },
+        { busyPolls: true },
+      );
     }
   } finally {
     server.close();
@@ -53,7 +62,7 @@ function respond(socket: Socket): void {
   socket.on('error', () => socket.destroy());
 }
 
-const planFor = (server: Server, threads: number, mode: LoadPlan['mode']): LoadPlan => ({
+const planFor = (server: Server, threads: number, mode: LoadPlan['mode']): Omit<LoadPlan, 'durationMs'> => ({
   target: {
     address: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
@@ -67,7 +76,6 @@ const planFor = (server: Server, threads: number, mode: LoadPlan['mode']): LoadP
   // Unpinned threads have normal priority, so that the server and the compiler get CPU time.
   cpus: [],
   warmupMs: 0,
-  durationMs: WARM_MS,
   timeoutMs: 100,
   seed: 1,
 });
