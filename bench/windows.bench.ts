@@ -1,11 +1,8 @@
 import { GeneratorProcess } from '../src/load/index.js';
 import { freshRunId, openMachine } from '../src/machine/index.js';
-import { findNetwork, pinCongestionControl } from '../src/network/index.js';
-import type { LoadPlan } from '../src/schema/index.js';
-import { planServer, SERVER_PORT, startServer, workload } from '../src/server/index.js';
 import { estimateClustered, halfWidth } from '../src/stats/clustered.js';
 import { Histogram } from '../src/stats/index.js';
-import { openTestbed, setUpNetwork } from '../src/testbed/index.js';
+import { openStation } from './station.js';
 
 export const title =
   'Warm-up and window of a slice: the p50 and p99 when each is doubled, as ratios to the default in the same round (95 % intervals)';
@@ -51,37 +48,6 @@ export async function bench(): Promise<string> {
     })),
   );
   return await compare(cells);
-}
-
-async function openStation(network: string) {
-  const testbed = await openTestbed({ kind: 'netns' }, { wire: { mtu: 1500, rateMbps: null } });
-  const { client, server } = await setUpNetwork(testbed, findNetwork(network));
-  await testbed.client.machine.apply([pinCongestionControl(client, server, 'cubic')]);
-  await testbed.server.machine.apply([pinCongestionControl(server, client, 'cubic')]);
-  const endpoint = { ...server, port: SERVER_PORT };
-  const nginx = await startServer(
-    testbed.server.machine,
-    planServer(testbed.run, network, testbed.server.cpus, endpoint),
-  );
-  await nginx.ready(() => Promise.resolve());
-  const { path, bodyBytes } = workload('350B');
-  const plan: Omit<LoadPlan, 'mode'> = {
-    target: { address: server.address, port: SERVER_PORT, path, host: server.address },
-    expect: { status: 200, bodyBytes },
-    connections: 64,
-    threads: testbed.client.cpus.length,
-    cpus: testbed.client.cpus,
-    timeoutMs: 1_000,
-    seed: 1,
-    ...WINDOW,
-  };
-  return {
-    network,
-    plan,
-    netns: client.netns ?? testbed.client.netns ?? null,
-    // Undoes the steps of the network and of nginx too.
-    [Symbol.asyncDispose]: () => testbed[Symbol.asyncDispose](),
-  };
 }
 
 async function compare(cells: readonly Cell[]): Promise<string> {

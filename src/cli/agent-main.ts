@@ -1,6 +1,6 @@
 // The small bundle that runs on every host: the agent, the generator process and the generator's threads.
 import { isMainThread } from 'node:worker_threads';
-import { setShortTimeSlice } from '../linux/index.js';
+import { setObserverPriority, setShortTimeSlice } from '../linux/index.js';
 import { runThread, serveGenerator } from '../load/index.js';
 import { serveAgent } from '../machine/index.js';
 
@@ -19,4 +19,7 @@ async function agent(): Promise<void> {
 if (isMainThread) setShortTimeSlice();
 if (!isMainThread) runThread();
 else if (process.argv[2] === 'generator') await serveGenerator();
-else await agent();
+else {
+  setObserverPriority();
+  await agent();
+}

@@ -26,6 +26,7 @@ export {
   setHighOwnSessionPriority,
   setHighSessionPriority,
   setHighThreadPriority,
+  setObserverPriority,
   setShortTimeSlice,
 } from './scheduling.js';
 export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './clock.js';

@@ -86,11 +86,13 @@ export function costs(
   };
   const ticks = spent.user + spent.system + spent.softirq;
   const busy = busySeconds(first, last, cpus);
+  // Ticks are no substitute for a failed reading: a window of 150 ms has 15 of them.
+  const failed = busy === null && first.idleNs.size > 0 && last.idleNs.size > 0;
   const total = busy === null ? ticks : Math.max(0, busy - (busyPolled.user + busyPolled.system) * share);
   const scale = ticks === 0 ? 0 : total / ticks;
   return {
     cpuUsPerRequest:
-      spanS < LEAST_COVERED_SHARE * answered.durationS
+      failed || spanS < LEAST_COVERED_SHARE * answered.durationS
         ? null
         : {
             user: perRequest(spent.user * scale),

@@ -63,9 +63,8 @@ describe('the cost of a slice', () => {
     expect(costs(exact, [0], load).cpuUsPerRequest).toEqual({ user: 2.5, system: 5, softirq: 2.5 });
   });
 
-  it('has its total from the ticks where a reading was preempted or contradicts the time stamps', () => {
+  it('is missing where a reading was preempted or contradicts the time stamps', () => {
     const load = { achievedRps: 50_000, durationS: 2 };
-    const ticks = { user: 2, system: 4, softirq: 2 };
     const read = (idleNs: number, spanNs: number) =>
       costs(
         [
@@ -75,8 +74,9 @@ describe('the cost of a slice', () => {
         [0],
         load,
       ).cpuUsPerRequest;
-    expect(read(1e9, 1e8)).toEqual(ticks);
-    expect(read(3e9, 0)).toEqual(ticks);
+    expect(read(1e9, 0)).not.toBeNull();
+    expect(read(1e9, 1e8)).toBeNull();
+    expect(read(3e9, 0)).toBeNull();
   });
 
   it('has a split per second', () => {

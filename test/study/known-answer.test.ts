@@ -15,7 +15,7 @@ const BURST_BYTES = 1_600;
 /** nginx's header, as long as the real one. */
 const HEADER =
   'HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Thu, 26 Nov 2026 12:00:00 GMT\r\nContent-Type: application/octet-stream\r\n' +
-  'Content-Length: 4096\r\nLast-Modified: Thu, 26 Nov 2026 12:00:00 GMT\r\nConnection: keep-alive\r\nETag: "0123abcd-1000"\r\n' +
+  'Content-Length: 4096\r\nLast-Modified: Thu, 26 Nov 2026 12:00:00 GMT\r\nConnection: keep-alive\r\n' +
   'Accept-Ranges: bytes\r\n\r\n';
 /** In three segments, each with 66 bytes of headers. What exceeds the full bucket waits for its tokens. */
 const DELAY_MS = ((4_096 + HEADER.length + 3 * 66 - BURST_BYTES) * 8e3) / RATE_BPS;

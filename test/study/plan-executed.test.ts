@@ -82,10 +82,9 @@ function expectedSteps(plan: StudyPlan, slices: readonly SliceRecord[]): readonl
   };
   const first = plan.stations[0];
   if (first === undefined) throw new Error('no station');
-  // The first station also serves probing and the reference's maximum, before the restarts.
-  const starts = [null, ...plan.restarts.map(({ restart }) => restart)];
+  // The first station also serves probing and the reference's maximum, before the restarts, with the generator of the first.
   return [
-    { generator: starts.map(() => plan.generator) },
+    { generator: plan.restarts.map(() => plan.generator) },
     open(first, null),
     ...plan.restarts.flatMap(({ restart, groups }) =>
       groups.flatMap(({ stations }) =>

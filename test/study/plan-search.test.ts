@@ -79,9 +79,9 @@ describe('the search for the maxima', () => {
   it('numbers its rounds after the restarts', () => {
     const record = study({ maximum: true });
     const evidence = [...known];
-    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([6, 6]);
+    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([9, 9]);
     evidence.push(slice('host', 90_000));
-    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([7, 7]);
+    expect(planRound(record, evidence).map(({ restart }) => restart)).toEqual([10, 10]);
   });
 
   it('searches each workload of a network', () => {
