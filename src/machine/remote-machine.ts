@@ -173,7 +173,9 @@ class AgentConnection {
     { run, host, netns }: MachineIdentity,
     { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...transport }: AgentTransport,
   ): Promise<AgentConnection> {
-    const agent = [...bundle, 'agent'];
+    // In real time, a collector that waits for its helper threads would keep them from running.
+    const [node = process.execPath, ...script] = bundle;
+    const agent = [node, '--single-threaded-gc', ...script, 'agent'];
     // POSIX: within single quotes every character stands for itself except the single quote.
     const [file = '', ...args] = [
       ...prefix,
