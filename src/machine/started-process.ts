@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inNetns, setHighSessionPriority } from '../linux/index.js';
+import { inNetns, setHighSessionPriority, setShortTimeSlice } from '../linux/index.js';
 import { type Action, bug, machineError } from '../schema/index.js';
 import { TAG, toolPath } from './command.js';
 import type { Entry, ProcessIdentity } from './journal-format.js';
@@ -49,7 +49,10 @@ export class StartedProcess {
     this.name = action.name;
     this.identity = identity;
     this.pid = identity.pid;
-    if (action.highPriority === true) setHighSessionPriority(this.pid);
+    if (action.highPriority === true) {
+      setHighSessionPriority(this.pid);
+      setShortTimeSlice([this.pid]);
+    }
     this.#stdin = stdin;
     this.#gate = gate;
     // A process that has exited does not read; `exited` reports its end.
