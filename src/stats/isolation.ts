@@ -38,7 +38,7 @@ export function findMovedReference(
   });
 }
 
-/** The networks beside the reference in each round of the first restart that has any, also where their slices are invalid. */
+/** The contenders of each round of the first restart, those with invalid slices too. A round of the reference alone has no entry. */
 function contendersByRound(cells: readonly CellSlices[]): ReadonlyMap<number, readonly string[]> {
   const rounds = new Map<number, string[]>();
   for (const { network, records } of cells)

@@ -120,7 +120,8 @@ async function measureAll(request: StudyRequest): Promise<void> {
     unbound = await planStudyOnHosts(study.spec);
     plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
   };
-  if (study.spec.rounds !== spec.rounds || study.spec.durationMs !== spec.durationMs) await replan();
+  // The record also has what the hosts and the first restart have decided.
+  if (JSON.stringify(study.spec) !== JSON.stringify(plan.study)) await replan();
   const names = measurable(study.networks);
   const done = new Set((await directory.readSlices()).map(({ id }) => id));
   const listPlanned = () =>

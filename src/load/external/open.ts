@@ -54,13 +54,13 @@ const folderStep = (dir: string): Step => ({
   undo: { kind: 'directory', path: dir },
 });
 
-/** All steps of one slice that a tool loads. The tool's name on the host is a symbol: `<wrk2>`. */
 /** How long a slice of a tool takes, with its start, its own warm-up and reading its output, ms. */
 export const externalSliceMs = (name: ExternalName, plan: ExternalLoad): number =>
   EXTERNAL_GENERATORS[name].run({ plan, rateRps: RATE_SYMBOL, program: name, dir: '' }).lastsMs +
   START_AND_READ_MS;
 const START_AND_READ_MS = 300;
 
+/** All steps of one slice that a tool loads. The tool's name on the host is a symbol: `<wrk2>`. */
 export function planExternal(
   name: ExternalName,
   request: ExternalRequest,
