@@ -3,53 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
-import type { GivenNetwork, HostPlan } from '../../src/network/index.js';
+import type { GivenNetwork } from '../../src/network/index.js';
 import type { Summary } from '../../src/schema/index.js';
 import { ResultsDirectory, resolveSpec, runStudy, type StudyRequest } from '../../src/study/index.js';
-import {
-  openTestbed,
-  parseTestbed,
-  planTestbed,
-  registerTestbed,
-  type TestbedKind,
-} from '../../src/testbed/index.js';
+import { openTestbed, parseTestbed, registerTestbed, type TestbedKind } from '../../src/testbed/index.js';
+import { limitSending, wireTestbed } from './wire-testbed.js';
 
 const WIRE: GivenNetwork = { kind: 'given', name: 'bare-wire', what: 'the wire as the testbed has it' };
 
-/** A testbed with one network that exists already: the wire of the namespaces that it opens. */
-const TOY: TestbedKind<{ readonly colour: string }> = {
-  name: 'toy',
+interface Colour {
+  readonly colour: string;
+}
+const COLOURED: Pick<TestbedKind<Colour>, 'usage' | 'optionsSchema' | 'parse'> = {
   usage: ['toy:COLOUR'],
-  description: 'a testbed of this test',
   optionsSchema: z.strictObject({ colour: z.enum(['red', 'blue']) }),
   parse: (text) => (text === null ? null : { colour: text }),
-  madeHere: true,
-  usersMachines: false,
-  givenNetworks: [WIRE],
-  plansNetworks: true,
-  ownHosts: true,
-  plan: (_, common) => planTestbed({ kind: 'netns' }, common),
-  open: async (plan, _, common) => {
-    const netns = await openTestbed({ kind: 'netns' }, common, plan);
-    const place = (role: 'client' | 'server'): HostPlan => {
-      const { name, dev, address, mtu } = netns[role].net;
-      return {
-        host: name,
-        steps: [],
-        container: { netns: null, link: dev, address, mtu, nexthop: `dev ${dev}` },
-        extraContainers: [],
-        path: [{ netns: null, link: dev }],
-        bypass: [{ netns: null, link: 'lo' }],
-      };
-    };
-    return {
-      ...netns,
-      kind: 'toy',
-      placeContainers: () => Promise.resolve({ client: place('client'), server: place('server') }),
-      [Symbol.asyncDispose]: () => netns[Symbol.asyncDispose](),
-    };
-  },
 };
+
+const TOY: TestbedKind<Colour> = { ...wireTestbed<Colour>('toy', WIRE), ...COLOURED };
 
 /** Runs a study of a spec in a folder of its own. */
 async function runSpec(
@@ -75,32 +46,12 @@ async function runSpec(
  * The toy with hosts that all networks share. Placing the container of its given network slows the interfaces down to less than
  * 2,000 responses/s of 416 bytes need.
  */
-const SLOWING: typeof TOY = {
-  ...TOY,
+const SLOWING: TestbedKind<Colour> = {
+  ...wireTestbed<Colour>('toy', WIRE, async ({ client, server }) => {
+    for (const host of [client, server]) await limitSending(host, 6e6, 1_600);
+  }),
+  ...COLOURED,
   ownHosts: false,
-  open: async (...args) => {
-    const testbed = await TOY.open(...args);
-    const slow = { kind: 'command', tool: 'tc', netns: null } as const;
-    return {
-      ...testbed,
-      placeContainers: async (network) => {
-        for (const { machine, net } of [testbed.client, testbed.server])
-          await machine.apply([
-            {
-              why: 'Slow the interface down.',
-              do: {
-                ...slow,
-                args: `qdisc add dev ${net.dev} root tbf rate 6mbit burst 1600 limit 100000`.split(' '),
-              },
-              undo: { kind: 'qdisc', netns: null, link: net.dev },
-            },
-          ]);
-        const placed = await testbed.placeContainers?.(network);
-        if (placed === undefined) throw new Error('the toy places no containers');
-        return placed;
-      },
-    };
-  },
 };
 
 const SHORT = { rates: [500], restarts: 1, rounds: 1, slice: '300ms' };
