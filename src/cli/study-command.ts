@@ -87,7 +87,7 @@ export const studyCommand = (context: Context): Command =>
       'how often everything is torn down and set up again (default: 8; in less than 3 minutes one for each 22 s)',
     )
     .option('--rounds <n>', 'in each restart; a round measures every network and rate once, in random order')
-    .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 56 rounds fit)')
+    .option('--slice <time>', 'window of one measurement: 400ms, 2s (default: so that about 48 rounds fit)')
     .addOption(new Option('--duration <time>').hideHelp())
     .addOption(new Option('--blocks <n>').hideHelp())
     .option('--connections <n>', 'connections that the generator keeps open')

@@ -37,9 +37,9 @@ export interface Station {
 }
 
 /**
- * The groups of a restart, each with the reference. Where each network has hosts of its own, all that the memory has room for are one group. On shared hosts
- * networks that exclude each other are in different groups, and the first of several restarts shows what each does to the
- * reference: alone, then beside each network alone.
+ * The groups of a restart, each with the reference. Where each network has hosts of its own, a group has as many as fit into the
+ * memory. On shared hosts networks that exclude each other are in different groups, and the first of several restarts shows what
+ * each does to the reference: alone, then beside each network alone.
  */
 function groupNetworks(
   study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
@@ -151,13 +151,13 @@ const BETWEEN_SLICES_MS = 14;
 /** Slices that are measured again, of those of a machine with little other work. */
 const RETRIED_SHARE = 0.03;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
-const LEAST_ROUNDS = 56;
+const LEAST_ROUNDS = 48;
 const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [125, 1_000];
 /** In each restart of a study too short for more: slices of 100 ms still support a p99 from 4,000 requests/s. */
 const [FEWEST_ROUNDS, SHORTEST_SLICE_MS] = [4, 100];
 
 /**
- * Divides the time of a study among rounds and slices: 56 rounds of slices as long as they fit, up to 1 s, then more rounds.
+ * Divides the time of a study among rounds and slices: 48 rounds of slices as long as they fit, up to 1 s, then more rounds.
  * Where the slices would be shorter than 125 ms, there are fewer rounds, and where those would be fewer than 4 in a restart, the slices
  * are shorter, down to 100 ms. A given slice stays.
  */
