@@ -8,7 +8,11 @@ export { serveGenerator } from './pool/serve.js';
 export { checkTarget } from './engine/target.js';
 export { runThread } from './pool/thread.js';
 export { EXTERNAL_GENERATORS } from './external/catalog.js';
-export { externalSliceMs } from './external/open.js';
-export { openExternalGenerator, planExternal, type ExternalGeneratorProcess } from './external/open.js';
+export {
+  externalSliceMs,
+  openExternalGenerator,
+  planExternal,
+  type ExternalGeneratorProcess,
+} from './external/open.js';
 export { describeExternal } from './external/tool.js';
 export { RATE_SYMBOL, type ExternalName } from './external/types.js';

@@ -1,5 +1,5 @@
 /** Quantiles with intervals, comparison within rounds, verdicts: pure and deterministic. */
-export { listMovers } from './isolation.js';
+export { listReferenceMoving } from './isolation.js';
 export { Histogram } from './histogram.js';
 export type { SliceData } from './cells.js';
 export { compareStudies, type StudyData } from './compare.js';

@@ -8,7 +8,7 @@ import { pValue } from './verdicts.js';
 const FALSE_ALARM_RATE = 0.05;
 
 /** Networks that move the reference beside them, by the slices of the first restart. */
-export const listMovers = (study: StudyRecord, slices: readonly SliceData[]): string[] =>
+export const listReferenceMoving = (study: StudyRecord, slices: readonly SliceData[]): string[] =>
   findMovedReference(groupCells(slices), study.spec).flatMap((finding) =>
     finding.code === 'reference-moved' ? [finding.network] : [],
   );

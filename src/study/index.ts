@@ -1,5 +1,5 @@
 /** A spec goes in, a results directory comes out. */
-export { planStudyOnHosts } from './runner.js';
+export { planStudyOnHosts } from './plan-on-hosts.js';
 export { printPlan } from './plan-text.js';
 export type { StudyPlan } from './plan.js';
 export type { StudyEvent } from './progress.js';
@@ -11,5 +11,6 @@ export { writeReports, readResults } from './reading.js';
 export { directoryName, ResultsDirectory, writeResultFile } from './results.js';
 export { requireMachine } from './requirements.js';
 export { diagnoseMachine, isBlocking, readMachineFacts, type MachineFacts } from './doctor.js';
-export { runStudy, type StudyRequest } from './runner.js';
+export type { StudyRequest } from './begin.js';
+export { runStudy } from './runner.js';
 export { newestUnfinished } from './unfinished.js';

@@ -8,8 +8,7 @@ import {
   REFERENCE,
 } from '../schema/index.js';
 import { externalSliceMs } from '../load/index.js';
-import type { Claim } from '../network/index.js';
-import { findOfferedNetwork, findTestbedKind } from '../testbed/index.js';
+import { groupNetworks, type Group } from './groups.js';
 
 /** The reference's maximum by workload, requests per second. */
 export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | null>>>;
@@ -18,84 +17,6 @@ export type ReferenceMaxima = Readonly<Partial<Record<WorkloadName, number | nul
 export interface DrawnSlice extends Omit<PlannedSlice, 'rateRps' | 'rateOfMax'> {
   readonly workload: WorkloadName;
   readonly rate: Rate;
-}
-
-/**
- * Networks that are set up together in a restart, each as one or more stations: the reference twice, each contender once. Their
- * slices alternate within each round.
- */
-interface Group {
-  /** From 1. */
-  readonly group: number;
-  readonly stations: readonly Station[];
-}
-
-/** One set-up of a network in a restart: its hosts or containers, its server and its connections. */
-export interface Station {
-  readonly network: string;
-  readonly role: 'reference' | 'control' | 'contender';
-}
-
-/**
- * The groups of a restart, each with the reference. Where each network has hosts of its own, a group has as many as fit into the
- * memory. On shared hosts networks that exclude each other are in different groups, and the first of several restarts shows what
- * each does to the reference: alone, then beside each network alone.
- */
-function groupNetworks(
-  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
-  networks: readonly string[],
-  restart: number,
-): readonly Group[] {
-  const references: Station[] = networks.includes(REFERENCE)
-    ? [
-        { network: REFERENCE, role: 'reference' },
-        { network: REFERENCE, role: 'control' },
-      ]
-    : [];
-  const contenders = networks.filter((network) => network !== REFERENCE);
-  const groups = groupContenders(study, contenders, showsIsolation(study, networks) && restart === 1);
-  return groups.map((names, index) => ({
-    group: index + 1,
-    stations: [...references, ...names.map((network): Station => ({ network, role: 'contender' }))],
-  }));
-}
-
-/** Whether the first restart shows what each network does to the reference: where networks are built on hosts that others share. */
-export const showsIsolation = (
-  { testbed, restarts }: Pick<ResolvedStudy, 'testbed' | 'restarts'>,
-  networks: readonly string[],
-): boolean =>
-  !findTestbedKind(testbed).ownHosts &&
-  restarts > 1 &&
-  networks.includes(REFERENCE) &&
-  networks.some((name) => name !== REFERENCE && findOfferedNetwork(testbed, name).kind === 'planned');
-
-function groupContenders(
-  { testbed, restarts, apart, together }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
-  names: readonly string[],
-  eachAlone: boolean,
-): readonly (readonly string[])[] {
-  if (names.length === 0) return [names];
-  const { ownHosts } = findTestbedKind(testbed);
-  if (eachAlone) return [[], ...names.map((name) => [name])];
-  const claimsOf = (name: string): readonly Claim[] => {
-    const network = findOfferedNetwork(testbed, name);
-    return ownHosts || network.kind === 'given' ? [] : network.claims;
-  };
-  // In a single restart nothing shows what a network does to the reference.
-  const isAlone = (name: string): boolean =>
-    !ownHosts &&
-    (apart.includes(name) || (restarts === 1 && findOfferedNetwork(testbed, name).kind === 'planned'));
-  const groups: string[][] = [];
-  for (const name of names) {
-    const fits = (group: readonly string[]): boolean =>
-      group.length < (together ?? Infinity) &&
-      !group.some((one) => isAlone(one) || claimsOf(one).some((claim) => claimsOf(name).includes(claim)));
-    const group = isAlone(name) ? undefined : groups.find(fits);
-    if (group === undefined) groups.push([name]);
-    else group.push(name);
-  }
-  return groups;
 }
 
 /** A group with its slices in the order to run them. */
@@ -148,8 +69,8 @@ const ONCE_MS = 5_000;
 const REPORTS_MS = 2_000;
 /** From the end of a window to the next warm-up. */
 const BETWEEN_SLICES_MS = 14;
-/** Slices that are measured again, of those of a machine with little other work. */
-const RETRIED_SHARE = 0.03;
+/** The share of slices that are measured again on a machine with little other work. */
+const EXPECTED_RETRIES = 0.03;
 /** In all restarts: with fewer, an interval is wide for want of degrees of freedom. */
 const LEAST_ROUNDS = 48;
 const [LEAST_SLICE_MS, GREATEST_SLICE_MS] = [125, 1_000];
@@ -168,7 +89,7 @@ export function divideTime(
   const { timeMs, restarts, warmupMs, generator } = study;
   if (timeMs === null) return study;
   const freeMs = Math.max(timeMs - ONCE_MS - restartsTimeMs(restarts), timeMs / 3);
-  const roundsMs = (freeMs * (1 - RETRIED_SHARE)) / Math.max(1, countCells(study, networks));
+  const roundsMs = (freeMs * (1 - EXPECTED_RETRIES)) / Math.max(1, countCells(study, networks));
   if (generator !== 'barewire') {
     const durationMs = study.sliceGiven ? study.durationMs : GREATEST_SLICE_MS;
     return { durationMs, rounds: Math.max(1, Math.floor(roundsMs / sliceTimeMs({ ...study, durationMs }))) };
@@ -191,10 +112,10 @@ export const restartsTimeMs = (restarts: number): number => restarts * RESTART_M
 export const sliceTimeMs = (study: ResolvedStudy): number =>
   study.generator === 'barewire'
     ? study.warmupMs + study.durationMs + BETWEEN_SLICES_MS
-    : externalSliceMs(study.generator, planLoadShape(study));
+    : externalSliceMs(study.generator, externalLoadOf(study));
 
-/** What the time of an external generator depends on. */
-const planLoadShape = ({ connections, warmupMs, durationMs, timeoutMs, seed }: ResolvedStudy) => ({
+/** A load without a target: what the time of an external generator depends on. */
+const externalLoadOf = ({ connections, warmupMs, durationMs, timeoutMs, seed }: ResolvedStudy) => ({
   target: { address: '', port: 0, path: '/', host: '' },
   expect: { status: 200, bodyBytes: 0 },
   threads: 1,
@@ -220,6 +141,22 @@ export function fittingRestarts(study: ResolvedStudy, timeMs: number, most: numb
 }
 
 /**
+ * The slices of each group of a restart that are measured: those of the networks that can run. Of several groups, one whose contenders
+ * cannot run has none.
+ */
+export function selectSlices<Slice extends Pick<PlannedSlice, 'network' | 'role'>>(
+  groups: readonly { readonly slices: readonly Slice[] }[],
+  networks: readonly string[],
+): readonly (readonly Slice[])[] {
+  const canRun = ({ network }: Slice): boolean => networks.includes(network);
+  return groups.map(({ slices }) => {
+    const contenders = slices.filter(({ role }) => role === 'contender');
+    const isEmpty = groups.length > 1 && contenders.length > 0 && !contenders.some(canRun);
+    return isEmpty ? [] : slices.filter(canRun);
+  });
+}
+
+/**
  * The slices of the networks that can run, with their rates. Leaving a network out changes no other slice.
  *
  * @param stoppedAfter the last restart of a study that reached its precision
@@ -231,8 +168,8 @@ export const planSlices = (
   stoppedAfter = Infinity,
 ): readonly PlannedSlice[] =>
   drawRestarts(study)
-    .flatMap((groups) => groups.flatMap(({ slices }) => slices))
-    .filter(({ network, restart }) => networks.includes(network) && restart <= stoppedAfter)
+    .flatMap((groups) => selectSlices(groups, networks).flat())
+    .filter(({ restart }) => restart <= stoppedAfter)
     .map((slice) => resolveSlice(slice, maxima));
 
 /** @throws BarewireError for a share of a maximum that is not known */

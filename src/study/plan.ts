@@ -21,7 +21,8 @@ import { CONTROL_PORT, planServer, SERVER_PORT, workload, type ServerPlan } from
 import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
 import { findTestbedKind, planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
 import { requireLinkCapacity } from './link-capacity.js';
-import { drawRestarts, type DrawnSlice, type Station } from './plan-slices.js';
+import type { Station } from './groups.js';
+import { drawRestarts, type DrawnSlice } from './plan-slices.js';
 
 /**
  * Everything that a study does, as data. `study --dry-run` prints it, and the runner executes it with its
@@ -49,6 +50,7 @@ export type StationPlan = Station & { readonly what: string } & (
     | {
         readonly kind: 'planned';
         readonly hosts: Pair<HostPlan>;
+        /** Pin the congestion control, after the network's own steps, which alone are its setup cost. */
         readonly pins: Pair<readonly Step[]>;
         readonly server: ServerPlan;
       }

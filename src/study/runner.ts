@@ -1,55 +1,21 @@
-import { describeExternal, GeneratorProcess } from '../load/index.js';
+import { GeneratorProcess } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, openMachine, undoAll } from '../machine/index.js';
-import { bindSymbols, countSetupSteps, RUN_SYMBOL, type Network } from '../network/index.js';
-import { describeFinding } from '../report/index.js';
-import {
-  type NetworkStatus,
-  type PlannedSlice,
-  type ResolvedStudy,
-  type StudyRecord,
-  type Summary,
-  type WorkloadName,
-  REFERENCE,
-  bug,
-  machineError,
-} from '../schema/index.js';
-import { isPrecise, listMovers } from '../stats/index.js';
-import {
-  findOfferedNetwork,
-  findTestbedKind,
-  openTestbed,
-  planTestbed,
-  probeNetworks,
-  readNicFacts,
-} from '../testbed/index.js';
-import { contendersInMemory } from './memory.js';
-import {
-  divideTime,
-  measurable,
-  resolveSlice,
-  restartsTimeMs,
-  showsIsolation,
-  sliceTimeMs,
-} from './plan-slices.js';
-import { planStudy, stationKey, UNCHANGED, type LoadTemplate, type StudyPlan } from './plan.js';
-import { Progress, type OnStudyEvent } from './progress.js';
+import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
+import { type PlannedSlice, type Summary, REFERENCE, bug } from '../schema/index.js';
+import { isPrecise, listReferenceMoving } from '../stats/index.js';
+import { findTestbedKind, openTestbed } from '../testbed/index.js';
+import { beginStudy, type StudyRequest } from './begin.js';
+import { showsIsolation } from './groups.js';
+import { planStudyOnHosts } from './plan-on-hosts.js';
+import { measurable, resolveSlice, restartsTimeMs, selectSlices, sliceTimeMs } from './plan-slices.js';
+import { stationKey, type LoadTemplate } from './plan.js';
+import { Progress } from './progress.js';
 import { readResults, writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
-import { findMaximum, runSlice, type SliceContext, type SliceOutcome } from './slice.js';
+import { runSlice, type SliceContext, type SliceOutcome } from './slice.js';
 import { SliceWriter } from './slice-writer.js';
 import { isLostHost, Stations } from './stations.js';
-
-export interface StudyRequest {
-  readonly spec: ResolvedStudy;
-  readonly directory: ResultsDirectory;
-  /** When the study was requested, ISO 8601. Its wall time counts from here. */
-  readonly startedAt: string;
-  /** The version of Barewire, for study.json. */
-  readonly version: string;
-  readonly signal: AbortSignal;
-  readonly onEvent: OnStudyEvent;
-}
 
 /**
  * Runs a study, or the rest of it when its directory has slices already, and writes the reports, also after
@@ -83,17 +49,6 @@ async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDispos
   }
 }
 
-const offeredOf = (spec: ResolvedStudy): Network[] =>
-  spec.networks.map((name) => findOfferedNetwork(spec.testbed, name));
-
-/** Plans a study on its testbed. The hosts are only read. */
-export async function planStudyOnHosts(spec: ResolvedStudy): Promise<StudyPlan> {
-  const testbed = await planTestbed(spec.testbed, spec);
-  const together = spec.together ?? contendersInMemory(spec, testbed);
-  const networks = [...offeredOf(spec), findOfferedNetwork(spec.testbed, REFERENCE)];
-  return planStudy({ ...spec, together }, testbed, networks);
-}
-
 async function measureAll(request: StudyRequest): Promise<void> {
   const { spec, directory, signal, onEvent } = request;
   // Of this run: a resumed study gets the time of a whole one.
@@ -114,7 +69,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   ]);
   await using stations = new Stations({ plan, unbound, shared, generator, signal });
   const context: SliceContext = { plan, stations, generator, signal };
-  let study = (await directory.exists()) ? await directory.readStudy() : await begin(request, context);
+  let study = (await directory.exists()) ? await directory.readStudy() : await beginStudy(request, context);
   await directory.repair();
   const replan = async (): Promise<void> => {
     unbound = await planStudyOnHosts(study.spec);
@@ -127,8 +82,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const listPlanned = () =>
     plan.restarts
       .filter(({ restart }) => restart <= (study.stoppedAfter ?? Infinity))
-      .flatMap(({ groups }) => groups.flatMap(({ slices }) => slices))
-      .filter(({ network }) => names.includes(network));
+      .flatMap(({ groups }) => selectSlices(groups, names).flat());
   const planned = listPlanned();
   const progress = new Progress(planned.length, planned.filter(({ id }) => done.has(id)).length);
   onEvent({
@@ -148,20 +102,19 @@ async function measureAll(request: StudyRequest): Promise<void> {
     await writer.write(outcome);
     return outcome;
   };
-  const schedule = {
-    /** Whether a slice can be measured again and the study still ends in time. */
-    hasTime: (restart: number): boolean => {
-      const { timeMs, restarts } = study.spec;
-      if (timeMs === null) return true;
-      const leftMs = progress.left * sliceTimeMs(study.spec) + restartsTimeMs(restarts - restart);
-      return performance.now() + leftMs < beganMs + timeMs;
-    },
+  /** Whether a slice of this restart can be measured again and the study still ends in time. */
+  const hasTime = (restart: number): boolean => {
+    const { timeMs, restarts } = study.spec;
+    if (timeMs === null) return true;
+    const leftMs = progress.left * sliceTimeMs(study.spec) + restartsTimeMs(restarts - restart);
+    return performance.now() + leftMs < beganMs + timeMs;
   };
   const retries = { ...plan.retries };
   for (let restart = 1; restart <= study.spec.restarts; restart++) {
     const { groups = [] } = plan.restarts[restart - 1] ?? {};
-    for (const group of groups) {
-      const left = group.slices.filter(({ id, network }) => names.includes(network) && !done.has(id));
+    const selected = selectSlices(groups, names);
+    for (const [index, group] of groups.entries()) {
+      const left = selected[index]?.filter(({ id }) => !done.has(id)) ?? [];
       if (left.length === 0 || restart > (study.stoppedAfter ?? Infinity)) continue;
       onEvent({
         kind: 'restart',
@@ -177,7 +130,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
           const slice = resolveSlice(drawn, study.referenceMaxRps);
           onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
           await generator.ready(restart);
-          await runWithRetries(slice, load, retries, measure, () => schedule.hasTime(restart));
+          await runWithRetries(slice, load, retries, measure, () => hasTime(restart));
         }
       } catch (error) {
         // The next restart makes new hosts.
@@ -186,11 +139,12 @@ async function measureAll(request: StudyRequest): Promise<void> {
       }
       await writer.written();
       await stations.tearDownAll();
-      if (group === groups.at(-1) && restart < plan.restarts.length && (await reachedPrecision(directory))) {
-        study = { ...study, stoppedAfter: restart };
-        await directory.update(study);
-        onEvent({ kind: 'precise', restart, of: plan.restarts.length });
-      }
+    }
+    const isLast = restart >= Math.min(plan.restarts.length, study.stoppedAfter ?? Infinity);
+    if (!isLast && selected.flat().some(({ id }) => !done.has(id)) && (await reachedPrecision(directory))) {
+      study = { ...study, stoppedAfter: restart };
+      await directory.update(study);
+      onEvent({ kind: 'precise', restart, of: plan.restarts.length });
     }
     const apart = restart === 1 && showsIsolation(study.spec, names) ? await findApart(directory) : [];
     if (apart.length === 0) continue;
@@ -219,7 +173,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
 /** The networks to set up apart from the others after the first restart. */
 async function findApart(directory: ResultsDirectory): Promise<readonly string[]> {
   const { study, slices } = await readResults(directory);
-  return listMovers(study, slices);
+  return listReferenceMoving(study, slices);
 }
 
 const reachedPrecision = async (directory: ResultsDirectory): Promise<boolean> => {
@@ -227,72 +181,6 @@ const reachedPrecision = async (directory: ResultsDirectory): Promise<boolean> =
   const { study, slices } = await readResults(directory);
   return isPrecise(study, slices);
 };
-
-/**
- * Probes, measures the reference's maximum and writes study.json. From here on a resume plans the same
- * slices.
- */
-async function begin(
-  { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
-  { plan, stations, generator }: SliceContext,
-): Promise<StudyRecord> {
-  const first = plan.stations[0];
-  if (first === undefined) throw bug('a study without a network');
-  // The generator serves the first restart too.
-  await stations.setUpOnly([stationKey(first)], generator.ready(1));
-  const { client, server, limitations } = stations.hostsOf(stationKey(first));
-  // Throws before anything is measured when the generator is not installed on the client.
-  const external =
-    spec.generator === 'barewire'
-      ? {}
-      : { generator: await describeExternal(client.machine, spec.generator) };
-  const environment = {
-    client: { ...(await client.machine.environment()), ...(await readNicFacts(client)) },
-    server: { ...(await server.machine.environment()), ...(await readNicFacts(server)) },
-  };
-  const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(({ kind }) => kind !== 'given');
-  if (pinned)
-    for (const facts of Object.values(environment)) facts['congestionControl'] = spec.congestionControl;
-  const probed = await probeNetworks({ client, server }, offeredOf(spec));
-  const networks = probed.map((status): NetworkStatus => {
-    const network = findOfferedNetwork(spec.testbed, status.name);
-    return network.kind === 'given'
-      ? status
-      : { ...status, setupSteps: countSetupSteps(network), facts: network.facts };
-  });
-  onEvent({ kind: 'probed', networks });
-  if (measurable(networks).length === 0)
-    throw machineError(
-      'missing-kernel-feature',
-      `No network can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
-      'Run `barewire networks` to see what each network needs.',
-    );
-  const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
-  for (const workload of spec.workloads) {
-    const planned = plan.maxima.find((maximum) => maximum.workload === workload);
-    signal.throwIfAborted();
-    if (planned !== undefined) await stations.setUpOnly([planned.network]);
-    const context: SliceContext = { plan, stations, generator, signal };
-    const rps = planned === undefined ? null : await findMaximum(context, planned);
-    referenceMaxRps[workload] = rps;
-    onEvent({ kind: 'maximum', workload, rps });
-  }
-  const { rounds, durationMs } = divideTime(plan.study, measurable(networks));
-  const study: StudyRecord = {
-    schema: 2,
-    version,
-    startedAt,
-    spec: { ...spec, together: plan.study.together, rounds, durationMs },
-    networks,
-    referenceMaxRps,
-    limitations: [...limitations],
-    ...external,
-    environment,
-  };
-  await directory.create(study);
-  await stations.tearDownAll();
-  return study;
-}
 
 /** Runs a slice, appends its record and reports it. */
 type Measure = (planned: PlannedSlice, load: LoadTemplate) => Promise<SliceOutcome>;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listMovers, summarize, type SliceData } from '../../src/stats/index.js';
+import { listReferenceMoving, summarize, type SliceData } from '../../src/stats/index.js';
 import { logNormal, slice, study } from './synthetic.js';
 
 /** Two restarts. In the first the reference is measured alone and then beside each contender, with which its p50 has a factor. */
@@ -43,12 +43,15 @@ test('a network that slows the reference beside it is named, in the report and t
   expect(first).toMatchObject({ network: 'flannel-vxlan' });
   expect(first?.code === 'reference-moved' ? first.ratio : 0).toBeCloseTo(1.25, 1);
   expect(others).toEqual([]);
-  expect(listMovers(study(), restarts(factors))).toEqual(['flannel-vxlan']);
+  expect(listReferenceMoving(study(), restarts(factors))).toEqual(['flannel-vxlan']);
 });
 
 test('so is one that makes it faster, and all of them where only the reference alone differs', () => {
-  expect(listMovers(study(), restarts({ macvlan: 1, ipvlan: 0.8 }))).toEqual(['ipvlan']);
-  expect(listMovers(study(), restarts({ macvlan: 1.3, ipvlan: 1.3 })).sort()).toEqual(['ipvlan', 'macvlan']);
+  expect(listReferenceMoving(study(), restarts({ macvlan: 1, ipvlan: 0.8 }))).toEqual(['ipvlan']);
+  expect(listReferenceMoving(study(), restarts({ macvlan: 1.3, ipvlan: 1.3 })).sort()).toEqual([
+    'ipvlan',
+    'macvlan',
+  ]);
 });
 
 test('networks that leave it alone are not, whatever the next restart shows', () => {

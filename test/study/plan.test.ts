@@ -176,6 +176,16 @@ describe('the plan of a study', () => {
       );
     });
 
+    it('has no group without a contender that can run, beside the reference alone', () => {
+      const slices = planSlices(shared(), ['host', 'macvlan'], { '350B': 100_000 });
+      for (const restart of [1, 2]) {
+        const rounds = new Set(slices.filter((one) => one.restart === restart).map(({ round }) => round));
+        expect(rounds.size).toBe(restart === 1 ? 2 * 2 : 2);
+      }
+      const none = planSlices(shared(), ['host'], { '350B': 100_000 });
+      expect(new Set(none.map(({ restart }) => restart))).toEqual(new Set([1]));
+    });
+
     it('has each network alone in a single restart, where nothing shows what it does to the reference', () => {
       expect(groups(1, shared({ restarts: 1 }))).toEqual(['flannel-host-gw', 'flannel-vxlan', 'macvlan']);
     });

@@ -1,0 +1,95 @@
+import { describeExternal } from '../load/index.js';
+import { countSetupSteps } from '../network/index.js';
+import { describeFinding } from '../report/index.js';
+import {
+  type NetworkStatus,
+  type ResolvedStudy,
+  type StudyRecord,
+  type WorkloadName,
+  bug,
+  machineError,
+} from '../schema/index.js';
+import { findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
+import { networksOf } from './plan-on-hosts.js';
+import { divideTime, measurable } from './plan-slices.js';
+import { stationKey, UNCHANGED } from './plan.js';
+import type { OnStudyEvent } from './progress.js';
+import type { ResultsDirectory } from './results.js';
+import { findMaximum, type SliceContext } from './slice.js';
+
+export interface StudyRequest {
+  readonly spec: ResolvedStudy;
+  readonly directory: ResultsDirectory;
+  /** When the study was requested, ISO 8601. Its wall time counts from here. */
+  readonly startedAt: string;
+  /** The version of Barewire, for study.json. */
+  readonly version: string;
+  readonly signal: AbortSignal;
+  readonly onEvent: OnStudyEvent;
+}
+
+/**
+ * Probes, measures the reference's maximum and writes study.json. From here on a resume plans the same
+ * slices.
+ */
+export async function beginStudy(
+  { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
+  { plan, stations, generator }: SliceContext,
+): Promise<StudyRecord> {
+  const first = plan.stations[0];
+  if (first === undefined) throw bug('a study without a network');
+  // The generator serves the first restart too.
+  await stations.setUpOnly([stationKey(first)], generator.ready(1));
+  const { client, server, limitations } = stations.hostsOf(stationKey(first));
+  // Throws before anything is measured when the generator is not installed on the client.
+  const external =
+    spec.generator === 'barewire'
+      ? {}
+      : { generator: await describeExternal(client.machine, spec.generator) };
+  const environment = {
+    client: { ...(await client.machine.environment()), ...(await readNicFacts(client)) },
+    server: { ...(await server.machine.environment()), ...(await readNicFacts(server)) },
+  };
+  const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(({ kind }) => kind !== 'given');
+  if (pinned)
+    for (const facts of Object.values(environment)) facts['congestionControl'] = spec.congestionControl;
+  const probed = await probeNetworks({ client, server }, networksOf(spec));
+  const networks = probed.map((status): NetworkStatus => {
+    const network = findOfferedNetwork(spec.testbed, status.name);
+    return network.kind === 'given'
+      ? status
+      : { ...status, setupSteps: countSetupSteps(network), facts: network.facts };
+  });
+  onEvent({ kind: 'probed', networks });
+  if (measurable(networks).length === 0)
+    throw machineError(
+      'missing-kernel-feature',
+      `No network can run here: ${networks.map(({ name, finding }) => `${name}${finding === null ? '' : ` (${describeFinding(finding)})`}`).join('; ')}.`,
+      'Run `barewire networks` to see what each network needs.',
+    );
+  const referenceMaxRps: Partial<Record<WorkloadName, number | null>> = {};
+  for (const workload of spec.workloads) {
+    const planned = plan.maxima.find((maximum) => maximum.workload === workload);
+    signal.throwIfAborted();
+    if (planned !== undefined) await stations.setUpOnly([planned.network]);
+    const context: SliceContext = { plan, stations, generator, signal };
+    const rps = planned === undefined ? null : await findMaximum(context, planned);
+    referenceMaxRps[workload] = rps;
+    onEvent({ kind: 'maximum', workload, rps });
+  }
+  const { rounds, durationMs } = divideTime(plan.study, measurable(networks));
+  const study: StudyRecord = {
+    schema: 2,
+    version,
+    startedAt,
+    spec: { ...spec, together: plan.study.together, rounds, durationMs },
+    networks,
+    referenceMaxRps,
+    limitations: [...limitations],
+    ...external,
+    environment,
+  };
+  await directory.create(study);
+  await stations.tearDownAll();
+  return study;
+}

@@ -1,0 +1,81 @@
+import type { Claim } from '../network/index.js';
+import { REFERENCE, type ResolvedStudy } from '../schema/index.js';
+import { findOfferedNetwork, findTestbedKind } from '../testbed/index.js';
+
+/**
+ * Networks that are set up together in a restart, each as one or more stations: the reference twice, each contender once. Their
+ * slices alternate within each round.
+ */
+export interface Group {
+  /** From 1. */
+  readonly group: number;
+  readonly stations: readonly Station[];
+}
+
+/** One set-up of a network in a restart: its hosts or containers, its server and its connections. */
+export interface Station {
+  readonly network: string;
+  readonly role: 'reference' | 'control' | 'contender';
+}
+
+/**
+ * The groups of a restart, each with the reference. Where each network has hosts of its own, a group has as many as fit into the
+ * memory. On shared hosts networks that exclude each other are in different groups, and the first of several restarts shows what
+ * each does to the reference: alone, then beside each network alone.
+ */
+export function groupNetworks(
+  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
+  networks: readonly string[],
+  restart: number,
+): readonly Group[] {
+  const references: Station[] = networks.includes(REFERENCE)
+    ? [
+        { network: REFERENCE, role: 'reference' },
+        { network: REFERENCE, role: 'control' },
+      ]
+    : [];
+  const contenders = networks.filter((network) => network !== REFERENCE);
+  const groups = groupContenders(study, contenders, showsIsolation(study, networks) && restart === 1);
+  return groups.map((names, index) => ({
+    group: index + 1,
+    stations: [...references, ...names.map((network): Station => ({ network, role: 'contender' }))],
+  }));
+}
+
+/** Whether the first restart shows what each network does to the reference: where networks are built on hosts that others share. */
+export const showsIsolation = (
+  { testbed, restarts }: Pick<ResolvedStudy, 'testbed' | 'restarts'>,
+  networks: readonly string[],
+): boolean =>
+  !findTestbedKind(testbed).ownHosts &&
+  restarts > 1 &&
+  networks.includes(REFERENCE) &&
+  networks.some((name) => name !== REFERENCE && findOfferedNetwork(testbed, name).kind === 'planned');
+
+function groupContenders(
+  { testbed, restarts, apart, together }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
+  names: readonly string[],
+  eachAlone: boolean,
+): readonly (readonly string[])[] {
+  if (names.length === 0) return [names];
+  const { ownHosts } = findTestbedKind(testbed);
+  if (eachAlone) return [[], ...names.map((name) => [name])];
+  const claimsOf = (name: string): readonly Claim[] => {
+    const network = findOfferedNetwork(testbed, name);
+    return ownHosts || network.kind === 'given' ? [] : network.claims;
+  };
+  // In a single restart nothing shows what a network does to the reference.
+  const isAlone = (name: string): boolean =>
+    !ownHosts &&
+    (apart.includes(name) || (restarts === 1 && findOfferedNetwork(testbed, name).kind === 'planned'));
+  const groups: string[][] = [];
+  for (const name of names) {
+    const fits = (group: readonly string[]): boolean =>
+      group.length < (together ?? Infinity) &&
+      !group.some((one) => isAlone(one) || claimsOf(one).some((claim) => claimsOf(name).includes(claim)));
+    const group = isAlone(name) ? undefined : groups.find(fits);
+    if (group === undefined) groups.push([name]);
+    else group.push(name);
+  }
+  return groups;
+}

@@ -1,0 +1,17 @@
+import type { Network } from '../network/index.js';
+import { REFERENCE, type ResolvedStudy } from '../schema/index.js';
+import { findOfferedNetwork, planTestbed } from '../testbed/index.js';
+import { contendersInMemory } from './memory.js';
+import { planStudy, type StudyPlan } from './plan.js';
+
+/** The networks of a study. */
+export const networksOf = (spec: ResolvedStudy): Network[] =>
+  spec.networks.map((name) => findOfferedNetwork(spec.testbed, name));
+
+/** Plans a study on its testbed. The hosts are only read. */
+export async function planStudyOnHosts(spec: ResolvedStudy): Promise<StudyPlan> {
+  const testbed = await planTestbed(spec.testbed, spec);
+  const together = spec.together ?? contendersInMemory(spec, testbed);
+  const networks = [...networksOf(spec), findOfferedNetwork(spec.testbed, REFERENCE)];
+  return planStudy({ ...spec, together }, testbed, networks);
+}
