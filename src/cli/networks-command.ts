@@ -68,7 +68,7 @@ interface NetworkRow extends NetworkStatus {
 /** Sets a network up with two containers on each host, because one path joins two containers of a host. */
 async function measurePaths(testbed: Testbed, network: PlannedNetwork): Promise<PathMtus> {
   const plans = planPair(network, { run: testbed.run, containers: 2 }, testbed);
-  await using active = await setUpNetwork(testbed, network, plans);
+  await using active = await setUpNetwork(testbed, network, { plans });
   return await probePathMtus(testbed, active);
 }
 

@@ -46,6 +46,10 @@ const setupCostSchema = z.object({
   tearDownMs: z.number().nullable(),
   /** The address from which the server received a request: `own` is that of the client's container, without NAT. */
   sourceAddress: z.string().optional(),
+  /** The devices of each host that carried the packets, from the container outwards; of a given network. */
+  path: z
+    .object({ client: z.array(z.string()).readonly(), server: z.array(z.string()).readonly() })
+    .optional(),
 });
 
 const cpuSecondsSchema = z.object({

@@ -34,12 +34,12 @@ export interface StudyRequest {
  */
 export async function beginStudy(
   { spec, directory, startedAt, version, signal, onEvent }: StudyRequest,
-  { plan, stations, generator }: SliceContext,
+  { plan, stations }: SliceContext,
 ): Promise<StudyRecord> {
   const first = plan.stations[0];
   if (first === undefined) throw bug('a study without a network');
   // The generator serves the first restart too.
-  await stations.setUpOnly([stationKey(first)], generator.ready(1));
+  await stations.setUpOnly([stationKey(first)], 1);
   const { client, server, limitations } = stations.hostsOf(stationKey(first));
   // Throws before anything is measured when the generator is not installed on the client.
   const external =
@@ -71,8 +71,8 @@ export async function beginStudy(
   for (const workload of spec.workloads) {
     const planned = plan.maxima.find((maximum) => maximum.workload === workload);
     signal.throwIfAborted();
-    if (planned !== undefined) await stations.setUpOnly([planned.network]);
-    const context: SliceContext = { plan, stations, generator, signal };
+    if (planned !== undefined) await stations.setUpOnly([planned.network], 1);
+    const context: SliceContext = { plan, stations, signal };
     const rps = planned === undefined ? null : await findMaximum(context, planned);
     referenceMaxRps[workload] = rps;
     onEvent({ kind: 'maximum', workload, rps });

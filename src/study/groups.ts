@@ -47,7 +47,7 @@ export const showsIsolation = (
   { testbed, restarts }: Pick<ResolvedStudy, 'testbed' | 'restarts'>,
   networks: readonly string[],
 ): boolean =>
-  !findTestbedKind(testbed).ownHosts &&
+  findTestbedKind(testbed).sharesHosts !== 'never' &&
   restarts > 1 &&
   networks.includes(REFERENCE) &&
   networks.some((name) => name !== REFERENCE && findOfferedNetwork(testbed, name).kind === 'planned');
@@ -58,7 +58,7 @@ function groupContenders(
   eachAlone: boolean,
 ): readonly (readonly string[])[] {
   if (names.length === 0) return [names];
-  const { ownHosts } = findTestbedKind(testbed);
+  const ownHosts = findTestbedKind(testbed).sharesHosts === 'never';
   if (eachAlone) return [[], ...names.map((name) => [name])];
   const claimsOf = (name: string): readonly Claim[] => {
     const network = findOfferedNetwork(testbed, name);

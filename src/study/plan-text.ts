@@ -27,11 +27,16 @@ export function printPlan(plan: StudyPlan): string {
     `wire    MTU ${client.net.mtu} bytes${study.wire.rateMbps === null ? '' : `, ${study.wire.rateMbps} Mbit/s each way`}`,
     '',
     ...section(
-      plan.ownHosts ? 'Make the hosts of a station, on this machine' : 'Open the testbed, on this machine',
+      plan.sharesHosts === 'never'
+        ? 'Make the hosts of a station, on this machine'
+        : 'Open the testbed, on this machine',
       testbed.steps,
     ),
     ...plan.stations.flatMap((station) => describeStation(station, plan.stations.length)),
-    ...section('Generator, on the client, started at each restart', [plan.generator]),
+    ...section(
+      'Generator, on the client, started at each restart',
+      plan.generator === null ? [] : [plan.generator],
+    ),
     ...maxima.map(
       ({ workload, network, loads }) =>
         `# <max(${workload})> is measured over ${network}: the median of ${loads.length} closed loops of ${loads[0]?.durationMs ?? 0} ms`,
@@ -52,10 +57,14 @@ export function printPlan(plan: StudyPlan): string {
   ].join('\n');
 }
 
-function explainSymbols({ maxima, ownHosts, stations, testbed }: StudyPlan): string[] {
+function explainSymbols({ maxima, sharesHosts, stations, testbed }: StudyPlan): string[] {
   const text = JSON.stringify({ stations, steps: testbed.steps });
   const symbols: [string, string, boolean][] = [
-    ['<run>', ownHosts ? 'an id that is drawn for each station' : "the run's id, drawn at the start", true],
+    [
+      '<run>',
+      sharesHosts === 'never' ? 'an id that is drawn for each station' : "the run's id, drawn at the start",
+      true,
+    ],
     ['<mac(…)>', 'a MAC derived from these words', text.includes('<mac(')],
     ['<public-key(HOST)>', 'the WireGuard key that HOST generates', text.includes('<public-key(')],
     ['<kernel-…>, <initramfs>', "the guests' kernel, found at the start", text.includes('<kernel-')],

@@ -19,7 +19,13 @@ import {
 } from '../schema/index.js';
 import { CONTROL_PORT, planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
 import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
-import { findTestbedKind, planPair, type Pair, type TestbedPlan } from '../testbed/index.js';
+import {
+  findTestbedKind,
+  planPair,
+  type Pair,
+  type RegisteredTestbed,
+  type TestbedPlan,
+} from '../testbed/index.js';
 import { requireLinkCapacity } from './link-capacity.js';
 import type { Station } from './groups.js';
 import { drawRestarts, type DrawnSlice } from './plan-slices.js';
@@ -32,11 +38,11 @@ export interface StudyPlan {
   readonly study: ResolvedStudy;
   /** The hosts, and the steps on this machine that make them. */
   readonly testbed: TestbedPlan;
-  /** True when each station has hosts of its own, made by these steps under a run id of their own. */
-  readonly ownHosts: boolean;
+  /** `never`: each station has hosts of its own, made by these steps under a run id of their own. */
+  readonly sharesHosts: RegisteredTestbed['sharesHosts'];
   readonly stations: readonly StationPlan[];
-  /** Starts the generator on the client, one process in each restart for all of its slices. */
-  readonly generator: Step;
+  /** Starts the generator on the client, one process in each restart for all of its slices; null where each station has its own. */
+  readonly generator: Step | null;
   /** Before the first restart: the reference's maximum of each workload that needs it. */
   readonly maxima: readonly MaximumPlan[];
   readonly restarts: readonly RestartPlan[];
@@ -119,7 +125,7 @@ export function planStudy(
   testbed: TestbedPlan,
   networks: readonly Network[],
 ): StudyPlan {
-  const { ownHosts } = findTestbedKind(study.testbed);
+  const { sharesHosts, ownGenerators } = findTestbedKind(study.testbed);
   const speeds = Object.values(testbed.hosts).flatMap(({ linkMbps }) => linkMbps ?? []);
   requireLinkCapacity(study, study.wire.rateMbps ?? (speeds.length === 0 ? null : Math.min(...speeds)));
   const drawn = drawRestarts(study);
@@ -150,9 +156,9 @@ export function planStudy(
   return {
     study,
     testbed,
-    ownHosts,
+    sharesHosts,
     stations,
-    generator: planGenerator(client.bundle, client.cpus),
+    generator: ownGenerators ? null : planGenerator(client.bundle, client.cpus),
     maxima: study.workloads
       .filter((name) => wantsMaximum(study) || (study.rates[name] ?? []).some(({ kind }) => kind === 'share'))
       .map((name) => planMaximum({ study, testbed }, name, reference)),
@@ -183,7 +189,7 @@ function planStation(
   { networks, testbed, congestionControl }: ResolvedStudy,
 ): StationPlan {
   const { what } = network;
-  const { ownHosts } = findTestbedKind(testbed);
+  const ownHosts = findTestbedKind(testbed).sharesHosts === 'never';
   if (network.kind === 'given') return { ...station, what, kind: 'given' };
   try {
     // Networks that are set up together on the same hosts have containers of different numbers.

@@ -1,11 +1,12 @@
 import { GeneratorProcess } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, openMachine, undoAll } from '../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
-import { type PlannedSlice, type Summary, REFERENCE, bug } from '../schema/index.js';
+import { type PlannedSlice, type Summary, REFERENCE } from '../schema/index.js';
 import { isPrecise, listReferenceMoving } from '../stats/index.js';
-import { findTestbedKind, openTestbed } from '../testbed/index.js';
+import { findTestbedKind } from '../testbed/index.js';
 import { beginStudy, type StudyRequest } from './begin.js';
 import { showsIsolation } from './groups.js';
+import { Hosts } from './hosts.js';
 import { planStudyOnHosts } from './plan-on-hosts.js';
 import { measurable, resolveSlice, restartsTimeMs, selectSlices, sliceTimeMs } from './plan-slices.js';
 import { stationKey, type LoadTemplate } from './plan.js';
@@ -54,21 +55,23 @@ async function measureAll(request: StudyRequest): Promise<void> {
   // Of this run: a resumed study gets the time of a whole one.
   const beganMs = performance.now() - (Date.now() - Date.parse(request.startedAt));
   const run = freshRunId();
-  const { wire, ip } = spec;
   let unbound = await planStudyOnHosts(spec);
-  const hosts = { run, wire, ip, signal };
-  await using shared = unbound.ownHosts ? null : await openTestbed(spec.testbed, hosts, unbound.testbed);
-  // Where each network has hosts of its own, these are namespaces of this machine, and the generator enters each.
-  await using machine = shared === null ? await openMachine({ run, host: 'generator', netns: null }) : null;
-  const on = machine ?? shared?.client.machine;
-  if (on === undefined) throw bug('the generator has no machine');
   let plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
-  await using generator = new GeneratorProcess(on, plan.testbed.hosts.client.cpus, plan.generator, [
-    'closed',
-    spec.arrival,
-  ]);
-  await using stations = new Stations({ plan, unbound, shared, generator, signal });
-  const context: SliceContext = { plan, stations, generator, signal };
+  await using hosts = new Hosts(plan, unbound.testbed, run, signal);
+  await hosts.open();
+  // Where each network has hosts of its own, these are namespaces of this machine, and the generator enters each.
+  await using machine = hosts.areShared ? null : await openMachine({ run, host: 'generator', netns: null });
+  await using generator =
+    plan.generator === null
+      ? null
+      : new GeneratorProcess(
+          machine ?? hosts.shared.client.machine,
+          plan.testbed.hosts.client.cpus,
+          plan.generator,
+          ['closed', spec.arrival],
+        );
+  await using stations = new Stations({ plan, unbound, hosts, generator, signal });
+  const context: SliceContext = { plan, stations, signal };
   let study = (await directory.exists()) ? await directory.readStudy() : await beginStudy(request, context);
   await directory.repair();
   const replan = async (): Promise<void> => {
@@ -125,21 +128,22 @@ async function measureAll(request: StudyRequest): Promise<void> {
       try {
         const keys = new Set(left.map(stationKey));
         const wanted = group.stations.map(stationKey).filter((key) => keys.has(key));
-        await stations.setUpOnly(wanted, generator.ready(restart));
+        await stations.setUpOnly(wanted, restart);
         for (const { load, generator: _steps, ...drawn } of left) {
           const slice = resolveSlice(drawn, study.referenceMaxRps);
           onEvent({ kind: 'slice-started', planned: slice, ...progress.next() });
-          await generator.ready(restart);
+          await stations.makeReady(restart);
           await runWithRetries(slice, load, retries, measure, () => hasTime(restart));
         }
       } catch (error) {
         // The next restart makes new hosts.
-        if (!plan.ownHosts || signal.aborted || !isLostHost(error)) throw error;
+        if (plan.sharesHosts === 'in-study' || signal.aborted || !isLostHost(error)) throw error;
         onEvent({ kind: 'host-lost', restart, message: error.message });
       }
       await writer.written();
       await stations.tearDownAll();
     }
+    await hosts.endRestart();
     const isLast = restart >= Math.min(plan.restarts.length, study.stoppedAfter ?? Infinity);
     if (!isLast && selected.flat().some(({ id }) => !done.has(id)) && (await reachedPrecision(directory))) {
       study = { ...study, stoppedAfter: restart };
@@ -160,10 +164,10 @@ async function measureAll(request: StudyRequest): Promise<void> {
     directory,
     onEvent,
     measure: async (slice, load) => {
-      await generator.ready(slice.restart);
       const contenders = names.filter((name) => name !== REFERENCE).length;
-      const allFit = plan.ownHosts && contenders <= (study.spec.together ?? Infinity);
-      await stations.setUpOnly(allFit ? [...names] : [slice.network]);
+      const allFit = plan.sharesHosts === 'never' && contenders <= (study.spec.together ?? Infinity);
+      await stations.setUpOnly(allFit ? [...names] : [slice.network], slice.restart);
+      await stations.makeReady(slice.restart);
       return await measure(slice, load);
     },
   });

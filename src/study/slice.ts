@@ -1,9 +1,4 @@
-import {
-  openExternalGenerator,
-  type ExternalGeneratorProcess,
-  type Generator,
-  type GeneratorProcess,
-} from '../load/index.js';
+import { openExternalGenerator, type ExternalGeneratorProcess, type Generator } from '../load/index.js';
 import { costs, WindowSampler, type Side } from '../metrics/index.js';
 import type {
   ExternalResult,
@@ -33,7 +28,6 @@ export interface SliceOutcome {
 export interface SliceContext {
   readonly plan: StudyPlan;
   readonly stations: Stations;
-  readonly generator: GeneratorProcess;
   readonly signal: AbortSignal;
 }
 
@@ -85,11 +79,11 @@ export async function runSlice(
 
 /** Measures the reference's maximum over its station, requests per second. */
 export async function findMaximum(
-  { stations, generator, signal }: SliceContext,
+  { stations, signal }: SliceContext,
   { network, loads }: MaximumPlan,
 ): Promise<number> {
   const station = stations.get(network);
-  const own = generator.from(station.clientNetns);
+  const own = station.generator.from(station.clientNetns);
   const maxima: number[] = [];
   for (const template of loads)
     maxima.push((await own.run(loadOver(station, template, 0), { signal })).achievedRps);
@@ -98,23 +92,23 @@ export async function findMaximum(
 
 /** The load over a station: its addresses and its rate are known. */
 function loadOver(
-  { active: { network, server }, testbed }: OpenStation,
+  { active: { network }, server, testbed }: OpenStation,
   template: LoadTemplate,
   rateRps: number,
 ): LoadPlan {
   const load = resolveLoad(template, rateRps);
-  const { address } = server;
+  const { address, port } = server;
   const unplaced = load.target.address === addressSymbol(network.name);
   return {
     ...load,
-    ...(unplaced ? { target: { ...load.target, address, host: address } } : {}),
+    ...(unplaced ? { target: { ...load.target, address, port, host: address } } : {}),
     ...(testbed.emulated === true ? { emulated: true } : {}),
   };
 }
 
 async function openLoad(
-  { plan: { study }, generator }: SliceContext,
-  { testbed, active, clientNetns }: OpenStation,
+  { plan: { study } }: SliceContext,
+  { testbed, active, clientNetns, generator }: OpenStation,
 ): Promise<Generator | ExternalGeneratorProcess> {
   const own = generator.from(clientNetns);
   if (study.generator === 'barewire') return own;
@@ -134,21 +128,21 @@ interface Measured {
 
 async function loadAndSample(
   context: SliceContext,
-  { id, testbed, server, serverPids, active }: OpenStation,
+  { id, testbed, server, clientMachine, active }: OpenStation,
   generator: Generator | ExternalGeneratorProcess,
   plan: LoadPlan,
 ): Promise<Measured> {
   const client: Side = {
-    machine: testbed.client.machine,
+    machine: clientMachine,
     cpus: testbed.client.cpus,
     pids: [generator.pid],
     // The generator's threads are in the container, and its main thread is not.
     ownNamespace: false,
   };
   const serving: Side = {
-    machine: testbed.server.machine,
+    machine: server.machine,
     cpus: testbed.server.cpus,
-    pids: serverPids,
+    pids: server.pids,
     ownNamespace: active.server.netns !== null,
   };
   await using clientSampler = new WindowSampler(client);

@@ -1,20 +1,21 @@
 import { isIPv6 } from 'node:net';
-import type { GeneratorProcess } from '../load/index.js';
-import { freshRunId } from '../machine/index.js';
+import { GeneratorProcess } from '../load/index.js';
+import type { Machine } from '../machine/index.js';
 import { childrenOf } from '../metrics/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
 import { BarewireError, bug, type LoadPlan, type SliceRecord } from '../schema/index.js';
-import { ADDRESS_PATH, planServer, startServer, type Server, type ServerPlan } from '../server/index.js';
+import { ADDRESS_PATH, planServer, startServer, type ServerPlan } from '../server/index.js';
 import {
   checkPath,
   findOfferedNetwork,
   onBothHosts,
-  openTestbed,
   setUpNetwork,
   type ActiveNetwork,
+  type ObservedPath,
+  type PlacedServer,
   type Testbed,
-  type TestbedPlan,
 } from '../testbed/index.js';
+import type { Hosts } from './hosts.js';
 import { serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
 
 /** A station that is set up: its network, its server, and the checked path between them. */
@@ -23,9 +24,10 @@ export interface OpenStation {
   readonly id: string;
   readonly testbed: Testbed;
   readonly active: ActiveNetwork;
-  readonly server: Server;
-  /** nginx's master and its workers. */
-  readonly serverPids: readonly [number, ...number[]];
+  readonly server: PlacedServer;
+  /** The client's, or that of the client's container. */
+  readonly clientMachine: Machine;
+  readonly generator: GeneratorProcess;
   /** The namespace from which the generator sends, by name; null is the generator's own. */
   readonly clientNetns: string | null;
   /** What setting it up took; null after it was taken for a record. */
@@ -36,15 +38,15 @@ export interface OpenStation {
 export interface StationContext {
   readonly plan: StudyPlan;
   /** With the symbols of the hosts; each station with hosts of its own binds them to a run id of its own. */
-  readonly unbound: { readonly testbed: TestbedPlan; readonly stations: readonly StationPlan[] };
-  /** The hosts of all stations; null where each has its own. */
-  readonly shared: Testbed | null;
-  readonly generator: GeneratorProcess;
+  readonly unbound: { readonly stations: readonly StationPlan[] };
+  readonly hosts: Hosts;
+  /** The generator of all stations; null where each has its own. */
+  readonly generator: GeneratorProcess | null;
   readonly signal: AbortSignal;
 }
 
 interface Entry {
-  /** Its own hosts. */
+  /** Its own hosts; null where they are shared, or could not be opened. */
   readonly testbed: Testbed | null;
   station: OpenStation | BarewireError;
   /** In the order of what was done. */
@@ -67,22 +69,25 @@ export class Stations implements AsyncDisposable {
 
   /**
    * Sets up what is missing of these stations, and tears down the others. One that fails is kept as its error, which its slices
-   * report. The hosts are opened while the generator gets ready.
+   * report. The hosts are opened while the generator of this restart gets ready.
    *
    * @throws the signal's reason; BarewireError `agent-lost`
    */
-  async setUpOnly(keys: readonly string[], generatorReady: Promise<void> = Promise.resolve()): Promise<void> {
+  async setUpOnly(keys: readonly string[], restart: number): Promise<void> {
+    const generatorReady = this.#context.generator?.ready(restart) ?? Promise.resolve();
     // It is awaited below, and must not end the process before.
     generatorReady.catch(() => undefined);
     await this.#close((key) => !keys.includes(key));
+    await this.#context.hosts.open();
     const missing = this.#context.unbound.stations.filter(
       (plan) => keys.includes(stationKey(plan)) && !this.#open.has(stationKey(plan)),
     );
     // Hosts of their own are independent, and opening them mostly waits for the agents.
     const opening = await Promise.all(
       missing.map(async (plan) => {
-        const [hosts] = await Promise.allSettled([this.#openHosts()]);
-        const own = hosts.status === 'fulfilled' ? hosts.value : null;
+        const { hosts: pool } = this.#context;
+        const [hosts] = await Promise.allSettled([pool.forStation()]);
+        const own = hosts.status === 'fulfilled' && !pool.areShared ? hosts.value : null;
         const undo = own === null ? [] : [() => own[Symbol.asyncDispose]()];
         const entry: Entry = { station: bug('it was not set up'), undo, testbed: own };
         this.#open.set(stationKey(plan), entry);
@@ -94,9 +99,7 @@ export class Stations implements AsyncDisposable {
       try {
         if (hosts.status === 'rejected') throw hosts.reason;
         this.#context.signal.throwIfAborted();
-        const testbed = hosts.value ?? this.#context.shared;
-        if (testbed === null) throw bug('a station has no hosts');
-        entry.station = await this.#setUp(plan, testbed, entry.undo);
+        entry.station = await this.#setUp(plan, hosts.value, restart, entry.undo);
       } catch (error) {
         if (this.#context.signal.aborted || !isOutcome(error)) throw error;
         entry.station = error;
@@ -111,64 +114,117 @@ export class Stations implements AsyncDisposable {
     return found;
   }
 
+  /** Makes the generators of open stations ready for a restart: one that has exited is started again. */
+  async makeReady(restart: number): Promise<void> {
+    const stations = [...this.#open.values()].flatMap(({ station }) =>
+      station instanceof Error ? [] : [station.generator],
+    );
+    await Promise.all([...new Set(stations)].map((generator) => generator.ready(restart)));
+  }
+
   /** The hosts of a station, also when its network could not be set up. */
   hostsOf(key: string): Testbed {
-    const found = this.#open.get(key)?.testbed ?? this.#context.shared;
-    if (found === null) throw bug(`station ${key} has no hosts`);
-    return found;
+    return this.#open.get(key)?.testbed ?? this.#context.hosts.shared;
   }
 
-  async #openHosts(): Promise<Testbed | null> {
-    const { plan, unbound, shared, signal } = this.#context;
-    if (shared !== null) return null;
-    const { testbed, wire, ip } = plan.study;
-    return await openTestbed(testbed, { run: freshRunId(), wire, ip, signal }, unbound.testbed);
-  }
-
-  async #setUp(unboundPlan: StationPlan, testbed: Testbed, undo: Undo[]): Promise<OpenStation> {
-    const { plan, generator } = this.#context;
+  async #setUp(
+    unboundPlan: StationPlan,
+    testbed: Testbed,
+    restart: number,
+    undo: Undo[],
+  ): Promise<OpenStation> {
+    const { plan } = this.#context;
     const planned = bindSymbols(unboundPlan, { [RUN_SYMBOL]: testbed.run });
     if (planned.kind === 'impossible') throw planned.error;
     const network = findOfferedNetwork(plan.study.testbed, planned.network);
-    const hosts = planned.kind === 'planned' ? planned.hosts : undefined;
-    const active = await setUpNetwork(testbed, network, hosts);
+    const active = await setUpNetwork(testbed, network, {
+      plans: planned.kind === 'planned' ? planned.hosts : undefined,
+      use: planned.role === 'control' ? 'control' : 'measured',
+    });
     undo.push(async () => this.#tearDownMs.set(planned.network, await active.tearDown()));
     if (planned.kind === 'planned')
       await onBothHosts(testbed, ({ machine, role }) => machine.apply(planned.pins[role]));
-    const server = await startServer(testbed.server.machine, serverOf(planned, testbed, active));
-    undo.push(() => server[Symbol.asyncDispose]());
-    const clientNetns = active.client.netns ?? testbed.client.netns ?? null;
-    const { address } = active.server;
+    const { placement } = active;
+    const generator = await this.#generatorOf(active, testbed, restart, undo);
+    const clientNetns =
+      placement?.client === undefined ? (active.client.netns ?? testbed.client.netns ?? null) : null;
     const load = plan.restarts[0]?.groups[0]?.slices[0]?.load;
     if (load === undefined) throw bug('a study without a slice');
-    const port = serverPort(planned);
+    const { address, port } = placement?.server ?? {
+      address: active.server.address,
+      port: serverPort(planned),
+    };
     const target: LoadPlan['target'] = { ...load.target, address, host: address, port };
     const request = async (): Promise<void> => {
       await generator.from(clientNetns).check(target, load.expect);
     };
-    await checkPath(testbed, active, () => server.ready(request));
+    const { server, path } = await this.#serve(planned, testbed, active, request, undo);
     const seen = await generator
       .from(clientNetns)
       .check({ ...target, path: ADDRESS_PATH }, { status: 200, bodyBytes: null });
-    const workers = await childrenOf(testbed.server.machine, server.pid);
     let setup: SliceRecord['setup'] = {
       steps: active.steps,
       setUpMs: active.setUpMs,
       tearDownMs: this.#tearDownMs.get(planned.network) ?? null,
       sourceAddress: sameAddress(seen.body, active.client.address) ? 'own' : seen.body,
+      ...(path === undefined ? {} : { path }),
     };
     return {
       id: `station${++this.#count}`,
       testbed,
       active,
       server,
-      serverPids: [server.pid, ...workers],
+      clientMachine: placement?.client?.machine ?? testbed.client.machine,
+      generator,
       clientNetns,
       takeSetup: () => {
         const taken = setup;
         setup = null;
         return taken;
       },
+    };
+  }
+
+  /** The generator of all stations, or one of its own that is started where the testbed has placed the client. */
+  async #generatorOf(
+    { placement }: ActiveNetwork,
+    { client: { cpus } }: Testbed,
+    restart: number,
+    undo: Undo[],
+  ): Promise<GeneratorProcess> {
+    const { generator: shared, plan } = this.#context;
+    const place = placement?.client;
+    if (place === undefined) {
+      if (shared === null) throw bug('a station has no generator');
+      return shared;
+    }
+    const own = new GeneratorProcess(place.machine, cpus, place.generator, ['closed', plan.study.arrival]);
+    undo.push(() => own.end());
+    await own.ready(restart);
+    return own;
+  }
+
+  /** Starts the server, unless it runs already, and checks the path to it. */
+  async #serve(
+    plan: StationPlan,
+    testbed: Testbed,
+    active: ActiveNetwork,
+    request: () => Promise<void>,
+    undo: Undo[],
+  ): Promise<{ server: PlacedServer; path?: ObservedPath | undefined }> {
+    const { placement } = active;
+    if (placement?.server !== undefined) {
+      const path = await placement.checkPath?.(request);
+      return { server: placement.server, path };
+    }
+    const { machine } = testbed.server;
+    const server = await startServer(machine, serverOf(plan, testbed, active));
+    undo.push(() => server[Symbol.asyncDispose]());
+    await checkPath(testbed, active, () => server.ready(request));
+    const { address } = active.server;
+    const pids: PlacedServer['pids'] = [server.pid, ...(await childrenOf(machine, server.pid))];
+    return {
+      server: { machine, pids, address, port: serverPort(plan), assertRunning: () => server.assertRunning() },
     };
   }
 
@@ -190,7 +246,7 @@ export class Stations implements AsyncDisposable {
         }
     };
     // On shared hosts, undo is by the order of the steps.
-    if (this.#context.shared === null) await Promise.all(closing.map(settle));
+    if (!this.#context.hosts.areShared) await Promise.all(closing.map(settle));
     else for (const undo of closing) await settle(undo);
     if (failures.length > 0) throw failures[0];
   }

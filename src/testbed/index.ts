@@ -1,5 +1,17 @@
 export { onBothHosts } from './types.js';
-export type { Host, HostRole, PlannedHost, Testbed, TestbedKind, TestbedPlan, Pair } from './types.js';
+export type {
+  Host,
+  HostRole,
+  NetworkUse,
+  ObservedPath,
+  Placement,
+  PlacedServer,
+  PlannedHost,
+  Testbed,
+  TestbedKind,
+  TestbedPlan,
+  Pair,
+} from './types.js';
 export { readNicFacts } from './nic.js';
 export {
   findOfferedNetwork,
@@ -12,6 +24,7 @@ export {
   requireTestbed,
   testbedKinds,
   testbedUsage,
+  type RegisteredTestbed,
 } from './registry.js';
 export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
 export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';

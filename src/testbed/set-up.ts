@@ -11,7 +11,15 @@ import {
 } from '../network/index.js';
 import { bug, machineError } from '../schema/index.js';
 import { waitForCarrier } from './carrier.js';
-import { onBothHosts, type Pair, type Host, type PlannedHost, type Testbed } from './types.js';
+import {
+  onBothHosts,
+  type Host,
+  type NetworkUse,
+  type Pair,
+  type Placement,
+  type PlannedHost,
+  type Testbed,
+} from './types.js';
 
 /** A network that is set up on both hosts. Disposing tears it down. */
 export interface ActiveNetwork extends AsyncDisposable {
@@ -19,6 +27,8 @@ export interface ActiveNetwork extends AsyncDisposable {
   readonly client: Container;
   readonly server: Container;
   readonly plans: Pair<HostPlan>;
+  /** How the testbed placed it; null for a planned network. */
+  readonly placement: Placement | null;
   /** Number of steps on both hosts together. */
   readonly steps: number;
   readonly setUpMs: number;
@@ -44,21 +54,26 @@ export function planPair(
  * Sets a network up on both hosts at once by its plans, and resolves when its links can send. Rolls both hosts back when one
  * fails. A given network has no steps: the testbed places its containers.
  *
- * @param plans by default those of the network with one container on each host
+ * @param options `plans` are by default those of the network with one container on each host
  */
 export async function setUpNetwork(
   testbed: Testbed,
   network: Network,
-  plans?: Pair<HostPlan>,
+  {
+    plans,
+    use = 'measured',
+  }: { readonly plans?: Pair<HostPlan> | undefined; readonly use?: NetworkUse } = {},
 ): Promise<ActiveNetwork> {
   const started = performance.now();
   const marks = await onBothHosts(testbed, ({ machine }) => machine.apply([]));
+  let placement: Placement | null = null;
   let applied: Pair<HostPlan>;
   try {
     if (network.kind === 'given') {
       if (testbed.placeContainers === undefined)
         throw bug(`${testbed.kind} has no given network ${network.name}`);
-      applied = await testbed.placeContainers(network);
+      placement = await testbed.placeContainers(network, use);
+      applied = placement.plans;
     } else applied = await applyPlans(testbed, plans ?? planPair(network, { run: testbed.run }, testbed));
   } catch (error) {
     await undoSince(testbed, marks);
@@ -71,6 +86,7 @@ export async function setUpNetwork(
     client: applied.client.container,
     server: applied.server.container,
     plans: applied,
+    placement,
     steps: applied.client.steps.length + applied.server.steps.length,
     setUpMs: performance.now() - started,
     tearDown,

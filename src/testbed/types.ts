@@ -49,7 +49,34 @@ export interface Testbed extends AsyncDisposable {
    */
   checkPlans?(plans: readonly HostPlan[]): Promise<void>;
   /** Places a container of a given network on each host. Nothing is built, so the plans have no steps. */
-  placeContainers?(network: GivenNetwork): Promise<Readonly<Record<HostRole, HostPlan>>>;
+  placeContainers?(network: GivenNetwork, use: NetworkUse): Promise<Placement>;
+}
+
+/** The reference is set up twice: its second set-up is the control. */
+export type NetworkUse = 'measured' | 'control';
+
+/** The containers of a given network, and what already runs there. */
+export interface Placement {
+  readonly plans: Pair<HostPlan>;
+  /** Where the network's generator is started. Absent: the generator of the client enters the container's namespace. */
+  readonly client?: { readonly machine: Machine; readonly generator: Step };
+  /** A server that runs already. Absent: the study starts one in the container. */
+  readonly server?: PlacedServer;
+  /** Checks that packets take the network's path while `request` is sent. Absent: as for a planned network. */
+  checkPath?(request: () => Promise<void>): Promise<ObservedPath>;
+}
+
+/** The devices of each host that carried the packets of a network, from the container outwards. */
+export type ObservedPath = Pair<readonly string[]>;
+
+export interface PlacedServer {
+  readonly machine: Machine;
+  /** The process of nginx and of its workers, as that machine sees them. */
+  readonly pids: readonly [number, ...number[]];
+  readonly address: string;
+  readonly port: number;
+  /** @throws BarewireError `process-failed` when it has ended */
+  assertRunning(): void;
 }
 
 export interface Wire {
@@ -72,6 +99,8 @@ export interface TestbedOptions extends PlanOptions {
   readonly run?: string;
   /** Checked between the parts of opening. An abort rolls back. */
   readonly signal?: AbortSignal;
+  /** The networks that will be set up; all that the testbed offers by default. */
+  readonly networks?: readonly string[];
 }
 
 /** One kind of testbed. Help, errors, locking and requirements derive from its entry. */
@@ -96,8 +125,10 @@ export interface TestbedKind<Options> {
    */
   readonly givenNetworks: readonly GivenNetwork[];
   readonly plansNetworks: boolean;
-  /** True when each network of a study has hosts of its own, opened for it. */
-  readonly ownHosts: boolean;
+  /** Which set-ups share hosts: none (each station has its own), those of a restart, or all of a study. */
+  readonly sharesHosts: 'never' | 'in-restart' | 'in-study';
+  /** True when each station has a generator process of its own; otherwise one process enters the namespaces of all. */
+  readonly ownGenerators: boolean;
   /** Reads what opening depends on. Changes nothing and needs no rights on this machine. */
   plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
   /**

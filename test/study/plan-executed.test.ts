@@ -84,7 +84,7 @@ function expectedSteps(plan: StudyPlan, slices: readonly SliceRecord[]): readonl
   if (first === undefined) throw new Error('no station');
   // The first station also serves probing and the reference's maximum, before the restarts, with the generator of the first.
   return [
-    { generator: plan.restarts.map(() => plan.generator) },
+    { generator: plan.restarts.flatMap(() => plan.generator ?? []) },
     open(first, null),
     ...plan.restarts.flatMap(({ restart, groups }) =>
       groups.flatMap(({ stations }) =>

@@ -14,7 +14,9 @@ export type Found = ReadonlyMap<string, PathMtus>;
 export const VERSIONS = [4, 6] as const;
 
 export const setUpTwoContainers = (testbed: Testbed, network: PlannedNetwork): Promise<ActiveNetwork> =>
-  setUpNetwork(testbed, network, planPair(network, { run: testbed.run, containers: 2 }, testbed));
+  setUpNetwork(testbed, network, {
+    plans: planPair(network, { run: testbed.run, containers: 2 }, testbed),
+  });
 
 const INTRODUCTION = `# Paths
 

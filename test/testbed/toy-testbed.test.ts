@@ -51,7 +51,7 @@ const SLOWING: TestbedKind<Colour> = {
     for (const host of [client, server]) await limitSending(host, 6e6, 1_600);
   }),
   ...COLOURED,
-  ownHosts: false,
+  sharesHosts: 'in-study',
 };
 
 const SHORT = { rates: [500], restarts: 1, rounds: 1, slice: '300ms' };
@@ -68,7 +68,7 @@ test('a testbed with a given network is one entry, and a study measures it like 
 });
 
 test('networks that share hosts are measured one after another, each over its own connections', async () => {
-  using _toy = registerTestbed({ ...TOY, ownHosts: false });
+  using _toy = registerTestbed({ ...TOY, sharesHosts: 'in-study' });
   const networks = ['host', 'flannel-host-gw', 'flannel-vxlan', 'macvlan'];
   const summary = await runSpec({ ...SHORT, networks, rounds: 2, testbed: 'toy:red' });
   expect(summary.networks.map(({ name, status }) => [name, status])).toEqual(

@@ -17,7 +17,8 @@ export const wireTestbed = <Options>(
   usersMachines: false,
   givenNetworks: [network],
   plansNetworks: true,
-  ownHosts: true,
+  sharesHosts: 'never',
+  ownGenerators: false,
   plan: (_, common) => planTestbed({ kind: 'netns' }, common),
   open: async (plan, _, common) => {
     const netns = await openTestbed({ kind: 'netns' }, common, plan);
@@ -38,7 +39,7 @@ export const wireTestbed = <Options>(
       kind: name,
       placeContainers: async () => {
         await prepare(netns);
-        return { client: place('client'), server: place('server') };
+        return { plans: { client: place('client'), server: place('server') } };
       },
       [Symbol.asyncDispose]: () => netns[Symbol.asyncDispose](),
     };

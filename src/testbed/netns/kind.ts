@@ -15,7 +15,8 @@ export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: false,
   givenNetworks: [],
   plansNetworks: true,
-  ownHosts: true,
+  sharesHosts: 'never',
+  ownGenerators: false,
   plan: (_, common) => planNetnsTestbed(common),
   open: (plan, _, common) => openNetnsTestbed(plan, common),
 };

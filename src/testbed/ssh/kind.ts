@@ -24,7 +24,8 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: true,
   givenNetworks: [],
   plansNetworks: true,
-  ownHosts: false,
+  sharesHosts: 'in-study',
+  ownGenerators: false,
   plan: (hosts, common) => planSshTestbed(hosts, common),
   open: (plan, hosts, common) => openSshTestbed(plan, hosts, common),
 };

@@ -18,7 +18,8 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   usersMachines: false,
   givenNetworks: [],
   plansNetworks: true,
-  ownHosts: false,
+  sharesHosts: 'in-study',
+  ownGenerators: false,
   plan: (_, common) => planVmTestbed(common),
   open: (plan, { kernel }, common) => openVmTestbed(plan, kernel ?? null, common),
 };
