@@ -1,10 +1,18 @@
-// Two files: the command line, and a small one for what runs on every host (the agent, the generator and its threads).
+// Two files: the command line, and a small one for what runs on every host (the agent, the generator and its threads). Beside them
+// the native parts of the agent for other hosts than this machine.
 import { build } from 'esbuild';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 
+const run = promisify(execFile);
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 
 export async function buildBundle() {
+  await collectNatives();
   await build({
     entryPoints: { barewire: 'src/cli/main.ts', agent: 'src/cli/agent-main.ts' },
     outdir: 'dist',
@@ -24,6 +32,53 @@ export async function buildBundle() {
     },
     logLevel: 'warning',
   });
+}
+
+const LIBRARY = 'koffi';
+const NATIVE = ['@koromix/koffi-linux-x64', '@koromix/koffi-linux-arm64'];
+
+/**
+ * Puts the FFI library with its native parts for Linux into dist/native, from where they are sent to hosts. npm installs only those
+ * for this machine; the others come from the registry.
+ */
+async function collectNatives() {
+  const root = new URL('..', import.meta.url).pathname;
+  const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
+  for (const name of [LIBRARY, ...NATIVE]) {
+    const { version: wanted, integrity } = packages[`node_modules/${name}`];
+    const folder = join(root, 'dist/native', name);
+    const has = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '{}');
+    if (JSON.parse(has).version === wanted) continue;
+    await mkdir(join(folder, '..'), { recursive: true });
+    const scratch = await mkdtemp(join(root, 'dist/native/.new-'));
+    try {
+      const installed = join(root, 'node_modules', name);
+      if (existsSync(installed))
+        await cp(installed, join(scratch, 'package'), { recursive: true, filter: isLoaded });
+      else await fetchPackage(`${name}@${wanted}`, integrity, scratch);
+      await rm(folder, { recursive: true, force: true });
+      await rename(join(scratch, 'package'), folder);
+    } catch (error) {
+      console.error(`barewire: ${name} could not be fetched: ${error.message}`);
+      console.error('  Hosts of that architecture cannot be measured until `npm run build` has fetched it.');
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Without the library's sources and documentation, which are twenty times as large. */
+const isLoaded = (path) => !/\/(?:doc|lib|vendor|cnoke\.cjs)$|\.(?:md|cc|hh|h|inc|txt|asm|S)$/.test(path);
+
+/** Extracts a package to the folder `package` of `scratch`. */
+async function fetchPackage(name, integrity, scratch) {
+  const packing = ['pack', name, '--silent', '--pack-destination', scratch];
+  const { stdout } = await run('npm', packing, { cwd: scratch });
+  const archive = join(scratch, stdout.trim().split('\n').at(-1));
+  const hash = createHash('sha512').update(await readFile(archive));
+  const sum = `sha512-${hash.digest('base64')}`;
+  if (sum !== integrity) throw new Error(`its integrity is ${sum}, package-lock.json has ${integrity}`);
+  await run('tar', ['-xzf', archive, '-C', scratch]);
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) await buildBundle();

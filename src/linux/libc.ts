@@ -1,11 +1,45 @@
-import koffi from 'koffi';
+import type Koffi from 'koffi';
+import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { machineError } from '../schema/index.js';
 
 /**
- * The C library, called synchronously: a call costs about 175 ns and allocates nothing. Koffi's asynchronous
- * calls and libraries that start threads are avoided: its issue list has crashes (190) and hangs (274) there.
+ * The FFI library; null on another system than Linux, and where it is not installed. What drives other machines only (`ssh`,
+ * `kubernetes`) runs without it.
  */
-export const libc = koffi.load('libc.so.6');
+export const koffi = loadLibrary();
+
+function loadLibrary(): typeof Koffi | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    return createRequire(import.meta.url)('koffi') as typeof Koffi;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The C library that this process has loaded, glibc or musl. Calls are synchronous: one costs about 175 ns and allocates nothing.
+ * Koffi's asynchronous calls and libraries that start threads are avoided: its issue list has crashes (190) and hangs (274) there.
+ */
+const library = koffi?.load(null);
+
+type NativeFunction = ReturnType<NonNullable<typeof library>['func']>;
+
+/** Declares a function of the C library. Without the FFI library every call throws. */
+export const libc = {
+  func: (declaration: string): NativeFunction =>
+    library?.func(declaration) ?? (absent as unknown as NativeFunction),
+};
+
+/** @throws BarewireError `missing-kernel-feature` */
+export function absent(): never {
+  throw machineError(
+    'missing-kernel-feature',
+    `Direct system calls are not available here (${process.platform} ${process.arch}).`,
+    'Run it on Linux, and install Barewire with its optional dependencies (npm install without --omit=optional).',
+  );
+}
 
 // Some numbers have two names (EAGAIN is also EWOULDBLOCK): the first in the alphabet is used.
 const errnoNames = new Map(
@@ -34,4 +68,4 @@ export class SyscallError extends Error {
 }
 
 /** errno of the last call of this thread. */
-export const lastErrno = (): number => koffi.errno();
+export const lastErrno = (): number => koffi?.errno() ?? 0;

@@ -1,5 +1,4 @@
-import koffi from 'koffi';
-import { lastErrno, libc, SyscallError } from './libc.js';
+import { absent, koffi, lastErrno, libc, SyscallError } from './libc.js';
 
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
@@ -34,7 +33,7 @@ export function mapMemory(bytes: number): NativeMemory {
   if (address === -1) throw new SyscallError('mmap', lastErrno());
   return {
     address,
-    buffer: koffi.view(address, bytes),
+    buffer: (koffi ?? absent()).view(address, bytes),
     [Symbol.dispose]: () => void munmap(address, bytes),
   };
 }

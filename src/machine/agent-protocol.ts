@@ -54,10 +54,16 @@ export const probeResultSchema = z.union([
 /** The protocol of an agent. Its first request is `open`. */
 export const AGENT_PROTOCOL = {
   name: 'agent',
-  version: 2,
+  version: 3,
   methods: {
     open: {
-      params: z.object({ run: z.string(), host: z.string(), netns, standalone: z.boolean() }),
+      params: z.object({
+        run: z.string(),
+        host: z.string(),
+        netns,
+        standalone: z.boolean(),
+        unprivileged: z.boolean(),
+      }),
       result: z.object({ pid: z.number() }),
     },
     apply: { params: z.object({ steps: z.array(stepSchema) }), result: appliedSchema },
@@ -76,6 +82,11 @@ export const AGENT_PROTOCOL = {
     readFiles: { params: z.object({ paths: z.array(z.string()) }), result: filesReadSchema },
     probe: { params: z.object({ features: z.array(featureSchema) }), result: z.array(probeResultSchema) },
     environment: { params: z.object({}), result: environmentSchema },
+    /**
+     * Undoes all steps; the agent then exits. Only its answer is the end of an agent: the status of the program that connects to it
+     * may be 0 although the agent still runs (kubectl exec when containerd is killed).
+     */
+    close: { params: z.object({}), result: z.null() },
   },
   events: {
     /** A line of a process's standard output; null at its end. */

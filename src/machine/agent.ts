@@ -30,6 +30,7 @@ class AgentSession implements AsyncDisposable {
   readonly server: RpcServer<typeof AGENT_PROTOCOL>;
   #opening: Promise<Machine> | null = null;
   #lock: AsyncDisposable | null = null;
+  #disposed: Promise<void> | null = null;
   readonly #processes = new Map<number, RunningProcess>();
 
   constructor() {
@@ -37,8 +38,8 @@ class AgentSession implements AsyncDisposable {
       version: version(),
       write: (line) => process.stdout.write(`${line}\n`),
       handlers: {
-        open: async ({ standalone, ...identity }) => {
-          this.#opening = this.#open(standalone, identity);
+        open: async ({ standalone, unprivileged, ...identity }) => {
+          this.#opening = this.#open(standalone, unprivileged, identity);
           await this.#opening;
           return { pid: process.pid };
         },
@@ -62,6 +63,10 @@ class AgentSession implements AsyncDisposable {
         readFiles: async ({ paths }) => (await this.#machine()).readFiles(paths),
         probe: async ({ features }) => [...(await (await this.#machine()).probe(features))],
         environment: async () => (await this.#machine()).environment(),
+        close: async () => {
+          await this[Symbol.asyncDispose]();
+          return null;
+        },
       },
     });
   }
@@ -69,13 +74,14 @@ class AgentSession implements AsyncDisposable {
   /** A standalone host is locked, and restored from runs that ended without undoing their steps. */
   async #open(
     standalone: boolean,
+    unprivileged: boolean,
     identity: { readonly run: string; readonly host: string; readonly netns: string | null },
   ): Promise<Machine> {
     if (standalone) {
       this.#lock = await lockMachine(`run ${identity.run} of another machine`);
       await undoAll();
     }
-    return openMachine(identity);
+    return openMachine(identity, { unprivileged });
   }
 
   #machine(): Promise<Machine> {
@@ -98,7 +104,12 @@ class AgentSession implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
     try {
       const machine = await this.#opening?.catch(() => null);
       await machine?.[Symbol.asyncDispose]();

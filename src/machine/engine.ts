@@ -28,10 +28,13 @@ import { undoEntries, undoFailed } from './undo.js';
 
 /**
  * Opens the machine that this process runs on; the process must already be in the host's namespace. Throws
- * `not-root`.
+ * `not-root`, unless it is `unprivileged`: a pod, where only processes are started.
  */
-export function openMachine(identity: MachineIdentity): Promise<Machine> {
-  if (process.getuid?.() !== 0)
+export function openMachine(
+  identity: MachineIdentity,
+  { unprivileged = false }: { readonly unprivileged?: boolean } = {},
+): Promise<Machine> {
+  if (!unprivileged && process.getuid?.() !== 0)
     return Promise.reject(machineError('not-root', 'Changing a machine needs root', 'Run it with sudo.'));
   return Promise.resolve(
     new Engine({
@@ -150,7 +153,8 @@ class Engine implements Machine {
   }
 }
 
-const GONE = new Set(['ENOENT', 'ESRCH', 'ENOTDIR']);
+/** A file that is not there, or that this process may not read. */
+const UNREADABLE = new Set(['ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM']);
 
 /** Reads all files at once; the time is the monotonic clock when reading began. */
 function readFilesNow([first, ...paths]: readonly string[]): FilesRead {
@@ -168,7 +172,7 @@ function readOrNull(path: string): string | null {
     return path === TIMER_LIST ? idleTimesOf(text) : text;
   } catch (error) {
     // A process that exits between open and read gives ESRCH.
-    if (GONE.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    if (UNREADABLE.has((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
 }

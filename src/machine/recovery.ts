@@ -73,10 +73,15 @@ export async function undoAll(): Promise<readonly UndoneJournal[]> {
   return undone;
 }
 
-/** Undoes the steps that one host's agent left when it was killed, if any. */
-export async function undoJournalOf(owner: { readonly run: string; readonly host: string }): Promise<void> {
+/** Undoes the steps that one host's agent left on this machine. Returns false where it left none. */
+export async function undoJournalOf(owner: {
+  readonly run: string;
+  readonly host: string;
+}): Promise<boolean> {
   const journal = await readJournal(journalPath(owner));
-  if (journal !== null) await undoJournal(journal);
+  if (journal === null) return false;
+  await undoJournal(journal);
+  return true;
 }
 
 /** Undoes a journal from outside its host, and removes it. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { HEARTBEAT, RpcClient } from '../rpc/index.js';
-import { type Environment, type Step, machineError, type BarewireError } from '../schema/index.js';
+import { type Environment, type Step, machineError, BarewireError } from '../schema/index.js';
 import { AGENT_PROTOCOL } from './agent-protocol.js';
 import { toolPath } from './command.js';
 import { bundlePath, version } from './installation.js';
@@ -114,9 +114,11 @@ class RemoteMachine implements Machine {
   }
 
   async #dispose(): Promise<void> {
-    const lost = await this.#connection.close();
-    // The agent undoes its steps before it exits. One that was killed did not: its journal and its steps are here.
-    if (lost !== null) await undoJournalOf(this.#identity);
+    const failure = await this.#connection.close();
+    // The agent undoes its steps before it exits. One that was killed did not: its journal and its steps are here, unless the host
+    // is another machine.
+    if (failure === null || (await undoJournalOf(this.#identity))) return;
+    if (failure.code === 'undo-failed') throw failure;
   }
 }
 
@@ -187,6 +189,7 @@ class AgentConnection {
       env: { ...process.env, PATH: toolPath() },
     });
     transport.signal?.addEventListener('abort', () => child.kill(), { once: true });
+    if (transport.preamble !== undefined) child.stdin.write(transport.preamble);
     const connection = new AgentConnection(host, child, transport.lastWords);
     try {
       await connection.client.shakeHands();
@@ -195,9 +198,10 @@ class AgentConnection {
         host,
         netns,
         standalone: transport.standalone ?? false,
+        unprivileged: transport.unprivileged ?? false,
       });
     } catch (error) {
-      await connection.close();
+      await connection.#end();
       throw error;
     }
     connection.client.startHeartbeat(HEARTBEAT, () => child.kill('SIGKILL'));
@@ -211,13 +215,23 @@ class AgentConnection {
     return id;
   }
 
-  /** Ends the input, after which the agent undoes its steps and exits. Resolves with null when it exited well. */
+  /** Lets the agent undo its steps and exit. Resolves with null when it has said so; otherwise with the reason. */
   async close(): Promise<BarewireError | null> {
+    const killing = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
+    const [goodbye] = await Promise.allSettled([this.client.request('close', {})]);
+    clearTimeout(killing);
+    const lost = await this.#end();
+    if (goodbye.status === 'fulfilled') return null;
+    return goodbye.reason instanceof BarewireError ? goodbye.reason : lost;
+  }
+
+  /** Ends the input, after which an agent undoes its steps and exits. */
+  async #end(): Promise<BarewireError> {
     this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
+    const killing = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
     const lost = await this.#ended;
-    clearTimeout(timer);
-    return this.#child.exitCode === 0 ? null : lost;
+    clearTimeout(killing);
+    return lost;
   }
 
   async #waitForEnd(): Promise<BarewireError> {

@@ -81,6 +81,10 @@ export interface AgentTransport {
   readonly bundle?: readonly string[];
   /** The host is a machine of its own: the agent locks it and first restores it from ended runs. */
   readonly standalone?: boolean;
+  /** The agent does not run as root, and changes nothing but its own processes. */
+  readonly unprivileged?: boolean;
+  /** Written to the agent's input before the first message: the agent itself, where the host does not have it. */
+  readonly preamble?: Buffer;
   /** Facts about the host that are known from outside; its environment includes them. */
   readonly facts?: Environment;
   /** The last output of the host by another channel (a console), for the error when it is lost. */

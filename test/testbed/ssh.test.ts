@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openTestbed } from '../../src/testbed/index.js';
-import { readBundle } from '../../src/testbed/ssh/bundle.js';
+import { readBundle } from '../../src/testbed/bundle.js';
 import { parseTarget } from '../../src/testbed/ssh/ssh-connection.js';
 
 const WIRE = { mtu: 1500, rateMbps: null };

@@ -17,7 +17,7 @@ import {
   type TestbedOptions,
   type TestbedPlan,
 } from '../types.js';
-import { readBundle } from './bundle.js';
+import { readBundle } from '../bundle.js';
 import { findDataLinks } from './data-link.js';
 import { HostReader, prepareRemoteHost, queryRemoteHost, type RemoteHost } from './remote-host.js';
 import {

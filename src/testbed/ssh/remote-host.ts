@@ -1,6 +1,6 @@
 import type { RunResult } from '../../machine/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
-import type { Bundle } from './bundle.js';
+import type { Bundle } from '../bundle.js';
 import { queryProgram, MARKER, readProgram, receiveProgram } from './remote-programs.js';
 import { runOverSsh, type SshConnection, type SshRunOptions } from './ssh-connection.js';
 

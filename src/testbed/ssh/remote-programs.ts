@@ -1,4 +1,4 @@
-import { AGENT, HASH_LENGTH, type Bundle } from './bundle.js';
+import { AGENT, HASH_LENGTH, type Bundle } from '../bundle.js';
 
 /** The first line that these programs print. Lines before it come from the login shell. */
 export const MARKER = 'barewire-host';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { bundlePath } from '../../machine/index.js';
+import { bundlePath } from '../machine/index.js';
+import { machineError } from '../schema/index.js';
 
 /** The agent and the library that it loads, as they are sent to another machine. */
 export interface Bundle {
@@ -22,13 +22,24 @@ const NATIVE = /@koromix\/koffi-linux-(?<arch>[^/]+)\/.*\.node$/;
 export const HASH_LENGTH = 16;
 const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
-export async function readBundle(): Promise<Bundle> {
-  const library = dirname(createRequire(bundlePath()).resolve('koffi'));
-  const paths = [
-    { name: AGENT, path: bundlePath() },
-    ...(await filesOf(library, 'koffi')),
-    ...(await filesOf(join(library, '../@koromix'), '@koromix')),
-  ];
+/**
+ * Reads the agent, and the FFI library with its native parts for Linux on x64 and arm64, each for glibc and musl.
+ *
+ * @param arch a value of `process.arch`, whose native part alone is included; all by default
+ * @throws BarewireError `missing-tool` when there is none for that architecture
+ */
+export async function readBundle(arch?: string): Promise<Bundle> {
+  const folder = join(dirname(bundlePath()), 'native');
+  const library = await filesOf(folder);
+  const ofArch = ({ name }: Place): boolean => arch === undefined || name.includes(`/koffi-linux-${arch}/`);
+  const chosen = library.filter((place) => !place.name.includes('/@koromix/') || ofArch(place));
+  if (!chosen.some(({ name }) => NATIVE.test(name)))
+    throw machineError(
+      'missing-tool',
+      `The native part of the agent for Linux on ${arch ?? 'any architecture'} is not in this installation.`,
+      'Build it again with access to the npm registry: npm run build',
+    );
+  const paths = [{ name: AGENT, path: bundlePath() }, ...chosen];
   const read = async ({ name, path }: Place) => ({ name, content: await readFile(path) });
   const files = await Promise.all(paths.map(read));
   const sums = files.map(({ name, content }) => [name, sha256(content)] as const);
@@ -47,10 +58,9 @@ interface Place {
   readonly path: string;
 }
 
-/** The files of a package that Node loads, by the names under which it looks for them, sorted. */
-async function filesOf(folder: string, pkg: string): Promise<Place[]> {
-  const names = (await readdir(folder, { recursive: true })).filter((name) =>
-    /\.(?:js|node)$|(?:^|\/)package\.json$/.test(name),
-  );
-  return names.sort().map((name) => ({ name: `node_modules/${pkg}/${name}`, path: join(folder, name) }));
+/** The files of dist/native by the names under which Node looks for them, sorted. */
+async function filesOf(folder: string): Promise<Place[]> {
+  const listed = await readdir(folder, { recursive: true }).catch(() => []);
+  const names = listed.filter((name) => /\.(?:c?js|node)$|(?:^|\/)package\.json$/.test(name));
+  return names.sort().map((name) => ({ name: `node_modules/${name}`, path: join(folder, name) }));
 }
