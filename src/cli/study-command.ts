@@ -30,6 +30,12 @@ import { showProgress } from './study-progress.js';
 interface StudyFlags {
   readonly testbed?: string;
   readonly kernel?: string;
+  readonly nodes?: string;
+  readonly namespace?: string;
+  readonly createNamespace?: true;
+  readonly imageNode?: string;
+  readonly imageNginx?: string;
+  readonly imagePullSecret?: string;
   readonly ip?: string;
   readonly networks?: string;
   readonly workloads?: string;
@@ -68,6 +74,21 @@ export const studyCommand = (context: Context): Command =>
         .join(', ')}`,
     )
     .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
+    .option(
+      '--nodes <names>',
+      "with --testbed kubernetes: the client's node and the server's, comma-separated",
+    )
+    .option(
+      '--namespace <name>',
+      "with --testbed kubernetes: where the pods are created (default: the context's)",
+    )
+    .option('--create-namespace', 'with --testbed kubernetes: create the namespace, and delete it at the end')
+    .option(
+      '--image-node <image>',
+      'image with Node 20 or newer for generator and agent (default: a public one)',
+    )
+    .option('--image-nginx <image>', 'image with nginx for the server (default: a public one)')
+    .option('--image-pull-secret <name>', 'with --testbed kubernetes: the secret that pulls these images')
     .option('--ip <version>', 'version of IP between the containers: 4 (the default) or 6')
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
@@ -202,7 +223,13 @@ async function resumed(what: string | undefined, flags: StudyFlags): Promise<Cho
 /** Derived from the time when the networks that can run are known. */
 const FROM_TIME: readonly (keyof ResolvedStudy)[] = ['rounds', 'durationMs'];
 /** From the memory of the hosts, and from the first restart. */
-const FROM_HOSTS: readonly (keyof ResolvedStudy)[] = ['together', 'apart'];
+const FROM_HOSTS: readonly (keyof ResolvedStudy)[] = [
+  'together',
+  'apart',
+  'testbed',
+  'reference',
+  'references',
+];
 
 async function specOf(
   what: string | undefined,
@@ -211,7 +238,13 @@ async function specOf(
 ): Promise<ResolvedStudy> {
   const name = what ?? 'quick';
   const isFile = /\.(ya?ml|json)$/.test(name) || name.includes('/');
-  const input = isFile ? await readSpec(name) : preset(name, await countServerCpus(name, flags));
+  const { presetNetworks } = findTestbedKind(requireTestbed(testbedText(flags) ?? 'netns'));
+  const input = isFile
+    ? await readSpec(name)
+    : {
+        ...preset(name, await countServerCpus(name, flags)),
+        ...(presetNetworks === undefined ? {} : { networks: presetNetworks }),
+      };
   return resolveSpec(input, isFile ? name : `The preset ${name}`, overrides(flags), freshSeed);
 }
 
@@ -245,6 +278,12 @@ const number = (text: string | undefined): string | number | undefined =>
 
 const overrides = (flags: StudyFlags): SpecOverrides => ({
   testbed: testbedText(flags),
+  nodes: list(flags.nodes),
+  namespace: flags.namespace,
+  createNamespace: flags.createNamespace,
+  imageNode: flags.imageNode,
+  imageNginx: flags.imageNginx,
+  imagePullSecret: flags.imagePullSecret,
   ip: number(flags.ip),
   networks: list(flags.networks),
   workloads: list(flags.workloads),

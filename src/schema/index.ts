@@ -81,6 +81,8 @@ export {
   resolvedStudySchema,
   studyRecordSchema,
   REFERENCE,
+  referenceOf,
+  type References,
   WORKLOADS,
   type Environment,
   type NetworkStatus,

@@ -40,7 +40,8 @@ export async function beginStudy(
   if (first === undefined) throw bug('a study without a network');
   // The generator serves the first restart too.
   await stations.setUpOnly([stationKey(first)], 1);
-  const { client, server, limitations } = stations.hostsOf(stationKey(first));
+  const hosts = stations.hostsOf(stationKey(first));
+  const { client, server, limitations } = hosts;
   // Throws before anything is measured when the generator is not installed on the client.
   const external =
     spec.generator === 'barewire'
@@ -56,8 +57,10 @@ export async function beginStudy(
   const probed = await probeNetworks({ client, server }, networksOf(spec));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);
+    const refusal = plan.testbed.unavailable?.find(({ network: name }) => name === status.name);
+    if (refusal !== undefined) return { ...status, support: 'no', finding: refusal.finding };
     return network.kind === 'given'
-      ? status
+      ? { ...status, what: hosts.describeNetwork?.(status.name) ?? status.what }
       : { ...status, setupSteps: countSetupSteps(network), facts: network.facts };
   });
   onEvent({ kind: 'probed', networks });
@@ -82,10 +85,15 @@ export async function beginStudy(
     schema: 2,
     version,
     startedAt,
-    spec: { ...spec, together: plan.study.together, rounds, durationMs },
+    spec: { ...plan.study, rounds, durationMs },
     networks,
     referenceMaxRps,
-    limitations: [...limitations],
+    limitations: [
+      ...limitations,
+      ...(plan.maxima.some(({ kind }) => kind === 'estimated')
+        ? [{ code: 'limitation', limitation: 'maximum-estimated' } as const]
+        : []),
+    ],
     ...external,
     environment,
   };

@@ -38,8 +38,12 @@ export function printPlan(plan: StudyPlan): string {
       plan.generator === null ? [] : [plan.generator],
     ),
     ...maxima.map(
-      ({ workload, network, loads }) =>
-        `# <max(${workload})> is measured over ${network}: the median of ${loads.length} closed loops of ${loads[0]?.durationMs ?? 0} ms`,
+      ({ workload, network, loads, kind }) =>
+        `# <max(${workload})> ${
+          kind === 'estimated'
+            ? `is estimated over ${network}, from the CPU time at rates below half of it`
+            : `is measured over ${network}: the median of ${loads.length} closed loops of ${loads[0]?.durationMs ?? 0} ms`
+        }`,
     ),
     ...restarts.flatMap(describeRestart),
     '',

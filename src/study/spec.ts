@@ -11,10 +11,18 @@ import {
   type Objective,
   type Rate,
   type ResolvedStudy,
+  type TestbedChoice,
   type WorkloadName,
   userError,
 } from '../schema/index.js';
-import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
+import {
+  findOfferedNetwork,
+  findTestbedKind,
+  parseTestbed,
+  requireTestbed,
+  testbedUsage,
+  withOptions,
+} from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
 import { divideTime, fittingRestarts } from './plan-slices.js';
 import { parseObjective } from './objective.js';
@@ -44,6 +52,12 @@ const testbed = z.string().refine((text) => parseTestbed(text) !== null, {
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
   testbed: testbed.default('netns'),
+  nodes: z.array(z.string().min(1)).length(2, "name the client's node and the server's").optional(),
+  namespace: z.string().min(1).optional(),
+  createNamespace: z.boolean().optional(),
+  imageNode: z.string().min(1).optional(),
+  imageNginx: z.string().min(1).optional(),
+  imagePullSecret: z.string().min(1).optional(),
   ip: z.union([z.literal(4), z.literal(6)], 'write 4 or 6').default(4),
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
@@ -76,6 +90,16 @@ const inputSchema = z.object({
     .prefault({}),
 });
 const KEYS = Object.keys(inputSchema.shape);
+
+/** Options of some kinds of testbed. */
+const TESTBED_KEYS = [
+  'nodes',
+  'namespace',
+  'createNamespace',
+  'imageNode',
+  'imageNginx',
+  'imagePullSecret',
+] as const;
 
 /** Values of the command line that replace those of a spec; undefined replaces nothing. */
 export type SpecOverrides = Readonly<Record<string, unknown>>;
@@ -122,7 +146,8 @@ export function resolveSpec(
     ...rest
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
-  const choice = requireTestbed(rest.testbed);
+  const given = TESTBED_KEYS.flatMap((key) => (rest[key] === undefined ? [] : [[key, rest[key]] as const]));
+  const choice = withOptions(requireTestbed(rest.testbed), Object.fromEntries(given));
   const chosen = objective === undefined ? undefined : objectiveNamed(objective, place);
   const study = resolvedStudySchema.parse({
     ...rest,
@@ -137,7 +162,8 @@ export function resolveSpec(
     maximum: searches({ ...rest, objective: chosen, maximumAsked: overrides['maximum'] === true }),
     objective: chosen,
     rounds: rounds ?? 1,
-    restarts: restarts ?? defaultRestarts(rounds === undefined ? time : null, precision !== undefined),
+    restarts:
+      restarts ?? defaultRestarts(choice, rounds === undefined ? time : null, precision !== undefined),
     precision: precision === undefined ? undefined : precisionNamed(precision, place),
     timeMs: rounds === undefined ? time : null,
     durationMs: slice ?? DEFAULT_SLICE_MS,
@@ -163,13 +189,16 @@ function withFittingRestarts(study: ResolvedStudy, given: number | undefined): R
 const MOST_RESTARTS = 8;
 /** Where the rounds are given. */
 const RESTARTS_OF_ROUNDS = 5;
-/** Enough for a restart with some rounds: eight fit into three minutes. */
-const RESTART_TIME_MS = 22_000;
+/** A restart has ten times as long for its rounds as its set-up takes: on namespaces, eight fit into three minutes. */
+const TIMES_SET_UP = 10;
+/** Where setting up takes longer, fewer restarts would leave too little to compare. */
+const MOST_RESTART_TIME_MS = 36_000;
 
 /** Eight where there is time for them, at least one. With a precision each is a chance to stop. */
-function defaultRestarts(timeMs: number | null, precision: boolean): number {
+function defaultRestarts(choice: TestbedChoice, timeMs: number | null, precision: boolean): number {
   if (timeMs === null) return RESTARTS_OF_ROUNDS;
-  const fitting = Math.floor(timeMs / RESTART_TIME_MS);
+  const restartTimeMs = Math.min(findTestbedKind(choice).restartMs * TIMES_SET_UP, MOST_RESTART_TIME_MS);
+  const fitting = Math.floor(timeMs / restartTimeMs);
   return Math.max(1, precision ? fitting : Math.min(fitting, MOST_RESTARTS));
 }
 

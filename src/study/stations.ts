@@ -188,7 +188,7 @@ export class Stations implements AsyncDisposable {
   /** The generator of all stations, or one of its own that is started where the testbed has placed the client. */
   async #generatorOf(
     { placement }: ActiveNetwork,
-    { client: { cpus } }: Testbed,
+    { client: { cpus, threads = cpus.length } }: Testbed,
     restart: number,
     undo: Undo[],
   ): Promise<GeneratorProcess> {
@@ -198,7 +198,10 @@ export class Stations implements AsyncDisposable {
       if (shared === null) throw bug('a station has no generator');
       return shared;
     }
-    const own = new GeneratorProcess(place.machine, cpus, place.generator, ['closed', plan.study.arrival]);
+    const own = new GeneratorProcess(place.machine, cpus.slice(0, threads), place.generator, [
+      'closed',
+      plan.study.arrival,
+    ]);
     undo.push(() => own.end());
     await own.ready(restart);
     return own;

@@ -24,6 +24,7 @@ export {
   requireTestbed,
   testbedKinds,
   testbedUsage,
+  withOptions,
   type RegisteredTestbed,
 } from './registry.js';
 export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';

@@ -17,6 +17,8 @@ export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'never',
   ownGenerators: false,
+  restartMs: 2_200,
+  spares: false,
   plan: (_, common) => planNetnsTestbed(common),
   open: (plan, _, common) => openNetnsTestbed(plan, common),
 };

@@ -26,6 +26,8 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  restartMs: 2_200,
+  spares: false,
   plan: (hosts, common) => planSshTestbed(hosts, common),
   open: (plan, hosts, common) => openSshTestbed(plan, hosts, common),
 };

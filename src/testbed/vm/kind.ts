@@ -20,6 +20,8 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  restartMs: 2_200,
+  spares: false,
   plan: (_, common) => planVmTestbed(common),
   open: (plan, { kernel }, common) => openVmTestbed(plan, kernel ?? null, common),
 };
