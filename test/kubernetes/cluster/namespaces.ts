@@ -1,0 +1,100 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { childOf, inNamespacesOf } from './daemon.js';
+
+const SEPARATE = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc'];
+const script = (name: string): string => join(import.meta.dirname, name);
+
+/** The namespaces of a cluster: the control plane's, and those of its nodes below them. */
+export class Namespaces implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #name: string;
+  readonly #supervisor: ChildProcess;
+  readonly #nodes: ChildProcess[] = [];
+  #pid = 0;
+
+  private constructor(folder: string, name: string) {
+    this.#folder = folder;
+    this.#name = name;
+    const log = openSync(join(folder, 'log/plane.log'), 'a');
+    // Out of reach of the terminal's Ctrl-C: it ends at the end of its input, which is when this process ends.
+    this.#supervisor = spawn('bash', [script('supervise.sh'), folder, name], {
+      stdio: ['pipe', 'pipe', log],
+      detached: true,
+    });
+    closeSync(log);
+  }
+
+  /** Disposing removes the folder, and the cgroups whose names start with the name. */
+  static async open(folder: string, name: string): Promise<Namespaces> {
+    const namespaces = new Namespaces(folder, name);
+    try {
+      const printed = await outputUntil(namespaces.#supervisor, 'ready\n');
+      namespaces.#pid = await childOf(Number.parseInt(printed, 10));
+      return namespaces;
+    } catch (error) {
+      await namespaces[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The first process of the control plane's namespaces. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** Starts the namespaces of a node with a wire to the control plane's. Returns their first process. */
+  async addNode(number: number, name: string, folder: string): Promise<number> {
+    const first = ['bash', script('node.sh'), String(number), name, folder];
+    const [program, ...args] = inNamespacesOf(this.#pid, [
+      ...['unshare', ...SEPARATE, '--propagation', 'private'],
+      ...first,
+    ]);
+    const log = openSync(join(this.#folder, `log/node${number}.log`), 'a');
+    const node = spawn(program ?? '', args, {
+      stdio: ['ignore', 'pipe', log],
+      detached: true,
+    });
+    closeSync(log);
+    this.#nodes.push(node);
+    const ready = outputUntil(node, 'ready\n');
+    ready.catch(() => undefined);
+    // nsenter starts unshare, and unshare the node's first process.
+    const pid = await childOf(await childOf(node.pid ?? 0));
+    const ip = spawn('nsenter', [`--target=${this.#pid}`, '--net', 'ip', '-batch', '-'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    const wire = `node${number}`;
+    ip.stdin.end(`link add ${wire} type veth peer name eth0 netns ${pid}\nlink set ${wire} master br0 up\n`);
+    await once(ip, 'exit');
+    await ready;
+    return pid;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#supervisor.stdin?.end();
+    await ended(this.#supervisor);
+    await Promise.all(this.#nodes.map((node) => ended(node)));
+    if (this.#supervisor.exitCode === 0) return;
+    // A killed supervisor takes the processes along, and leaves the files.
+    const remove = spawn('bash', [script('remove.sh'), this.#folder, this.#name], { stdio: 'inherit' });
+    const [code] = (await once(remove, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`Could not remove what is left of the test cluster ${this.#name}`);
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/** What a program prints up to `mark`; throws when it ends before. */
+async function outputUntil(child: ChildProcess, mark: string): Promise<string> {
+  let printed = '';
+  for await (const chunk of child.stdout?.iterator({ destroyOnReturn: false }) ?? []) {
+    printed += String(chunk);
+    if (printed.includes(mark)) return printed;
+  }
+  throw new Error(`${child.spawnargs.join(' ')} ended early`);
+}
