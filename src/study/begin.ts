@@ -15,7 +15,8 @@ import { divideTime, measurable } from './plan-slices.js';
 import { stationKey, UNCHANGED } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import type { ResultsDirectory } from './results.js';
-import { findMaximum, type SliceContext } from './slice.js';
+import { findMaximum } from './maximum.js';
+import type { SliceContext } from './slice.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;

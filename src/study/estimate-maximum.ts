@@ -1,7 +1,7 @@
 /** What one window at a rate shows of the capacity that is left. Shares are 0 to 1. */
 export interface RateReading {
   readonly rateRps: number;
-  /** Of the client's and of the server's CPUs, by everything that runs there. */
+  /** Of the client's and of the server's CPUs, beyond what was busy before the load. */
   readonly busyShares: readonly number[];
   /** Of one CPU: the busiest thread of the generator, and each worker of the server on average. */
   readonly threadShares: readonly number[];

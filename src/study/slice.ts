@@ -1,7 +1,6 @@
 import { openExternalGenerator, type ExternalGeneratorProcess, type Generator } from '../load/index.js';
-import { busyShare, costs, WindowSampler, type Side } from '../metrics/index.js';
+import { costs, WindowSampler, type Side } from '../metrics/index.js';
 import {
-  bug,
   type ExternalResult,
   type LoadPlan,
   type LoadResult,
@@ -9,22 +8,7 @@ import {
   type SideMetrics,
   type SliceRecord,
 } from '../schema/index.js';
-import {
-  FIRST_RATE_RPS,
-  MOST_READINGS,
-  nextRate,
-  predictMaximum,
-  type RateReading,
-} from './estimate-maximum.js';
-import { wireBytes } from './link-capacity.js';
-import {
-  addressSymbol,
-  resolveLoad,
-  stationKey,
-  type LoadTemplate,
-  type MaximumPlan,
-  type StudyPlan,
-} from './plan.js';
+import { addressSymbol, resolveLoad, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
 import { isOutcome, type OpenStation, type Stations } from './stations.js';
 
 /** The outcome of a slice: its record, and its histograms if it was measured. */
@@ -86,56 +70,8 @@ export async function runSlice(
   }
 }
 
-/** Measures the reference's maximum over its station, or estimates it, requests per second. */
-export async function findMaximum(context: SliceContext, plan: MaximumPlan): Promise<number> {
-  const { stations, signal } = context;
-  const { network, loads, kind } = plan;
-  const station = stations.get(network);
-  if (kind === 'estimated') return await estimateMaximum(context, station, plan);
-  const own = station.generator.from(station.clientNetns);
-  const maxima: number[] = [];
-  for (const template of loads)
-    maxima.push((await own.run(loadOver(station, template, 0), { signal })).achievedRps);
-  return Math.round(maxima.sort((a, b) => a - b)[maxima.length >> 1] ?? 0);
-}
-
-/** Raises the rate while the busiest resource shows too little use, and predicts at which rate it would be used fully. */
-async function estimateMaximum(
-  context: SliceContext,
-  station: OpenStation,
-  { loads: [template], workload: name }: MaximumPlan,
-): Promise<number> {
-  if (template === undefined) throw bug('an estimated maximum without a load');
-  const generator = station.generator.from(station.clientNetns);
-  const { linkMbps = Infinity } = station.testbed.server;
-  for (let rateRps = FIRST_RATE_RPS, number = 1; ; number++) {
-    const plan = loadOver(station, { ...template, mode: openAt(rateRps) }, rateRps);
-    const { load, metrics } = await loadAndSample(context, station, generator, plan);
-    const { user, system } = metrics.server.processCpuSeconds;
-    const sampledS = load.durationS + plan.warmupMs / 1_000;
-    const reading: RateReading = {
-      rateRps,
-      busyShares: [busyShare(metrics.client.cpuSeconds), busyShare(metrics.server.cpuSeconds)],
-      threadShares: [
-        'cpuShare' in load.selfCheck ? load.selfCheck.cpuShare : 0,
-        (user + system) / sampledS / Math.max(1, station.server.pids.length - 1),
-      ],
-      linkShare: (rateRps * wireBytes(name) * 8) / 1e6 / linkMbps,
-    };
-    const next = number < MOST_READINGS ? nextRate(reading) : null;
-    if (next === null) return predictMaximum(reading);
-    rateRps = next;
-  }
-}
-
-const openAt = (rps: number): LoadTemplate['mode'] => ({
-  kind: 'open',
-  rate: { kind: 'absolute', rps },
-  arrival: 'constant',
-});
-
 /** The load over a station: its addresses and its rate are known. */
-function loadOver(
+export function loadOver(
   { active: { network }, server, testbed }: OpenStation,
   template: LoadTemplate,
   rateRps: number,
@@ -170,7 +106,7 @@ interface Measured {
   readonly metrics: { readonly client: SideMetrics; readonly server: SideMetrics };
 }
 
-async function loadAndSample(
+export async function loadAndSample(
   context: SliceContext,
   { id, testbed, server, clientMachine, active }: OpenStation,
   generator: Generator | ExternalGeneratorProcess,

@@ -1,4 +1,4 @@
-export { onBothHosts } from './types.js';
+export { both, onBothHosts } from './types.js';
 export type {
   Host,
   HostRole,

@@ -76,8 +76,11 @@ export interface Placement {
   readonly client?: { readonly machine: Machine; readonly generator: Step };
   /** A server that runs already. Absent: the study starts one in the container. */
   readonly server?: PlacedServer;
-  /** Checks that packets take the network's path while `request` is sent. Absent: as for a planned network. */
-  checkPath?(request: () => Promise<void>): Promise<ObservedPath>;
+  /**
+   * Observes which devices carry the packets of `burst`, which returns the number of its requests. Absent: the path is checked as that
+   * of a planned network.
+   */
+  observePath?(request: () => Promise<void>, burst: () => Promise<number>): Promise<ObservedPath>;
 }
 
 /** The devices of each host that carried the packets of a network, from the container outwards. */

@@ -7,9 +7,6 @@ import type { ObservedPath, Pair } from '../types.js';
 /** The agents that see the devices of one side: that of the pod, and that of its node where there is one. */
 export type Observers = Pair<readonly Machine[]>;
 
-const REQUESTS = 20;
-/** Of a request on a connection of its own: handshake, request or response, end. */
-const PACKETS_EACH_WAY = 3;
 /** A Service is programmed on the nodes some time after it was created. */
 const READY_LIMIT_MS = 15_000;
 const RETRY_MS = 50;
@@ -17,8 +14,8 @@ const RETRY_MS = 50;
 const DEVICES = '/proc/thread-self/net/dev';
 
 /**
- * Sends requests over connections of their own and returns the devices of each side that carried at least as many packets both ways
- * as these requests take.
+ * Sends a burst of requests and returns the devices of each side that carried at least a packet both ways for each of them: first
+ * the container's, then those of its node, from the container outwards.
  *
  * @throws BarewireError `path-check-failed` when no request is answered in time
  */
@@ -26,28 +23,37 @@ export async function observePath(
   network: string,
   observers: Observers,
   request: () => Promise<void>,
+  burst: () => Promise<number>,
 ): Promise<ObservedPath> {
   await untilAnswered(network, request);
   const before = await countPackets(observers);
-  for (let sent = 0; sent < REQUESTS; sent++) await request();
+  const requests = await burst();
   const after = await countPackets(observers);
-  const carried = (role: 'client' | 'server'): string[] => [
-    ...new Set(
-      after[role].flatMap((counts, observer) =>
-        [...counts.keys()].flatMap((key) => {
-          const [, link = ''] = /^(.*)\.rx_packets$/.exec(key) ?? [];
-          const moved = (name: string): number =>
-            (counts.get(name) ?? 0) - (before[role][observer]?.get(name) ?? 0);
-          const least = REQUESTS * PACKETS_EACH_WAY;
-          return link !== '' && moved(`${link}.rx_packets`) >= least && moved(`${link}.tx_packets`) >= least
-            ? [link]
-            : [];
-        }),
-      ),
-    ),
-  ];
+  const carried = (role: 'client' | 'server'): string[] =>
+    after[role].flatMap((counts, observer) =>
+      carriers(before[role][observer] ?? new Map(), counts, requests),
+    );
   return { client: carried('client'), server: carried('server') };
 }
+
+/** Responses and requests of one moment may share a packet. */
+const LEAST_SHARE = 0.8;
+
+function carriers(before: Counts, after: Counts, requests: number): string[] {
+  const links = [...after.keys()].flatMap((key) => /^(.*)\.rx_packets$/.exec(key)?.[1] ?? []);
+  const moved = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+  return links
+    .filter(
+      (link) => Math.min(moved(`${link}.rx_packets`), moved(`${link}.tx_packets`)) >= LEAST_SHARE * requests,
+    )
+    .toSorted((one, other) => outwardness(one) - outwardness(other));
+}
+
+/** By the names that CNIs give: the container's end, bridges, tunnels, the node's interface. */
+const outwardness = (link: string): number =>
+  [/^(?:veth|cali|lxc|eni|azv)/, /^(?:cni|cbr|br|docker|kube-bridge)/, /^(?!eth|en|bond|wl)/].findIndex(
+    (pattern) => pattern.test(link),
+  ) >>> 0;
 
 type Counts = ReadonlyMap<string, number>;
 

@@ -323,11 +323,12 @@ async function place(
     plans: { client: hostPlan(pods, client), server: hostPlan(pods, server) },
     client: { machine: pods.agent(client), generator: planGenerator(POD_BUNDLE, []) },
     server: await serverIn(pods.agent(server), podName(pods.run, server), endpoint),
-    checkPath: (request) =>
+    observePath: (request, burst) =>
       observePath(
         network.name,
         { client: pods.observersOf(client), server: pods.observersOf(server) },
         request,
+        burst,
       ),
   };
 }
