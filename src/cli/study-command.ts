@@ -23,7 +23,8 @@ import {
   requireTestbed,
   testbedKinds,
 } from '../testbed/index.js';
-import { confirm } from './confirm.js';
+import { confirm, describeLoad } from './confirm.js';
+import { describeCluster, printObjects } from './describe-cluster.js';
 import type { Context } from './format.js';
 import { showProgress } from './study-progress.js';
 
@@ -152,13 +153,19 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   const { spec, directory } = flags.resume === true ? await resumed(what, flags) : await fresh(what, flags);
   if (flags.dryRun === true) {
     const plan = await planStudyOnHosts(spec);
-    terminal.print(flags.json === true ? JSON.stringify(plan, null, 2) : printPlan(plan));
+    const { cluster } = plan.testbed;
+    if (flags.json === true) terminal.print(JSON.stringify(plan, null, 2));
+    else if (cluster === undefined) terminal.print(printPlan(plan));
+    else terminal.print(`${describeCluster(plan, cluster)}\n\n${printPlan(plan)}\n${printObjects(cluster)}`);
     return;
   }
   const { madeHere, usersMachines } = findTestbedKind(spec.testbed);
   if (madeHere) requireMachine(toolsOf('study'));
-  if (usersMachines && flags.yes !== true) await confirm(terminal, spec);
-  const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
+  const plan = usersMachines ? await planStudyOnHosts(spec) : undefined;
+  if (plan?.testbed.cluster !== undefined) terminal.note(describeCluster(plan, plan.testbed.cluster));
+  else if (plan !== undefined) terminal.note(describeLoad(spec));
+  if (plan !== undefined && flags.yes !== true) await confirm();
+  const request = { spec, plan, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
     if (await directory.exists())
       terminal.note(

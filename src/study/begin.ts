@@ -12,7 +12,7 @@ import {
 import { findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
 import { networksOf } from './plan-on-hosts.js';
 import { divideTime, measurable } from './plan-slices.js';
-import { stationKey, UNCHANGED } from './plan.js';
+import { stationKey, UNCHANGED, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import type { ResultsDirectory } from './results.js';
 import { findMaximum } from './maximum.js';
@@ -20,6 +20,8 @@ import type { SliceContext } from './slice.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
+  /** The plan of the spec where it was made already, to show it before. */
+  readonly plan?: StudyPlan | undefined;
   readonly directory: ResultsDirectory;
   /** When the study was requested, ISO 8601. Its wall time counts from here. */
   readonly startedAt: string;

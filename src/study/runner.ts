@@ -55,7 +55,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   // Of this run: a resumed study gets the time of a whole one.
   const beganMs = performance.now() - (Date.now() - Date.parse(request.startedAt));
   const run = freshRunId();
-  let unbound = await planStudyOnHosts(spec);
+  let unbound = request.plan ?? (await planStudyOnHosts(spec));
   let plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
   await using hosts = new Hosts(plan, unbound.testbed, run, signal);
   await hosts.open();

@@ -32,3 +32,6 @@ export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
 export { probeNetworks } from './probe.js';
+export { rolesFor } from './kubernetes/rights.js';
+export { DRY_RUN } from './kubernetes/dry-run.js';
+export type { ClusterPlan } from './kubernetes/cluster-plan.js';

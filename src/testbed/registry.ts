@@ -3,12 +3,13 @@ import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js'
 import { KUBERNETES } from './kubernetes/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
-import type { PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
+import type { EndedRun, PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
 import { VM } from './vm/kind.js';
 
 /** An entry of the registry. Its options are checked when it is used. */
-export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema'> {
+export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema' | 'undo'> {
   parse(text: string | null): TestbedChoice | null;
+  undo: ((options: unknown) => Promise<readonly EndedRun[]>) | undefined;
   /** @throws BarewireError `bad-input` */
   check(options: unknown): TestbedChoice;
 }
@@ -29,6 +30,10 @@ function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
       return options === null ? null : { kind: kind.name, options };
     },
     check: (options) => ({ kind: kind.name, options: check(options) }),
+    undo: undefined,
+    ...(kind.undo === undefined
+      ? {}
+      : { undo: async (options: unknown) => (await kind.undo?.(check(options))) ?? [] }),
     plan: async (options, common) => await kind.plan(check(options), common),
     open: async (plan, options, common) => await kind.open(plan, check(options), common),
   };

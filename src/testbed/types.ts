@@ -160,6 +160,15 @@ export interface TestbedKind<Options> {
    * @throws BarewireError of that part; the signal's reason after an abort
    */
   open(plan: TestbedPlan, options: Options, common: TestbedOptions): Promise<Testbed>;
+  /** Deletes what ended runs left on the hosts. Absent: they are restored on each host. */
+  undo?(options: Options): Promise<readonly EndedRun[]>;
+}
+
+/** A run that ended without its cleanup. `since` is UTC, ISO 8601. */
+export interface EndedRun {
+  readonly run: string;
+  readonly place: string;
+  readonly since: string;
 }
 
 /** One value for the client and one for the server. */

@@ -98,7 +98,7 @@ export const describeCni = (cni: Cni | null): string =>
 export function describeServiceProxy(reported: string | null, { pods, links }: CniEvidence): string {
   if (reported !== null) return `kube-proxy in ${reported} mode`;
   const images = pods.flatMap(({ spec }) => spec.containers.flatMap(({ image }) => image ?? []));
-  if (images.some((image) => /kube-proxy/.test(image))) return 'kube-proxy';
+  if (images.some((image) => image.includes('kube-proxy'))) return 'kube-proxy';
   if (links.some((link) => link.startsWith('cilium_'))) return "Cilium's kube-proxy replacement";
   return 'a service proxy that this account cannot see';
 }

@@ -1,7 +1,10 @@
 import type { TestbedKind } from '../types.js';
+import { readContext } from './context.js';
+import { Kubectl } from './kubectl.js';
 import { POD_NETWORKS } from './networks.js';
 import { openKubernetesTestbed } from './open.js';
 import { kubernetesOptionsSchema, type KubernetesOptions } from './options.js';
+import { deleteDeadRuns } from './owner.js';
 import { planKubernetesTestbed } from './plan.js';
 
 /** Two nodes of the user's cluster, reached by kubectl. */
@@ -22,4 +25,5 @@ export const KUBERNETES: TestbedKind<KubernetesOptions> = {
   presetNetworks: ['host', 'pod', 'service', 'nodeport'],
   plan: planKubernetesTestbed,
   open: openKubernetesTestbed,
+  undo: async (options) => await deleteDeadRuns(new Kubectl(await readContext(options))),
 };

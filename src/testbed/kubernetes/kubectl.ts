@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { runCommand, type RunResult } from '../../machine/index.js';
 import { machineError, type BarewireError } from '../../schema/index.js';
 

@@ -155,9 +155,9 @@ class RunningPods {
 
   /** The agents that see the devices that a pod's packets cross: its own, and its node's. */
   observersOf(key: string): readonly Machine[] {
-    const { node } = this.plan(key);
-    const host = this.#plans.find((one) => one.hostNetwork && one.node === node);
-    return [...new Set([this.agent(key), ...(host === undefined ? [] : [this.agent(host.key)])])];
+    const { node, hostNetwork } = this.plan(key);
+    const host = hostNetwork ? undefined : this.#plans.find((one) => one.hostNetwork && one.node === node);
+    return [this.agent(key), ...(host === undefined ? [] : [this.agent(host.key)])];
   }
 
   async readEvidence(): Promise<Pair<CniEvidence & { readonly proxyMode: string | null }>> {

@@ -1,7 +1,9 @@
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as z from 'zod';
+import { identify, isAlive } from '../../machine/index.js';
 import { machineError } from '../../schema/index.js';
+import type { EndedRun } from '../types.js';
 import { refused, type Kubectl } from './kubectl.js';
 import { podListSchema } from './objects.js';
 import { MANAGED_BY, ownerName, RUN_LABEL, type KubernetesObject, type OwnerFacts } from './pods.js';
@@ -20,6 +22,7 @@ export const ownFacts = (): OwnerFacts => ({
   startedAt: new Date().toISOString(),
   host: hostname(),
   pid: process.pid,
+  startTime: identify(process.pid)?.startTime ?? null,
 });
 
 /** Creates a run's owner, and renews it until it is disposed of. Disposing deletes it with all that it owns. */
@@ -82,18 +85,11 @@ const ownerList = z.object({
 });
 type Owner = z.infer<typeof ownerList>['items'][number];
 
-/** A run that was deleted. `since` is UTC, ISO 8601. */
-export interface DeletedRun {
-  readonly run: string;
-  readonly namespace: string;
-  readonly since: string;
-}
-
 /**
  * Deletes the owners of dead runs in the namespace: those whose process on this machine has ended, and those of other machines
  * that were not renewed for five minutes. Running ones stay.
  */
-export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly DeletedRun[]> {
+export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly EndedRun[]> {
   const selector = Object.entries(MANAGED_BY)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
@@ -102,7 +98,7 @@ export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly Deleted
     const run = owner.metadata.labels[RUN_LABEL];
     return run === undefined || owner.metadata.name !== ownerName(run) || !isDead(owner, Date.now())
       ? []
-      : [{ run, namespace: owner.metadata.namespace, since: owner.data['startedAt'] ?? '' }];
+      : [{ run, place: `namespace ${owner.metadata.namespace}`, since: owner.data['startedAt'] ?? '' }];
   });
   for (const { run } of dead) await deleteRun(kubectl, run);
   return dead;
@@ -110,12 +106,13 @@ export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly Deleted
 
 function isDead({ metadata, data }: Owner, nowMs: number): boolean {
   const pid = Number(data['pid']);
-  if (data['host'] === hostname() && pid > 1) return !isRunning(pid);
+  if (data['host'] === hostname() && pid > 1) return !isRunning(pid, Number(data['startTime'] ?? ''));
   const renewed = Date.parse(metadata.annotations?.[RENEWED] ?? metadata.creationTimestamp);
   return nowMs - renewed > DEAD_AFTER_MS;
 }
 
-function isRunning(pid: number): boolean {
+function isRunning(pid: number, startTime: number): boolean {
+  if (startTime > 0) return isAlive({ pid, startTime });
   try {
     process.kill(pid, 0);
     return true;

@@ -60,7 +60,12 @@ export async function planKubernetesTestbed(
     const cpus = shareCpus(nodes, otherPods, planPods(DRY_RUN, chosen, references, nodes, BURSTABLE));
     const pods = planPods(DRY_RUN, chosen, references, nodes, cpus);
     const owned = { run: DRY_RUN, uid: DRY_RUN_UID, options };
-    const owner = ownerObject(DRY_RUN, pods, ip, { startedAt: '', host: '', pid: 0 });
+    const owner = ownerObject(DRY_RUN, pods, ip, {
+      startedAt: '',
+      host: '',
+      pid: 0,
+      startTime: null,
+    });
     return { pods, cpus, owner, owned: ownedObjects(owned, pods, chosen, ip, needsPolicy) };
   };
   let chosen = usable;

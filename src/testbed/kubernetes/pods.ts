@@ -35,7 +35,7 @@ const [FIRST_HOST_PORT, HOST_PORTS] = [20_000, 9_000];
 /** Ports of the node for hostNetwork servers, drawn from the run's id so that two runs rarely meet. */
 const hostPort = (run: string, index: number): number =>
   FIRST_HOST_PORT +
-  (([...run].reduce((sum, letter) => (sum * 36 + parseInt(letter, 36)) % HOST_PORTS, 7) + index) %
+  ((Array.from(run).reduce((sum, letter) => (sum * 36 + parseInt(letter, 36)) % HOST_PORTS, 7) + index) %
     HOST_PORTS);
 
 /**
@@ -119,6 +119,8 @@ export interface OwnerFacts {
   /** Who runs the study, so that a dead run can be told from a running one. */
   readonly host: string;
   readonly pid: number;
+  /** Ticks since the boot of that host; null where it does not report it. With the pid it identifies the process. */
+  readonly startTime: number | null;
 }
 
 /**
@@ -158,6 +160,7 @@ export function ownerObject(
       startedAt: facts.startedAt,
       host: facts.host,
       pid: String(facts.pid),
+      startTime: String(facts.startTime ?? ''),
       ...Object.fromEntries([...bodies, ...configs]),
     },
   };

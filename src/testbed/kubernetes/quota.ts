@@ -64,4 +64,6 @@ const amount = (resource: string, text: string | undefined): number =>
   text === undefined ? 0 : /memory|storage/.test(resource) ? parseBytes(text) : parseCpus(text);
 
 const print = (resource: string, value: number): string =>
-  /memory/.test(resource) ? `${Math.round(value / 2 ** 20)}Mi` : String(Math.round(value * 1_000) / 1_000);
+  resource.includes('memory')
+    ? `${Math.round(value / 2 ** 20)}Mi`
+    : String(Math.round(value * 1_000) / 1_000);
