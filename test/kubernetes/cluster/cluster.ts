@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Api } from './api.js';
-import { inNamespacesOf, type Daemon } from './daemon.js';
+import type { Daemon } from './daemon.js';
 import { IMAGE_NAMES } from './images.js';
-import type { Namespaces } from './namespaces.js';
+import { inNamespacesOf, type Namespaces } from './namespaces.js';
 import { output, succeed, type CommandOutput } from './run.js';
 import { waitUntil } from './wait.js';
 
@@ -41,9 +41,12 @@ export class Cluster implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** Process ids of this machine. `containerd-0` is the first node's. */
-  get pids(): Readonly<Partial<Record<DaemonName, number>>> {
-    return Object.fromEntries([...this.#parts.daemons].map(([name, daemon]) => [name, daemon.pid]));
+  /**
+   * Process ids of this machine. `containerd-0` is the first node's. A SIGKILL to `supervisor` ends the whole cluster.
+   */
+  get pids(): Readonly<Partial<Record<DaemonName | 'supervisor', number>>> {
+    const daemons = [...this.#parts.daemons].map(([name, daemon]) => [name, daemon.pid] as const);
+    return { supervisor: this.#parts.namespaces.supervisor, ...Object.fromEntries(daemons) };
   }
 
   /** Runs kubectl as the administrator. */
@@ -79,23 +82,26 @@ export class Cluster implements AsyncDisposable {
 
   /** Kills a daemon if it runs, and starts it again. */
   async restart(name: DaemonName): Promise<void> {
-    const daemon = this.#parts.daemons.get(name);
-    if (daemon === undefined) throw new Error(`The test cluster has no ${name}`);
-    await daemon.restart();
+    await this.#daemon(name).restart();
   }
 
   /** Resolves when it is ready again. */
   async restartApiServer(): Promise<void> {
     await this.restart('kube-apiserver');
-    await waitUntil('the API server is ready', [...this.#parts.daemons.values()], async () => {
+    await waitUntil('the API server is ready', [this.#daemon('kube-apiserver')], async () => {
       const { status } = await this.#parts.api.request('/readyz');
       return status === 200;
     });
   }
 
+  #daemon(name: DaemonName): Daemon {
+    const daemon = this.#parts.daemons.get(name);
+    if (daemon === undefined) throw new Error(`The test cluster has no ${name}`);
+    return daemon;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#parts.api[Symbol.dispose]();
     await this.#parts.namespaces[Symbol.asyncDispose]();
-    await Promise.all([...this.#parts.daemons.values()].map((daemon) => daemon.exited()));
   }
 }

@@ -215,7 +215,12 @@ export const nodeObject = (
 ): object => ({
   apiVersion: 'v1',
   kind: 'Node',
-  metadata: { name: node.name, labels: { 'kubernetes.io/hostname': node.name, ...labels } },
+  metadata: {
+    name: node.name,
+    labels: { 'kubernetes.io/hostname': node.name, ...labels },
+    // flanneld panics when it reads a Node without annotations.
+    annotations: { 'node.alpha.kubernetes.io/ttl': '0' },
+  },
   spec: { podCIDR: POD_RANGES[node.index], podCIDRs: [POD_RANGES[node.index]], taints },
 });
 

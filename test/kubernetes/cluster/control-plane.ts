@@ -54,7 +54,7 @@ async function openAccess({ certificates, folder, kube, namespaces }: Site): Pro
   const ca = await readFile(certificates.ca);
   const cert = await readFile(certificates.admin.certificate);
   const key = await readFile(certificates.admin.key);
-  const port = await startRelay(namespaces.pid);
+  const port = await startRelay(namespaces);
   const user = {
     'client-certificate-data': cert.toString('base64'),
     'client-key-data': key.toString('base64'),

@@ -1,18 +1,40 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { childOf, inNamespacesOf } from './daemon.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const SEPARATE = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc'];
 const script = (name: string): string => join(import.meta.dirname, name);
+
+/** The arguments that run a program in all namespaces of a process. */
+export const inNamespacesOf = (pid: number, argv: readonly string[]): string[] => [
+  'nsenter',
+  `--target=${pid}`,
+  ...['--mount', '--net', '--pid', '--uts', '--ipc'],
+  '--',
+  ...argv,
+];
+
+/** The first child of a process, waited for. */
+export async function childOf(pid: number): Promise<number> {
+  for (let attempt = 0; attempt < 5_000; attempt++) {
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => null);
+    if (children === null) throw new Error(`Process ${pid} ended before it started a child`);
+    if (children !== '') return Number.parseInt(children, 10);
+    await sleep(2);
+  }
+  throw new Error(`Process ${pid} has started no child`);
+}
 
 /** The namespaces of a cluster: the control plane's, and those of its nodes below them. */
 export class Namespaces implements AsyncDisposable {
   readonly #folder: string;
   readonly #name: string;
   readonly #supervisor: ChildProcess;
-  readonly #nodes: ChildProcess[] = [];
+  /** What was started in the namespaces, and ends with them. */
+  readonly #children: ChildProcess[] = [];
   #pid = 0;
 
   private constructor(folder: string, name: string) {
@@ -45,20 +67,27 @@ export class Namespaces implements AsyncDisposable {
     return this.#pid;
   }
 
+  /** A SIGKILL to it ends the cluster. */
+  get supervisor(): number {
+    return this.#supervisor.pid ?? 0;
+  }
+
+  /** Starts a program in all namespaces of the process `pid`, out of reach of the terminal's Ctrl-C. */
+  spawn(pid: number, argv: readonly string[], options: SpawnOptions): ChildProcess {
+    const [program, ...args] = inNamespacesOf(pid, argv);
+    const child = spawn(program ?? '', args, { ...options, detached: true });
+    this.#children.push(child);
+    return child;
+  }
+
   /** Starts the namespaces of a node with a wire to the control plane's. Returns their first process. */
   async addNode(number: number, name: string, folder: string): Promise<number> {
     const first = ['bash', script('node.sh'), String(number), name, folder];
-    const [program, ...args] = inNamespacesOf(this.#pid, [
-      ...['unshare', ...SEPARATE, '--propagation', 'private'],
-      ...first,
-    ]);
     const log = openSync(join(this.#folder, `log/node${number}.log`), 'a');
-    const node = spawn(program ?? '', args, {
+    const node = this.spawn(this.#pid, ['unshare', ...SEPARATE, '--propagation', 'private', ...first], {
       stdio: ['ignore', 'pipe', log],
-      detached: true,
     });
     closeSync(log);
-    this.#nodes.push(node);
     const ready = outputUntil(node, 'ready\n');
     ready.catch(() => undefined);
     // nsenter starts unshare, and unshare the node's first process.
@@ -76,7 +105,7 @@ export class Namespaces implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#supervisor.stdin?.end();
     await ended(this.#supervisor);
-    await Promise.all(this.#nodes.map((node) => ended(node)));
+    await Promise.all(this.#children.map((child) => ended(child)));
     if (this.#supervisor.exitCode === 0) return;
     // A killed supervisor takes the processes along, and leaves the files.
     const remove = spawn('bash', [script('remove.sh'), this.#folder, this.#name], { stdio: 'inherit' });

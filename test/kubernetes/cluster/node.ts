@@ -11,8 +11,8 @@ import {
   proxyArguments,
   type NodePlan,
 } from './configuration.js';
-import { inNamespacesOf } from './daemon.js';
 import { IMAGE_NAMES } from './images.js';
+import { inNamespacesOf } from './namespaces.js';
 import { succeed } from './run.js';
 import { startDaemon, writeKubeconfig, type Site } from './site.js';
 import { waitUntil } from './wait.js';
@@ -54,6 +54,7 @@ async function createCgroups(name: string): Promise<void> {
 /** Connects a node to the control plane: the pod network, the kubelet and the service proxy. */
 export async function joinNode(site: Site, node: NodePlan, pid: number): Promise<void> {
   const { kube, options } = site;
+  const { proxyMode } = options;
   const mtu =
     options.podNetwork === 'static' ? await addRoute(node, pid) : await startFlannel(site, node, pid);
   await writeFile(join(node.folder, 'cni/10-flannel.conflist'), cniConfig(node, mtu));
@@ -61,11 +62,21 @@ export async function joinNode(site: Site, node: NodePlan, pid: number): Promise
   await writeFile(join(node.folder, 'kubelet.json'), kubeletConfig(node, site.certificates));
   await writeKubeconfig(site, node.folder, 'kubelet', `${node.name}-token`);
   await startDaemon(site, `kubelet-${node.index}`, pid, [kube, ...kubeletArguments(node)]);
-  if (options.proxyMode === 'none') return;
+  if (proxyMode === 'none') return;
   await writeKubeconfig(site, node.folder, 'proxy', 'proxy-token');
-  const argv = [kube, ...proxyArguments(node, options.proxyMode)];
+  const argv = [kube, ...proxyArguments(node, proxyMode)];
   await startDaemon(site, `kube-proxy-${node.index}`, pid, argv);
+  await waitUntil('kube-proxy has written rules', [...site.daemons.values()], async () => {
+    await succeed(inNamespacesOf(pid, PROXY_RULES[proxyMode]));
+    return true;
+  });
 }
+
+/** Programs that fail until the rules of kube-proxy exist. */
+const PROXY_RULES = {
+  nftables: ['nft', 'list', 'chain', 'ip', 'kube-proxy', 'services'],
+  iptables: ['iptables', '-t', 'nat', '-n', '-L', 'KUBE-SERVICES'],
+} as const;
 
 /** The route that flannel's host-gw sets. Returns the MTU of the pods. */
 async function addRoute({ index }: NodePlan, pid: number): Promise<number> {

@@ -41,7 +41,8 @@ export async function startDaemon(
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const daemon = new Daemon(name, pid, argv, { folder: site.folder, env });
+  const log = join(site.folder, 'log', `${name}.log`);
+  const daemon = new Daemon(name, site.namespaces, { pid, argv, env, log });
   site.daemons.set(name, daemon);
   await daemon.start();
 }
