@@ -6,3 +6,4 @@ export const CLUSTER_RANGE = '10.244.0.0/16';
 export const SERVICE_RANGE = '10.97.0.0/24';
 /** The first of its range: the service `kubernetes`. */
 export const SERVICE_ADDRESS = '10.97.0.1';
+export const DNS_ADDRESS = '10.97.0.10';

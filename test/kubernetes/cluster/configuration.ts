@@ -1,5 +1,12 @@
 import type { Certificates } from './certificates.js';
-import { API_SERVER, CLUSTER_RANGE, NODE_ADDRESSES, POD_RANGES, SERVICE_RANGE } from './addresses.js';
+import {
+  API_SERVER,
+  CLUSTER_RANGE,
+  DNS_ADDRESS,
+  NODE_ADDRESSES,
+  POD_RANGES,
+  SERVICE_RANGE,
+} from './addresses.js';
 
 /** Component → the user and groups of its token. */
 const TOKENS = {
@@ -153,6 +160,9 @@ export const kubeletConfig = (node: NodePlan, certificates: Certificates): strin
     // Root may lack CAP_SYS_RESOURCE, which a lower score requires.
     oomScoreAdj: 0,
     makeIPTablesUtilChains: false,
+    // No server has this address. Without one, every pod gets a warning event.
+    clusterDNS: [DNS_ADDRESS],
+    clusterDomain: 'cluster.local',
     resolvConf: `${node.folder}/resolv.conf`,
     volumePluginDir: '/run/volume-plugins',
     imageGCHighThresholdPercent: 100,

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { succeed } from './run.js';
 
 const SEPARATE = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc'];
 const script = (name: string): string => join(import.meta.dirname, name);
@@ -92,12 +93,11 @@ export class Namespaces implements AsyncDisposable {
     ready.catch(() => undefined);
     // nsenter starts unshare, and unshare the node's first process.
     const pid = await childOf(await childOf(node.pid ?? 0));
-    const ip = spawn('nsenter', [`--target=${this.#pid}`, '--net', 'ip', '-batch', '-'], {
-      stdio: ['pipe', 'ignore', 'inherit'],
-    });
     const wire = `node${number}`;
-    ip.stdin.end(`link add ${wire} type veth peer name eth0 netns ${pid}\nlink set ${wire} master br0 up\n`);
-    await once(ip, 'exit');
+    await succeed(
+      ['nsenter', `--target=${this.#pid}`, '--net', 'ip', '-batch', '-'],
+      `link add ${wire} type veth peer name eth0 netns ${pid}\nlink set ${wire} master br0 up\n`,
+    );
     await ready;
     return pid;
   }

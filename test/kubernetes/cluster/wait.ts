@@ -20,5 +20,5 @@ export async function waitUntil(
     }
     await sleep(30);
   }
-  throw new Error(`Waited ${DEADLINE_MS} ms in vain: ${what}`, { cause: last });
+  throw new Error(`Timed out after ${DEADLINE_MS} ms: ${what}`, { cause: last });
 }
