@@ -16,7 +16,7 @@ export function describeCluster({ study, testbed, maxima }: StudyPlan, cluster: 
   const optional = missingRights.flatMap(({ verb, resource, optional: lost }) =>
     lost === null ? [] : [`${verb} ${resource} (${lost})`],
   );
-  const burstable = pods.some(({ cpus }) => cpus === null);
+  const burstable = pods.some(({ cpus }) => cpus.guaranteed === null);
   return [
     `Cluster:  ${cluster.context} (${cluster.serverVersion}), namespace ${cluster.namespace}`,
     `Nodes:    client ${describeNode(nodes.client)}; server ${describeNode(nodes.server)}`,
@@ -25,7 +25,7 @@ export function describeCluster({ study, testbed, maxima }: StudyPlan, cluster: 
       : [
           `          not chosen: ${rejected.map(({ name, fault, detail }) => `${name} ${fault ?? ''}${detail === '' ? '' : ` (${detail})`}`).join(', ')}`,
         ]),
-    `Pods:     ${pods.length}, ${burstable ? 'burstable: whole CPUs do not fit beside the requests of other pods' : `guaranteed: ${pods.map(({ key, cpus }) => `${key} ${cpus ?? 0} CPUs`).join(', ')}`}`,
+    `Pods:     ${pods.length}, ${burstable ? 'burstable: whole CPUs do not fit beside the requests of other pods' : `guaranteed: ${pods.map(({ key, cpus }) => `${key} ${cpus.guaranteed ?? 0} CPUs`).join(', ')}`}`,
     ...[
       ...new Map([
         [client, otherPods.client],

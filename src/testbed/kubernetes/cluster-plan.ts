@@ -1,7 +1,8 @@
 import type { NodeVerdict } from './choose-nodes.js';
 import type { PodNetwork } from './networks.js';
 import type { ClusterNode, ClusterPod } from './objects.js';
-import type { KubernetesObject, PodPlan } from './pods.js';
+import type { KubernetesObject } from './pod-objects.js';
+import type { CpuShare, PodPlan } from './pods.js';
 import type { Right } from './rights.js';
 
 type OfRoles<T> = Readonly<Record<'client' | 'server', T>>;
@@ -18,6 +19,7 @@ export interface ClusterPlan {
   readonly networks: readonly PodNetwork[];
   readonly references: readonly string[];
   readonly pods: readonly PodPlan[];
+  readonly cpus: OfRoles<CpuShare>;
   /** A policy of the namespace may deny what the pods send each other. */
   readonly needsPolicy: boolean;
   /** Rights that the study can do without. */

@@ -1,5 +1,5 @@
 import { lastLine, refused, type Kubectl } from './kubectl.js';
-import { listOf, type KubernetesObject } from './pods.js';
+import { listOf, type KubernetesObject } from './pod-objects.js';
 
 /** A run's id that no run draws: it is longer. */
 export const DRY_RUN = 'dryrun0';

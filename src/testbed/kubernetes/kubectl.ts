@@ -73,13 +73,18 @@ function unreachable({ context }: ClusterTarget, stderr: string): BarewireError 
 
 /** kubectl's message without its prefix. */
 export const lastLine = (stderr: string): string =>
-  (stderr.trim().split('\n').at(-1) ?? '').replace(/^(?:error|Error from server(?: \(\w+\))?): /, '');
+  (stderr.trim().split('\n').at(-1) ?? '').replace(
+    /^(?:error|Error from server(?: \(\w+\))?): (?:error when creating "STDIN": )?/,
+    '',
+  );
 
 export const refused = (args: readonly string[], stderr: string): BarewireError =>
   machineError(
     'cluster-refused',
     `kubectl ${args.slice(0, 3).join(' ')} was refused: ${lastLine(stderr)}`,
-    /forbidden/i.test(stderr)
-      ? 'Ask for the missing right: `barewire kubernetes rbac` prints what a study needs.'
-      : 'Run the command by hand to see why.',
+    /namespaces .* not found/.test(stderr)
+      ? 'Create the namespace first (kubectl create namespace NAME), add --create-namespace, or name another by --namespace.'
+      : /forbidden/i.test(stderr)
+        ? 'Ask for the missing right: `barewire kubernetes rbac` prints what a study needs.'
+        : 'Run the command by hand to see why.',
   );

@@ -1,4 +1,5 @@
 import type { GivenNetwork } from '../../network/index.js';
+import { bug } from '../../schema/index.js';
 
 /** How a network's client and server are placed, and which address the client requests. */
 export interface PodNetwork extends GivenNetwork {
@@ -69,3 +70,9 @@ export const POD_NETWORKS: readonly PodNetwork[] = [
 
 export const findPodNetwork = (name: string): PodNetwork | undefined =>
   POD_NETWORKS.find((one) => one.name === name);
+
+export function requireNetwork(name: string): PodNetwork {
+  const found = findPodNetwork(name);
+  if (found === undefined) throw bug(`a cluster has no network ${name}`);
+  return found;
+}

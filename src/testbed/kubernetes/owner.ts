@@ -6,7 +6,8 @@ import { machineError } from '../../schema/index.js';
 import type { EndedRun } from '../types.js';
 import { refused, type Kubectl } from './kubectl.js';
 import { podListSchema } from './objects.js';
-import { MANAGED_BY, ownerName, RUN_LABEL, type KubernetesObject, type OwnerFacts } from './pods.js';
+import { type KubernetesObject, type OwnerFacts } from './pod-objects.js';
+import { MANAGED_BY, ownerName, RUN_LABEL } from './pods.js';
 
 /** When its study last renewed it, UTC. */
 const RENEWED = 'barewire.io/renewed';

@@ -18,7 +18,8 @@ import {
   type ClusterPod,
 } from './objects.js';
 import type { KubernetesOptions } from './options.js';
-import { ownedObjects, ownerObject, pairOf, planPods } from './pods.js';
+import { ownedObjects, ownerObject } from './pod-objects.js';
+import { pairOf, planPods } from './pods.js';
 import { requireQuota } from './quota.js';
 import { findMissingRights, mayUse, requireRights } from './rights.js';
 
@@ -57,7 +58,7 @@ export async function planKubernetesTestbed(
   const usable = wanted.filter(({ to }) => to === 'pod' || servicesAllowed);
   const needsPolicy = (policies?.items.length ?? 0) > 0 && mayUse(missingRights, 'networkpolicies');
   const draft = (chosen: readonly PodNetwork[], references: readonly string[]) => {
-    const cpus = shareCpus(nodes, otherPods, planPods(DRY_RUN, chosen, references, nodes, BURSTABLE));
+    const cpus = shareCpus(nodes, otherPods, planPods(DRY_RUN, chosen, references, nodes, UNSHARED));
     const pods = planPods(DRY_RUN, chosen, references, nodes, cpus);
     const owned = { run: DRY_RUN, uid: DRY_RUN_UID, options };
     const owner = ownerObject(DRY_RUN, pods, ip, {
@@ -102,13 +103,14 @@ export async function planKubernetesTestbed(
     networks: chosen,
     references,
     pods: drafted.pods,
+    cpus: drafted.cpus,
     needsPolicy,
     missingRights,
     objects: [drafted.owner, ...drafted.owned],
   };
   const resolved = { ...options, context, namespace, nodes: [client.metadata.name, server.metadata.name] };
   return {
-    hosts: onBoth((role): PlannedHost => hostOf(role, nodes[role], drafted.cpus[role], ip)),
+    hosts: onBoth((role): PlannedHost => hostOf(role, nodes[role], drafted.cpus[role].guaranteed, ip)),
     steps: [],
     options: resolved,
     cluster,
@@ -118,7 +120,8 @@ export async function planKubernetesTestbed(
   };
 }
 
-const BURSTABLE = { client: null, server: null } as const;
+const NO_SHARE = { guaranteed: null, requested: 0 } as const;
+const UNSHARED = { client: NO_SHARE, server: NO_SHARE } as const;
 
 /** Where this account may not list nodes, those that the user names are taken as they are. */
 function assumedNodes({ nodes }: KubernetesOptions): readonly ClusterNode[] {

@@ -2,7 +2,8 @@ import { connectAgent, type Machine } from '../../machine/index.js';
 import { AGENT, type Bundle } from '../bundle.js';
 import type { Kubectl } from './kubectl.js';
 import { lastWordsOf } from './pod-status.js';
-import { podName, WORK } from './pods.js';
+import { WORK } from './pod-objects.js';
+import { podName } from './pods.js';
 
 /** Digits of the length that precedes the bundle. */
 const LENGTH_DIGITS = 12;

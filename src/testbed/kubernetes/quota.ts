@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { machineError } from '../../schema/index.js';
 import type { Kubectl } from './kubectl.js';
 import { parseBytes, parseCpus } from './objects.js';
-import type { KubernetesObject } from './pods.js';
+import type { KubernetesObject } from './pod-objects.js';
 
 const quantities = z.record(z.string(), z.string()).optional();
 const quotaList = z.object({
