@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -114,11 +114,18 @@ describe.skipIf(!support.ok).each(CASES)(
     });
 
     it('leaves nothing behind', async () => {
-      const { pids } = cluster;
+      const { kubeconfig, pids } = cluster;
+      const { supervisor, ...daemons } = pids;
+      const namespaces = new Set(Object.values(daemons).map((pid) => pidNamespace(String(pid))));
+      expect(namespaces.size).toBe(3);
       // A killed supervisor cannot clean up: disposing does.
-      if (options.podNetwork === 'host-gw') process.kill(pids.supervisor!, 'SIGKILL');
+      if (options.podNetwork === 'host-gw') process.kill(supervisor!, 'SIGKILL');
       await cluster[Symbol.asyncDispose]();
-      for (const pid of Object.values(pids)) expect(readdirSync('/proc')).not.toContain(String(pid));
+      expect(readdirSync('/proc').filter((pid) => namespaces.has(pidNamespace(pid)))).toEqual([]);
+      expect(existsSync(`/proc/${supervisor}`)).toBe(false);
+      expect(existsSync(dirname(kubeconfig))).toBe(false);
+      const cgroups = readdirSync('/sys/fs/cgroup').flatMap((name) => readdirSync(`/sys/fs/cgroup/${name}`));
+      expect(cgroups.filter((name) => name.startsWith(basename(dirname(kubeconfig))))).toEqual([]);
       expect(snapshot()).toEqual(machineBefore);
     });
   },
@@ -227,7 +234,16 @@ async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
   return attempt();
 }
 
-/** What a cluster could change on this machine. */
+/** Null for a process that has ended, and for what is not one. */
+function pidNamespace(pid: string): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return null;
+  }
+}
+
+/** What a cluster must not change on this machine. */
 function snapshot(): unknown {
   const read = (file: string, ...args: string[]): string => execFileSync(file, args, { encoding: 'utf8' });
   return {
@@ -238,25 +254,18 @@ function snapshot(): unknown {
     rules: read('ip', '-j', 'rule'),
     nftables: read('nft', 'list', 'ruleset'),
     forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8'),
-    // Tests of network namespaces mount them.
     mounts: readFileSync('/proc/self/mounts', 'utf8')
       .split('\n')
+      // Tests of network namespaces mount them.
       .filter((line) => !line.includes(' /run/netns/')),
-    cgroups: readdirSync('/sys/fs/cgroup').flatMap((controller) =>
-      readdirSync(`/sys/fs/cgroup/${controller}`)
-        .filter((name) => name.startsWith('barewire-cluster'))
-        .map((name) => `${controller}/${name}`),
-    ),
-    files: [tmpdir(), '/run', '/var/lib', '/var/log', '/usr/libexec'].flatMap((folder) =>
-      readdirSync(folder)
-        .filter((name) => (folder === '/run' ? !name.startsWith('barewire') : true))
-        .filter((name) => (folder === tmpdir() ? name.startsWith('barewire-cluster') : true))
-        .map((name) => `${folder}/${name}`),
-    ),
-    processes: read('ps', '-eo', 'args')
-      .split('\n')
-      .filter((line) =>
-        /barewire-cluster|test-cluster|relay\.mjs|supervise\.sh|-namespace k8s\.io|kubelet/.test(line),
-      ),
+    folders: [
+      '/var/lib',
+      '/var/log',
+      '/var/lib/cni',
+      '/usr/libexec',
+      '/etc/cni',
+      '/opt',
+      '/run/containerd',
+    ].map((folder) => [folder, existsSync(folder) ? readdirSync(folder) : null]),
   };
 }

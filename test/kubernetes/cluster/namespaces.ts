@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -107,7 +107,9 @@ export class Namespaces implements AsyncDisposable {
     await ended(this.#supervisor);
     await Promise.all(this.#children.map((child) => ended(child)));
     if (this.#supervisor.exitCode === 0) return;
-    // A killed supervisor takes the processes along, and leaves the files.
+    // A killed supervisor takes the processes along, and leaves the files. Its grandchild is reaped by the machine's
+    // first process.
+    for (let attempt = 0; attempt < 500 && existsSync(`/proc/${this.#pid}`); attempt++) await sleep(10);
     const remove = spawn('bash', [script('remove.sh'), this.#folder, this.#name], { stdio: 'inherit' });
     const [code] = (await once(remove, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`Could not remove what is left of the test cluster ${this.#name}`);
