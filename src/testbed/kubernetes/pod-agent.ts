@@ -1,9 +1,12 @@
 import { connectAgent, type Machine } from '../../machine/index.js';
 import { AGENT, type Bundle } from '../bundle.js';
-import type { Kubectl } from './kubectl.js';
+import { Kubectl } from './kubectl.js';
 import { lastWordsOf } from './pod-status.js';
 import { WORK } from './pod-objects.js';
 import { podName } from './pods.js';
+
+/** A node that is lost does not close the connection. Both sides send a heartbeat every few seconds. */
+const SILENCE_LIMIT_MS = 15_000;
 
 /** Digits of the length that precedes the bundle. */
 const LENGTH_DIGITS = 12;
@@ -58,7 +61,9 @@ export async function connectPodAgent(
       bundle: ['node', '-e', BOOT],
       preamble,
       unprivileged: true,
-      lastWords: () => lastWordsOf(kubectl, pod),
+      // A kubectl without patience: the restart is lost already.
+      lastWords: () => lastWordsOf(new Kubectl(kubectl.target), pod),
+      silenceLimitMs: SILENCE_LIMIT_MS,
     },
   );
 }
