@@ -170,7 +170,7 @@ async function killExec(study: number): Promise<void> {
   const listed = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
   const line = listed.find((one) => {
     const [, ppid] = one.trim().split(/\s+/);
-    return Number(ppid) === study && / exec /.test(one) && one.includes('-pod');
+    return Number(ppid) === study && one.includes(' exec ') && one.includes('-pod');
   });
   process.kill(Number(line?.trim().split(/\s+/)[0]), 'SIGKILL');
 }

@@ -198,7 +198,7 @@ describe.skipIf(!support.ok)('a study on two nodes of a cluster', () => {
 
   test('the next study deletes what a killed one left', async () => {
     const killed = onCluster(cluster, [...STUDY, '--out', '/tmp/barewire-none']);
-    await until('its owner exists', async () => /barewire-/.test(await kubectl(['get', 'configmaps'])));
+    await until('its owner exists', async () => (await kubectl(['get', 'configmaps'])).includes('barewire-'));
     killed.signalGroup('SIGKILL');
     await killed.ended;
     const { summary } = await runStudyOn(cluster, [...SHORT, '--networks', 'pod']);
