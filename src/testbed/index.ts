@@ -2,9 +2,7 @@ export { both, onBothHosts } from './types.js';
 export type {
   Host,
   HostRole,
-  NetworkUse,
   ObservedPath,
-  Placement,
   PlacedServer,
   PlannedHost,
   Testbed,
