@@ -24,6 +24,8 @@ const WAITING_FAULTS =
   /^(?:ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainerConfigError|CreateContainerError|RunContainerError|CrashLoopBackOff|ImageInspectError|RegistryUnavailable)$/;
 
 export function findFault({ metadata: { name }, status }: ClusterPod): PodFault | null {
+  const inits = new Set(status.initContainerStatuses?.map((container) => container.name));
+  const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   const fault = (reason: string, message: string | undefined, final: boolean): PodFault => ({
     pod: name,
     reason,
@@ -31,18 +33,21 @@ export function findFault({ metadata: { name }, status }: ClusterPod): PodFault 
     final,
   });
   if (status.phase === 'Failed' || status.phase === 'Succeeded') {
-    const ended = status.containerStatuses?.find(({ state }) => state?.terminated !== undefined);
-    const { reason, message, exitCode } = ended?.state?.terminated ?? {};
+    const ended = containers.filter(({ state }) => state?.terminated !== undefined);
+    // The others are stopped because of it.
+    const first = ended.find(({ state }) => state?.terminated?.exitCode !== 0) ?? ended[0];
+    const { reason, message, exitCode } = first?.state?.terminated ?? {};
     return fault(
       status.reason ?? reason ?? status.phase,
       status.message ??
         message ??
-        (ended === undefined ? '' : `${ended.name} exited with status ${exitCode}`),
+        (first === undefined ? '' : `${first.name} exited with status ${exitCode}`),
       true,
     );
   }
-  for (const { name: container, state } of status.containerStatuses ?? []) {
-    if (state?.terminated !== undefined)
+  for (const { name: container, state } of containers) {
+    // Init containers, which webhooks add, end by themselves.
+    if (state?.terminated !== undefined && !(inits.has(container) && state.terminated.exitCode === 0))
       return fault(
         state.terminated.reason ?? 'Terminated',
         state.terminated.message ?? `${container} exited with status ${state.terminated.exitCode}`,
