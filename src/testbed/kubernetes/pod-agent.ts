@@ -12,10 +12,10 @@ const SILENCE_LIMIT_MS = 15_000;
 const LENGTH_DIGITS = 12;
 
 /**
- * Reads the agent from its own input, exactly as many bytes as announced, writes it to the pod's folder and becomes the agent: one
- * exec instead of two. What follows in the input are the agent's messages.
+ * The program that reads the agent from its own input, exactly as many bytes as announced, writes it to the folder and becomes the
+ * agent: one exec instead of two. What follows in the input are the agent's messages.
  */
-const BOOT = `
+export const bootProgram = (folder: string): string => `
 const fs = require("node:fs"), path = require("node:path");
 const take = (size) => {
   const bytes = Buffer.alloc(size);
@@ -30,11 +30,11 @@ const take = (size) => {
 };
 const { files } = JSON.parse(require("node:zlib").gunzipSync(take(Number(take(${LENGTH_DIGITS})))));
 for (const [name, text] of Object.entries(files)) {
-  const target = path.join("${WORK}", name);
+  const target = path.join("${folder}", name);
   fs.mkdirSync(path.dirname(target), { recursive: true });
   fs.writeFileSync(target, Buffer.from(text, "base64"));
 }
-import("${WORK}/${AGENT}");
+import("${folder}/${AGENT}");
 `;
 
 /** The bundle as it is written to the agent's input. */
@@ -58,7 +58,7 @@ export async function connectPodAgent(
     { run, host: key, netns: null },
     {
       prefix: kubectl.argv(['exec', '--stdin', '--quiet', pod, '--container', 'agent', '--']),
-      bundle: ['node', '-e', BOOT],
+      bundle: ['node', '-e', bootProgram(WORK)],
       preamble,
       unprivileged: true,
       // A kubectl without patience: the restart is lost already.

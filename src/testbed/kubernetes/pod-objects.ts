@@ -102,13 +102,12 @@ interface Owned {
 const metadataOf = ({ run, uid }: Owned, name: string, key?: string) => ({
   name,
   labels: labelsOf(run, key),
-  ownerReferences: [
-    { apiVersion: 'v1', kind: 'ConfigMap', name: ownerName(run), uid, blockOwnerDeletion: true },
-  ],
+  // Without blockOwnerDeletion, which some clusters allow only to who may set finalizers of the owner.
+  ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: ownerName(run), uid }],
 });
 
 /** Meets the Pod Security level `restricted`, but for `hostNetwork` in pods of the reference. */
-export function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
+function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
   const { run, options } = owned;
   const { key, node, kind, hostNetwork } = pod;
   const container = (name: string, image: string, command: readonly string[], own: KubernetesObject) => ({
@@ -202,7 +201,7 @@ const resources = ({ guaranteed, requested }: CpuShare) =>
       };
 
 /** The Service of a network: a ClusterIP, or a NodePort with the policy `Cluster`. */
-export function serviceObject(owned: Owned, network: PodNetwork, ip: 4 | 6): KubernetesObject {
+function serviceObject(owned: Owned, network: PodNetwork, ip: 4 | 6): KubernetesObject {
   const { server } = pairOf(network, false);
   return {
     apiVersion: 'v1',
@@ -219,7 +218,7 @@ export function serviceObject(owned: Owned, network: PodNetwork, ip: 4 | 6): Kub
 }
 
 /** Admits the pods of the run to each other where a policy of the namespace denies by default. */
-export const policyObject = (owned: Owned): KubernetesObject => ({
+const policyObject = (owned: Owned): KubernetesObject => ({
   apiVersion: 'networking.k8s.io/v1',
   kind: 'NetworkPolicy',
   metadata: metadataOf(owned, ownerName(owned.run)),
