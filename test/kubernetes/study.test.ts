@@ -132,7 +132,7 @@ describe.skipIf(!support.ok)('a study on two nodes of a cluster', () => {
 
   test('says before anything is created what the cluster refuses', async () => {
     const refusals: readonly (readonly [readonly string[], RegExp])[] = [
-      [['--namespace', 'tight'], /quota few .* leaves 3 of pods; the study's 6 pods need 6/],
+      [['--namespace', 'tight'], /quota few .* leaves 3 of pods; the study needs 6/],
       [['--namespace', 'nowhere'], /namespaces "nowhere" not found/],
       [['--nodes', 'worker-a,worker-c'], /worker-c, but the cluster has no such node/],
       [['--nodes', 'worker-a,worker-a'], /names worker-a twice/],
