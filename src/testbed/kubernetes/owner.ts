@@ -15,7 +15,7 @@ import { MANAGED_BY, ownerName, RUN_LABEL } from './pods.js';
 const RENEWED = 'barewire.io/renewed';
 const RENEW_EACH_MS = 60_000;
 /** A run whose owner was not renewed for longer is dead. */
-const DEAD_AFTER_MS = 5 * 60_000;
+export const DEAD_AFTER_MS = 5 * 60_000;
 const GONE_LIMIT_MS = 60_000;
 const POLL_MS = 150;
 

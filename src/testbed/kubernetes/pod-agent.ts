@@ -6,7 +6,7 @@ import { WORK } from './pod-objects.js';
 import { podName } from './pods.js';
 
 /** A node that is lost does not close the connection. Both sides send a heartbeat every few seconds. */
-const SILENCE_LIMIT_MS = 15_000;
+export const SILENCE_LIMIT_MS = 15_000;
 
 /** Digits of the length that precedes the bundle. */
 const LENGTH_DIGITS = 12;

@@ -20,6 +20,9 @@ export const NGINX_PID = `${WORK}/nginx.pid`;
 /** Of the image's own or not: any number but 0 meets `restricted`. */
 const USER = 65_532;
 
+/** After the last agent ended: its study was killed. */
+export const AGENTLESS_LIMIT_MS = 90_000;
+
 /**
  * The command of an agent's container. It ends the pod when no agent has run for a while, because its study was killed, and kills
  * nginx, which runs as the same user.
@@ -33,7 +36,7 @@ let seen = Date.now();
 setInterval(() => {
   const isAgent = (pid) => /^[0-9]+$/.test(pid) && pid !== own && read("/proc/" + pid + "/cmdline").split("\\0").includes("agent");
   if (fs.readdirSync("/proc").some(isAgent)) seen = Date.now();
-  else if (Date.now() - seen > 90_000) end();
+  else if (Date.now() - seen > ${AGENTLESS_LIMIT_MS}) end();
 }, 15_000);
 `;
 
