@@ -17,7 +17,7 @@ import { DEAD_AFTER_MS } from '../../src/testbed/kubernetes/owner.js';
 import { referencesOf } from '../../src/testbed/kubernetes/plan.js';
 import { SILENCE_LIMIT_MS } from '../../src/testbed/kubernetes/pod-agent.js';
 import { AGENTLESS_LIMIT_MS, ownedObjects } from '../../src/testbed/kubernetes/pod-objects.js';
-import { FAULT_PATIENCE_MS, START_LIMIT_MS } from '../../src/testbed/kubernetes/pod-status.js';
+import { FAULT_PATIENCE_MS, podFailed, START_LIMIT_MS } from '../../src/testbed/kubernetes/pod-status.js';
 import { planPods } from '../../src/testbed/kubernetes/pods.js';
 import { RIGHTS, type Right } from '../../src/testbed/kubernetes/rights.js';
 import { nodeOf, podOf } from '../testbed/kubernetes/cluster-objects.js';
@@ -148,6 +148,11 @@ describe('docs/kubernetes.md', () => {
     expect(pod?.spec.containers[0]?.resources.limits.memory).toBe('512Mi');
     expect(ROWS.some((row) => row.startsWith(`Pod | ${pods.length} with the default networks`))).toBe(true);
     expect(Math.max(...pods.map(({ cpus }) => cpus.guaranteed ?? 0))).toBeLessThanOrEqual(4);
+  });
+
+  it.each(['ErrImagePull', 'Unschedulable'])('has the message of a pod that failed: %s', (reason) => {
+    const { message } = podFailed({ pod: '…', reason, message: '…', final: true });
+    expect(ROWS.some((row) => row.includes(`\`${message}\``))).toBe(true);
   });
 
   it('has the first rate of an estimate', () => {
