@@ -130,11 +130,21 @@ function findChanges(host: string | null, a: Environment, b: Environment): Chang
 
 /** Each setting as one value; structured ones as JSON. */
 function toSettings({ spec, version }: StudyRecord): Environment {
-  const entries = Object.entries(spec).map(([name, value]): [string, Environment[string]] => [
+  const { testbed, ...settings } = spec;
+  const entries = Object.entries(settings).map(([name, value]): [string, Environment[string]] => [
     name,
     typeof value === 'object' ? JSON.stringify(value) : (value ?? null),
   ]);
-  return { version, ...Object.fromEntries(entries) };
+  const options = flatten('testbed', testbed.options);
+  return { version, ...Object.fromEntries(entries), testbed: testbed.kind, ...Object.fromEntries(options) };
+}
+
+/** The values of an object by their paths: `testbed.templates.pod-fast.pod.spec.runtimeClassName`. */
+function flatten(path: string, value: unknown): [string, Environment[string]][] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.entries(value).flatMap(([key, inner]) => flatten(`${path}.${key}`, inner));
+  if (value === undefined) return [];
+  return [[path, typeof value === 'string' || value === null ? value : JSON.stringify(value)]];
 }
 
 const unionKeys = (a: object, b: object): string[] => [...new Set([...Object.keys(a), ...Object.keys(b)])];
