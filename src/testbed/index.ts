@@ -24,6 +24,7 @@ export {
   requireTestbed,
   testbedKinds,
   testbedUsage,
+  withDescribedNetworks,
   withOptions,
   type RegisteredTestbed,
 } from './registry.js';

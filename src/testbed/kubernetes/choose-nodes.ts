@@ -26,6 +26,8 @@ const ARCHITECTURES = ['amd64', 'arm64'];
  * Chooses the client's node and the server's: ready, not cordoned, without taints, no control plane, of one architecture; of
  * those the pair with the most and the most equal CPUs. Nodes that the user names are taken with their taints.
  *
+ * @param asker the option or key that names the nodes, for errors
+ * @param avoid nodes that are chosen last
  * @param onOneNode one node is enough: the study has no network across nodes
  * @throws BarewireError `bad-input` for a name that does not exist, `host-unsupported` with the reason of each node
  */
@@ -33,32 +35,37 @@ export function chooseNodes(
   nodes: readonly ClusterNode[],
   asked: readonly [string, string] | null,
   onOneNode: boolean,
+  { asker = '--nodes', avoid = [] }: { readonly asker?: string; readonly avoid?: readonly string[] } = {},
 ): ChosenNodes {
   const verdicts = nodes.map(judge);
   if (asked !== null) {
-    const [client, server] = asked.map((name) => requireNode(nodes, name));
+    const [client, server] = asked.map((name) => requireNode(nodes, name, asker));
     if (client === undefined || server === undefined) throw tooFew(verdicts, 2);
-    for (const node of [client, server]) requireUsable(node);
+    for (const node of [client, server]) requireUsable(node, asker);
     if (client.status.nodeInfo.architecture !== server.status.nodeInfo.architecture)
       throw userError(
-        `--nodes names nodes of two architectures: ${client.metadata.name} is ${client.status.nodeInfo.architecture}, ${server.metadata.name} is ${server.status.nodeInfo.architecture}.`,
+        `${asker} names nodes of two architectures: ${client.metadata.name} is ${client.status.nodeInfo.architecture}, ${server.metadata.name} is ${server.status.nodeInfo.architecture}.`,
         'Name two nodes of one architecture, or ratios would compare hardware.',
       );
     if (client === server && !onOneNode)
       throw userError(
-        `--nodes names ${client.metadata.name} twice, but the study has networks across nodes.`,
+        `${asker} names ${client.metadata.name} twice, but the study has networks across nodes.`,
         'Name two nodes, or use --networks host-local,pod-local,service-local.',
       );
     return { client, server, verdicts };
   }
-  const usable = nodes.filter((_, index) => verdicts[index]?.fault === null);
+  const avoided = (node: ClusterNode): number => Number(avoid.includes(node.metadata.name));
+  const usable = nodes
+    .filter((_, index) => verdicts[index]?.fault === null)
+    .toSorted((one, other) => avoided(one) - avoided(other));
   const [only] = usable;
   if (onOneNode && only !== undefined) return { client: only, server: only, verdicts };
   const pairs = usable.flatMap((client, at) => usable.slice(at + 1).map((server) => ({ client, server })));
   const alike = pairs.filter(
     ({ client, server }) => client.status.nodeInfo.architecture === server.status.nodeInfo.architecture,
   );
-  const [best] = alike.toSorted((one, other) => rank(other) - rank(one));
+  const avoidedIn = ({ client, server }: (typeof pairs)[number]): number => avoided(client) + avoided(server);
+  const [best] = alike.toSorted((one, other) => avoidedIn(one) - avoidedIn(other) || rank(other) - rank(one));
   if (best === undefined) throw tooFew(verdicts, onOneNode ? 1 : 2);
   return { ...best, verdicts };
 }
@@ -83,21 +90,21 @@ function judge(node: ClusterNode): NodeVerdict {
   return taint === undefined ? verdict(null) : verdict('tainted', `${taint.key}:${taint.effect}`);
 }
 
-function requireNode(nodes: readonly ClusterNode[], name: string): ClusterNode {
+function requireNode(nodes: readonly ClusterNode[], name: string, asker: string): ClusterNode {
   const found = nodes.find(({ metadata }) => metadata.name === name);
   if (found !== undefined) return found;
   throw userError(
-    `--nodes names ${name}, but the cluster has no such node.`,
+    `${asker} names ${name}, but the cluster has no such node.`,
     `Its nodes: ${nodes.map(({ metadata }) => metadata.name).join(', ')}.`,
   );
 }
 
 /** Taints and the control plane are the user's decision; a node that cannot run the pods is not. */
-function requireUsable(node: ClusterNode): void {
+function requireUsable(node: ClusterNode, asker: string): void {
   const { name, fault, detail } = judge(node);
   if (fault === null || fault === 'tainted' || fault === 'control-plane') return;
   throw userError(
-    `--nodes names ${name}, which is ${fault}${detail === '' ? '' : ` (${detail})`}.`,
+    `${asker} names ${name}, which is ${fault}${detail === '' ? '' : ` (${detail})`}.`,
     'Name a Linux node that is Ready and not cordoned.',
   );
 }
