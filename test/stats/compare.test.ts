@@ -105,6 +105,29 @@ describe('differences between the runs are reported', () => {
     expect(comparison.spec).toEqual([{ host: null, name: 'connections', a: 10, b: 20 }]);
   });
 
+  test('each option of the testbed by its own path', () => {
+    const withOptions = (options: unknown) => {
+      const { spec } = study();
+      return run(random, machine, { spec: { ...spec, testbed: { kind: 'kubernetes', options } } });
+    };
+    const templateOf = (runtimeClassName: string) => ({
+      context: 'here',
+      nodes: ['a', 'b'],
+      templates: { 'pod-fast': { like: 'pod', pod: { spec: { runtimeClassName } } } },
+    });
+    const before = withOptions(templateOf('runc'));
+    const after = withOptions({ ...templateOf('kata'), nodes: ['a', 'c'] });
+    expect(compareStudies(before, after).spec).toEqual([
+      { host: null, name: 'testbed.nodes', a: '["a","b"]', b: '["a","c"]' },
+      {
+        host: null,
+        name: 'testbed.templates.pod-fast.pod.spec.runtimeClassName',
+        a: 'runc',
+        b: 'kata',
+      },
+    ]);
+  });
+
   test('cells of only one run', () => {
     const after = run(random, machine);
     const ipvlan = slice({ id: 'r1-9', network: 'ipvlan', rateRps: 5000 }, histogramOf([1e5]));
