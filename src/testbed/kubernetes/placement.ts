@@ -23,7 +23,7 @@ const serviceSchema = z.object({
   }),
 });
 
-/** The addresses that the Services of a run have. */
+/** The addresses that the pods and the Services of a run have. */
 export class Endpoints {
   readonly #kubectl: Kubectl;
   readonly #run: string;
@@ -40,13 +40,13 @@ export class Endpoints {
     return link === undefined ? pods.addressOf(key) : await pods.addressOn(key, link, this.#ip);
   }
 
+  /** What the client requests. */
   async of(
     network: PodNetwork,
     pods: RunningPods,
-    server: string,
+    server: { readonly key: string; readonly address: string },
   ): Promise<{ address: string; port: number }> {
-    if (network.to === 'pod')
-      return { address: await this.addressOf(network, pods, server), port: pods.plan(server).port ?? 0 };
+    if (network.to === 'pod') return { address: server.address, port: pods.plan(server.key).port ?? 0 };
     const { spec } = await this.#kubectl.json(
       ['get', 'service', podName(this.#run, network.name)],
       serviceSchema,
@@ -73,12 +73,13 @@ export async function place(
 ): Promise<Placement> {
   const network = requireNetwork(pods.cluster.networks, given.name);
   const { client, server } = pairOf(network, use === 'control');
-  const endpoint = await endpoints.of(network, pods, server);
+  const [clientAddress, serverAddress] = await Promise.all([
+    endpoints.addressOf(network, pods, client),
+    endpoints.addressOf(network, pods, server),
+  ]);
+  const endpoint = await endpoints.of(network, pods, { key: server, address: serverAddress });
   return {
-    plans: {
-      client: hostPlan(client, await endpoints.addressOf(network, pods, client)),
-      server: hostPlan(server, await endpoints.addressOf(network, pods, server)),
-    },
+    plans: { client: hostPlan(client, clientAddress), server: hostPlan(server, serverAddress) },
     client: {
       machine: pods.agent(client),
       generator: planGenerator(POD_BUNDLE, []),

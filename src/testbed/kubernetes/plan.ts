@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { machineError, type Finding } from '../../schema/index.js';
+import { machineError, type BarewireError, type Finding } from '../../schema/index.js';
 import { both, onBoth, type Pair, type PlannedHost, type PlanOptions, type TestbedPlan } from '../types.js';
 import type { ClusterPlan, NodePool } from './cluster-plan.js';
 import { readContext } from './context.js';
@@ -83,7 +83,7 @@ export async function planKubernetesTestbed(
   const onlyHost = [...refusedPods.keys()].every((key) => hostPods.includes(key));
   if (refusal !== undefined) {
     chosen = usable.filter((network) => !isRefused(network, refusedPods));
-    if (!onlyHost || chosen.length === 0) throw podRefused(refusal, onlyHost);
+    if (!onlyHost || chosen.length === 0) throw podRefused(usable, refusedPods, refusal, onlyHost);
     drafted = draft(chosen);
   }
   await requireQuota(kubectl, drafted.owned);
@@ -199,11 +199,25 @@ function hostOf(
   };
 }
 
-const podRefused = (message: string, onlyHost: boolean) =>
-  machineError(
+function podRefused(
+  networks: readonly PodNetwork[],
+  refusedPods: ReadonlyMap<string, string>,
+  message: string,
+  onlyHost: boolean,
+): BarewireError {
+  const refused = networks.filter((network) => network.client === 'pod' && isRefused(network, refusedPods));
+  const [first] = refused;
+  if (first !== undefined && refused.every(({ template }) => template !== undefined))
+    return machineError(
+      'cluster-refused',
+      `The cluster does not admit the pods of the network ${first.name}: ${refusedPods.get(pairOf(first, false).client) ?? message}`,
+      'Correct the pod of this network in the spec, or ask who administers the cluster.',
+    );
+  return machineError(
     'cluster-refused',
     `The cluster does not admit the study's pods: ${message}`,
     onlyHost
       ? 'Use a namespace whose Pod Security level is privileged: hostNetwork needs it. Or measure the pod network alone: --networks pod,service.'
       : 'Use another namespace by --namespace, or ask who administers the cluster.',
   );
+}
