@@ -69,8 +69,9 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
     ];
   });
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
-  const environment = unionKeys(a.study.environment, b.study.environment)
-    .flatMap((host) => findChanges(host, a.study.environment[host] ?? {}, b.study.environment[host] ?? {}))
+  // A host that one run lacks is of a network that it lacks.
+  const environment = Object.entries(a.study.environment)
+    .flatMap(([host, facts]) => findChanges(host, facts, b.study.environment[host] ?? facts))
     .filter(({ name }) => !name.includes(COUNTER_SUFFIX));
   const spec = findChanges(null, toSettings(a.study), toSettings(b.study)).filter(
     ({ name }) => !RUN_SETTINGS.includes(name),

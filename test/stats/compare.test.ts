@@ -100,6 +100,14 @@ describe('differences between the runs are reported', () => {
     expect(comparison.warnings).toContainEqual({ code: 'hosts-differ', names: ['kernel'] });
   });
 
+  test('hosts that both have', () => {
+    const { client } = study().environment;
+    const environment = { client: client ?? {}, 'client of pod-fast': { kernel: '6.18' } };
+    const after = run(random, machine, { environment });
+    expect(compareStudies(before, after).environment).toEqual([]);
+    expect(compareStudies(after, before).environment).toEqual([]);
+  });
+
   test('settings except the seed', () => {
     const comparison = compareStudies(before, run(random, machine, study({ connections: 20, seed: 9 })));
     expect(comparison.spec).toEqual([{ host: null, name: 'connections', a: 10, b: 20 }]);
