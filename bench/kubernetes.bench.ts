@@ -45,11 +45,16 @@ async function study({ kubeconfig, kubectlDir }: Cluster): Promise<StudyRun> {
     };
     const startedMs = Date.now();
     const stdout = await new Promise<string>((resolve, reject) => {
-      execFile('bin/barewire', args, { env, maxBuffer: 2 ** 28 }, (error, output, stderr) => {
-        // Status 1: some slices were invalid, which the figures show.
-        if (error !== null && error.code !== 1) reject(new Error(stderr));
-        else resolve(output);
-      });
+      execFile(
+        process.execPath,
+        ['bin/barewire', ...args],
+        { env, maxBuffer: 2 ** 28 },
+        (error, output, stderr) => {
+          // Status 1: some slices were invalid, which the figures show.
+          if (error !== null && error.code !== 1) reject(new Error(stderr));
+          else resolve(output);
+        },
+      );
     });
     const [first = '{}'] = (await readFile(join(out, 'slices.jsonl'), 'utf8')).split('\n');
     const { startedAt } = JSON.parse(first) as Pick<StudyRecord, 'startedAt'>;

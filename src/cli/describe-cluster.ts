@@ -10,9 +10,12 @@ const HEADER_BYTES = 450;
 
 /** What a study does on a cluster, before it is confirmed: nodes, pods, load, and who else is there. */
 export function describeCluster({ study, testbed, maxima }: StudyPlan, cluster: ClusterPlan): string {
-  const { nodes, verdicts, pods, otherPods, networks, missingRights } = cluster;
-  const [client, server] = [nodes.client.metadata.name, nodes.server.metadata.name];
-  const rejected = verdicts.filter(({ name, fault }) => fault !== null && name !== client && name !== server);
+  const { nodes, pools, verdicts, pods, otherPods, networks, missingRights } = cluster;
+  const used = [nodes, ...pools.map((pool) => pool.nodes)].flatMap((pair) => [
+    pair.client.metadata.name,
+    pair.server.metadata.name,
+  ]);
+  const rejected = verdicts.filter(({ name, fault }) => fault !== null && !used.includes(name));
   const optional = missingRights.flatMap(({ verb, resource, optional: lost }) =>
     lost === null ? [] : [`${verb} ${resource} (${lost})`],
   );
@@ -20,6 +23,10 @@ export function describeCluster({ study, testbed, maxima }: StudyPlan, cluster: 
   return [
     `Cluster:  ${cluster.context} (${cluster.serverVersion}), namespace ${cluster.namespace}`,
     `Nodes:    client ${describeNode(nodes.client)}; server ${describeNode(nodes.server)}`,
+    ...pools.map(
+      (pool) =>
+        `          ${pool.networks.join(', ')}: client ${describeNode(pool.nodes.client)}; server ${describeNode(pool.nodes.server)}`,
+    ),
     ...(rejected.length === 0
       ? []
       : [
@@ -27,10 +34,12 @@ export function describeCluster({ study, testbed, maxima }: StudyPlan, cluster: 
         ]),
     `Pods:     ${pods.length}, ${burstable ? 'burstable: whole CPUs do not fit beside the requests of other pods' : `guaranteed: ${pods.map(({ key, cpus }) => `${key} ${cpus.guaranteed ?? 0} CPUs`).join(', ')}`}`,
     ...[
-      ...new Map([
-        [client, otherPods.client],
-        [server, otherPods.server],
-      ]),
+      ...new Map(
+        [{ nodes, otherPods }, ...pools].flatMap((pool) => [
+          [pool.nodes.client.metadata.name, pool.otherPods.client] as const,
+          [pool.nodes.server.metadata.name, pool.otherPods.server] as const,
+        ]),
+      ),
     ].map(
       ([name, others]) =>
         `          others on ${name}: ${others === null ? 'not visible to this account' : countByNamespace(others)}`,

@@ -142,7 +142,9 @@ Examples:
 
 A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
 warmup, timeout, connections, congestionControl (cubic, …, unchanged), generator, arrival (constant, poisson),
-article (full, scaled), seed, margin, tailMargin, wire: {mtu, rateMbps}.`,
+article (full, scaled), seed, margin, tailMargin, wire: {mtu, rateMbps}.
+With --testbed kubernetes an entry of networks may be an object: name, like (pod, service, …), pod (a template of metadata and
+spec, merged into the pods), nodes: [CLIENT, SERVER], address (an interface of the pod: net1).`,
     )
     .action((what: string | undefined, flags: StudyFlags) => study(context, what, flags));
 

@@ -69,8 +69,9 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
     ];
   });
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
-  const environment = unionKeys(a.study.environment, b.study.environment)
-    .flatMap((host) => findChanges(host, a.study.environment[host] ?? {}, b.study.environment[host] ?? {}))
+  // A host that one run lacks is of a network that it lacks.
+  const environment = Object.entries(a.study.environment)
+    .flatMap(([host, facts]) => findChanges(host, facts, b.study.environment[host] ?? facts))
     .filter(({ name }) => !name.includes(COUNTER_SUFFIX));
   const spec = findChanges(null, toSettings(a.study), toSettings(b.study)).filter(
     ({ name }) => !RUN_SETTINGS.includes(name),
@@ -130,11 +131,21 @@ function findChanges(host: string | null, a: Environment, b: Environment): Chang
 
 /** Each setting as one value; structured ones as JSON. */
 function toSettings({ spec, version }: StudyRecord): Environment {
-  const entries = Object.entries(spec).map(([name, value]): [string, Environment[string]] => [
+  const { testbed, ...settings } = spec;
+  const entries = Object.entries(settings).map(([name, value]): [string, Environment[string]] => [
     name,
     typeof value === 'object' ? JSON.stringify(value) : (value ?? null),
   ]);
-  return { version, ...Object.fromEntries(entries) };
+  const options = flatten('testbed', testbed.options);
+  return { version, ...Object.fromEntries(entries), testbed: testbed.kind, ...Object.fromEntries(options) };
+}
+
+/** The values of an object by their paths: `testbed.templates.pod-fast.pod.spec.runtimeClassName`. */
+function flatten(path: string, value: unknown): [string, Environment[string]][] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.entries(value).flatMap(([key, inner]) => flatten(`${path}.${key}`, inner));
+  if (value === undefined) return [];
+  return [[path, typeof value === 'string' || value === null ? value : JSON.stringify(value)]];
 }
 
 const unionKeys = (a: object, b: object): string[] => [...new Set([...Object.keys(a), ...Object.keys(b)])];

@@ -2,6 +2,7 @@ import { describeExternal } from '../load/index.js';
 import { countSetupSteps } from '../network/index.js';
 import { describeFinding } from '../report/index.js';
 import {
+  type Environment,
   type NetworkStatus,
   type ResolvedStudy,
   type StudyRecord,
@@ -50,9 +51,13 @@ export async function beginStudy(
     spec.generator === 'barewire'
       ? {}
       : { generator: await describeExternal(client.machine, spec.generator) };
-  const environment = {
+  const others = Object.entries(hosts.otherHosts ?? {}).map(
+    async ([name, machine]) => [name, await machine.environment()] as const,
+  );
+  const environment: Record<string, Environment> = {
     client: { ...(await client.machine.environment()), ...(await readNicFacts(client)) },
     server: { ...(await server.machine.environment()), ...(await readNicFacts(server)) },
+    ...Object.fromEntries(await Promise.all(others)),
   };
   const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(({ kind }) => kind !== 'given');
   if (pinned)

@@ -114,14 +114,14 @@ export async function loadAndSample(
 ): Promise<Measured> {
   const client: Side = {
     machine: clientMachine,
-    cpus: testbed.client.cpus,
+    cpus: active.placement?.client?.cpus ?? testbed.client.cpus,
     pids: [generator.pid],
     // The generator's threads are in the container, and its main thread is not.
     ownNamespace: false,
   };
   const serving: Side = {
     machine: server.machine,
-    cpus: testbed.server.cpus,
+    cpus: server.cpus ?? testbed.server.cpus,
     pids: server.pids,
     ownNamespace: active.server.netns !== null,
   };

@@ -16,7 +16,6 @@ import {
   userError,
 } from '../schema/index.js';
 import {
-  findOfferedNetwork,
   findTestbedKind,
   parseTestbed,
   requireTestbed,
@@ -28,6 +27,7 @@ import { divideTime, fittingRestarts } from './plan-slices.js';
 import { parseObjective } from './objective.js';
 import type { SpecInput } from './presets.js';
 import { parseDurationMs, parseRate } from './quantity.js';
+import { resolveNetworks } from './spec-networks.js';
 
 const bad = (message: string, hint: string): BarewireError => userError(message, hint);
 
@@ -59,7 +59,9 @@ const inputSchema = z.object({
   imageNginx: z.string().min(1).optional(),
   imagePullSecret: z.string().min(1).optional(),
   ip: z.union([z.literal(4), z.literal(6)], 'write 4 or 6').default(4),
-  networks: z.array(z.string()).min(1),
+  networks: z
+    .array(z.union([z.string(), z.record(z.string(), z.unknown())], 'write a name, or an object with a name'))
+    .min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
   rates: z.union([rateList, z.record(z.string(), rateList)]),
   maximum: z.boolean().default(false),
@@ -147,12 +149,17 @@ export function resolveSpec(
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
   const given = TESTBED_KEYS.flatMap((key) => (rest[key] === undefined ? [] : [[key, rest[key]] as const]));
-  const choice = withOptions(requireTestbed(rest.testbed), Object.fromEntries(given));
+  const { choice, networks } = resolveNetworks(
+    withOptions(requireTestbed(rest.testbed), Object.fromEntries(given)),
+    rest.networks,
+    (input as SpecInput)['networks'],
+    place,
+  );
   const chosen = objective === undefined ? undefined : objectiveNamed(objective, place);
   const study = resolvedStudySchema.parse({
     ...rest,
     testbed: choice,
-    networks: [...new Set(rest.networks.map((name) => findOfferedNetwork(choice, name).name))],
+    networks,
     workloads,
     rates: ratesFor({
       ...rest,

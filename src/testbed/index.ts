@@ -22,6 +22,7 @@ export {
   requireTestbed,
   testbedKinds,
   testbedUsage,
+  withDescribedNetworks,
   withOptions,
   type RegisteredTestbed,
 } from './registry.js';

@@ -1,9 +1,17 @@
-import { findNetwork, networkNames, type Network } from '../network/index.js';
+import { findNetwork, networkNames, type GivenNetwork, type Network } from '../network/index.js';
 import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
 import { KUBERNETES } from './kubernetes/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
-import type { EndedRun, PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
+import type {
+  DescribedNetwork,
+  EndedRun,
+  PlanOptions,
+  Testbed,
+  TestbedKind,
+  TestbedOptions,
+  TestbedPlan,
+} from './types.js';
 import { VM } from './vm/kind.js';
 
 /** An entry of the registry. Its options are checked when it is used. */
@@ -31,6 +39,10 @@ function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
     },
     check: (options) => ({ kind: kind.name, options: check(options) }),
     undo: undefined,
+    ...(kind.describeNetworks === undefined
+      ? {}
+      : { describeNetworks: (options, entries) => kind.describeNetworks?.(check(options), entries) }),
+    describedNetworks: (options) => kind.describedNetworks?.(check(options)) ?? [],
     ...(kind.undo === undefined
       ? {}
       : { undo: async (options: unknown) => (await kind.undo?.(check(options))) ?? [] }),
@@ -82,6 +94,33 @@ export function withOptions(
   return findTestbedKind(choice).check({ ...(choice.options ?? {}), ...options });
 }
 
+/**
+ * Adds networks that a spec describes by objects.
+ *
+ * @throws BarewireError `bad-input` for a description that is not valid, or a kind of testbed that takes none
+ */
+export function withDescribedNetworks(
+  choice: TestbedChoice,
+  entries: readonly DescribedNetwork[],
+): TestbedChoice {
+  const [first] = entries;
+  if (first === undefined) return choice;
+  const { describeNetworks } = findTestbedKind(choice);
+  if (describeNetworks !== undefined)
+    return { kind: choice.kind, options: describeNetworks(choice.options ?? {}, entries) };
+  const able = KINDS.filter((kind) => kind.describeNetworks !== undefined).map(({ name }) => name);
+  throw userError(
+    `${first.place} describes a network, but the testbed ${choice.kind} has only networks with names.`,
+    `Name a network of \`barewire networks\`, or use --testbed ${able.join(' or ')}.`,
+  );
+}
+
+/** Networks that the hosts have already: those of any such testbed, and those that the choice describes. */
+const givenNetworksOf = (choice: TestbedChoice): readonly GivenNetwork[] => {
+  const { givenNetworks, describedNetworks } = findTestbedKind(choice);
+  return [...givenNetworks, ...(describedNetworks?.(choice.options ?? {}) ?? [])];
+};
+
 export function findTestbedKind({ kind }: TestbedChoice): RegisteredTestbed {
   const found = KINDS.find(({ name }) => name === kind);
   if (found !== undefined) return found;
@@ -104,8 +143,8 @@ export async function openTestbed(
 
 /** The names of the networks that a testbed offers. */
 export const offeredNetworks = (choice: TestbedChoice): string[] => {
-  const { givenNetworks, plansNetworks } = findTestbedKind(choice);
-  return [...(plansNetworks ? networkNames() : []), ...givenNetworks.map(({ name }) => name)];
+  const { plansNetworks } = findTestbedKind(choice);
+  return [...(plansNetworks ? networkNames() : []), ...givenNetworksOf(choice).map(({ name }) => name)];
 };
 
 /**
@@ -114,8 +153,8 @@ export const offeredNetworks = (choice: TestbedChoice): string[] => {
  * @throws BarewireError `bad-input` with the nearest name
  */
 export function findOfferedNetwork(choice: TestbedChoice, name: string): Network {
-  const { givenNetworks, plansNetworks } = findTestbedKind(choice);
-  const given = givenNetworks.find((network) => network.name === name);
+  const { plansNetworks } = findTestbedKind(choice);
+  const given = givenNetworksOf(choice).find((network) => network.name === name);
   if (given !== undefined) return given;
   if (plansNetworks) return findNetwork(name);
   const names = offeredNetworks(choice);

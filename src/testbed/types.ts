@@ -54,6 +54,8 @@ export interface Testbed extends AsyncDisposable {
   readonly server: Host;
   /** What results of this testbed do not show. */
   readonly limitations: readonly Finding[];
+  /** Hosts that only some networks use, by the name under which study.json has their facts. */
+  readonly otherHosts?: Readonly<Record<string, Machine>>;
   /** What a network of these hosts is, where it says more than the catalog. */
   describeNetwork?(name: string): string;
   /** True when the hosts are emulated, and their times with them. */
@@ -73,7 +75,12 @@ export type NetworkUse = 'measured' | 'control';
 export interface Placement {
   readonly plans: Pair<HostPlan>;
   /** Where the network's generator is started. Absent: the generator of the client enters the container's namespace. */
-  readonly client?: { readonly machine: Machine; readonly generator: Step };
+  readonly client?: {
+    readonly machine: Machine;
+    readonly generator: Step;
+    /** Of a host that is not the testbed's client. */
+    readonly cpus?: readonly number[];
+  };
   /** A server that runs already. Absent: the study starts one in the container. */
   readonly server?: PlacedServer;
   /**
@@ -88,6 +95,8 @@ export type ObservedPath = Pair<readonly string[]>;
 
 export interface PlacedServer {
   readonly machine: Machine;
+  /** Of a host that is not the testbed's server. */
+  readonly cpus?: readonly number[];
   /** The process of nginx and of its workers, as that machine sees them. */
   readonly pids: readonly [number, ...number[]];
   readonly address: string;
@@ -120,6 +129,12 @@ export interface TestbedOptions extends PlanOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An entry of a spec's networks that is an object, and its place: `study.yaml: networks.2`. */
+export interface DescribedNetwork {
+  readonly entry: Readonly<Record<string, unknown>>;
+  readonly place: string;
+}
+
 /** One kind of testbed. Help, errors, locking and requirements derive from its entry. */
 export interface TestbedKind<Options> {
   readonly name: string;
@@ -141,6 +156,14 @@ export interface TestbedKind<Options> {
    * `plansNetworks`.
    */
   readonly givenNetworks: readonly GivenNetwork[];
+  /**
+   * Adds networks that a spec describes by objects to the options. Absent: a spec only names networks.
+   *
+   * @throws BarewireError `bad-input` with the place in the spec
+   */
+  describeNetworks?(options: Options, entries: readonly DescribedNetwork[]): Options;
+  /** The networks that options describe. */
+  describedNetworks?(options: Options): readonly GivenNetwork[];
   readonly plansNetworks: boolean;
   /** Which set-ups share hosts: none (each station has its own), those of a restart, or all of a study. */
   readonly sharesHosts: 'never' | 'in-restart' | 'in-study';

@@ -14,11 +14,11 @@ import { ANSWER_LIMIT_MS } from '../../src/testbed/kubernetes/observed-path.js';
 import { API_PATIENCE_MS } from '../../src/testbed/kubernetes/open.js';
 import { DEFAULT_IMAGES, kubernetesOptionsSchema } from '../../src/testbed/kubernetes/options.js';
 import { DEAD_AFTER_MS } from '../../src/testbed/kubernetes/owner.js';
-import { referencesOf } from '../../src/testbed/kubernetes/plan.js';
 import { SILENCE_LIMIT_MS } from '../../src/testbed/kubernetes/pod-agent.js';
 import { AGENTLESS_LIMIT_MS, ownedObjects } from '../../src/testbed/kubernetes/pod-objects.js';
 import { FAULT_PATIENCE_MS, podFailed, START_LIMIT_MS } from '../../src/testbed/kubernetes/pod-status.js';
 import { planPods } from '../../src/testbed/kubernetes/pods.js';
+import { chooseReferences } from '../../src/testbed/kubernetes/references.js';
 import { RIGHTS, type Right } from '../../src/testbed/kubernetes/rights.js';
 import { nodeOf, podOf } from '../testbed/kubernetes/cluster-objects.js';
 import { tableRows } from './table-rows.js';
@@ -48,12 +48,13 @@ function planOf(networks: readonly PodNetwork[]): StudyPlan & { testbed: { clust
     })),
   ];
   const otherPods = { client: others(4), server: others(2) };
-  const references = referencesOf(networks);
+  const references = chooseReferences(networks).names;
+  const placed = () => ({ client, server });
   const unshared = { client: { guaranteed: null, requested: 0 }, server: { guaranteed: null, requested: 0 } };
   const cpus = sharePodCpus(
     { client, server },
     otherPods,
-    planPods('abc123', networks, references, { client, server }, unshared),
+    planPods('abc123', networks, references[0], placed, unshared),
   );
   const spec = resolveSpec(
     { ...preset('quick'), networks: networks.map(({ name }) => name) },
@@ -69,9 +70,10 @@ function planOf(networks: readonly PodNetwork[]): StudyPlan & { testbed: { clust
     nodes: { client, server },
     verdicts,
     otherPods,
+    pools: [],
     networks,
     references,
-    pods: planPods('abc123', networks, references, { client, server }, cpus),
+    pods: planPods('abc123', networks, references[0], placed, cpus),
     cpus,
     needsPolicy: false,
     missingRights: [],

@@ -100,9 +100,40 @@ describe('differences between the runs are reported', () => {
     expect(comparison.warnings).toContainEqual({ code: 'hosts-differ', names: ['kernel'] });
   });
 
+  test('hosts that both have', () => {
+    const { client } = study().environment;
+    const environment = { client: client ?? {}, 'client of pod-fast': { kernel: '6.18' } };
+    const after = run(random, machine, { environment });
+    expect(compareStudies(before, after).environment).toEqual([]);
+    expect(compareStudies(after, before).environment).toEqual([]);
+  });
+
   test('settings except the seed', () => {
     const comparison = compareStudies(before, run(random, machine, study({ connections: 20, seed: 9 })));
     expect(comparison.spec).toEqual([{ host: null, name: 'connections', a: 10, b: 20 }]);
+  });
+
+  test('each option of the testbed by its own path', () => {
+    const withOptions = (options: unknown) => {
+      const { spec } = study();
+      return run(random, machine, { spec: { ...spec, testbed: { kind: 'kubernetes', options } } });
+    };
+    const templateOf = (runtimeClassName: string) => ({
+      context: 'here',
+      nodes: ['a', 'b'],
+      templates: { 'pod-fast': { like: 'pod', pod: { spec: { runtimeClassName } } } },
+    });
+    const before = withOptions(templateOf('runc'));
+    const after = withOptions({ ...templateOf('kata'), nodes: ['a', 'c'] });
+    expect(compareStudies(before, after).spec).toEqual([
+      { host: null, name: 'testbed.nodes', a: '["a","b"]', b: '["a","c"]' },
+      {
+        host: null,
+        name: 'testbed.templates.pod-fast.pod.spec.runtimeClassName',
+        a: 'runc',
+        b: 'kata',
+      },
+    ]);
   });
 
   test('cells of only one run', () => {

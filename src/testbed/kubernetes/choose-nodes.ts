@@ -27,6 +27,8 @@ const ARCHITECTURES = ['amd64', 'arm64'];
  * those the pair with the most and the most equal CPUs, or the node with the most. Nodes that the user names are taken with their
  * taints.
  *
+ * @param asker the option or key that names the nodes, for errors
+ * @param avoid nodes that are chosen last
  * @param onOneNode one node is enough: the study has no network across nodes
  * @throws BarewireError `bad-input` for a name that does not exist, `host-unsupported` with the reason of each node
  */
@@ -34,20 +36,21 @@ export function chooseNodes(
   nodes: readonly ClusterNode[],
   asked: readonly [string, string] | null,
   onOneNode: boolean,
+  { asker = '--nodes', avoid = [] }: { readonly asker?: string; readonly avoid?: readonly string[] } = {},
 ): ChosenNodes {
   const verdicts = nodes.map(judge);
   if (asked !== null) {
-    const [client, server] = asked.map((name) => requireNode(nodes, name));
+    const [client, server] = asked.map((name) => requireNode(nodes, name, asker));
     if (client === undefined || server === undefined) throw tooFew(nodes, verdicts, 2);
-    for (const node of [client, server]) requireUsable(node);
+    for (const node of [client, server]) requireUsable(node, asker);
     if (client.status.nodeInfo.architecture !== server.status.nodeInfo.architecture)
       throw userError(
-        `--nodes names nodes of two architectures: ${client.metadata.name} is ${client.status.nodeInfo.architecture}, ${server.metadata.name} is ${server.status.nodeInfo.architecture}.`,
+        `${asker} names nodes of two architectures: ${client.metadata.name} is ${client.status.nodeInfo.architecture}, ${server.metadata.name} is ${server.status.nodeInfo.architecture}.`,
         'Name two nodes of one architecture, or ratios would compare hardware.',
       );
     if (client === server && !onOneNode)
       throw userError(
-        `--nodes names ${client.metadata.name} twice, but the study has networks across nodes.`,
+        `${asker} names ${client.metadata.name} twice, but the study has networks across nodes.`,
         'Name two nodes, or use --networks host-local,pod-local,service-local.',
       );
     return { client, server, verdicts };
@@ -59,7 +62,9 @@ export function chooseNodes(
   const alike = pairs.filter(
     ({ client, server }) => client.status.nodeInfo.architecture === server.status.nodeInfo.architecture,
   );
-  const [best] = alike.toSorted((one, other) => rank(other) - rank(one));
+  const avoided = ({ client, server }: (typeof pairs)[number]): number =>
+    Number(avoid.includes(client.metadata.name)) + Number(avoid.includes(server.metadata.name));
+  const [best] = alike.toSorted((one, other) => avoided(one) - avoided(other) || rank(other) - rank(one));
   if (best === undefined) throw tooFew(nodes, verdicts, onOneNode ? 1 : 2);
   return { ...best, verdicts };
 }
@@ -84,21 +89,21 @@ function judge(node: ClusterNode): NodeVerdict {
   return taint === undefined ? verdict(null) : verdict('tainted', `${taint.key}:${taint.effect}`);
 }
 
-function requireNode(nodes: readonly ClusterNode[], name: string): ClusterNode {
+function requireNode(nodes: readonly ClusterNode[], name: string, asker: string): ClusterNode {
   const found = nodes.find(({ metadata }) => metadata.name === name);
   if (found !== undefined) return found;
   throw userError(
-    `--nodes names ${name}, but the cluster has no such node.`,
+    `${asker} names ${name}, but the cluster has no such node.`,
     `Its nodes: ${nodes.map(({ metadata }) => metadata.name).join(', ')}.`,
   );
 }
 
 /** Taints and the control plane are the user's decision; a node that cannot run the pods is not. */
-function requireUsable(node: ClusterNode): void {
+function requireUsable(node: ClusterNode, asker: string): void {
   const { name, fault, detail } = judge(node);
   if (fault === null || fault === 'tainted' || fault === 'control-plane') return;
   throw userError(
-    `--nodes names ${name}, which is ${fault}${detail === '' ? '' : ` (${detail})`}.`,
+    `${asker} names ${name}, which is ${fault}${detail === '' ? '' : ` (${detail})`}.`,
     'Name a Linux node that is Ready and not cordoned.',
   );
 }

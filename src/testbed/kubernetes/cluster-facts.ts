@@ -1,12 +1,13 @@
 import type { Environment, Finding } from '../../schema/index.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { describeCni, describeServiceProxy, detectCni, type CniEvidence } from './cni.js';
-import { requireNetwork } from './networks.js';
+import { isDescribed, requireNetwork } from './networks.js';
+import { nodesOf } from './node-pools.js';
 import type { ClusterNode } from './objects.js';
 import type { PodPlan } from './pods.js';
 
 /** What a node shows, and the mode that its kube-proxy reports. */
-type NodeEvidence = CniEvidence & { readonly proxyMode: string | null };
+export type NodeEvidence = CniEvidence & { readonly proxyMode: string | null };
 
 /** Facts of a node that its agent does not see. */
 export const factsOf = ({ status }: ClusterNode, evidence: NodeEvidence): Environment => ({
@@ -19,7 +20,7 @@ export const factsOf = ({ status }: ClusterNode, evidence: NodeEvidence): Enviro
 
 /** What results of this cluster do not show. */
 export function limitationsOf(
-  { references }: ClusterPlan,
+  { networks, references }: ClusterPlan,
   pods: readonly PodPlan[],
   oneKernel: boolean,
 ): readonly Finding[] {
@@ -30,7 +31,7 @@ export function limitationsOf(
     ...(pods.some(({ cpus: { guaranteed } }) => guaranteed === null)
       ? [{ code: 'limitation', limitation: 'burstable-pods' } as const]
       : []),
-    ...(references.some((name) => name.startsWith('pod'))
+    ...(references.some((name) => requireNetwork(networks, name).client === 'pod')
       ? [{ code: 'limitation', limitation: 'pod-reference' } as const]
       : []),
     { code: 'limitation', limitation: 'client-clock' },
@@ -38,17 +39,17 @@ export function limitationsOf(
 }
 
 /** What a network is on this cluster: the CNI, who programs Services, which node is addressed. */
-export function describeNetwork(name: string, { nodes }: ClusterPlan, evidence: NodeEvidence): string {
-  const network = requireNetwork(name);
+export function describeNetwork(name: string, cluster: ClusterPlan, evidence: NodeEvidence): string {
+  const network = requireNetwork(cluster.networks, name);
   if (network.client === 'host') return network.what;
-  const cni = describeCni(detectCni(evidence));
-  const proxy = describeServiceProxy(evidence.proxyMode, evidence);
-  switch (network.to) {
-    case 'pod':
-      return `${network.what} (${cni})`;
-    case 'service':
-      return `${network.what} (${proxy}, over ${cni})`;
-    case 'nodeport':
-      return `${network.what} (${nodes.server.metadata.name}, externalTrafficPolicy Cluster, ${proxy}, over ${cni})`;
-  }
+  // A template may select another CNI than the nodes show.
+  const over = isDescribed(network) ? [] : [describeCni(detectCni(evidence))];
+  const proxied = [describeServiceProxy(evidence.proxyMode, evidence), ...over.map((cni) => `over ${cni}`)];
+  const node = nodesOf(cluster, network).server.metadata.name;
+  const details = {
+    pod: over,
+    service: proxied,
+    nodeport: [node, 'externalTrafficPolicy Cluster', ...proxied],
+  }[network.to];
+  return details.length === 0 ? network.what : `${network.what} (${details.join(', ')})`;
 }

@@ -7,6 +7,14 @@ import type { Right } from './rights.js';
 
 type OfRoles<T> = Readonly<Record<'client' | 'server', T>>;
 
+/** Nodes that some networks use instead of the study's. */
+export interface NodePool {
+  readonly networks: readonly string[];
+  readonly nodes: OfRoles<ClusterNode>;
+  /** Pods of others on each node; null where this account may not list them. */
+  readonly otherPods: OfRoles<readonly ClusterPod[] | null>;
+}
+
 /** What a study does on a cluster, before anything is created. */
 export interface ClusterPlan {
   readonly context: string;
@@ -16,7 +24,9 @@ export interface ClusterPlan {
   readonly verdicts: readonly NodeVerdict[];
   /** Pods of others on each node; null where this account may not list them. */
   readonly otherPods: OfRoles<readonly ClusterPod[] | null>;
+  readonly pools: readonly NodePool[];
   readonly networks: readonly PodNetwork[];
+  /** The networks that ratios are against, the study's reference first. */
   readonly references: readonly string[];
   readonly pods: readonly PodPlan[];
   readonly cpus: OfRoles<CpuShare>;

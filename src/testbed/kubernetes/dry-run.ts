@@ -22,7 +22,7 @@ export async function dryRun(
   const pods = new Map<string, string>();
   if (code === 0) return pods;
   const lines = stderr.split('\n').filter((line) => /^(?:Error|error)/.test(line));
-  const name = new RegExp(`barewire-${DRY_RUN}-(?<key>(?:client|server|near)-[a-z-]+)`);
+  const name = new RegExp(`barewire-${DRY_RUN}-(?<key>(?:client|server|near)-[a-z0-9-]+)`);
   for (const line of lines) {
     const key = name.exec(line)?.groups?.['key'];
     if (key === undefined) throw refused(args, line);

@@ -1,7 +1,8 @@
 import type { TestbedKind } from '../types.js';
 import { readContext } from './context.js';
+import { describeNetworks, podNetworksOf } from './described-networks.js';
 import { Kubectl } from './kubectl.js';
-import { POD_NETWORKS } from './networks.js';
+import { isDescribed, POD_NETWORKS } from './networks.js';
 import { openKubernetesTestbed } from './open.js';
 import { kubernetesOptionsSchema, type KubernetesOptions } from './options.js';
 import { deleteDeadRuns } from './owner.js';
@@ -17,6 +18,8 @@ export const KUBERNETES: TestbedKind<KubernetesOptions> = {
   madeHere: false,
   usersMachines: true,
   givenNetworks: POD_NETWORKS,
+  describeNetworks,
+  describedNetworks: (options) => podNetworksOf(options).filter(isDescribed),
   plansNetworks: false,
   sharesHosts: 'in-restart',
   ownGenerators: true,

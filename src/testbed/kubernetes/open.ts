@@ -4,6 +4,7 @@ import { readBundle } from '../bundle.js';
 import type { Host, HostRole, Testbed, TestbedOptions, TestbedPlan } from '../types.js';
 import { describeNetwork, factsOf, limitationsOf } from './cluster-facts.js';
 import { Kubectl, refused } from './kubectl.js';
+import { nodesOf } from './node-pools.js';
 import type { ClusterNode } from './objects.js';
 import type { KubernetesOptions } from './options.js';
 import { createOwner, deleteDeadRuns, ownFacts } from './owner.js';
@@ -24,10 +25,10 @@ export async function openKubernetesTestbed(
   { run = freshRunId(), ip = 4, signal }: TestbedOptions,
 ): Promise<Testbed> {
   if (cluster === undefined) throw bug('a Kubernetes testbed without its plan');
-  const { context, namespace, nodes, networks, references, needsPolicy, cpus } = cluster;
+  const { context, namespace, nodes, pools, networks, references, needsPolicy, cpus } = cluster;
   const kubectl = new Kubectl({ context, namespace }, API_PATIENCE_MS);
   await deleteDeadRuns(kubectl);
-  const pods = planPods(run, networks, references, nodes, cpus);
+  const pods = planPods(run, networks, references[0], (network) => nodesOf(cluster, network), cpus);
   const owner = await createOwner(kubectl, run, ownerObject(run, pods, ip, ownFacts()));
   const agents = new Map<string, Machine>();
   const dispose = async (): Promise<void> => {
@@ -49,9 +50,9 @@ export async function openKubernetesTestbed(
     for (const outcome of connected) if (outcome.status === 'rejected') throw outcome.reason;
     signal?.throwIfAborted();
     const pod = new RunningPods(run, cluster, pods, agents, running);
-    const evidence = await pod.readEvidence();
+    const evidence = await pod.readEvidence(cluster);
     const hostFor = async (role: HostRole): Promise<Host> => {
-      const machine = pod.observerOf(role);
+      const machine = pod.observerOn(nodes[role]);
       return {
         ...hosts[role],
         machine: withFacts(machine, factsOf(nodes[role], evidence[role])),
@@ -59,12 +60,25 @@ export async function openKubernetesTestbed(
       };
     };
     const [client, server] = await Promise.all([hostFor('client'), hostFor('server')]);
+    const otherHosts = await Promise.all(
+      pools.map(async (pool) => {
+        const shown = await pod.readEvidence(pool);
+        return (['client', 'server'] as const).map((role) => {
+          const node = pool.nodes[role];
+          return [
+            `${role} of ${pool.networks[0] ?? ''}`,
+            withFacts(pod.observerOn(node), factsOf(node, shown[role])),
+          ] as const;
+        });
+      }),
+    );
     const endpoints = new Endpoints(kubectl, run, ip);
     return {
       kind: 'kubernetes',
       run,
       client,
       server,
+      otherHosts: Object.fromEntries(otherHosts.flat()),
       limitations: limitationsOf(cluster, pods, await pod.shareKernel()),
       describeNetwork: (name) => describeNetwork(name, cluster, evidence.server),
       placeContainers: (network, use) => place(pod, endpoints, network, use),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { networkTemplateSchema } from './pod-template.js';
 
 /** Public images for every architecture. The agent is streamed into the first; nothing in it has to be trusted more than Node. */
 export const DEFAULT_IMAGES = {
@@ -20,5 +21,7 @@ export const kubernetesOptionsSchema = z.strictObject({
   imageNode: z.string().min(1).default(DEFAULT_IMAGES.node),
   imageNginx: z.string().min(1).default(DEFAULT_IMAGES.nginx),
   imagePullSecret: z.string().min(1).nullable().default(null),
+  /** Networks that the spec describes, by name. */
+  templates: z.record(z.string(), networkTemplateSchema).default({}),
 });
 export type KubernetesOptions = z.infer<typeof kubernetesOptionsSchema>;

@@ -8,6 +8,7 @@ import { machineError } from '../../schema/index.js';
 import type { NetworkUse, PlacedServer, Placement } from '../types.js';
 import type { Kubectl } from './kubectl.js';
 import { requireNetwork, type PodNetwork } from './networks.js';
+import { nodesOf } from './node-pools.js';
 import { internalIp } from './objects.js';
 import { observePath } from './observed-path.js';
 import { POD_BUNDLE } from './pod-agent.js';
@@ -22,7 +23,7 @@ const serviceSchema = z.object({
   }),
 });
 
-/** The addresses that the Services of a run have. */
+/** The addresses that the pods and the Services of a run have. */
 export class Endpoints {
   readonly #kubectl: Kubectl;
   readonly #run: string;
@@ -34,23 +35,30 @@ export class Endpoints {
     this.#ip = ip;
   }
 
+  /** Of a pod of a network: its own, or that of the interface that the network names. */
+  async addressOf({ address: link }: PodNetwork, pods: RunningPods, key: string): Promise<string> {
+    return link === undefined ? pods.addressOf(key) : await pods.addressOn(key, link, this.#ip);
+  }
+
+  /** What the client requests. */
   async of(
     network: PodNetwork,
     pods: RunningPods,
-    server: string,
+    server: { readonly key: string; readonly address: string },
   ): Promise<{ address: string; port: number }> {
-    if (network.to === 'pod') return { address: pods.addressOf(server), port: pods.plan(server).port ?? 0 };
+    if (network.to === 'pod') return { address: server.address, port: pods.plan(server.key).port ?? 0 };
     const { spec } = await this.#kubectl.json(
       ['get', 'service', podName(this.#run, network.name)],
       serviceSchema,
     );
     const [first] = spec.ports;
     if (network.to === 'service') return { address: spec.clusterIP, port: first?.port ?? 0 };
-    const address = internalIp(pods.cluster.nodes.server, this.#ip);
+    const node = nodesOf(pods.cluster, network).server;
+    const address = internalIp(node, this.#ip);
     if (address !== null && first?.nodePort !== undefined) return { address, port: first.nodePort };
     throw machineError(
       'cluster-refused',
-      `The node ${pods.cluster.nodes.server.metadata.name} has no InternalIP, or the Service no NodePort.`,
+      `The node ${node.metadata.name} has no InternalIP, or the Service no NodePort.`,
       'Leave out nodeport: --networks host,pod,service.',
     );
   }
@@ -63,13 +71,24 @@ export async function place(
   given: GivenNetwork,
   use: NetworkUse,
 ): Promise<Placement> {
-  const network = requireNetwork(given.name);
+  const network = requireNetwork(pods.cluster.networks, given.name);
   const { client, server } = pairOf(network, use === 'control');
-  const endpoint = await endpoints.of(network, pods, server);
+  const [clientAddress, serverAddress] = await Promise.all([
+    endpoints.addressOf(network, pods, client),
+    endpoints.addressOf(network, pods, server),
+  ]);
+  const endpoint = await endpoints.of(network, pods, { key: server, address: serverAddress });
   return {
-    plans: { client: hostPlan(pods, client), server: hostPlan(pods, server) },
-    client: { machine: pods.agent(client), generator: planGenerator(POD_BUNDLE, []) },
-    server: await serverIn(pods.agent(server), podName(pods.run, server), endpoint),
+    plans: { client: hostPlan(client, clientAddress), server: hostPlan(server, serverAddress) },
+    client: {
+      machine: pods.agent(client),
+      generator: planGenerator(POD_BUNDLE, []),
+      ...(await pods.otherCpus(client, 'client')),
+    },
+    server: {
+      ...(await serverIn(pods.agent(server), podName(pods.run, server), endpoint)),
+      ...(await pods.otherCpus(server, 'server')),
+    },
     observePath: (request, burst) =>
       observePath(
         network.name,
@@ -80,11 +99,11 @@ export async function place(
   };
 }
 
-const hostPlan = (pods: RunningPods, key: string): HostPlan => ({
+const hostPlan = (key: string, address: string): HostPlan => ({
   host: key,
   steps: [],
   // The agent is in the pod: its own namespace.
-  container: { netns: null, link: '', address: pods.addressOf(key), mtu: 0, nexthop: '' },
+  container: { netns: null, link: '', address, mtu: 0, nexthop: '' },
   extraContainers: [],
   path: [],
   bypass: [],

@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import { machineError, type Finding } from '../../schema/index.js';
-import { onBoth, type Pair, type PlannedHost, type PlanOptions, type TestbedPlan } from '../types.js';
-import { chooseNodes } from './choose-nodes.js';
-import type { ClusterPlan } from './cluster-plan.js';
+import { machineError, type BarewireError, type Finding } from '../../schema/index.js';
+import { both, onBoth, type Pair, type PlannedHost, type PlanOptions, type TestbedPlan } from '../types.js';
+import type { ClusterPlan, NodePool } from './cluster-plan.js';
 import { readContext } from './context.js';
-import { sharePodCpus } from './cpu-share.js';
 import { DRY_RUN, DRY_RUN_UID, dryRun } from './dry-run.js';
 import { Kubectl } from './kubectl.js';
-import { findPodNetwork, POD_NETWORKS, type PodNetwork } from './networks.js';
+import { podNetworksOf } from './described-networks.js';
+import { POD_NETWORKS, type PodNetwork } from './networks.js';
+import { choosePools, nodesOf, shareCpusOfAll } from './node-pools.js';
 import {
   internalIp,
   nodeListSchema,
@@ -18,8 +18,9 @@ import {
 } from './objects.js';
 import type { KubernetesOptions } from './options.js';
 import { ownedObjects, ownerObject } from './pod-objects.js';
-import { pairOf, planPods } from './pods.js';
+import { pairOf, planPods, type CpuShare, type PodPlan } from './pods.js';
 import { requireQuota } from './quota.js';
+import { chooseReferences } from './references.js';
 import { findMissingRights, mayUse, requireRights } from './rights.js';
 
 const versionSchema = z.object({ serverVersion: z.object({ gitVersion: z.string() }) });
@@ -39,26 +40,31 @@ export async function planKubernetesTestbed(
     kubectl.jsonOrNull(['get', 'networkpolicies'], policyListSchema),
   ]);
   requireRights(missingRights, namespace);
-  const wanted = names.flatMap((name) => findPodNetwork(name) ?? []);
-  const { client, server, verdicts } = chooseNodes(
-    listedNodes?.items ?? assumedNodes(options),
-    options.nodes,
-    wanted.every(({ onOneNode }) => onOneNode),
-  );
+  const offered = podNetworksOf(options);
+  const wanted = names.flatMap((name) => offered.find((network) => network.name === name) ?? []);
+  const choice = choosePools(listedNodes?.items ?? assumedNodes(options, wanted), options.nodes, wanted);
+  const { client, server, verdicts } = choice.chosen;
   const nodes: Pair<ClusterNode> = { client, server };
-  const [ofClient, ofServer] = mayUse(missingRights, 'pods', 'cluster')
-    ? await Promise.all([client, server].map((node) => podsOn(kubectl, node)))
-    : [null, null];
-  const otherPods: Pair<readonly ClusterPod[] | null> = {
-    client: ofClient ?? null,
-    server: ofServer ?? null,
-  };
+  const podsVisible = mayUse(missingRights, 'pods', 'cluster');
+  const otherPodsOn = (pair: Pair<ClusterNode>) =>
+    both((role) => (podsVisible ? podsOn(kubectl, pair[role]) : Promise.resolve(null)));
+  const otherPods = await otherPodsOn(nodes);
+  const pools = await Promise.all(
+    choice.pools.map(async (pool): Promise<NodePool> => ({
+      ...pool,
+      otherPods: await otherPodsOn(pool.nodes),
+    })),
+  );
+  const placed = (network: PodNetwork): Pair<ClusterNode> => nodesOf({ nodes, pools }, network);
   const servicesAllowed = mayUse(missingRights, 'services');
   const usable = wanted.filter(({ to }) => to === 'pod' || servicesAllowed);
   const needsPolicy = (policies?.items.length ?? 0) > 0 && mayUse(missingRights, 'networkpolicies');
-  const draft = (chosen: readonly PodNetwork[], references: readonly string[]) => {
-    const cpus = sharePodCpus(nodes, otherPods, planPods(DRY_RUN, chosen, references, nodes, UNSHARED));
-    const pods = planPods(DRY_RUN, chosen, references, nodes, cpus);
+  const draft = (chosen: readonly PodNetwork[]) => {
+    const references = chooseReferences(chosen);
+    const planWith = (cpus: Pair<CpuShare>): readonly PodPlan[] =>
+      planPods(DRY_RUN, chosen, references.names[0], placed, cpus);
+    const cpus = shareCpusOfAll([{ nodes, otherPods }, ...pools], planWith(UNSHARED));
+    const pods = planWith(cpus);
     const owned = { run: DRY_RUN, uid: DRY_RUN_UID, options };
     const owner = ownerObject(DRY_RUN, pods, ip, {
       startedAt: '',
@@ -66,20 +72,18 @@ export async function planKubernetesTestbed(
       pid: 0,
       startTime: null,
     });
-    return { pods, cpus, owner, owned: ownedObjects(owned, pods, chosen, ip, needsPolicy) };
+    return { references, pods, cpus, owner, owned: ownedObjects(owned, pods, chosen, ip, needsPolicy) };
   };
   let chosen = usable;
-  let references = referencesOf(usable);
-  let drafted = draft(chosen, references);
+  let drafted = draft(chosen);
   const refusedPods = await dryRun(kubectl, drafted.owner, drafted.owned);
   const refusal = [...refusedPods.values()][0];
   const hostPods = drafted.pods.filter(({ hostNetwork }) => hostNetwork).map(({ key }) => key);
   const onlyHost = [...refusedPods.keys()].every((key) => hostPods.includes(key));
   if (refusal !== undefined) {
     chosen = usable.filter((network) => !isRefused(network, refusedPods));
-    if (!onlyHost || chosen.length === 0) throw podRefused(refusal, onlyHost);
-    references = referencesOf(chosen);
-    drafted = draft(chosen, references);
+    if (!onlyHost || chosen.length === 0) throw podRefused(usable, refusedPods, refusal, onlyHost);
+    drafted = draft(chosen);
   }
   await requireQuota(kubectl, drafted.owned);
   const unavailable = [
@@ -92,6 +96,7 @@ export async function planKubernetesTestbed(
           : { code: 'host-network-refused', detail: refusal ?? '' }) satisfies Finding,
       })),
   ];
+  const { references } = drafted;
   const cluster: ClusterPlan = {
     context,
     serverVersion: serverVersion.gitVersion,
@@ -99,8 +104,9 @@ export async function planKubernetesTestbed(
     nodes,
     verdicts,
     otherPods,
+    pools,
     networks: chosen,
-    references,
+    references: references.names,
     pods: drafted.pods,
     cpus: drafted.cpus,
     needsPolicy,
@@ -114,8 +120,8 @@ export async function planKubernetesTestbed(
     options: resolved,
     cluster,
     unavailable,
-    ...(references[0] === undefined ? {} : { reference: references[0] }),
-    references: ownReferences(chosen, references),
+    ...(references.names[0] === undefined ? {} : { reference: references.names[0] }),
+    references: references.byNetwork,
   };
 }
 
@@ -123,14 +129,14 @@ const NO_SHARE = { guaranteed: null, requested: 0 } as const;
 const UNSHARED = { client: NO_SHARE, server: NO_SHARE } as const;
 
 /** Where this account may not list nodes, those that the user names are taken as they are. */
-function assumedNodes({ nodes }: KubernetesOptions): readonly ClusterNode[] {
-  if (nodes === null)
+function assumedNodes({ nodes }: KubernetesOptions, networks: readonly PodNetwork[]): readonly ClusterNode[] {
+  if (nodes === null && networks.some((network) => network.nodes === undefined))
     throw machineError(
       'cluster-refused',
       'This account may not list nodes, so that none can be chosen.',
       'Name two of one architecture by --nodes A,B, or ask for the right: `barewire kubernetes rbac`.',
     );
-  return [...new Set(nodes)].map((name) =>
+  return [...new Set([...(nodes ?? []), ...networks.flatMap((network) => network.nodes ?? [])])].map((name) =>
     nodeListSchema.shape.items.element.parse({
       metadata: { name },
       status: {
@@ -155,25 +161,6 @@ async function podsOn(kubectl: Kubectl, node: ClusterNode): Promise<readonly Clu
     podListSchema,
   );
   return pods?.items ?? null;
-}
-
-/** The references of ratios: the host network across nodes and on one node, or the pod network where that is refused. */
-export function referencesOf(networks: readonly PodNetwork[]): readonly string[] {
-  const names = networks.map(({ name }) => name);
-  const wanted = [
-    names.includes('host') ? 'host' : names.find((name) => name === 'pod'),
-    names.includes('host-local') ? 'host-local' : names.find((name) => name === 'pod-local'),
-  ];
-  return wanted.flatMap((name) => name ?? []);
-}
-
-/** On one node, networks have a reference of their own beside one across nodes. */
-function ownReferences(
-  networks: readonly PodNetwork[],
-  [across, near]: readonly string[],
-): Readonly<Record<string, string>> {
-  if (across === undefined || near === undefined) return {};
-  return Object.fromEntries(networks.filter(({ onOneNode }) => onOneNode).map(({ name }) => [name, near]));
 }
 
 const isRefused = (network: PodNetwork, refusedPods: ReadonlyMap<string, string>): boolean => {
@@ -211,11 +198,25 @@ function hostOf(
   };
 }
 
-const podRefused = (message: string, onlyHost: boolean) =>
-  machineError(
+function podRefused(
+  networks: readonly PodNetwork[],
+  refusedPods: ReadonlyMap<string, string>,
+  message: string,
+  onlyHost: boolean,
+): BarewireError {
+  const refused = networks.filter((network) => network.client === 'pod' && isRefused(network, refusedPods));
+  const [first] = refused;
+  if (first !== undefined && refused.every(({ template }) => template !== undefined))
+    return machineError(
+      'cluster-refused',
+      `The cluster does not admit the pods of the network ${first.name}: ${refusedPods.get(pairOf(first, false).client) ?? message}`,
+      'Correct the pod of this network in the spec, or ask who administers the cluster.',
+    );
+  return machineError(
     'cluster-refused',
     `The cluster does not admit the study's pods: ${message}`,
     onlyHost
       ? 'Use a namespace whose Pod Security level is privileged: hostNetwork needs it. Or measure the pod network alone: --networks pod,service.'
       : 'Use another namespace by --namespace, or ask who administers the cluster.',
   );
+}

@@ -2,6 +2,7 @@ import { allWorkloads, nginxConfig } from '../../server/index.js';
 import type { PodNetwork } from './networks.js';
 import type { Taint } from './objects.js';
 import type { KubernetesOptions } from './options.js';
+import { applyTemplate } from './pod-template.js';
 import {
   labelsOf,
   ownerName,
@@ -109,10 +110,10 @@ const metadataOf = ({ run, uid }: Owned, name: string, key?: string) => ({
   ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: ownerName(run), uid }],
 });
 
-/** Meets the Pod Security level `restricted`, but for `hostNetwork` in pods of the reference. */
-function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
+/** Meets the Pod Security level `restricted`, but for `hostNetwork` in pods of a host network. */
+export function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
   const { run, options } = owned;
-  const { key, node, kind, hostNetwork } = pod;
+  const { key, node, kind, hostNetwork, template } = pod;
   const container = (name: string, image: string, command: readonly string[], own: KubernetesObject) => ({
     name,
     image,
@@ -146,7 +147,7 @@ function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
     ['nginx', '-p', WORK, '-e', 'stderr', '-c', `${CONFIG}/${key}.conf`],
     { resources: resources(pod.cpus) },
   );
-  return {
+  const object = {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: metadataOf(owned, podName(run, key), key),
@@ -183,6 +184,7 @@ function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
       ],
     },
   };
+  return applyTemplate(object, template);
 }
 
 /** Of the taints that the node had when it was chosen: one that a drain adds is respected. */

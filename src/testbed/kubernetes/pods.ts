@@ -1,5 +1,6 @@
 import type { PodNetwork } from './networks.js';
 import type { ClusterNode } from './objects.js';
+import type { PodTemplate } from './pod-template.js';
 
 /** A pod of a study before it exists. */
 export interface PodPlan {
@@ -11,6 +12,8 @@ export interface PodPlan {
   /** Where its nginx listens; null for a generator. */
   readonly port: number | null;
   readonly cpus: CpuShare;
+  /** Merged into it. */
+  readonly template?: PodTemplate;
 }
 
 /** The CPUs of a pod's load container. */
@@ -28,9 +31,9 @@ export interface PodPair {
 }
 
 /** The pods of a network; those of the reference's second set-up when `control`. */
-export const pairOf = ({ client, server, onOneNode }: PodNetwork, control: boolean): PodPair => ({
-  client: `client-${client}${control ? '-control' : ''}`,
-  server: `${onOneNode ? 'near' : 'server'}-${server}${control ? '-control' : ''}`,
+export const pairOf = ({ pods, onOneNode }: PodNetwork, control: boolean): PodPair => ({
+  client: `client-${pods}${control ? '-control' : ''}`,
+  server: `${onOneNode ? 'near' : 'server'}-${pods}${control ? '-control' : ''}`,
 });
 
 /** Above 1024, below the ranges of ephemeral ports and NodePorts. */
@@ -44,20 +47,22 @@ const hostPort = (run: string, index: number): number =>
     HOST_PORTS);
 
 /**
- * Plans the pods that some networks need: one generator and one server for each way of attachment, and two more of the reference
- * for its control.
+ * Plans the pods that some networks need: one generator and one server for each way of attachment, and two more of the study's
+ * reference for its control.
  */
 export function planPods(
   run: string,
   networks: readonly PodNetwork[],
-  references: readonly string[],
-  nodes: { readonly client: ClusterNode; readonly server: ClusterNode },
+  reference: string | undefined,
+  nodesOf: (network: PodNetwork) => { readonly client: ClusterNode; readonly server: ClusterNode },
   cpus: { readonly client: CpuShare; readonly server: CpuShare },
 ): readonly PodPlan[] {
   const pods = new Map<string, PodPlan>();
   for (const network of networks)
-    for (const control of references.includes(network.name) ? [false, true] : [false]) {
+    for (const control of network.name === reference ? [false, true] : [false]) {
       const { client, server } = pairOf(network, control);
+      const nodes = nodesOf(network);
+      const template = network.template === undefined ? {} : { template: network.template };
       const add = (key: string, plan: Omit<PodPlan, 'key'>): void => {
         if (!pods.has(key)) pods.set(key, { key, ...plan });
       };
@@ -67,6 +72,7 @@ export function planPods(
         hostNetwork: network.client === 'host',
         port: null,
         cpus: cpus.client,
+        ...template,
       });
       const hostNetwork = network.server === 'host';
       add(server, {
@@ -75,6 +81,7 @@ export function planPods(
         hostNetwork,
         port: hostNetwork ? hostPort(run, pods.size) : POD_PORT,
         cpus: network.onOneNode ? cpus.client : cpus.server,
+        ...template,
       });
     }
   return [...pods.values()];

@@ -170,7 +170,11 @@ export const kubeletConfig = (node: NodePlan, certificates: Certificates): strin
     shutdownGracePeriod: '0s',
   });
 
-export const containerdConfig = (node: NodePlan, pauseImage: string): string => `version = 2
+export const containerdConfig = (
+  node: NodePlan,
+  pauseImage: string,
+  secondCni: boolean,
+): string => `version = 2
 root = "${node.folder}/containerd"
 state = "/run/containerd"
 [grpc]
@@ -190,27 +194,43 @@ state = "/run/containerd"
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+${secondCni ? secondRuntime(node) : ''}`;
+
+const secondRuntime = (node: NodePlan): string => `
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.second]
+      runtime_type = "io.containerd.runc.v2"
+      cni_conf_dir = "${node.folder}/cni-second"
 `;
 
 /** What flannel's CNI plugin would pass on to the bridge plugin. */
 export const cniConfig = (node: NodePlan, mtu: number): string =>
+  chainOf(node, mtu, CLUSTER_RANGE, {
+    type: 'bridge',
+    bridge: 'cni0',
+    isGateway: true,
+    isDefaultGateway: true,
+    hairpinMode: true,
+    ipMasq: false,
+  });
+
+/** Of the handler `second`. Its addresses are of the same range. */
+export const secondCniConfig = (node: NodePlan, mtu: number): string =>
+  chainOf(node, mtu, '0.0.0.0/0', { type: 'ptp', ipMasq: false });
+
+/** Addresses are allocated by the name of the network, so that all have one. */
+const chainOf = (node: NodePlan, mtu: number, destination: string, plugin: object): string =>
   JSON.stringify({
     cniVersion: '1.0.0',
     name: 'cbr0',
     plugins: [
       {
-        type: 'bridge',
-        bridge: 'cni0',
-        isGateway: true,
-        isDefaultGateway: true,
-        hairpinMode: true,
-        ipMasq: false,
+        ...plugin,
         mtu,
         ipam: {
           type: 'host-local',
           dataDir: '/run/ipam',
           ranges: [[{ subnet: POD_RANGES[node.index] }]],
-          routes: [{ dst: CLUSTER_RANGE }],
+          routes: [{ dst: destination }],
         },
       },
       { type: 'portmap', capabilities: { portMappings: true } },

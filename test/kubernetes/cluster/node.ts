@@ -9,6 +9,7 @@ import {
   kubeletArguments,
   kubeletConfig,
   proxyArguments,
+  secondCniConfig,
   type NodePlan,
 } from './configuration.js';
 import { IMAGE_NAMES } from './images.js';
@@ -21,10 +22,10 @@ const CGROUPS = '/sys/fs/cgroup';
 
 /** Starts the namespaces of a node, and containerd with the images. Needs no API server. Returns the node's first process. */
 export async function startContainerd(site: Site, node: NodePlan): Promise<number> {
-  await mkdir(join(node.folder, 'cni'), { recursive: true });
+  for (const folder of ['cni', 'cni-second']) await mkdir(join(node.folder, folder), { recursive: true });
   await createCgroups(node.cgroup);
   const config = join(node.folder, 'containerd.toml');
-  await writeFile(config, containerdConfig(node, IMAGE_NAMES.pause));
+  await writeFile(config, containerdConfig(node, IMAGE_NAMES.pause, site.options.secondCni === true));
   const pid = await site.namespaces.addNode(node.index + 1, node.name, node.folder);
   await startDaemon(site, `containerd-${node.index}`, pid, ['containerd', `--config=${config}`]);
   const ctr = (...args: string[]): Promise<string> =>
@@ -58,6 +59,7 @@ export async function joinNode(site: Site, node: NodePlan, pid: number): Promise
   const mtu =
     options.podNetwork === 'static' ? await addRoute(node, pid) : await startFlannel(site, node, pid);
   await writeFile(join(node.folder, 'cni/10-flannel.conflist'), cniConfig(node, mtu));
+  await writeFile(join(node.folder, 'cni-second/10-ptp.conflist'), secondCniConfig(node, mtu));
   await writeFile(join(node.folder, 'resolv.conf'), '');
   await writeFile(join(node.folder, 'kubelet.json'), kubeletConfig(node, site.certificates));
   await writeKubeconfig(site, node.folder, 'kubelet', `${node.name}-token`);

@@ -15,6 +15,8 @@ export interface ClusterOptions {
   readonly nodeNames?: readonly [string, string];
   readonly nodeLabels?: readonly [Readonly<Record<string, string>>, Readonly<Record<string, string>>];
   readonly nodeTaints?: readonly [readonly NodeTaint[], readonly NodeTaint[]];
+  /** Adds the runtime handler `second`, whose pods have no bridge: their CNI plugin is `ptp`. */
+  readonly secondCni?: boolean;
   /** More names of the images of node and nginx, such as `registry.example/nginx:1`. */
   readonly images?: Readonly<Record<string, 'node' | 'nginx'>>;
 }
