@@ -7,6 +7,7 @@ import {
   offeredNetworks,
   openTestbed,
   planPair,
+  planTestbed,
   probeNetworks,
   probePathMtus,
   requireTestbed,
@@ -16,7 +17,7 @@ import {
   type Testbed,
 } from '../testbed/index.js';
 import { describeFinding } from '../report/index.js';
-import { toolsOf, type NetworkStatus } from '../schema/index.js';
+import { toolsOf, type NetworkStatus, type TestbedChoice } from '../schema/index.js';
 import { requireMachine } from '../study/index.js';
 import type { Context } from './format.js';
 
@@ -34,7 +35,15 @@ export const networksCommand = (context: Context): Command =>
     .option('--json', 'print a list of objects')
     .action(async (flags: { testbed: string; ip: '4' | '6'; paths?: true; json?: true }) => {
       const choice = requireTestbed(flags.testbed);
-      const { madeHere } = findTestbedKind(choice);
+      const { madeHere, plansNetworks } = findTestbedKind(choice);
+      if (!plansNetworks) {
+        // Opening would create what only a study needs.
+        const rows = await listGiven(choice, flags.ip === '6' ? 6 : 4);
+        context.terminal.print(
+          flags.json === true ? JSON.stringify(rows, null, 2) : rows.map(printRow).join('\n'),
+        );
+        return;
+      }
       if (madeHere) requireMachine(flags.paths === true ? toolsOf('study') : ['ip', 'nsenter']);
       await using _lock = madeHere ? await lockMachine('networks') : null;
       await using testbed = await openTestbed(choice, {
@@ -59,6 +68,16 @@ export const networksCommand = (context: Context): Command =>
       if (flags.json === true) context.terminal.print(JSON.stringify(rows, null, 2));
       else for (const row of rows) context.terminal.print(printRow(row));
     });
+
+/** The networks that a testbed has already, as far as its plan shows whether they are allowed. */
+async function listGiven(choice: TestbedChoice, ip: 4 | 6): Promise<NetworkRow[]> {
+  const { unavailable = [] } = await planTestbed(choice, { ip, wire: { mtu: 1500, rateMbps: null } });
+  return offeredNetworks(choice).map((name): NetworkRow => {
+    const refusal = unavailable.find(({ network }) => network === name);
+    const { what } = findOfferedNetwork(choice, name);
+    return { name, what, support: refusal === undefined ? 'yes' : 'no', finding: refusal?.finding ?? null };
+  });
+}
 
 interface NetworkRow extends NetworkStatus {
   /** The longest packet of each path, bytes; null for a path that carries none. */

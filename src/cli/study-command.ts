@@ -161,8 +161,10 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     else terminal.print(`${describeCluster(plan, cluster)}\n\n${printPlan(plan)}\n${printObjects(cluster)}`);
     return;
   }
-  const { madeHere, usersMachines, spares } = findTestbedKind(spec.testbed);
+  const kind = findTestbedKind(spec.testbed);
+  const { madeHere, usersMachines, spares } = kind;
   if (madeHere) requireMachine(toolsOf('study'));
+  await using _prepared = await kind.prepare(spec.testbed.options ?? {});
   // Hosts that others use are shown before anything on them is asked for.
   const plan = spares ? await planStudyOnHosts(spec) : undefined;
   if (plan?.testbed.cluster !== undefined) terminal.note(describeCluster(plan, plan.testbed.cluster));

@@ -15,8 +15,12 @@ import type {
 import { VM } from './vm/kind.js';
 
 /** An entry of the registry. Its options are checked when it is used. */
-export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema' | 'undo'> {
+export interface RegisteredTestbed extends Omit<
+  TestbedKind<unknown>,
+  'parse' | 'optionsSchema' | 'undo' | 'prepare'
+> {
   parse(text: string | null): TestbedChoice | null;
+  prepare(options: unknown): Promise<AsyncDisposable>;
   undo: ((options: unknown) => Promise<readonly EndedRun[]>) | undefined;
   /** @throws BarewireError `bad-input` */
   check(options: unknown): TestbedChoice;
@@ -38,6 +42,8 @@ function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
       return options === null ? null : { kind: kind.name, options };
     },
     check: (options) => ({ kind: kind.name, options: check(options) }),
+    prepare: async (options) =>
+      (await kind.prepare?.(check(options))) ?? { [Symbol.asyncDispose]: () => Promise.resolve() },
     undo: undefined,
     ...(kind.describeNetworks === undefined
       ? {}

@@ -175,6 +175,8 @@ export interface TestbedKind<Options> {
   readonly presetNetworks?: readonly string[];
   /** True when each station has a generator process of its own; otherwise one process enters the namespaces of all. */
   readonly ownGenerators: boolean;
+  /** Creates what the plan needs, where the user asked for it. Disposing removes it. */
+  prepare?(options: Options): Promise<AsyncDisposable>;
   /** Reads what opening depends on. Changes nothing and needs no rights on this machine. */
   plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
   /**

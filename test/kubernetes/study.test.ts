@@ -205,6 +205,39 @@ describe.skipIf(!support.ok)('a study on two nodes of a cluster', () => {
     expect(summary?.networks[0]?.status).toBe('measured');
   }, 90_000);
 
+  test('creates the namespace where it is asked to, and deletes it', async () => {
+    const { summary, ended } = await runStudyOn(cluster, [
+      ...SHORT,
+      ...['--networks', 'host,pod', '--namespace', 'made-for-it', '--create-namespace'],
+    ]);
+    expect(
+      summary?.networks.map(({ status }) => status),
+      ended.stderr,
+    ).toEqual(['measured', 'measured']);
+    const killed = onCluster(cluster, [
+      ...STUDY,
+      '--namespace',
+      'made-again',
+      '--create-namespace',
+      '--out',
+      '/tmp/barewire-none',
+    ]);
+    await until('the namespace exists', async () =>
+      (await kubectl(['get', 'namespaces'])).includes('made-again'),
+    );
+    killed.signalGroup('SIGKILL');
+    await killed.ended;
+    expect((await onCluster(cluster, ['undo', '--testbed', 'kubernetes']).ended).stdout).toContain(
+      'made-again',
+    );
+  }, 120_000);
+
+  test('networks lists what the cluster allows, and creates nothing', async () => {
+    const { stdout } = await onCluster(cluster, ['networks', '--testbed', 'kubernetes', '--json']).ended;
+    const rows = JSON.parse(stdout) as { name: string; support: string }[];
+    expect(rows.map(({ name, support: answer }) => [name, answer])).toContainEqual(['nodeport', 'yes']);
+  });
+
   test('Ctrl-C deletes the pods and exits with 130', async () => {
     const { ended } = await runStudyOn(cluster, ['--time', '60s'], async (run) => {
       await run.untilSaid(/Restart 1 of/);

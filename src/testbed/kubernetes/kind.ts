@@ -3,7 +3,8 @@ import { readContext } from './context.js';
 import { describeNetworks, podNetworksOf } from './described-networks.js';
 import { Kubectl } from './kubectl.js';
 import { isDescribed, POD_NETWORKS } from './networks.js';
-import { openKubernetesTestbed } from './open.js';
+import { createNamespace, deleteDeadNamespaces } from './namespace.js';
+import { API_PATIENCE_MS, openKubernetesTestbed } from './open.js';
 import { kubernetesOptionsSchema, type KubernetesOptions } from './options.js';
 import { deleteDeadRuns } from './owner.js';
 import { planKubernetesTestbed } from './plan.js';
@@ -26,7 +27,18 @@ export const KUBERNETES: TestbedKind<KubernetesOptions> = {
   restartMs: 7_000,
   spares: true,
   presetNetworks: ['host', 'pod', 'service', 'nodeport'],
+  prepare: async (options) => {
+    if (!options.createNamespace) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+    const target = await readContext(options);
+    return await createNamespace(
+      new Kubectl({ ...target, namespace: null }, API_PATIENCE_MS),
+      target.namespace,
+    );
+  },
   plan: planKubernetesTestbed,
   open: openKubernetesTestbed,
-  undo: async (options) => await deleteDeadRuns(new Kubectl(await readContext(options))),
+  undo: async (options) => {
+    const kubectl = new Kubectl(await readContext(options));
+    return [...(await deleteDeadRuns(kubectl)), ...(await deleteDeadNamespaces(kubectl))];
+  },
 };

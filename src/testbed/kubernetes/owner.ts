@@ -46,18 +46,24 @@ export async function createOwner(
   object: KubernetesObject,
 ): Promise<AsyncDisposable & { readonly uid: string }> {
   const { metadata } = await kubectl.json(['create', '-f', '-'], createdSchema, JSON.stringify(object));
-  const renewing = setInterval(() => {
-    const value = `${RENEWED}=${new Date().toISOString()}`;
-    // The next one renews it too.
-    kubectl.run(['annotate', '--overwrite', 'configmap', ownerName(run), value]).catch(() => undefined);
-  }, RENEW_EACH_MS).unref();
+  const renewal = renew(kubectl, ['configmap', ownerName(run)]);
   return {
     uid: metadata.uid,
     [Symbol.asyncDispose]: async () => {
-      clearInterval(renewing);
+      renewal[Symbol.dispose]();
       await deleteRun(kubectl, run);
     },
   };
+}
+
+/** Shows other machines that the study still runs, by an annotation with the time. */
+export function renew(kubectl: Kubectl, object: readonly [kind: string, name: string]): Disposable {
+  const renewing = setInterval(() => {
+    const value = `${RENEWED}=${new Date().toISOString()}`;
+    // The next one renews it too.
+    kubectl.run(['annotate', '--overwrite', ...object, value]).catch(() => undefined);
+  }, RENEW_EACH_MS).unref();
+  return { [Symbol.dispose]: () => clearInterval(renewing) };
 }
 
 /**
@@ -83,12 +89,13 @@ async function deleteRun(kubectl: Kubectl, run: string): Promise<void> {
   }
 }
 
-const ownerList = z.object({
+/** ConfigMaps of runs, and namespaces of studies. */
+export const ownerSchema = z.object({
   items: z.array(
     z.object({
       metadata: z.object({
         name: z.string(),
-        namespace: z.string(),
+        namespace: z.string().optional(),
         creationTimestamp: z.string(),
         annotations: z.record(z.string(), z.string()).optional(),
         labels: z.record(z.string(), z.string()).prefault({}),
@@ -97,7 +104,7 @@ const ownerList = z.object({
     }),
   ),
 });
-type Owner = z.infer<typeof ownerList>['items'][number];
+type Owner = z.infer<typeof ownerSchema>['items'][number];
 
 /**
  * Deletes the owners of dead runs in the namespace: those whose process on this machine has ended, and those of other machines
@@ -107,13 +114,12 @@ export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly EndedRu
   const selector = Object.entries(MANAGED_BY)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-  const { items } = await kubectl.json(['get', 'configmaps', '--selector', selector], ownerList);
-  const here = { host: identifyHost(), nowMs: Date.now(), stateOf };
+  const { items } = await kubectl.json(['get', 'configmaps', '--selector', selector], ownerSchema);
   const dead = items.flatMap((owner) => {
     const run = owner.metadata.labels[RUN_LABEL];
-    return run === undefined || owner.metadata.name !== ownerName(run) || !isDead(owner, here)
+    return run === undefined || owner.metadata.name !== ownerName(run) || !isDeadHere(owner)
       ? []
-      : [{ run, place: `namespace ${owner.metadata.namespace}`, since: owner.data['startedAt'] ?? '' }];
+      : [{ run, place: `namespace ${owner.metadata.namespace ?? ''}`, since: owner.data['startedAt'] ?? '' }];
   });
   for (const { run } of dead) await deleteRun(kubectl, run);
   return dead;
@@ -129,8 +135,16 @@ interface Observer {
   readonly stateOf: (pid: number, startTime: number) => ProcessState;
 }
 
+type Dated = Pick<Owner, 'data'> & {
+  readonly metadata: Partial<Owner['metadata']> & Pick<Owner['metadata'], 'creationTimestamp'>;
+};
+
+/** Whether the study of an owner has ended, as this machine sees it. */
+export const isDeadHere = (owner: Dated): boolean =>
+  isDead(owner, { host: identifyHost(), nowMs: Date.now(), stateOf });
+
 /** True for a run whose study has ended without deleting it. */
-export function isDead({ metadata, data }: Owner, { host, nowMs, stateOf: read }: Observer): boolean {
+export function isDead({ metadata, data }: Dated, { host, nowMs, stateOf: read }: Observer): boolean {
   const renewed = Date.parse(metadata.annotations?.[RENEWED] ?? metadata.creationTimestamp);
   const isStale = nowMs - renewed > DEAD_AFTER_MS;
   const pid = Number(data['pid']);
