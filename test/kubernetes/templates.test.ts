@@ -52,11 +52,15 @@ describe.skipIf(!support.ok)('two CNIs and two pairs of nodes in one study', () 
       { name: 'pod-back', nodes: ['node2', 'node1'], address: 'eth0' },
     ];
     const run = startStudy(cluster, networks, join(folder, 'vxlan'), ['--nodes', 'node1,node2']);
-    await until('the pods run', async () => {
-      const { stdout } = await cluster.kubectl(['get', 'pods', '--output', 'json']);
-      pods = (JSON.parse(stdout) as PodList).items;
-      return pods.length > 0 && pods.every(({ status }) => status.phase === 'Running');
-    });
+    await until(
+      'the pods run',
+      async () => {
+        const { stdout } = await cluster.kubectl(['get', 'pods', '--output', 'json']);
+        pods = (JSON.parse(stdout) as PodList).items;
+        return pods.length > 0 && pods.every(({ status }) => status.phase === 'Running');
+      },
+      60_000,
+    );
     ended = await run.ended;
   }, CLUSTER_START_MS);
 
@@ -169,41 +173,50 @@ describe.skipIf(!support.ok)('two CNIs and two pairs of nodes in one study', () 
     expect(await cluster.listObjects()).toEqual(objects);
   });
 
-  test('after a switch of the CNI, compare lists what differs, with host as the bridge', async () => {
-    await using switched = await startCluster({ podNetwork: 'host-gw', proxyMode: 'iptables' });
-    const template = { metadata: { labels: { tier: 'other' } } };
-    const networks = ['host', 'pod', { name: 'pod-ptp', pod: template }];
-    await startStudy(switched, networks, join(folder, 'host-gw'), ['--nodes', 'node1,node2']).ended;
-    const { stdout } = await barewire(['compare', '--json', join(folder, 'vxlan'), join(folder, 'host-gw')]);
-    const comparison = JSON.parse(stdout) as Comparison;
-    for (const host of ['client', 'server']) {
-      expect(comparison.environment).toContainEqual({
-        host,
-        name: 'cni',
-        a: 'flannel vxlan',
-        b: 'flannel host-gw',
+  test(
+    'after a switch of the CNI, compare lists what differs, with host as the bridge',
+    async () => {
+      await using switched = await startCluster({ podNetwork: 'host-gw', proxyMode: 'iptables' });
+      const template = { metadata: { labels: { tier: 'other' } } };
+      const networks = ['host', 'pod', { name: 'pod-ptp', pod: template }];
+      await startStudy(switched, networks, join(folder, 'host-gw'), ['--nodes', 'node1,node2']).ended;
+      const { stdout } = await barewire([
+        'compare',
+        '--json',
+        join(folder, 'vxlan'),
+        join(folder, 'host-gw'),
+      ]);
+      const comparison = JSON.parse(stdout) as Comparison;
+      for (const host of ['client', 'server']) {
+        expect(comparison.environment).toContainEqual({
+          host,
+          name: 'cni',
+          a: 'flannel vxlan',
+          b: 'flannel host-gw',
+        });
+        expect(comparison.environment).toContainEqual({
+          host,
+          name: 'serviceProxy',
+          a: 'a service proxy that this account cannot see',
+          b: 'kube-proxy in iptables mode',
+        });
+      }
+      expect(comparison.spec).toContainEqual({
+        host: null,
+        name: 'testbed.templates.pod-ptp.pod.metadata.labels.tier',
+        a: 'measured',
+        b: 'other',
       });
-      expect(comparison.environment).toContainEqual({
-        host,
-        name: 'serviceProxy',
-        a: 'a service proxy that this account cannot see',
-        b: 'kube-proxy in iptables mode',
+      expect(comparison.spec).toContainEqual({
+        host: null,
+        name: 'testbed.templates.pod-ptp.pod.spec.runtimeClassName',
+        a: 'second',
+        b: null,
       });
-    }
-    expect(comparison.spec).toContainEqual({
-      host: null,
-      name: 'testbed.templates.pod-ptp.pod.metadata.labels.tier',
-      a: 'measured',
-      b: 'other',
-    });
-    expect(comparison.spec).toContainEqual({
-      host: null,
-      name: 'testbed.templates.pod-ptp.pod.spec.runtimeClassName',
-      a: 'second',
-      b: null,
-    });
-    expect(comparison.cells.map(({ network }) => network)).toEqual(['host', 'pod', 'pod-ptp']);
-  }, 60_000);
+      expect(comparison.cells.map(({ network }) => network)).toEqual(['host', 'pod', 'pod-ptp']);
+    },
+    CLUSTER_START_MS,
+  );
 });
 
 interface PodList {
