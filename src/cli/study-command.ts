@@ -30,6 +30,9 @@ import { showProgress } from './study-progress.js';
 interface StudyFlags {
   readonly testbed?: string;
   readonly kernel?: string;
+  readonly containers?: string;
+  readonly imageNode?: string;
+  readonly imageNginx?: string;
   readonly ip?: string;
   readonly networks?: string;
   readonly workloads?: string;
@@ -68,6 +71,12 @@ export const studyCommand = (context: Context): Command =>
         .join(', ')}`,
     )
     .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
+    .option('--containers <kind>', 'what server and generator run in: namespace (the default) or docker')
+    .option(
+      '--image-node <image>',
+      'of the generator, with --containers docker: a reference or an archive.tar',
+    )
+    .option('--image-nginx <image>', 'of the server, with --containers docker: a reference or an archive.tar')
     .option('--ip <version>', 'version of IP between the containers: 4 (the default) or 6')
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
@@ -118,7 +127,7 @@ Examples:
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
+A spec has the keys: name, testbed, containers (namespace, docker), imageNode, imageNginx, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
 warmup, timeout, connections, congestionControl (cubic, …, unchanged), generator, arrival (constant, poisson),
 article (full, scaled), seed, margin, tailMargin, wire: {mtu, rateMbps}.`,
     )
@@ -135,7 +144,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     return;
   }
   const { madeHere, usersMachines } = findTestbedKind(spec.testbed);
-  if (madeHere) requireMachine(toolsOf('study'));
+  const isDocker = spec.testbed.docker !== undefined;
+  if (madeHere) requireMachine([...toolsOf('study'), ...(isDocker ? toolsOf('docker') : [])]);
   if (usersMachines && flags.yes !== true) await confirm(terminal, spec);
   const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
@@ -245,6 +255,9 @@ const number = (text: string | undefined): string | number | undefined =>
 
 const overrides = (flags: StudyFlags): SpecOverrides => ({
   testbed: testbedText(flags),
+  containers: flags.containers,
+  imageNode: flags.imageNode,
+  imageNginx: flags.imageNginx,
   ip: number(flags.ip),
   networks: list(flags.networks),
   workloads: list(flags.workloads),

@@ -1,16 +1,20 @@
 import * as z from 'zod';
 import {
+  BARE,
   type BarewireError,
+  type GeneratorName,
   GENERATORS,
   nearest,
   LATENCY_KEYS,
   printCriterion,
   printRate,
+  REFERENCE,
   resolvedStudySchema,
   WORKLOADS,
   type Objective,
   type Rate,
   type ResolvedStudy,
+  type TestbedChoice,
   type WorkloadName,
   userError,
 } from '../schema/index.js';
@@ -44,6 +48,9 @@ const testbed = z.string().refine((text) => parseTestbed(text) !== null, {
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
   testbed: testbed.default('netns'),
+  containers: z.enum(['namespace', 'docker'], 'write namespace or docker').default('namespace'),
+  imageNode: z.string().min(1).default('docker.io/library/node:24-slim'),
+  imageNginx: z.string().min(1).default('docker.io/library/nginx:stable'),
   ip: z.union([z.literal(4), z.literal(6)], 'write 4 or 6').default(4),
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
@@ -119,15 +126,24 @@ export function resolveSpec(
     timeout: timeoutMs,
     rates,
     objective,
+    containers,
+    imageNode,
+    imageNginx,
     ...rest
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
-  const choice = requireTestbed(rest.testbed);
+  const choice: TestbedChoice = {
+    ...requireTestbed(rest.testbed),
+    ...(containers === 'docker' && { docker: { imageNode, imageNginx } }),
+  };
+  if (containers === 'docker') requireOwnGenerator(rest.generator, place);
   const chosen = objective === undefined ? undefined : objectiveNamed(objective, place);
   const study = resolvedStudySchema.parse({
     ...rest,
     testbed: choice,
-    networks: [...new Set(rest.networks.map((name) => findOfferedNetwork(choice, name).name))],
+    networks: withBare(choice, [
+      ...new Set(rest.networks.map((name) => findOfferedNetwork(choice, name).name)),
+    ]),
     workloads,
     rates: ratesFor({
       ...rest,
@@ -150,6 +166,20 @@ export function resolveSpec(
   const planned = withFittingRestarts(study, restarts);
   const { rounds: fitting, durationMs } = divideTime(planned, planned.networks);
   return { ...planned, rounds: fitting, durationMs };
+}
+
+/** Every study with containers of Docker shows what a container adds to the reference. */
+const withBare = ({ docker }: TestbedChoice, names: readonly string[]): readonly string[] =>
+  docker === undefined || names.includes(BARE) || !names.includes(REFERENCE)
+    ? names
+    : names.flatMap((name) => (name === REFERENCE ? [name, BARE] : [name]));
+
+function requireOwnGenerator(generator: GeneratorName, place: string): void {
+  if (generator === 'barewire') return;
+  throw bad(
+    `${place}: ${generator} does not run in a container of Docker.`,
+    'Omit --generator, or --containers docker.',
+  );
 }
 
 /** An external generator takes seconds for each slice, so that fewer restarts fit. */

@@ -1,3 +1,4 @@
+export { AGENT } from './bundle.js';
 export { onBothHosts } from './types.js';
 export type {
   Host,

@@ -1,5 +1,12 @@
-import { findNetwork, networkNames, type Network } from '../network/index.js';
+import {
+  dockerNetworkNames,
+  findDockerNetwork,
+  findNetwork,
+  networkNames,
+  type Network,
+} from '../network/index.js';
 import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
+import { withDocker } from './docker/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
 import type { PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
@@ -60,9 +67,9 @@ export function requireTestbed(text: string): TestbedChoice {
   throw userError(`Unknown testbed "${text}".`, `${hint}Use one of: ${testbedUsage()}.`);
 }
 
-export function findTestbedKind({ kind }: TestbedChoice): RegisteredTestbed {
+export function findTestbedKind({ kind, docker }: TestbedChoice): RegisteredTestbed {
   const found = KINDS.find(({ name }) => name === kind);
-  if (found !== undefined) return found;
+  if (found !== undefined) return docker === undefined ? found : withDocker(found, docker);
   throw bug(`no testbed ${kind} is registered`);
 }
 
@@ -83,7 +90,8 @@ export async function openTestbed(
 /** The names of the networks that a testbed offers. */
 export const offeredNetworks = (choice: TestbedChoice): string[] => {
   const { givenNetworks, plansNetworks } = findTestbedKind(choice);
-  return [...(plansNetworks ? networkNames() : []), ...givenNetworks.map(({ name }) => name)];
+  const planned = choice.docker === undefined ? networkNames() : dockerNetworkNames();
+  return [...(plansNetworks ? planned : []), ...givenNetworks.map(({ name }) => name)];
 };
 
 /**
@@ -95,7 +103,7 @@ export function findOfferedNetwork(choice: TestbedChoice, name: string): Network
   const { givenNetworks, plansNetworks } = findTestbedKind(choice);
   const given = givenNetworks.find((network) => network.name === name);
   if (given !== undefined) return given;
-  if (plansNetworks) return findNetwork(name);
+  if (plansNetworks) return choice.docker === undefined ? findNetwork(name) : findDockerNetwork(name);
   const names = offeredNetworks(choice);
   const meant = nearest(name, names);
   throw userError(

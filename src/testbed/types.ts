@@ -31,6 +31,15 @@ export interface TestbedPlan {
   readonly hosts: Readonly<Record<HostRole, PlannedHost>>;
   /** Applied on this machine before the agents start. */
   readonly steps: readonly Step[];
+  /** Applied by the agents once they have started. */
+  readonly hostSteps?: Pair<HostSteps>;
+}
+
+/** What a host needs before its first network. */
+export interface HostSteps {
+  readonly kept: readonly Step[];
+  /** Undone at once: what they leave in the directories of others stays. */
+  readonly temporary: readonly Step[];
 }
 
 /** Two hosts for a study. Disposing removes what was created for them. */
@@ -129,6 +138,11 @@ export interface TestbedKind<Options> {
   readonly sharesHosts: 'never' | 'in-restart' | 'in-study';
   /** True when each station has a generator process of its own; otherwise one process enters the namespaces of all. */
   readonly ownGenerators: boolean;
+  /**
+   * Whose daemon makes the containers with `--containers docker`: the user's on each host, or one of Barewire's own, which may
+   * also make docker0 for one network. Absent where there are none.
+   */
+  readonly dockerDaemon?: 'users' | 'own' | 'own-with-docker0';
   /** Reads what opening depends on. Changes nothing and needs no rights on this machine. */
   plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
   /**

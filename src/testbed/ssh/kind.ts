@@ -26,6 +26,7 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  dockerDaemon: 'users',
   plan: (hosts, common) => planSshTestbed(hosts, common),
   open: (plan, hosts, common) => openSshTestbed(plan, hosts, common),
 };

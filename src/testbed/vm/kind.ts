@@ -20,6 +20,7 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  dockerDaemon: 'own',
   plan: (_, common) => planVmTestbed(common),
   open: (plan, { kernel }, common) => openVmTestbed(plan, kernel ?? null, common),
 };
