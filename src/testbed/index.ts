@@ -8,6 +8,7 @@ export type {
   Placement,
   PlacedServer,
   PlannedHost,
+  RegisteredTestbed,
   Testbed,
   TestbedKind,
   TestbedPlan,
@@ -25,7 +26,6 @@ export {
   requireTestbed,
   testbedKinds,
   testbedUsage,
-  type RegisteredTestbed,
 } from './registry.js';
 export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
 export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';

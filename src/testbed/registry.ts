@@ -9,13 +9,15 @@ import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js'
 import { withDocker } from './docker/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
-import type { PlanOptions, Testbed, TestbedKind, TestbedOptions, TestbedPlan } from './types.js';
+import type {
+  PlanOptions,
+  RegisteredTestbed,
+  Testbed,
+  TestbedKind,
+  TestbedOptions,
+  TestbedPlan,
+} from './types.js';
 import { VM } from './vm/kind.js';
-
-/** An entry of the registry. Its options are checked when it is used. */
-export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema'> {
-  parse(text: string | null): TestbedChoice | null;
-}
 
 function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
   const check = (options: unknown): Options => {

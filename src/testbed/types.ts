@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { Machine } from '../machine/index.js';
 import type { GivenNetwork, HostPlan, IpVersion, NetworkHost } from '../network/index.js';
-import type { Finding, Step } from '../schema/index.js';
+import type { Finding, Step, TestbedChoice } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -151,6 +151,11 @@ export interface TestbedKind<Options> {
    * @throws BarewireError of that part; the signal's reason after an abort
    */
   open(plan: TestbedPlan, options: Options, common: TestbedOptions): Promise<Testbed>;
+}
+
+/** An entry of the registry. Its options are checked when it is used. */
+export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema'> {
+  parse(text: string | null): TestbedChoice | null;
 }
 
 /** One value for the client and one for the server. */

@@ -11,8 +11,15 @@ import {
 } from '../../network/index.js';
 import { bug, userError, type Step, type TestbedChoice } from '../../schema/index.js';
 import { readBundle, unpackBundle, unpackedPath } from '../bundle.js';
-import type { RegisteredTestbed } from '../registry.js';
-import { both, onBoth, type HostRole, type HostSteps, type Pair, type TestbedPlan } from '../types.js';
+import {
+  both,
+  onBoth,
+  type HostRole,
+  type HostSteps,
+  type Pair,
+  type RegisteredTestbed,
+  type TestbedPlan,
+} from '../types.js';
 import { resolveImage, type Image } from './images.js';
 
 type DockerChoice = NonNullable<TestbedChoice['docker']>;
