@@ -6,6 +6,7 @@ import { macvlan } from './attachment/macvlan.js';
 import { ptp } from './attachment/ptp.js';
 import { plannedNetwork } from './planned-network.js';
 import { dockerNetwork } from './docker/docker-network.js';
+import { dockerDriver } from './docker/drivers.js';
 import { inContainers } from './docker/attachments.js';
 import type { Attachment, Backend, PlannedNetwork } from './types.js';
 import { awsVpc } from './backend/aws-vpc.js';
@@ -38,6 +39,8 @@ export const CATALOG: readonly PlannedNetwork[] = PAIRINGS.map((pairing) => plan
 /** The same networks with containers of Docker, on hosts that have an engine for them. */
 const DOCKER_CATALOG: readonly PlannedNetwork[] = [
   ...PAIRINGS.map(([name, backend, attachment]) => dockerNetwork(name, backend, inContainers(attachment))),
+  dockerNetwork('docker-macvlan', flat, dockerDriver('macvlan')),
+  dockerNetwork('docker-ipvlan', flat, dockerDriver('ipvlan')),
   {
     ...plannedNetwork(BARE, none, host),
     what: `${REFERENCE} without containers: nginx and the generator as programs of the hosts`,

@@ -74,10 +74,14 @@ interface KeyExchange {
   readonly query: readonly string[];
 }
 
-/** A requirement of a network: a link type, a tool, or a platform that the hosts must run on. */
+/**
+ * A requirement of a network: a link type, a tool, hosts that do not drop what they forward, or a platform that the hosts must
+ * run on.
+ */
 export type Requirement =
   | { readonly kind: 'link-type'; readonly type: string }
   | { readonly kind: 'tool'; readonly name: string }
+  | { readonly kind: 'forwarding' }
   | { readonly kind: 'platform'; readonly name: string };
 
 /** From a container: to one on another host, to one on its own host, and to that host itself. */
@@ -177,6 +181,8 @@ export interface Attachment {
   readonly blocked?: BlockedPaths;
   /** True for links on top of the host's own interface, which has one receive handler. */
   readonly onInterface?: boolean;
+  /** True where Docker itself makes the links. */
+  readonly byDocker?: boolean;
   /** Once per host, before its first container. */
   prepare(site: HostView, segment: Segment): readonly Step[];
   join(site: HostView, plan: ContainerPlan): AttachedContainer;

@@ -5,6 +5,7 @@ export {
   findingSchema,
   groupFindings,
   groupKey,
+  DOCKER_EFFECTS,
   LIMITATIONS,
   missing,
   type Finding,

@@ -9,7 +9,7 @@ import {
   bug,
   machineError,
 } from '../schema/index.js';
-import { findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
+import { findDockerEffects, findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
 import { networksOf } from './plan-on-hosts.js';
 import { divideTime, measurable } from './plan-slices.js';
 import { stationKey, UNCHANGED } from './plan.js';
@@ -85,7 +85,7 @@ export async function beginStudy(
     spec: { ...spec, together: plan.study.together, rounds, durationMs },
     networks,
     referenceMaxRps,
-    limitations: [...limitations],
+    limitations: [...limitations, ...(await findDockerEffects({ client, server }))],
     ...external,
     environment,
   };

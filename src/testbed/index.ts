@@ -32,3 +32,4 @@ export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
 export { probeNetworks } from './probe.js';
+export { findDockerEffects } from './docker/effects.js';

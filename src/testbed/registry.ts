@@ -6,7 +6,7 @@ import {
   type Network,
 } from '../network/index.js';
 import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
-import { withDocker } from './docker/kind.js';
+import { dockerTestbed } from './docker/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
 import type {
@@ -71,7 +71,7 @@ export function requireTestbed(text: string): TestbedChoice {
 
 export function findTestbedKind({ kind, docker }: TestbedChoice): RegisteredTestbed {
   const found = KINDS.find(({ name }) => name === kind);
-  if (found !== undefined) return docker === undefined ? found : withDocker(found, docker);
+  if (found !== undefined) return docker === undefined ? found : dockerTestbed(found, docker);
   throw bug(`no testbed ${kind} is registered`);
 }
 

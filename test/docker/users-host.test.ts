@@ -57,7 +57,10 @@ function stepsOf(name: string, run: string): readonly Step[] {
   const { client, server: own } = hosts;
   const [, plan] = findDockerNetwork(name).plan({
     run: RUN_SYMBOL,
-    hosts: [{ ...client.net, docker: engine }, { ...own.net, docker: engine }],
+    hosts: [
+      { ...client.net, docker: engine },
+      { ...own.net, docker: engine },
+    ],
   });
   return bindSymbols(plan?.steps ?? [], { [RUN_SYMBOL]: run });
 }
@@ -70,7 +73,7 @@ test('a user finds what Docker does to a host', () => {
 });
 
 describe.each(NETWORKS)('%s', (name) => {
-  test('is set up and torn down by the user\'s daemon without a change to what the user has', async () => {
+  test("is set up and torn down by the user's daemon without a change to what the user has", async () => {
     const before = server.dump();
     const run = freshRun();
     const machine = await connectAgent({ run, host: 'server', netns: hosts.server.netns ?? '' });

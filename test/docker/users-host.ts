@@ -60,9 +60,19 @@ export async function openUsersHost(netns: string, archives: readonly string[]):
     docker,
     dump: () =>
       [
-        docker('ps', '--all', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}} {{.Networks}} {{.Ports}}'),
-        docker('network', 'inspect', ...docker('network', 'ls', '--quiet', '--no-trunc').split('\n').filter(Boolean)),
-        docker('images', '--no-trunc'),
+        docker(
+          'ps',
+          '--all',
+          '--no-trunc',
+          '--format',
+          '{{.ID}} {{.Names}} {{.State}} {{.Networks}} {{.Ports}}',
+        ),
+        docker(
+          'network',
+          'inspect',
+          ...docker('network', 'ls', '--quiet', '--no-trunc').split('\n').filter(Boolean),
+        ),
+        docker('images', '--no-trunc').split('\n').sort().join('\n'),
         sh('iptables-save').replace(/^#.*\n|\[\d+:\d+\]/gm, ''),
         sh('ip', 'link'),
         sh('ip', 'addr').replace(/valid_lft.*/g, ''),

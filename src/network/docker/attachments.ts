@@ -3,8 +3,9 @@ import { subnetOf, wholeNetwork } from '../addressing.js';
 import { containerOf, INSIDE } from '../attachment/inside.js';
 import { enableForwarding, ipStep } from '../commands.js';
 import { versionOf } from '../ip-version.js';
-import type { Attachment, Container, ContainerPlan, HostView } from '../types.js';
+import type { Attachment, ContainerPlan, HostView } from '../types.js';
 import { daemonSteps, socketOf } from './daemon.js';
+import { containerName, engineOf, nameNetns, withDocker } from './container.js';
 import { dockerStep, runContainer, RUN_LABEL, type ContainerEngine } from './engine.js';
 
 /**
@@ -15,30 +16,6 @@ export function inContainers(attachment: Attachment): Attachment {
   const own = { host: hostNetwork, bridge: dockerBridge }[attachment.name];
   return own === undefined ? withoutInterface(attachment) : own(attachment);
 }
-
-const engineOf = ({ host }: HostView): ContainerEngine => {
-  if (host.docker === undefined) throw bug(`${host.name} has no engine for containers`);
-  return host.docker;
-};
-
-const containerName = ({ run, station, host }: HostView, number: number): string =>
-  `barewire-${run}-${station}-${host.name}-${number}`;
-
-const withDocker = (
-  site: HostView,
-  container: Container,
-  number: number,
-  daemon: string | null,
-): Container => ({
-  ...container,
-  docker: { name: containerName(site, number), daemon },
-});
-
-const nameNetns = (name: string, daemon: string | null, plan: ContainerPlan): Step => ({
-  why: "Name the container's namespace.",
-  do: { kind: 'container-netns', container: { name, daemon }, name: plan.netns },
-  undo: { kind: 'netns', name: plan.netns },
-});
 
 /** Links are made by iproute2 in the container's namespace, as in a bare one. */
 const withoutInterface = (attachment: Attachment): Attachment => ({
@@ -98,6 +75,7 @@ const DOCKER0 = 'docker0';
 const dockerBridge = (attachment: Attachment): Attachment => ({
   ...attachment,
   what: 'a bridge of Docker and a veth pair',
+  byDocker: true,
   prepare: (site) => [enableForwarding(site)],
   join: (site, plan) => {
     const engine = engineOf(site);

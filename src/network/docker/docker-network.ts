@@ -14,9 +14,10 @@ export function dockerNetwork(name: string, backend: Backend, attachment: Attach
   const withEngine = (host: NetworkHost): NetworkHost => ({ docker: COUNTED, ...host });
   return {
     ...network,
-    requires: [...network.requires, ...NEEDS],
-    ...(attachment.name === 'bridge' && {
-      noIpv6: network.noIpv6 ?? 'a bridge of Docker gets no IPv6 subnet from Barewire',
+    // A step accepts what its hosts forward.
+    requires: [...network.requires.filter(({ kind }) => kind !== 'forwarding'), ...NEEDS],
+    ...(attachment.byDocker === true && {
+      noIpv6: network.noIpv6 ?? "Barewire gives Docker's networks no IPv6 subnet",
     }),
     plan: (request) => network.plan({ ...request, hosts: request.hosts.map(withEngine) }),
   };

@@ -28,7 +28,7 @@ type DockerChoice = NonNullable<TestbedChoice['docker']>;
  * A kind of testbed whose servers and generators run in containers of Docker. Its hosts are kept for the whole study, because
  * starting a daemon and loading its images takes seconds. Each station has a generator of its own, in its container.
  */
-export function withDocker(kind: RegisteredTestbed, choice: DockerChoice): RegisteredTestbed {
+export function dockerTestbed(kind: RegisteredTestbed, choice: DockerChoice): RegisteredTestbed {
   const { dockerDaemon } = kind;
   if (dockerDaemon === undefined)
     throw userError(
