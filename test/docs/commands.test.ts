@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { barewire } from '../cli/barewire.js';
+import { makeImages } from '../docker/images.js';
 import { startNginx, type Nginx } from '../load/servers.js';
 
 /** Every command of the documents is run, or the test fails because it does not know how. */
@@ -44,6 +46,9 @@ beforeAll(async () => {
   nginx = await startNginx();
   folder = mkdtempSync(join(tmpdir(), 'barewire-docs-'));
   mkdirSync(join(folder, 'results'));
+  const images = makeImages();
+  for (const name of ['node', 'nginx'] as const) copyFileSync(images[name], join(folder, `${name}.tar`));
+  images[Symbol.dispose]();
   writeFileSync(join(folder, 'my-study.yaml'), 'networks: [host, macvlan]\nrates: [500]\n');
   const small = [
     '--networks',
@@ -72,7 +77,7 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
       .replaceAll("'", '')
       .replace(/^results\/(mine|base)$/, join(folder, 'results/base'))
       .replace(/^(results\/new|RESULTS)$/, join(folder, 'results/new'))
-      .replace(/^(my-study\.yaml|comparison)$/, join(folder, '$1'))
+      .replace(/^(my-study\.yaml|comparison|node\.tar|nginx\.tar)$/, join(folder, '$1'))
       .replace(/^http:\/\/127\.0\.0\.1:8080\/$/, `http://127.0.0.1:${nginx.port}/f`),
   );
   switch (args[0] ?? '') {
@@ -127,7 +132,8 @@ test('every option that the documents name is in a help text', async () => {
   );
   const known = new Set(help.join('\n').match(/--[a-z][a-z-]+/g));
   // Of docker, of programs that the text mentions, and of the past.
-  for (const other of ['--net', '--blocks']) known.add(other);
+  for (const other of ['--net', '--blocks', '--network', '--input', '--bip', '--mtu', '--ip-masq'])
+    known.add(other);
   for (const name of DOCS)
     for (const option of read(name).match(/(?<=[`\s])--[a-z][a-z-]+/g) ?? [])
       expect(known.has(option), `${name}: ${option}`).toBe(true);

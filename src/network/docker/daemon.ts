@@ -23,8 +23,11 @@ export const socketOf = ({ folder }: Pick<DaemonPlace, 'folder'>): string => `${
 const OWN_PLACES = [
   'umount --recursive --lazy /run/netns; mount -t tmpfs -o mode=755 barewire "$1"',
   'mkdir "$1/barewire" "$1/etc" "$1/work"',
+  // It may be a link into /run.
+  '{ cp -L /etc/resolv.conf "$1/resolv.conf" || : > "$1/resolv.conf"; }',
   'mount --bind /run/barewire "$1/barewire"',
   'mount -t overlay -o "lowerdir=/etc,upperdir=$1/etc,workdir=$1/work" barewire /etc',
+  'cp --remove-destination "$1/resolv.conf" /etc/resolv.conf',
   'mount --rbind "$1" /run',
   'shift',
   'exec "$@"',

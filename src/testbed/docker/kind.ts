@@ -20,6 +20,8 @@ import {
   type RegisteredTestbed,
   type TestbedPlan,
 } from '../types.js';
+import { archiveImage, withArchives } from './archive.js';
+import { placeOf } from './place.js';
 import { resolveImage, type Image } from './images.js';
 
 type DockerChoice = NonNullable<TestbedChoice['docker']>;
@@ -50,13 +52,21 @@ export function dockerTestbed(kind: RegisteredTestbed, choice: DockerChoice): Re
         dockerDaemon === 'users'
           ? dirname(plan.hosts.client.bundle[1] ?? '')
           : unpackedPath((await readBundle(process.arch)).hash);
-      return withEngines(plan, dockerDaemon, images, bundle);
+      return withEngines(
+        plan,
+        dockerDaemon,
+        dockerDaemon === 'users' ? images : withArchives(images),
+        bundle,
+      );
     },
     open: async (plan, options, common) => {
       const run = common.run ?? freshRunId();
       const { hostSteps } = bindSymbols(plan, { [RUN_SYMBOL]: run });
       if (hostSteps === undefined) throw bug('a plan without steps for Docker');
-      if (dockerDaemon !== 'users') await unpackBundle(await readBundle(process.arch), common.signal);
+      if (dockerDaemon !== 'users') {
+        await unpackBundle(await readBundle(process.arch), common.signal);
+        for (const image of [choice.imageNode, choice.imageNginx]) await archiveImage(image, common.signal);
+      }
       const testbed = await kind.open(plan, options, { ...common, run });
       try {
         await both(async (role) => {
@@ -90,9 +100,10 @@ function withEngines(
   images: Pair<Image>,
   bundle: string,
 ): TestbedPlan {
-  const main = (role: HostRole): DaemonPlace | null => (daemon === 'users' ? null : placeOf(role, ''));
+  const main = (role: HostRole): DaemonPlace | null =>
+    daemon === 'users' ? null : placeOf(RUN_SYMBOL, role);
   const ofBridge = (role: HostRole): DaemonPlace | null =>
-    daemon === 'own-with-docker0' ? placeOf(role, '-bridge') : null;
+    daemon === 'own-with-docker0' ? placeOf(RUN_SYMBOL, `${role}-bridge`) : null;
   const socket = (role: HostRole): string | null => {
     const place = main(role);
     return place === null ? null : socketOf(place);
@@ -114,11 +125,6 @@ function withEngines(
     hostSteps: onBoth((role) => hostStepsOf(main(role), ofBridge(role), images[role])),
   };
 }
-
-const placeOf = (role: HostRole, suffix: string): DaemonPlace => {
-  const name = `barewire-${RUN_SYMBOL}-${role}${suffix}`;
-  return { name, folder: `/run/barewire/${name}`, dataRoot: `/var/lib/barewire/docker/${name}` };
-};
 
 function hostStepsOf(main: DaemonPlace | null, ofBridge: DaemonPlace | null, image: Image): HostSteps {
   return {
