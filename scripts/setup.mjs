@@ -2,7 +2,7 @@
 // Plain Node without dependencies, because it runs before they are installed.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 const root = new URL('..', import.meta.url).pathname;
 const LEAST_NODE = 20;
@@ -11,11 +11,13 @@ const LEAST_NODE = 20;
 const TOOLS = JSON.parse(readFileSync(join(root, 'src/schema/tools.json'), 'utf8'));
 const USERS = {
   study: ['study'],
-  test: ['study', 'cost', 'guest', 'single-guest', 'docker', 'test', 'bench'],
+  test: ['study', 'cost', 'guest', 'single-guest', 'docker', 'test', 'cluster', 'bench'],
   bench: ['study', 'bench'],
 };
 
+/** A tool is a name in the PATH, or an absolute path. */
 function hasTool(tool) {
+  if (isAbsolute(tool)) return existsSync(tool);
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
   return folders.some((folder) => {
     try {

@@ -1,18 +1,16 @@
 import { createInterface } from 'node:readline/promises';
 import { userError, type ResolvedStudy } from '../schema/index.js';
-import type { Terminal } from './terminal.js';
 
 /** Bytes per request of the headers of request and response, and of TCP/IP. */
 const HEADER_BYTES = 450;
 const BODY_BYTES: Readonly<Record<string, number>> = { '350B': 350, '4KB': 4096 };
 
 /**
- * Prints the hosts and the load of a study and asks for confirmation.
+ * Asks for the confirmation of a study whose hosts and load were printed.
  *
  * @throws BarewireError `interrupted` or `bad-input`
  */
-export async function confirm(terminal: Terminal, spec: ResolvedStudy): Promise<void> {
-  terminal.note(describeLoad(spec));
+export async function confirm(): Promise<void> {
   if (!process.stdin.isTTY)
     throw userError('A study on your machines needs a confirmation.', 'Add --yes, or run it on a terminal.');
   const readline = createInterface({ input: process.stdin, output: process.stderr });
@@ -23,7 +21,14 @@ export async function confirm(terminal: Terminal, spec: ResolvedStudy): Promise<
 }
 
 /** Describes the hosts and the peak load of a spec. */
-function describeLoad({ testbed, networks, workloads, rates, restarts, durationMs }: ResolvedStudy): string {
+export function describeLoad({
+  testbed,
+  networks,
+  workloads,
+  rates,
+  restarts,
+  durationMs,
+}: ResolvedStudy): string {
   const hosts = Object.entries((testbed.options ?? {}) as Record<string, unknown>)
     .map(([role, host]) => `${role} ${String(host)}`)
     .join(', ');

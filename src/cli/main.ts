@@ -4,6 +4,7 @@ import { compareCommand } from './compare-command.js';
 import type { Context } from './format.js';
 import { costCommand } from './cost-command.js';
 import { doctorCommand } from './doctor-command.js';
+import { kubernetesCommand } from './kubernetes-command.js';
 import { loadCommand } from './load-command.js';
 import { networksCommand } from './networks-command.js';
 import { reportCommand } from './report-command.js';
@@ -28,6 +29,7 @@ function program(context: Context): Command {
     reportCommand,
     compareCommand,
     costCommand,
+    kubernetesCommand,
     undoCommand,
   ];
   for (const make of commands)

@@ -23,7 +23,8 @@ import {
   requireTestbed,
   testbedKinds,
 } from '../testbed/index.js';
-import { confirm } from './confirm.js';
+import { confirm, describeLoad } from './confirm.js';
+import { describeCluster, printObjects } from './describe-cluster.js';
 import type { Context } from './format.js';
 import { showProgress } from './study-progress.js';
 
@@ -31,8 +32,12 @@ interface StudyFlags {
   readonly testbed?: string;
   readonly kernel?: string;
   readonly containers?: string;
+  readonly nodes?: string;
+  readonly namespace?: string;
+  readonly createNamespace?: true;
   readonly imageNode?: string;
   readonly imageNginx?: string;
+  readonly imagePullSecret?: string;
   readonly ip?: string;
   readonly networks?: string;
   readonly workloads?: string;
@@ -73,10 +78,20 @@ export const studyCommand = (context: Context): Command =>
     .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
     .option('--containers <kind>', 'what server and generator run in: namespace (the default) or docker')
     .option(
-      '--image-node <image>',
-      'of the generator, with --containers docker: a reference or an archive.tar',
+      '--nodes <names>',
+      "with --testbed kubernetes: the client's node and the server's, comma-separated",
     )
-    .option('--image-nginx <image>', 'of the server, with --containers docker: a reference or an archive.tar')
+    .option(
+      '--namespace <name>',
+      "with --testbed kubernetes: where the pods are created (default: the context's)",
+    )
+    .option('--create-namespace', 'with --testbed kubernetes: create the namespace, and delete it at the end')
+    .option(
+      '--image-node <image>',
+      'image with Node 20 or newer for generator and agent (default: a public one)',
+    )
+    .option('--image-nginx <image>', 'image with nginx for the server (default: a public one)')
+    .option('--image-pull-secret <name>', 'with --testbed kubernetes: the secret that pulls these images')
     .option('--ip <version>', 'version of IP between the containers: 4 (the default) or 6')
     .option('--networks <names>', 'comma-separated catalog names; see `barewire networks`')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB')
@@ -140,14 +155,20 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   const { spec, directory } = flags.resume === true ? await resumed(what, flags) : await fresh(what, flags);
   if (flags.dryRun === true) {
     const plan = await planStudyOnHosts(spec);
-    terminal.print(flags.json === true ? JSON.stringify(plan, null, 2) : printPlan(plan));
+    const { cluster } = plan.testbed;
+    if (flags.json === true) terminal.print(JSON.stringify(plan, null, 2));
+    else if (cluster === undefined) terminal.print(printPlan(plan));
+    else terminal.print(`${describeCluster(plan, cluster)}\n\n${printPlan(plan)}\n${printObjects(cluster)}`);
     return;
   }
   const { madeHere, usersMachines } = findTestbedKind(spec.testbed);
   const isDocker = spec.testbed.docker !== undefined;
   if (madeHere) requireMachine([...toolsOf('study'), ...(isDocker ? toolsOf('docker') : [])]);
-  if (usersMachines && flags.yes !== true) await confirm(terminal, spec);
-  const request = { spec, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
+  const plan = usersMachines ? await planStudyOnHosts(spec) : undefined;
+  if (plan?.testbed.cluster !== undefined) terminal.note(describeCluster(plan, plan.testbed.cluster));
+  else if (plan !== undefined) terminal.note(describeLoad(spec));
+  if (plan !== undefined && flags.yes !== true) await confirm();
+  const request = { spec, plan, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
     if (await directory.exists())
       terminal.note(
@@ -212,7 +233,13 @@ async function resumed(what: string | undefined, flags: StudyFlags): Promise<Cho
 /** Derived from the time when the networks that can run are known. */
 const FROM_TIME: readonly (keyof ResolvedStudy)[] = ['rounds', 'durationMs'];
 /** From the memory of the hosts, and from the first restart. */
-const FROM_HOSTS: readonly (keyof ResolvedStudy)[] = ['together', 'apart'];
+const FROM_HOSTS: readonly (keyof ResolvedStudy)[] = [
+  'together',
+  'apart',
+  'testbed',
+  'reference',
+  'references',
+];
 
 async function specOf(
   what: string | undefined,
@@ -221,7 +248,13 @@ async function specOf(
 ): Promise<ResolvedStudy> {
   const name = what ?? 'quick';
   const isFile = /\.(ya?ml|json)$/.test(name) || name.includes('/');
-  const input = isFile ? await readSpec(name) : preset(name, await countServerCpus(name, flags));
+  const { presetNetworks } = findTestbedKind(requireTestbed(testbedText(flags) ?? 'netns'));
+  const input = isFile
+    ? await readSpec(name)
+    : {
+        ...preset(name, await countServerCpus(name, flags)),
+        ...(presetNetworks === undefined ? {} : { networks: presetNetworks }),
+      };
   return resolveSpec(input, isFile ? name : `The preset ${name}`, overrides(flags), freshSeed);
 }
 
@@ -256,8 +289,12 @@ const number = (text: string | undefined): string | number | undefined =>
 const overrides = (flags: StudyFlags): SpecOverrides => ({
   testbed: testbedText(flags),
   containers: flags.containers,
+  nodes: list(flags.nodes),
+  namespace: flags.namespace,
+  createNamespace: flags.createNamespace,
   imageNode: flags.imageNode,
   imageNginx: flags.imageNginx,
+  imagePullSecret: flags.imagePullSecret,
   ip: number(flags.ip),
   networks: list(flags.networks),
   workloads: list(flags.workloads),

@@ -1,4 +1,5 @@
 import { describeFinding } from '../report/index.js';
+import type { PlannedSlice } from '../schema/index.js';
 import type { StudyEvent } from '../study/index.js';
 import type { Terminal } from './terminal.js';
 
@@ -54,10 +55,9 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         terminal.note(`Searching the maximum of ${event.searches} networks and workloads …`);
         break;
       case 'slice-started':
-        last = `[${event.of === null ? `search ${event.position}` : `${event.position}/${event.of}`}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${
-          `${event.planned.role === 'search' ? 'maximum' : `restart ${event.planned.restart}`}: ` +
-          `${event.planned.network}${event.planned.role === 'control' ? ' (control)' : ''} ${event.planned.workload} at ${rate(event.planned.rateRps)}/s`
-        }`;
+        last = `[${event.of === null ? `search ${event.position}` : `${event.position}/${event.of}`}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describeSlice(
+          event.planned,
+        )}`;
         terminal.status(last);
         // Without a terminal, one line for each round.
         if (!terminal.live && round !== `${event.planned.restart}/${event.planned.round}`)
@@ -65,17 +65,19 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         round = `${event.planned.restart}/${event.planned.round}`;
         break;
       case 'slice-ended':
-        ended(event, terminal, last);
+        // The next slice has started meanwhile.
+        ended(event, terminal);
         break;
     }
   };
 }
 
-function ended(
-  { record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>,
-  terminal: Terminal,
-  started: string,
-): void {
+const describeSlice = ({ role, restart, network, workload, rateRps }: PlannedSlice): string =>
+  `${role === 'search' ? 'maximum' : `restart ${restart}`}: ` +
+  `${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
+
+function ended({ record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>, terminal: Terminal): void {
+  const started = describeSlice(record);
   if (record.status === 'failed') {
     terminal.note(`${started}: failed: ${describeFinding(record.finding)}`);
     return;

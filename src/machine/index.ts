@@ -9,4 +9,5 @@ export { serveAgent } from './agent.js';
 export { bundlePath, version } from './installation.js';
 export { cached, cacheDirectory, deleteScratch, writeScratch, type CacheEntry } from './files.js';
 export { lockMachine } from './lock.js';
+export { identify, isAlive } from './session.js';
 export { openJournals, undoAll } from './recovery.js';

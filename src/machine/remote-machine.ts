@@ -139,13 +139,17 @@ class AgentConnection {
   readonly client: RpcClient<typeof AGENT_PROTOCOL>;
   readonly #host: string;
   readonly #child: AgentProcess;
-  readonly #lastOutput: () => string;
+  readonly #lastOutput: () => string | Promise<string>;
   readonly #ended: Promise<BarewireError>;
   readonly #listeners = new Map<number, ProcessListener>();
   readonly #stderrTail: string[] = [];
   #lastProcess = 0;
 
-  private constructor(host: string, child: AgentProcess, lastOutput: () => string = () => '') {
+  private constructor(
+    host: string,
+    child: AgentProcess,
+    lastOutput: () => string | Promise<string> = () => '',
+  ) {
     this.#host = host;
     this.#child = child;
     this.#lastOutput = lastOutput;
@@ -240,7 +244,8 @@ class AgentConnection {
       once(this.#child, 'close').then(([code, signal]) => `it exited with ${String(signal ?? code)}`),
       once(this.#child, 'error').then(([error]) => `could not start it: ${String(error)}`),
     ]);
-    const output = [...this.#stderrTail, ...this.#lastOutput().split('\n')].filter((line) => line !== '');
+    const lastOutput = await this.#lastOutput();
+    const output = [...this.#stderrTail, ...lastOutput.split('\n')].filter((line) => line !== '');
     const error = machineError(
       'agent-lost',
       `The agent of ${this.#host} is lost: ${reason}${output.length === 0 ? '' : `: ${output.join(' / ')}`}`,

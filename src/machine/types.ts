@@ -88,7 +88,7 @@ export interface AgentTransport {
   /** Facts about the host that are known from outside; its environment includes them. */
   readonly facts?: Environment;
   /** The last output of the host by another channel (a console), for the error when it is lost. */
-  readonly lastWords?: () => string;
+  readonly lastWords?: () => string | Promise<string>;
   /** Closes the connection when aborted; the agent then undoes its steps. */
   readonly signal?: AbortSignal;
 }

@@ -90,6 +90,14 @@ const LIMITATION_TEXTS: Readonly<Record<(typeof LIMITATIONS)[number], string>> =
     'Other load on these machines and on the network between them is part of what was measured.',
   'client-clock':
     'Latencies are measured on the client only; the clocks of the two machines are not compared.',
+  'burstable-pods':
+    'The pods have no guaranteed CPUs (burstable QoS): other pods of their nodes compete with them.',
+  'no-priority':
+    'The pods may not raise their priority or choose their CPUs: the self-check reports how late the generator sent.',
+  'maximum-estimated':
+    "The load stays below half of the nodes' CPU and link: the maximum of the reference is an estimate from its CPU time at lower rates. --maximum measures it.",
+  'pod-reference':
+    'Pods with hostNetwork are not allowed here. Ratios are against the pod network, so that the cost of the CNI itself is not shown.',
 };
 
 /** What the samples of a slice or of several lack, shared by the codes that name where. */
@@ -247,6 +255,8 @@ const WORDINGS: Wordings = {
   'platform-missing': ({ platform }) => `the hosts are not in ${platform}. Use hosts that are.`,
   'ipv6-unsupported': ({ detail }) => `${detail}. Measure it over IPv4.`,
   'requirement-not-probed': ({ requirement }) => `${requirement} was not probed`,
+  'host-network-refused': ({ detail }) => `pods with hostNetwork are not admitted here: ${detail}`,
+  'right-missing': ({ right }) => `this account may not ${right}`,
   'kernel-features-missing': ({ names }) => `the guest kernel has no ${list(names)}`,
   'no-slice-run': () => 'no slice of it was run',
 

@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'undo-failed'
   | 'host-unreachable'
   | 'host-unsupported'
+  | 'cluster-refused'
+  | 'pod-failed'
   | 'agent-lost'
   | 'agent-protocol'
   | 'process-failed'

@@ -41,6 +41,10 @@ export const LIMITATIONS = [
   'guests-own-cpus',
   'other-traffic',
   'client-clock',
+  'burstable-pods',
+  'no-priority',
+  'pod-reference',
+  'maximum-estimated',
 ] as const;
 
 /** What a Docker daemon does to its host; `report/wording.ts` has words for each. */
@@ -164,6 +168,8 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('platform-missing', { platform: z.string() }),
   define('ipv6-unsupported', { detail: z.string() }),
   define('requirement-not-probed', { requirement: z.string() }),
+  define('host-network-refused', { detail: z.string() }),
+  define('right-missing', { right: z.string() }),
   define('kernel-features-missing', { names }),
   define('no-slice-run', {}),
 

@@ -94,6 +94,8 @@ export {
   studyRecordSchema,
   BARE,
   REFERENCE,
+  referenceOf,
+  type References,
   WORKLOADS,
   type Environment,
   type NetworkStatus,

@@ -7,7 +7,7 @@ import { articleSchema, rateSchema } from './rate.js';
 import { setupStepsSchema } from './slice.js';
 import { GENERATORS, externalGeneratorSchema } from './load.js';
 
-/** The network that every ratio is against: the host's own stack. */
+/** The network that ratios are against where the study names no other: the host's own stack. */
 export const REFERENCE = 'host';
 /** The reference without containers, in a study with Docker: their ratio is what a container adds. */
 export const BARE = 'host-bare';
@@ -31,6 +31,10 @@ export const resolvedStudySchema = z.object({
   /** The version of IP between the containers. */
   ip: z.union([z.literal(4), z.literal(6)]).default(4),
   networks: z.array(z.string()).readonly(),
+  /** The network that ratios are against. */
+  reference: z.string().default(REFERENCE),
+  /** Networks whose ratios are against another one: by name. */
+  references: z.record(z.string(), z.string()).default({}),
   workloads: z.array(z.enum(WORKLOADS)).readonly(),
   rates: z.partialRecord(z.enum(WORKLOADS), z.array(rateSchema).readonly()),
   /** Search the highest rate of each network after the restarts; an objective with `max` implies it. */
@@ -66,6 +70,13 @@ export const resolvedStudySchema = z.object({
   wire: z.object({ mtu: z.number().int(), rateMbps: z.number().positive().nullable() }),
 });
 export type ResolvedStudy = z.infer<typeof resolvedStudySchema>;
+
+/** Which networks ratios are against. */
+export type References = Pick<ResolvedStudy, 'reference' | 'references'>;
+
+/** The reference of a network; the network itself for a reference. */
+export const referenceOf = ({ reference, references }: References, network: string): string =>
+  references[network] ?? reference;
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 /** Facts of a host by name: kernel, CPUs, governor, clock source, … */

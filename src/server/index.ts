@@ -9,4 +9,5 @@ export {
   type Server,
   type ServerPlan,
 } from './server.js';
+export { nginxConfig } from './nginx-config.js';
 export { ADDRESS_PATH, allWorkloads, workload } from './workload.js';

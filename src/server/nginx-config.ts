@@ -7,6 +7,10 @@ export interface NginxRequest {
   readonly port: number;
   /** One worker for each CPU, pinned to it; none leaves one worker to the scheduler. */
   readonly cpus: readonly number[];
+  /** The folder of the bodies; `www` in its own directory by default. */
+  readonly root?: string;
+  /** Without root there is no user to change to and no priority; the workers are left to the scheduler. */
+  readonly unprivileged?: { readonly workers: number };
 }
 
 /**
@@ -44,14 +48,20 @@ const location = (workload: Workload): string => {
 };
 
 /** Serves files of fixed size, as in the article: no access log, no limit on requests per connection. */
-export function nginxConfig({ dir, address, port, cpus }: NginxRequest): string {
+export function nginxConfig({
+  dir,
+  address,
+  port,
+  cpus,
+  root = `${dir}/www`,
+  unprivileged,
+}: NginxRequest): string {
   // The masks are binary, the highest CPU first.
   const masks = cpus.map((cpu) => `1${'0'.repeat(cpu)}`);
   const affinity = cpus.length === 0 ? '' : `worker_cpu_affinity ${masks.join(' ')};`;
   return `daemon off;
-user nobody nogroup;
-worker_priority -20;
-worker_processes ${Math.max(1, cpus.length)};
+${unprivileged === undefined ? 'user nobody nogroup;\nworker_priority -20;' : ''}
+worker_processes ${unprivileged?.workers ?? Math.max(1, cpus.length)};
 ${affinity}
 pid ${dir}/nginx.pid;
 error_log stderr error;
@@ -74,7 +84,7 @@ http {
   scgi_temp_path ${dir}/scgi;
   server {
     listen ${address.includes(':') ? `[${address}]` : address}:${port} reuseport backlog=4096;
-    root ${dir}/www;
+    root ${root};
     location = ${ADDRESS_PATH} { return 200 $remote_addr; }
 ${allWorkloads().map(location).join('\n')}
   }

@@ -6,7 +6,8 @@ import {
   type Finding,
   type FindingScope,
   type StudyRecord,
-  REFERENCE,
+  referenceOf,
+  type References,
 } from '../schema/index.js';
 import { countRestarts, groupCells, rateGroupKey, type CellSlices, type SliceData } from './cells.js';
 import { compareCells, type CellPair, type ReferencedCell } from './compared-cells.js';
@@ -59,7 +60,13 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
     const other = others.get(cellKey(cell));
     if (other === undefined) return [];
     const sameLoad = Math.abs(cell.rateRps / other.rateRps - 1) <= SAME_RATE;
-    return [{ a: withReference(cell, cellsA), b: withReference(other, cellsB), sameLoad }];
+    return [
+      {
+        a: withReference(cell, cellsA, a.study.spec),
+        b: withReference(other, cellsB, b.study.spec),
+        sameLoad,
+      },
+    ];
   });
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
   const environment = unionKeys(a.study.environment, b.study.environment)
@@ -101,8 +108,9 @@ const describeRun = ({ study, slices, directory, refused = [] }: StudyData): Com
 const cellKey = (cell: CellSlices): string =>
   `${cell.network} ${cell.workload} ${cell.rateOfMax === null ? cell.rateRps : `${cell.rateOfMax} of the maximum`}`;
 
-function withReference(cell: CellSlices, all: readonly CellSlices[]): ReferencedCell {
-  const own = all.find((other) => other.network === REFERENCE && rateGroupKey(other) === rateGroupKey(cell));
+function withReference(cell: CellSlices, all: readonly CellSlices[], spec: References): ReferencedCell {
+  const reference = referenceOf(spec, cell.network);
+  const own = all.find((other) => other.network === reference && rateGroupKey(other) === rateGroupKey(cell));
   return { cell, reference: own === undefined || own === cell ? null : own };
 }
 
@@ -157,7 +165,7 @@ function findWarnings(
   for (const { scope, slices } of runs)
     warnings.push(...findUncountedSlices(slices).map((finding) => ({ ...finding, scope })));
   for (const { scope, study, cells } of runs) {
-    const reference = cells.filter((cell) => cell.network === REFERENCE);
+    const reference = cells.filter((cell) => cell.network === study.spec.reference);
     const { finding } = evaluateControl(reference, study.spec);
     if (finding !== null) warnings.push({ ...finding, scope });
   }

@@ -4,7 +4,6 @@ import {
   type Estimate,
   type FindingScope,
   type StudyRecord,
-  REFERENCE,
 } from '../schema/index.js';
 import type { SliceData } from './cells.js';
 import { judgeRatios } from './compared-cells.js';
@@ -32,7 +31,9 @@ export function compareMaxima(a: SearchedRun, b: SearchedRun, margin: number): C
     return [];
   const [before, after] = [collectMaxima(a), collectMaxima(b)];
   const changes = [...before].flatMap(([workload, networks]) =>
-    [...networks.keys()].flatMap((network) => estimateChange(network, workload, before, after)),
+    [...networks.keys()].flatMap((network) =>
+      estimateChange(network, workload, before, after, a.study.spec.reference),
+    ),
   );
   const direct = judgeRatios(
     changes.map((change) => change.direct),
@@ -79,15 +80,16 @@ function estimateChange(
   workload: string,
   before: MaximaByWorkload,
   after: MaximaByWorkload,
+  reference: string,
 ) {
   const find = (maxima: MaximaByWorkload, name: string): Estimate | undefined =>
     maxima.get(workload)?.get(name);
   const [a, b] = [find(before, network), find(after, network)];
   if (a === undefined || b === undefined) return [];
   const direct = subtract(toLog(b, 'new'), toLog(a, 'base'));
-  const [hostA, hostB] = [find(before, REFERENCE), find(after, REFERENCE)];
+  const [hostA, hostB] = [find(before, reference), find(after, reference)];
   const byReference =
-    network === REFERENCE || hostA === undefined || hostB === undefined
+    network === reference || hostA === undefined || hostB === undefined
       ? null
       : subtract(direct, subtract(toLog(hostB, 'reference'), toLog(hostA, 'reference')));
   return [{ network, workload, a, b, direct, byReference }];

@@ -2,7 +2,7 @@ import {
   printCriterion,
   printObjective,
   BARE,
-  REFERENCE,
+  referenceOf,
   type Criterion,
   type Decision,
   type Finding,
@@ -51,11 +51,13 @@ export function decide(
   spec: Margins & Pick<ResolvedStudy, 'objective'>,
 ): Decision | null {
   const objective = spec.objective ?? DEFAULT;
-  const all = networks.map((summary) => ({
+  // Networks with a reference of their own do not compete with the others.
+  const competing = networks.filter(({ name }) => referenceOf(spec, name) === spec.reference);
+  const all = competing.map((summary) => ({
     summary,
     cells: cells.filter(({ network }) => network === summary.name),
   }));
-  const reference = all.find(({ summary }) => summary.name === REFERENCE);
+  const reference = all.find(({ summary }) => summary.name === spec.reference);
   if (reference === undefined) return null;
   const unrated: Finding[] = [];
   const rated = all.flatMap((candidate): Rated[] => {

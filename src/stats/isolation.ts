@@ -1,4 +1,4 @@
-import { REFERENCE, type Finding, type StudyRecord } from '../schema/index.js';
+import { type Finding, type StudyRecord } from '../schema/index.js';
 import { groupCells, type CellSlices, type SliceData } from './cells.js';
 import { estimateClustered, median, type RoundLog } from './clustered.js';
 import { buildSeries, sliceLog, subtractIndependent } from './log-estimate.js';
@@ -20,11 +20,11 @@ export const listReferenceMoving = (study: StudyRecord, slices: readonly SliceDa
  */
 export function findMovedReference(
   cells: readonly CellSlices[],
-  { margin }: Pick<StudyRecord['spec'], 'margin'>,
+  { margin, reference }: Pick<StudyRecord['spec'], 'margin' | 'reference'>,
 ): Finding[] {
-  const contenders = contendersByRound(cells);
+  const contenders = contendersByRound(cells, reference);
   const names = [...new Set([...contenders.values()].flat())];
-  const logs = centredLogs(cells.filter(({ network }) => network === REFERENCE));
+  const logs = centredLogs(cells.filter(({ network }) => network === reference));
   const alone = logs.filter(({ round }) => !contenders.has(round));
   if (alone.length < 2) return [];
   return names.flatMap((network): Finding[] => {
@@ -39,11 +39,14 @@ export function findMovedReference(
 }
 
 /** The contenders of each round of the first restart, those with invalid slices too. A round of the reference alone has no entry. */
-function contendersByRound(cells: readonly CellSlices[]): ReadonlyMap<number, readonly string[]> {
+function contendersByRound(
+  cells: readonly CellSlices[],
+  reference: string,
+): ReadonlyMap<number, readonly string[]> {
   const rounds = new Map<number, string[]>();
   for (const { network, records } of cells)
     for (const { restart, round } of records)
-      if (network !== REFERENCE && restart === 1 && rounds.get(round)?.includes(network) !== true)
+      if (network !== reference && restart === 1 && rounds.get(round)?.includes(network) !== true)
         rounds.set(round, [...(rounds.get(round) ?? []), network]);
   return rounds;
 }

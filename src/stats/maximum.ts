@@ -12,7 +12,6 @@ import {
   type ResolvedStudy,
   type StudyRecord,
   type WorkloadName,
-  REFERENCE,
 } from '../schema/index.js';
 import type { SliceData } from './cells.js';
 import { quantileRank, samplesNeeded } from './order-ranks.js';
@@ -173,7 +172,7 @@ function estimateUnsearched(
       const found = boundMaximum(valid, { closedLoopRps: closedLoopRps ?? most });
       if (found !== null) return found;
     }
-    if (network === REFERENCE && closedLoopRps !== null)
+    if (network === study.spec.reference && closedLoopRps !== null)
       return { value: closedLoopRps, low: null, high: null };
   }
   return null;

@@ -1,10 +1,4 @@
-import {
-  REFERENCE,
-  type Criterion,
-  type Estimate,
-  type NetworkSummary,
-  type Objective,
-} from '../schema/index.js';
+import { type Criterion, type Estimate, type NetworkSummary, type Objective } from '../schema/index.js';
 import { rateGroupKey, type CellSlices } from './cells.js';
 import { estimateClustered, type LogEstimate, type RoundLog } from './clustered.js';
 import { estimateLogCpuRatio } from './cpu.js';
@@ -144,8 +138,7 @@ const estimateRatio = (
     ? estimateLogCpuRatio(cell, other)
     : estimateLogRatio(seriesOf(cell), seriesOf(other), criterion.latency);
 
-const seriesOf = (cell: CellSlices): Series =>
-  buildSeries(cell, 'response', cell.network === REFERENCE ? denominatorIn(cell) : undefined);
+const seriesOf = (cell: CellSlices): Series => buildSeries(cell, 'response', denominatorIn(cell));
 
 /** The weighted sum of the criteria in the rounds that all of them have. */
 function sumByRound(

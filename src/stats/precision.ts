@@ -1,4 +1,4 @@
-import { REFERENCE, type ResolvedStudy, type SliceRecord, type StudyRecord } from '../schema/index.js';
+import { type ResolvedStudy, type SliceRecord, type StudyRecord } from '../schema/index.js';
 import { groupCells, type SliceData } from './cells.js';
 import { halfWidth } from './clustered.js';
 import { compareToReference, findWithheld } from './reference-ratios.js';
@@ -31,7 +31,9 @@ export function findWidest(
 export function isPrecise(study: StudyRecord, slices: readonly SliceData[]): boolean {
   const { precision } = study.spec;
   if (precision === undefined) return false;
-  const records = slices.map(({ record }) => record).filter(({ network }) => network !== REFERENCE);
+  const records = slices
+    .map(({ record }) => record)
+    .filter(({ network }) => network !== study.spec.reference);
   const isLong = [...new Set(records.map(({ network }) => network))].every((name) => {
     const own = records.filter(({ network }) => network === name);
     return (

@@ -5,8 +5,9 @@ import {
   type PlannedSlice,
   type ResolvedStudy,
   type StudyRecord,
+  type References,
   type Verdict,
-  REFERENCE,
+  referenceOf,
 } from '../schema/index.js';
 import { findUnsustained, rateGroupKey, type CellSlices } from './cells.js';
 import { estimateLogCpuRatio } from './cpu.js';
@@ -32,7 +33,7 @@ export const NOT_COMPARED: ReferenceComparison = {
 const JUDGED = ['p50', 'p99', 'cpu'] as const;
 
 /** Margins within which two networks are equivalent, as shares. */
-export type Margins = Pick<ResolvedStudy, 'margin' | 'tailMargin'>;
+export type Margins = Pick<ResolvedStudy, 'margin' | 'tailMargin'> & References;
 
 /**
  * The reference has two set-ups in each restart. They take turns as the denominator, so that neither set-up's peculiarity is in
@@ -52,11 +53,10 @@ export function compareToReference(
   margins: Margins,
   withheld: Finding | null,
 ): Map<CellSlices, ReferenceComparison> {
-  const references = new Map(
-    cells.filter((cell) => cell.network === REFERENCE).map((cell) => [rateGroupKey(cell), cell]),
-  );
+  const keyOf = (network: string, cell: CellSlices): string => `${network} ${rateGroupKey(cell)}`;
+  const byNetwork = new Map(cells.map((cell) => [keyOf(cell.network, cell), cell]));
   const compared = cells.flatMap((cell) => {
-    const reference = references.get(rateGroupKey(cell));
+    const reference = byNetwork.get(keyOf(referenceOf(margins, cell.network), cell));
     if (reference === undefined || reference === cell) return [];
     const unsustained = findUnsustained(reference);
     const missing =

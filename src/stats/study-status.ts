@@ -26,7 +26,7 @@ export function computeProgress(study: StudyRecord, slices: readonly SliceData[]
 /** Each network that can run, and the reference twice, at each rate of each workload, in each round. */
 function countPlanned({ spec, networks }: StudyRecord): number {
   const runs = networks.filter(({ name, support }) => spec.networks.includes(name) && support !== 'no');
-  const perRestart = runs.length + (runs.some(({ name }) => name === 'host') ? 1 : 0);
+  const perRestart = runs.length + (runs.some(({ name }) => name === spec.reference) ? 1 : 0);
   const rates = spec.workloads.reduce((sum, workload) => sum + (spec.rates[workload]?.length ?? 0), 0);
   return spec.restarts * spec.rounds * rates * perRestart;
 }
@@ -64,7 +64,7 @@ export function findStudyWarnings(
 ): Finding[] {
   const run = countRunSlices(slices);
   const warnings: Finding[] = [];
-  if (!study.spec.networks.includes('host')) warnings.push({ code: 'no-reference' });
+  if (!study.spec.networks.includes(study.spec.reference)) warnings.push({ code: 'no-reference' });
   if (countRestarts(slices) === 1) warnings.push({ code: 'single-restart' });
   const missed = findMissedPrecision(study, slices);
   if (missed !== null) warnings.push(missed);

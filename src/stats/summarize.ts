@@ -6,7 +6,6 @@ import {
   type Finding,
   type StudyRecord,
   type Summary,
-  REFERENCE,
 } from '../schema/index.js';
 import { summarizeCell } from './cell-summary.js';
 import { countRestarts, countRunSlices, groupCells, type SliceData } from './cells.js';
@@ -40,7 +39,7 @@ export function summarize(
   const { spec } = study;
   const all = groupCells(slices, study.generator?.loop === 'closed');
   const comparisons = compareToReference(all, spec, findWithheld(study));
-  const reference = all.filter((cell) => cell.network === REFERENCE);
+  const reference = all.filter((cell) => cell.network === spec.reference);
   const { control, finding } = evaluateControl(reference, spec);
   const progress = { ...computeProgress(study, slices), ...options };
   const limit = findLimit(spec.objective);
@@ -74,7 +73,7 @@ export function summarize(
     testbed: spec.testbed.kind,
     ...(spec.ip === 6 ? { ip: spec.ip } : {}),
     startedAt: study.startedAt,
-    reference: REFERENCE,
+    reference: spec.reference,
     restarts: countRestarts(slices),
     margin: spec.margin,
     tailMargin: spec.tailMargin,

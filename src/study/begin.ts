@@ -12,13 +12,16 @@ import {
 import { findDockerEffects, findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
 import { networksOf } from './plan-on-hosts.js';
 import { divideTime, measurable } from './plan-slices.js';
-import { stationKey, UNCHANGED } from './plan.js';
+import { stationKey, UNCHANGED, type StudyPlan } from './plan.js';
 import type { OnStudyEvent } from './progress.js';
 import type { ResultsDirectory } from './results.js';
-import { findMaximum, type SliceContext } from './slice.js';
+import { findMaximum } from './maximum.js';
+import type { SliceContext } from './slice.js';
 
 export interface StudyRequest {
   readonly spec: ResolvedStudy;
+  /** The plan of the spec where it was made already, to show it before. */
+  readonly plan?: StudyPlan | undefined;
   readonly directory: ResultsDirectory;
   /** When the study was requested, ISO 8601. Its wall time counts from here. */
   readonly startedAt: string;
@@ -40,7 +43,8 @@ export async function beginStudy(
   if (first === undefined) throw bug('a study without a network');
   // The generator serves the first restart too.
   await stations.setUpOnly([stationKey(first)], 1);
-  const { client, server, limitations } = stations.hostsOf(stationKey(first));
+  const hosts = stations.hostsOf(stationKey(first));
+  const { client, server, limitations } = hosts;
   // Throws before anything is measured when the generator is not installed on the client.
   const external =
     spec.generator === 'barewire'
@@ -56,8 +60,10 @@ export async function beginStudy(
   const probed = await probeNetworks({ client, server }, networksOf(spec));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);
+    const refusal = plan.testbed.unavailable?.find(({ network: name }) => name === status.name);
+    if (refusal !== undefined) return { ...status, support: 'no', finding: refusal.finding };
     return network.kind === 'given'
-      ? status
+      ? { ...status, what: hosts.describeNetwork?.(status.name) ?? status.what }
       : { ...status, setupSteps: countSetupSteps(network), facts: network.facts };
   });
   onEvent({ kind: 'probed', networks });
@@ -82,10 +88,16 @@ export async function beginStudy(
     schema: 2,
     version,
     startedAt,
-    spec: { ...spec, together: plan.study.together, rounds, durationMs },
+    spec: { ...plan.study, rounds, durationMs },
     networks,
     referenceMaxRps,
-    limitations: [...limitations, ...(await findDockerEffects({ client, server }))],
+    limitations: [
+      ...limitations,
+      ...(await findDockerEffects({ client, server })),
+      ...(plan.maxima.some(({ kind }) => kind === 'estimated')
+        ? [{ code: 'limitation', limitation: 'maximum-estimated' } as const]
+        : []),
+    ],
     ...external,
     environment,
   };

@@ -1,5 +1,5 @@
 import type { Claim } from '../network/index.js';
-import { REFERENCE, type ResolvedStudy } from '../schema/index.js';
+import type { ResolvedStudy } from '../schema/index.js';
 import { findOfferedNetwork, findTestbedKind } from '../testbed/index.js';
 
 /**
@@ -24,17 +24,18 @@ export interface Station {
  * each does to the reference: alone, then beside each network alone.
  */
 export function groupNetworks(
-  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
+  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together' | 'reference'>,
   networks: readonly string[],
   restart: number,
 ): readonly Group[] {
-  const references: Station[] = networks.includes(REFERENCE)
+  const { reference } = study;
+  const references: Station[] = networks.includes(reference)
     ? [
-        { network: REFERENCE, role: 'reference' },
-        { network: REFERENCE, role: 'control' },
+        { network: reference, role: 'reference' },
+        { network: reference, role: 'control' },
       ]
     : [];
-  const contenders = networks.filter((network) => network !== REFERENCE);
+  const contenders = networks.filter((network) => network !== reference);
   const groups = groupContenders(study, contenders, showsIsolation(study, networks) && restart === 1);
   return groups.map((names, index) => ({
     group: index + 1,
@@ -44,13 +45,13 @@ export function groupNetworks(
 
 /** Whether the first restart shows what each network does to the reference: where networks are built on hosts that others share. */
 export const showsIsolation = (
-  { testbed, restarts }: Pick<ResolvedStudy, 'testbed' | 'restarts'>,
+  { testbed, restarts, reference }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'reference'>,
   networks: readonly string[],
 ): boolean =>
   findTestbedKind(testbed).sharesHosts !== 'never' &&
   restarts > 1 &&
-  networks.includes(REFERENCE) &&
-  networks.some((name) => name !== REFERENCE && findOfferedNetwork(testbed, name).kind === 'planned');
+  networks.includes(reference) &&
+  networks.some((name) => name !== reference && findOfferedNetwork(testbed, name).kind === 'planned');
 
 function groupContenders(
   { testbed, restarts, apart, together }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,

@@ -7,7 +7,7 @@ const HEADER_BYTES = 230;
 const [SEGMENT_BYTES, OVERHEAD_BYTES] = [1448, 90];
 
 /** Bytes on the wire for one response, at least. */
-function wireBytes(name: WorkloadName): number {
+export function wireBytes(name: WorkloadName): number {
   const { bodyBytes, wireBytes: fixed } = workload(name);
   const payload = fixed ?? bodyBytes + HEADER_BYTES;
   return payload + Math.ceil(payload / SEGMENT_BYTES) * OVERHEAD_BYTES;

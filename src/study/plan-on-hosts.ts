@@ -1,5 +1,5 @@
 import type { Network } from '../network/index.js';
-import { REFERENCE, type ResolvedStudy } from '../schema/index.js';
+import type { ResolvedStudy } from '../schema/index.js';
 import { findOfferedNetwork, planTestbed } from '../testbed/index.js';
 import { contendersInMemory } from './memory.js';
 import { planStudy, type StudyPlan } from './plan.js';
@@ -12,6 +12,8 @@ export const networksOf = (spec: ResolvedStudy): Network[] =>
 export async function planStudyOnHosts(spec: ResolvedStudy): Promise<StudyPlan> {
   const testbed = await planTestbed(spec.testbed, spec);
   const together = spec.together ?? contendersInMemory(spec, testbed);
-  const networks = [...networksOf(spec), findOfferedNetwork(spec.testbed, REFERENCE)];
-  return planStudy({ ...spec, together }, testbed, networks);
+  const { options, reference = spec.reference, references = spec.references } = testbed;
+  const choice = options === undefined ? spec.testbed : { kind: spec.testbed.kind, options };
+  const networks = [...networksOf(spec), findOfferedNetwork(spec.testbed, reference)];
+  return planStudy({ ...spec, together, testbed: choice, reference, references }, testbed, networks);
 }

@@ -5,9 +5,9 @@ import {
   type WorkloadName,
   bug,
   type NetworkStatus,
-  REFERENCE,
 } from '../schema/index.js';
 import { externalSliceMs } from '../load/index.js';
+import { findTestbedKind } from '../testbed/index.js';
 import { groupNetworks, type Group } from './groups.js';
 
 /** The reference's maximum by workload, requests per second. */
@@ -61,8 +61,6 @@ const countCells = (study: ResolvedStudy, networks: readonly string[]): number =
     .flatMap((restart) => groupNetworks(study, networks, restart))
     .reduce((sum, { stations }) => sum + stations.length * listRates(study).length, 0);
 
-/** Setting up and tearing down the networks of a restart, with its generator; measured on two cores. */
-const RESTART_MS = 2_200;
 /** Before the first restart: opening, probing, and the reference's maximum. */
 const ONCE_MS = 5_000;
 /** After the last restart: the reports. */
@@ -88,7 +86,7 @@ export function divideTime(
 ): Pick<ResolvedStudy, 'rounds' | 'durationMs'> {
   const { timeMs, restarts, warmupMs, generator } = study;
   if (timeMs === null) return study;
-  const freeMs = Math.max(timeMs - ONCE_MS - restartsTimeMs(restarts), timeMs / 3);
+  const freeMs = Math.max(timeMs - ONCE_MS - restartsTimeMs(study, restarts), timeMs / 3);
   const roundsMs = (freeMs * (1 - EXPECTED_RETRIES)) / Math.max(1, countCells(study, networks));
   if (generator !== 'barewire') {
     const durationMs = study.sliceGiven ? study.durationMs : GREATEST_SLICE_MS;
@@ -106,7 +104,8 @@ export function divideTime(
 }
 
 /** How long setting up these restarts and the reports take, ms. */
-export const restartsTimeMs = (restarts: number): number => restarts * RESTART_MS + REPORTS_MS;
+export const restartsTimeMs = ({ testbed }: Pick<ResolvedStudy, 'testbed'>, restarts: number): number =>
+  restarts * findTestbedKind(testbed).restartMs + REPORTS_MS;
 
 /** How long a slice takes with everything around its window, ms. */
 export const sliceTimeMs = (study: ResolvedStudy): number =>
@@ -135,7 +134,7 @@ const externalLoadOf = ({ connections, warmupMs, durationMs, timeoutMs, seed }: 
 export function fittingRestarts(study: ResolvedStudy, timeMs: number, most: number): number {
   const fits = (restarts: number): boolean => {
     const cells = countCells({ ...study, restarts }, study.networks);
-    return ONCE_MS + restartsTimeMs(restarts) + cells * sliceTimeMs(study) <= timeMs;
+    return ONCE_MS + restartsTimeMs(study, restarts) + cells * sliceTimeMs(study) <= timeMs;
   };
   return numbered(most).findLast(fits) ?? 1;
 }
@@ -176,7 +175,7 @@ export const planSlices = (
 export function resolveSlice({ rate, ...slice }: DrawnSlice, maxima: ReferenceMaxima): PlannedSlice {
   if (rate.kind === 'absolute') return { ...slice, rateRps: rate.rps, rateOfMax: null };
   const maxRps = maxima[slice.workload] ?? null;
-  if (maxRps === null) throw bug(`The maximum of ${REFERENCE} with ${slice.workload} is not known.`);
+  if (maxRps === null) throw bug(`The maximum of the reference with ${slice.workload} is not known.`);
   return { ...slice, rateRps: Math.round(rate.ofMax * maxRps), rateOfMax: rate.ofMax };
 }
 

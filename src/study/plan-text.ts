@@ -10,7 +10,6 @@ import { stationKey, type RestartPlan, type StationPlan, type StudyPlan } from '
 export function printPlan(plan: StudyPlan): string {
   const { study, testbed, restarts, maxima, retries, search } = plan;
   const limit = findLimit(study.objective);
-  const { client, server } = testbed.hosts;
   return [
     `# ${study.name}: ${study.networks.length} networks, ${restarts.length} restarts of ${study.rounds} rounds, seed ${study.seed}`,
     ...(study.timeMs === null
@@ -20,12 +19,7 @@ export function printPlan(plan: StudyPlan): string {
         ]),
     ...explainSymbols(plan),
     '',
-    ...[client, server].map(
-      ({ role, net, cpus }: PlannedHost) =>
-        `${role.padEnd(8)}${net.dev} ${net.address}/${net.prefix} (IPv${versionOf(net.address)}), MAC ${net.mac}, CPUs ${cpus.join(',')}`,
-    ),
-    `wire    MTU ${client.net.mtu} bytes${study.wire.rateMbps === null ? '' : `, ${study.wire.rateMbps} Mbit/s each way`}`,
-    '',
+    ...(testbed.cluster === undefined ? describeHosts(plan) : []),
     ...section(
       plan.sharesHosts === 'never'
         ? 'Make the hosts of a station, on this machine'
@@ -38,8 +32,12 @@ export function printPlan(plan: StudyPlan): string {
       plan.generator === null ? [] : [plan.generator],
     ),
     ...maxima.map(
-      ({ workload, network, loads }) =>
-        `# <max(${workload})> is measured over ${network}: the median of ${loads.length} closed loops of ${loads[0]?.durationMs ?? 0} ms`,
+      ({ workload, network, loads, kind }) =>
+        `# <max(${workload})> ${
+          kind === 'estimated'
+            ? `is estimated over ${network}, from the CPU time at rates below half of it`
+            : `is measured over ${network}: the median of ${loads.length} closed loops of ${loads[0]?.durationMs ?? 0} ms`
+        }`,
     ),
     ...restarts.flatMap(describeRestart),
     '',
@@ -55,6 +53,18 @@ export function printPlan(plan: StudyPlan): string {
     '# At the end of a restart its steps are undone, newest first.',
     '',
   ].join('\n');
+}
+
+function describeHosts({ testbed, study }: StudyPlan): string[] {
+  const { client, server } = testbed.hosts;
+  return [
+    ...[client, server].map(
+      ({ role, net, cpus }: PlannedHost) =>
+        `${role.padEnd(8)}${net.dev} ${net.address}/${net.prefix} (IPv${versionOf(net.address)}), MAC ${net.mac}, CPUs ${cpus.join(',')}`,
+    ),
+    `wire    MTU ${client.net.mtu} bytes${study.wire.rateMbps === null ? '' : `, ${study.wire.rateMbps} Mbit/s each way`}`,
+    '',
+  ];
 }
 
 function explainSymbols({ maxima, sharesHosts, stations, testbed }: StudyPlan): string[] {

@@ -18,7 +18,6 @@ import {
   type ResolvedStudy,
   type Step,
   type WorkloadName,
-  REFERENCE,
 } from '../schema/index.js';
 import {
   BARE_PORT,
@@ -105,7 +104,9 @@ interface GroupPlan {
 export interface MaximumPlan {
   readonly workload: WorkloadName;
   readonly network: string;
-  /** Run one after another over the same network. The maximum is the median of their rates. */
+  /** `closed-loop`: the median of these loads' rates; `estimated`: predicted from the CPU time at lower rates, by windows of the load. */
+  readonly kind: 'closed-loop' | 'estimated';
+  /** Run one after another over the same network. */
   readonly loads: readonly LoadTemplate[];
 }
 
@@ -146,7 +147,7 @@ export function planStudy(
   // The reference is a station even of a study without it: some rates are shares of its maximum.
   const all = [
     ...drawn.flatMap((groups) => groups.flatMap((group) => group.stations)),
-    { network: REFERENCE, role: 'reference' } as const,
+    { network: study.reference, role: 'reference' } as const,
   ];
   const stations = [...new Map(all.map((one) => [stationKey(one), one])).values()].flatMap((station) => {
     const network = networks.find(({ name }) => name === station.network);
@@ -165,7 +166,7 @@ export function planStudy(
     (sum, { groups }) => sum + groups.reduce((own, group) => own + group.slices.length, 0),
     0,
   );
-  const reference = stations.find(({ network }) => network === REFERENCE);
+  const reference = stations.find(({ network }) => network === study.reference);
   const { client } = testbed.hosts;
   return {
     study,
@@ -200,7 +201,7 @@ function planStation(
   station: Station,
   network: Network,
   { hosts }: TestbedPlan,
-  { networks, testbed, congestionControl }: ResolvedStudy,
+  { networks, testbed, congestionControl, reference }: ResolvedStudy,
 ): StationPlan {
   const { what } = network;
   const { sharesHosts, ownGenerators } = findTestbedKind(testbed);
@@ -210,7 +211,7 @@ function planStation(
     // Networks that are set up together on the same hosts have containers of different numbers.
     const firstContainer = ownHosts
       ? 1
-      : Math.max(0, networks.filter((name) => name !== REFERENCE).indexOf(station.network)) + 1;
+      : Math.max(0, networks.filter((name) => name !== reference).indexOf(station.network)) + 1;
     const request = { run: RUN_SYMBOL, station: stationKey(station), firstContainer };
     const plans = planPair(network, request, hosts);
     const endpoint = { ...plans.server.container, port: serverPort(station) };
@@ -280,13 +281,14 @@ function planLoad(
   station: StationPlan | undefined,
 ): LoadTemplate {
   const { generator, arrival } = study;
+  const { cpus, threads } = testbed.hosts.client;
   const closed = generator !== 'barewire' && EXTERNAL_GENERATORS[generator].loop === 'closed';
   return {
-    ...planRequest(station, name),
+    ...planRequest(station, name, study.reference),
     mode: closed ? { kind: 'closed' } : { kind: 'open', rate, arrival },
     connections: study.connections,
-    threads: Math.max(1, testbed.hosts.client.cpus.length),
-    cpus: testbed.hosts.client.cpus,
+    threads: Math.max(1, threads ?? cpus.length),
+    cpus: threads === undefined ? cpus : [],
     warmupMs: study.warmupMs,
     durationMs: study.durationMs,
     timeoutMs: study.timeoutMs,
@@ -309,12 +311,13 @@ export function planSearchLoad(plan: StudyPlan, slice: PlannedSlice): LoadTempla
 function planRequest(
   station: StationPlan | undefined,
   name: WorkloadName,
+  reference: string,
 ): Pick<LoadPlan, 'target' | 'expect'> {
   const { path, bodyBytes } = workload(name);
   const address =
     station?.kind === 'planned'
       ? station.hosts.server.container.address
-      : addressSymbol(station?.network ?? REFERENCE);
+      : addressSymbol(station?.network ?? reference);
   const port = station === undefined ? SERVER_PORT : serverPort(station);
   return { target: { address, port, path, host: address }, expect: { status: 200, bodyBytes } };
 }
@@ -325,9 +328,14 @@ export function resolveLoad(load: LoadTemplate, rateRps: number): LoadPlan {
   return { ...load, mode: mode.kind === 'closed' ? mode : { kind: 'open', rateRps, arrival: mode.arrival } };
 }
 
+/** Whether others use the hosts, so that the study stays below half of what they have. */
+export const sparesHosts = ({ testbed, maximum }: Pick<ResolvedStudy, 'testbed' | 'maximum'>): boolean =>
+  findTestbedKind(testbed).spares && !maximum;
+
 /**
  * The reference's closed-loop maximum is the median of three short probes in one set-up. Barewire's own generator finds it
- * whichever tool loads the slices, so that the same share is the same rate for all of them.
+ * whichever tool loads the slices, so that the same share is the same rate for all of them. On hosts that others use it is
+ * estimated.
  */
 function planMaximum(planned: Planned, name: WorkloadName, reference: StationPlan | undefined): MaximumPlan {
   const slice = {
@@ -337,15 +345,12 @@ function planMaximum(planned: Planned, name: WorkloadName, reference: StationPla
     order: 1,
     rate: { kind: 'share', ofMax: 1 },
   } as const;
+  const maximum = { workload: name, network: planned.study.reference };
+  const load = { ...planLoad(planned, slice, reference), warmupMs: PROBE_WARMUP_MS, durationMs: PROBE_MS };
+  if (sparesHosts(planned.study)) return { ...maximum, kind: 'estimated', loads: [load] };
   return {
-    workload: name,
-    network: REFERENCE,
-    loads: Array.from({ length: PROBES }, (_, seed) => ({
-      ...planLoad(planned, slice, reference),
-      mode: { kind: 'closed' },
-      warmupMs: PROBE_WARMUP_MS,
-      durationMs: PROBE_MS,
-      seed,
-    })),
+    ...maximum,
+    kind: 'closed-loop',
+    loads: Array.from({ length: PROBES }, (_, seed) => ({ ...load, mode: { kind: 'closed' }, seed })),
   };
 }

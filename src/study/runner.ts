@@ -1,7 +1,7 @@
 import { GeneratorProcess } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, openMachine, undoAll } from '../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
-import { type PlannedSlice, type Summary, REFERENCE } from '../schema/index.js';
+import { type PlannedSlice, type Summary } from '../schema/index.js';
 import { isPrecise, listReferenceMoving } from '../stats/index.js';
 import { findTestbedKind } from '../testbed/index.js';
 import { beginStudy, type StudyRequest } from './begin.js';
@@ -55,7 +55,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   // Of this run: a resumed study gets the time of a whole one.
   const beganMs = performance.now() - (Date.now() - Date.parse(request.startedAt));
   const run = freshRunId();
-  let unbound = await planStudyOnHosts(spec);
+  let unbound = request.plan ?? (await planStudyOnHosts(spec));
   let plan = bindSymbols(unbound, { [RUN_SYMBOL]: run });
   await using hosts = new Hosts(plan, unbound.testbed, run, signal);
   await hosts.open();
@@ -109,7 +109,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
   const hasTime = (restart: number): boolean => {
     const { timeMs, restarts } = study.spec;
     if (timeMs === null) return true;
-    const leftMs = progress.left * sliceTimeMs(study.spec) + restartsTimeMs(restarts - restart);
+    const leftMs = progress.left * sliceTimeMs(study.spec) + restartsTimeMs(study.spec, restarts - restart);
     return performance.now() + leftMs < beganMs + timeMs;
   };
   const retries = { ...plan.retries };
@@ -164,7 +164,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
     directory,
     onEvent,
     measure: async (slice, load) => {
-      const contenders = names.filter((name) => name !== REFERENCE).length;
+      const contenders = names.filter((name) => name !== study.spec.reference).length;
       const allFit = plan.sharesHosts === 'never' && contenders <= (study.spec.together ?? Infinity);
       await stations.setUpOnly(allFit ? [...names] : [slice.network], slice.restart);
       await stations.makeReady(slice.restart);

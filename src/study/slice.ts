@@ -1,21 +1,14 @@
 import { openExternalGenerator, type ExternalGeneratorProcess, type Generator } from '../load/index.js';
 import { costs, WindowSampler, type Side } from '../metrics/index.js';
-import type {
-  ExternalResult,
-  LoadPlan,
-  LoadResult,
-  PlannedSlice,
-  SideMetrics,
-  SliceRecord,
-} from '../schema/index.js';
 import {
-  addressSymbol,
-  resolveLoad,
-  stationKey,
-  type LoadTemplate,
-  type MaximumPlan,
-  type StudyPlan,
-} from './plan.js';
+  type ExternalResult,
+  type LoadPlan,
+  type LoadResult,
+  type PlannedSlice,
+  type SideMetrics,
+  type SliceRecord,
+} from '../schema/index.js';
+import { addressSymbol, resolveLoad, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
 import { isOutcome, type OpenStation, type Stations } from './stations.js';
 
 /** The outcome of a slice: its record, and its histograms if it was measured. */
@@ -77,21 +70,8 @@ export async function runSlice(
   }
 }
 
-/** Measures the reference's maximum over its station, requests per second. */
-export async function findMaximum(
-  { stations, signal }: SliceContext,
-  { network, loads }: MaximumPlan,
-): Promise<number> {
-  const station = stations.get(network);
-  const own = station.generator.from(station.clientNetns);
-  const maxima: number[] = [];
-  for (const template of loads)
-    maxima.push((await own.run(loadOver(station, template, 0), { signal })).achievedRps);
-  return Math.round(maxima.sort((a, b) => a - b)[maxima.length >> 1] ?? 0);
-}
-
 /** The load over a station: its addresses and its rate are known. */
-function loadOver(
+export function loadOver(
   { active: { network }, server, testbed }: OpenStation,
   template: LoadTemplate,
   rateRps: number,
@@ -126,7 +106,7 @@ interface Measured {
   readonly metrics: { readonly client: SideMetrics; readonly server: SideMetrics };
 }
 
-async function loadAndSample(
+export async function loadAndSample(
   context: SliceContext,
   { id, testbed, server, clientMachine, active }: OpenStation,
   generator: Generator | ExternalGeneratorProcess,
@@ -161,7 +141,7 @@ async function loadAndSample(
       warmupS = edge === 'start' ? plan.warmupMs / 1_000 : warmupS;
     },
   });
-  server.assertRunning();
+  await server.assertRunning();
   const sampledS = load.durationS + warmupS;
   const received = { achievedRps: load.achievedRps, durationS: sampledS };
   // Busy-polled time is counted in the window, and is as frequent before it.

@@ -18,7 +18,15 @@ import {
   type WorkloadName,
   userError,
 } from '../schema/index.js';
-import { findOfferedNetwork, parseTestbed, requireTestbed, testbedUsage } from '../testbed/index.js';
+import {
+  findOfferedNetwork,
+  findTestbedKind,
+  parseTestbed,
+  requireTestbed,
+  testbedUsage,
+  DEFAULT_IMAGES,
+  withOptions,
+} from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
 import { divideTime, fittingRestarts } from './plan-slices.js';
 import { parseObjective } from './objective.js';
@@ -49,8 +57,12 @@ const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
   testbed: testbed.default('netns'),
   containers: z.enum(['namespace', 'docker'], 'write namespace or docker').default('namespace'),
-  imageNode: z.string().min(1).default('docker.io/library/node:24-slim'),
-  imageNginx: z.string().min(1).default('docker.io/library/nginx:stable'),
+  nodes: z.array(z.string().min(1)).length(2, "name the client's node and the server's").optional(),
+  namespace: z.string().min(1).optional(),
+  createNamespace: z.boolean().optional(),
+  imageNode: z.string().min(1).optional(),
+  imageNginx: z.string().min(1).optional(),
+  imagePullSecret: z.string().min(1).optional(),
   ip: z.union([z.literal(4), z.literal(6)], 'write 4 or 6').default(4),
   networks: z.array(z.string()).min(1),
   workloads: z.array(z.string()).min(1).default(['350B']),
@@ -83,6 +95,16 @@ const inputSchema = z.object({
     .prefault({}),
 });
 const KEYS = Object.keys(inputSchema.shape);
+
+/** Options of some kinds of testbed. */
+const TESTBED_KEYS = [
+  'nodes',
+  'namespace',
+  'createNamespace',
+  'imageNode',
+  'imageNginx',
+  'imagePullSecret',
+] as const;
 
 /** Values of the command line that replace those of a spec; undefined replaces nothing. */
 export type SpecOverrides = Readonly<Record<string, unknown>>;
@@ -127,15 +149,10 @@ export function resolveSpec(
     rates,
     objective,
     containers,
-    imageNode,
-    imageNginx,
     ...rest
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
-  const choice: TestbedChoice = {
-    ...requireTestbed(rest.testbed),
-    ...(containers === 'docker' && { docker: { imageNode, imageNginx } }),
-  };
+  const choice = chooseTestbed(requireTestbed(rest.testbed), rest, containers);
   if (containers === 'docker') requireOwnGenerator(rest.generator, place);
   const chosen = objective === undefined ? undefined : objectiveNamed(objective, place);
   const study = resolvedStudySchema.parse({
@@ -153,7 +170,8 @@ export function resolveSpec(
     maximum: searches({ ...rest, objective: chosen, maximumAsked: overrides['maximum'] === true }),
     objective: chosen,
     rounds: rounds ?? 1,
-    restarts: restarts ?? defaultRestarts(rounds === undefined ? time : null, precision !== undefined),
+    restarts:
+      restarts ?? defaultRestarts(choice, rounds === undefined ? time : null, precision !== undefined),
     precision: precision === undefined ? undefined : precisionNamed(precision, place),
     timeMs: rounds === undefined ? time : null,
     durationMs: slice ?? DEFAULT_SLICE_MS,
@@ -166,6 +184,22 @@ export function resolveSpec(
   const planned = withFittingRestarts(study, restarts);
   const { rounds: fitting, durationMs } = divideTime(planned, planned.networks);
   return { ...planned, rounds: fitting, durationMs };
+}
+
+type TestbedOptions = Readonly<Pick<z.infer<typeof inputSchema>, (typeof TESTBED_KEYS)[number]>>;
+
+/** Where containers are made by Docker, the images are theirs; otherwise they are options of the kind. */
+function chooseTestbed(
+  testbed: TestbedChoice,
+  options: TestbedOptions,
+  containers: 'namespace' | 'docker',
+): TestbedChoice {
+  const given = (keys: readonly (keyof TestbedOptions)[]) =>
+    Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
+  if (containers === 'namespace') return withOptions(testbed, given(TESTBED_KEYS));
+  const { imageNode = DEFAULT_IMAGES.node, imageNginx = DEFAULT_IMAGES.nginx } = options;
+  const others = TESTBED_KEYS.filter((key) => key !== 'imageNode' && key !== 'imageNginx');
+  return { ...withOptions(testbed, given(others)), docker: { imageNode, imageNginx } };
 }
 
 /** Every study with containers of Docker shows what a container adds to the reference. */
@@ -193,13 +227,16 @@ function withFittingRestarts(study: ResolvedStudy, given: number | undefined): R
 const MOST_RESTARTS = 8;
 /** Where the rounds are given. */
 const RESTARTS_OF_ROUNDS = 5;
-/** Enough for a restart with some rounds: eight fit into three minutes. */
-const RESTART_TIME_MS = 22_000;
+/** A restart has ten times as long for its rounds as its set-up takes: on namespaces, eight fit into three minutes. */
+const TIMES_SET_UP = 10;
+/** Where setting up takes longer, fewer restarts would leave too little to compare. */
+const MOST_RESTART_TIME_MS = 36_000;
 
 /** Eight where there is time for them, at least one. With a precision each is a chance to stop. */
-function defaultRestarts(timeMs: number | null, precision: boolean): number {
+function defaultRestarts(choice: TestbedChoice, timeMs: number | null, precision: boolean): number {
   if (timeMs === null) return RESTARTS_OF_ROUNDS;
-  const fitting = Math.floor(timeMs / RESTART_TIME_MS);
+  const restartTimeMs = Math.min(findTestbedKind(choice).restartMs * TIMES_SET_UP, MOST_RESTART_TIME_MS);
+  const fitting = Math.floor(timeMs / restartTimeMs);
   return Math.max(1, precision ? fitting : Math.min(fitting, MOST_RESTARTS));
 }
 

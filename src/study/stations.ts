@@ -16,7 +16,7 @@ import {
   type Testbed,
 } from '../testbed/index.js';
 import type { Hosts } from './hosts.js';
-import { serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
+import { resolveLoad, serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
 
 /** A station that is set up: its network, its server, and the checked path between them. */
 export interface OpenStation {
@@ -159,7 +159,11 @@ export class Stations implements AsyncDisposable {
     const request = async (): Promise<void> => {
       await generator.from(clientNetns).check(target, load.expect);
     };
-    const { server, path } = await this.#serve(planned, testbed, active, request, undo);
+    const burst = async (): Promise<number> => {
+      const plan = resolveLoad({ ...load, ...PATH_BURST, target }, PATH_BURST.mode.rate.rps);
+      return (await generator.from(clientNetns).run(plan, { signal: this.#context.signal })).requests;
+    };
+    const { server, path } = await this.#serve(planned, testbed, active, { request, burst }, undo);
     const seen = await generator
       .from(clientNetns)
       .check({ ...target, path: ADDRESS_PATH }, { status: 200, bodyBytes: null });
@@ -190,7 +194,7 @@ export class Stations implements AsyncDisposable {
   async #generatorOf(
     planned: StationPlan,
     { placement }: ActiveNetwork,
-    { client: { cpus, machine } }: Testbed,
+    { client: { cpus, machine, threads = cpus.length } }: Testbed,
     restart: number,
     undo: Undo[],
   ): Promise<GeneratorProcess> {
@@ -201,7 +205,10 @@ export class Stations implements AsyncDisposable {
       if (shared === null) throw bug('a station has no generator');
       return shared;
     }
-    const own = new GeneratorProcess(place.machine, cpus, place.generator, ['closed', plan.study.arrival]);
+    const own = new GeneratorProcess(place.machine, cpus.slice(0, threads), place.generator, [
+      'closed',
+      plan.study.arrival,
+    ]);
     undo.push(() => own.end());
     await own.ready(restart);
     return own;
@@ -212,12 +219,12 @@ export class Stations implements AsyncDisposable {
     plan: StationPlan,
     testbed: Testbed,
     active: ActiveNetwork,
-    request: () => Promise<void>,
+    { request, burst }: { readonly request: () => Promise<void>; readonly burst: () => Promise<number> },
     undo: Undo[],
   ): Promise<{ server: PlacedServer; path?: ObservedPath | undefined }> {
     const { placement } = active;
     if (placement?.server !== undefined) {
-      const path = await placement.checkPath?.(request);
+      const path = await placement.observePath?.(request, burst);
       return { server: placement.server, path };
     }
     const { machine } = testbed.server;
@@ -262,6 +269,15 @@ export class Stations implements AsyncDisposable {
     await this.tearDownAll();
   }
 }
+
+/** Enough packets to tell a device that carries them from one that carries the agents' messages. */
+const PATH_BURST = {
+  mode: { kind: 'open', rate: { kind: 'absolute', rps: 2_000 }, arrival: 'constant' },
+  connections: 4,
+  threads: 1,
+  warmupMs: 0,
+  durationMs: 150,
+} as const;
 
 function serverOf(plan: StationPlan, testbed: Testbed, { server }: ActiveNetwork): ServerPlan {
   if (plan.kind === 'planned') return plan.server;

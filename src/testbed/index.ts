@@ -1,5 +1,6 @@
 export { AGENT } from './bundle.js';
-export { onBothHosts } from './types.js';
+export { DEFAULT_IMAGES } from './kubernetes/options.js';
+export { both, onBothHosts } from './types.js';
 export type {
   Host,
   HostRole,
@@ -26,6 +27,7 @@ export {
   requireTestbed,
   testbedKinds,
   testbedUsage,
+  withOptions,
 } from './registry.js';
 export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
 export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
@@ -33,3 +35,6 @@ export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
 export { probeNetworks } from './probe.js';
 export { findDockerEffects } from './docker/effects.js';
+export { rolesFor } from './kubernetes/rights.js';
+export { DRY_RUN } from './kubernetes/dry-run.js';
+export type { ClusterPlan } from './kubernetes/cluster-plan.js';

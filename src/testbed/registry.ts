@@ -7,6 +7,7 @@ import {
 } from '../network/index.js';
 import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
 import { dockerTestbed } from './docker/kind.js';
+import { KUBERNETES } from './kubernetes/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
 import type {
@@ -34,12 +35,17 @@ function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
       const options = kind.parse(text);
       return options === null ? null : { kind: kind.name, options };
     },
+    check: (options) => ({ kind: kind.name, options: check(options) }),
+    undo: undefined,
+    ...(kind.undo === undefined
+      ? {}
+      : { undo: async (options: unknown) => (await kind.undo?.(check(options))) ?? [] }),
     plan: async (options, common) => await kind.plan(check(options), common),
     open: async (plan, options, common) => await kind.open(plan, check(options), common),
   };
 }
 
-const KINDS: RegisteredTestbed[] = [register(NETNS), register(VM), register(SSH)];
+const KINDS: RegisteredTestbed[] = [register(NETNS), register(VM), register(SSH), register(KUBERNETES)];
 
 /** Adds a kind of testbed, for programs that embed Barewire. Disposing removes it. */
 export function registerTestbed<Options>(kind: TestbedKind<Options>): Disposable {
@@ -67,6 +73,19 @@ export function requireTestbed(text: string): TestbedChoice {
   const [start = ''] = text.split(':');
   const hint = names.includes(start) ? '' : `Did you mean "${nearest(start, names) ?? 'netns'}"? `;
   throw userError(`Unknown testbed "${text}".`, `${hint}Use one of: ${testbedUsage()}.`);
+}
+
+/**
+ * Adds options that the spec names beside the testbed's text.
+ *
+ * @throws BarewireError `bad-input` for options that this kind does not have
+ */
+export function withOptions(
+  choice: TestbedChoice,
+  options: Readonly<Record<string, unknown>>,
+): TestbedChoice {
+  if (Object.keys(options).length === 0) return choice;
+  return findTestbedKind(choice).check({ ...(choice.options ?? {}), ...options });
 }
 
 export function findTestbedKind({ kind, docker }: TestbedChoice): RegisteredTestbed {

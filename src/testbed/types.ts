@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { ClusterPlan } from './kubernetes/cluster-plan.js';
 import type { Machine } from '../machine/index.js';
 import type { GivenNetwork, HostPlan, IpVersion, NetworkHost } from '../network/index.js';
 import type { Finding, Step, TestbedChoice } from '../schema/index.js';
@@ -17,6 +18,8 @@ export interface PlannedHost {
   readonly linkMbps?: number;
   /** Its memory; absent where it is not known yet. */
   readonly memoryBytes?: number;
+  /** Threads of the generator, left to the scheduler; absent: one on each of its CPUs, pinned. */
+  readonly threads?: number;
 }
 
 /** A host with the agent that drives it. */
@@ -33,6 +36,15 @@ export interface TestbedPlan {
   readonly steps: readonly Step[];
   /** Applied by the agents once they have started. */
   readonly hostSteps?: Pair<HostSteps>;
+  /** The options with what planning has chosen, so that a resume opens the same hosts. */
+  readonly options?: unknown;
+  /** The cluster that was read, with the objects to create. */
+  readonly cluster?: ClusterPlan;
+  /** Networks of the study that these hosts do not allow. */
+  readonly unavailable?: readonly { readonly network: string; readonly finding: Finding }[];
+  /** The reference, where it is not the usual one, and the networks that have another. */
+  readonly reference?: string;
+  readonly references?: Readonly<Record<string, string>>;
 }
 
 /** What a host needs before its first network. */
@@ -51,6 +63,8 @@ export interface Testbed extends AsyncDisposable {
   readonly server: Host;
   /** What results of this testbed do not show. */
   readonly limitations: readonly Finding[];
+  /** What a network of these hosts is, where it says more than the catalog. */
+  describeNetwork?(name: string): string;
   /** True when the hosts are emulated, and their times with them. */
   readonly emulated?: boolean;
   /**
@@ -71,8 +85,11 @@ export interface Placement {
   readonly client?: { readonly machine: Machine; readonly generator: Step };
   /** A server that runs already. Absent: the study starts one in the container. */
   readonly server?: PlacedServer;
-  /** Checks that packets take the network's path while `request` is sent. Absent: as for a planned network. */
-  checkPath?(request: () => Promise<void>): Promise<ObservedPath>;
+  /**
+   * Observes which devices carry the packets of `burst`, which returns the number of its requests. Absent: the path is checked as that
+   * of a planned network.
+   */
+  observePath?(request: () => Promise<void>, burst: () => Promise<number>): Promise<ObservedPath>;
 }
 
 /** The devices of each host that carried the packets of a network, from the container outwards. */
@@ -85,7 +102,7 @@ export interface PlacedServer {
   readonly address: string;
   readonly port: number;
   /** @throws BarewireError `process-failed` when it has ended */
-  assertRunning(): void;
+  assertRunning(): void | Promise<void>;
 }
 
 export interface Wire {
@@ -100,6 +117,8 @@ export interface PlanOptions {
   readonly wire: Wire;
   /** The version of IP of the hosts' addresses, and so of the containers'; 4 by default. */
   readonly ip?: IpVersion | undefined;
+  /** The networks that will be set up; all that the testbed offers by default. */
+  readonly networks?: readonly string[];
 }
 
 /** What every kind of testbed accepts. */
@@ -108,8 +127,6 @@ export interface TestbedOptions extends PlanOptions {
   readonly run?: string;
   /** Checked between the parts of opening. An abort rolls back. */
   readonly signal?: AbortSignal;
-  /** The networks that will be set up; all that the testbed offers by default. */
-  readonly networks?: readonly string[];
 }
 
 /** One kind of testbed. Help, errors, locking and requirements derive from its entry. */
@@ -136,6 +153,12 @@ export interface TestbedKind<Options> {
   readonly plansNetworks: boolean;
   /** Which set-ups share hosts: none (each station has its own), those of a restart, or all of a study. */
   readonly sharesHosts: 'never' | 'in-restart' | 'in-study';
+  /** What setting up and tearing down the stations of a restart takes, ms. */
+  readonly restartMs: number;
+  /** True when others use the hosts: unless a study asks for maxima, it loads them with less than half of their CPU and link. */
+  readonly spares: boolean;
+  /** The networks of a preset here; by default the preset's own. */
+  readonly presetNetworks?: readonly string[];
   /** True when each station has a generator process of its own; otherwise one process enters the namespaces of all. */
   readonly ownGenerators: boolean;
   /**
@@ -151,11 +174,23 @@ export interface TestbedKind<Options> {
    * @throws BarewireError of that part; the signal's reason after an abort
    */
   open(plan: TestbedPlan, options: Options, common: TestbedOptions): Promise<Testbed>;
+  /** Deletes what ended runs left on the hosts. Absent: they are restored on each host. */
+  undo?(options: Options): Promise<readonly EndedRun[]>;
+}
+
+/** A run that ended without its cleanup. `since` is UTC, ISO 8601. */
+export interface EndedRun {
+  readonly run: string;
+  readonly place: string;
+  readonly since: string;
 }
 
 /** An entry of the registry. Its options are checked when it is used. */
-export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema'> {
+export interface RegisteredTestbed extends Omit<TestbedKind<unknown>, 'parse' | 'optionsSchema' | 'undo'> {
   parse(text: string | null): TestbedChoice | null;
+  undo: ((options: unknown) => Promise<readonly EndedRun[]>) | undefined;
+  /** @throws BarewireError `bad-input` */
+  check(options: unknown): TestbedChoice;
 }
 
 /** One value for the client and one for the server. */

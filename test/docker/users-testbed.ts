@@ -30,6 +30,8 @@ export const usersKind = (
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  restartMs: 9_000,
+  spares: false,
   dockerDaemon: 'users',
   plan: async (_, common) => {
     const plan = await planTestbed({ kind: 'netns' }, common);

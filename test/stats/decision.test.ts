@@ -122,7 +122,7 @@ test('of ties, lists the one with the higher searched maximum first', () => {
       const value = name === faster ? 60_000 : 40_000;
       return { name, setup: null, maxRps: { value, low: 0.98 * value, high: 1.02 * value } };
     });
-    expect(decideFrom(cells, networks, { margin: 0.05, tailMargin: 0.2 })?.network).toBe(faster);
+    expect(decideFrom(cells, networks, study().spec)?.network).toBe(faster);
   }
 });
 

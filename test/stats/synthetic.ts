@@ -26,6 +26,8 @@ export const study = (changes: Partial<StudyRecord['spec']> = {}): StudyRecord =
     name: 'quick',
     testbed: { kind: 'netns', options: {} },
     networks: ['host', 'flannel-vxlan'],
+    reference: 'host',
+    references: {},
     workloads: ['350B'],
     rates: { '350B': [{ kind: 'absolute', rps: 1000 }] },
     maximum: false,

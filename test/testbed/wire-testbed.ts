@@ -19,6 +19,8 @@ export const wireTestbed = <Options>(
   plansNetworks: true,
   sharesHosts: 'never',
   ownGenerators: false,
+  restartMs: 2_200,
+  spares: false,
   plan: (_, common) => planTestbed({ kind: 'netns' }, common),
   open: async (plan, _, common) => {
     const netns = await openTestbed({ kind: 'netns' }, common, plan);

@@ -26,6 +26,9 @@ import { resolveImage, type Image } from './images.js';
 
 type DockerChoice = NonNullable<TestbedChoice['docker']>;
 
+/** Starting some containers, each with a generator that warms up, and a daemon for docker0; measured on two cores. */
+const RESTART_MS = 9_000;
+
 /**
  * A kind of testbed whose servers and generators run in containers of Docker. Its hosts are kept for the whole study, because
  * starting a daemon and loading its images takes seconds. Each station has a generator of its own, in its container.
@@ -41,6 +44,7 @@ export function dockerTestbed(kind: RegisteredTestbed, choice: DockerChoice): Re
     ...kind,
     sharesHosts: kind.sharesHosts === 'never' ? 'in-study' : kind.sharesHosts,
     ownGenerators: true,
+    restartMs: RESTART_MS,
     plan: async (options, common) => {
       const plan = await kind.plan(options, common);
       const images = {

@@ -18,6 +18,8 @@ export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
   sharesHosts: 'never',
   ownGenerators: false,
   dockerDaemon: 'own-with-docker0',
+  restartMs: 2_200,
+  spares: false,
   plan: (_, common) => planNetnsTestbed(common),
   open: (plan, _, common) => openNetnsTestbed(plan, common),
 };

@@ -27,6 +27,8 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   sharesHosts: 'in-study',
   ownGenerators: false,
   dockerDaemon: 'users',
+  restartMs: 2_200,
+  spares: false,
   plan: (hosts, common) => planSshTestbed(hosts, common),
   open: (plan, hosts, common) => openSshTestbed(plan, hosts, common),
 };

@@ -21,6 +21,8 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   sharesHosts: 'in-study',
   ownGenerators: false,
   dockerDaemon: 'own',
+  restartMs: 2_200,
+  spares: false,
   plan: (_, common) => planVmTestbed(common),
   open: (plan, { kernel }, common) => openVmTestbed(plan, kernel ?? null, common),
 };

@@ -1,0 +1,103 @@
+import * as z from 'zod';
+
+/** The parts of Kubernetes objects that a study reads. Quantities are texts as the API has them. */
+const metadata = z.object({
+  name: z.string(),
+  namespace: z.string().optional(),
+  uid: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+const quantities = z.record(z.string(), z.string());
+const condition = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
+});
+const taint = z.object({ key: z.string(), value: z.string().optional(), effect: z.string() });
+export type Taint = z.infer<typeof taint>;
+
+export const nodeSchema = z.object({
+  metadata,
+  spec: z.object({ unschedulable: z.boolean().optional(), taints: z.array(taint).optional() }).prefault({}),
+  status: z.object({
+    allocatable: quantities.prefault({}),
+    conditions: z.array(condition).prefault([]),
+    addresses: z.array(z.object({ type: z.string(), address: z.string() })).prefault([]),
+    nodeInfo: z.object({
+      architecture: z.string(),
+      operatingSystem: z.string(),
+      kernelVersion: z.string(),
+      osImage: z.string(),
+      containerRuntimeVersion: z.string(),
+      kubeletVersion: z.string(),
+    }),
+  }),
+});
+export type ClusterNode = z.infer<typeof nodeSchema>;
+export const nodeListSchema = z.object({ items: z.array(nodeSchema) });
+
+const state = z.object({
+  waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional(),
+  running: z.object({}).optional(),
+  terminated: z
+    .object({ reason: z.string().optional(), message: z.string().optional(), exitCode: z.number() })
+    .optional(),
+});
+const containerStatus = z.object({
+  name: z.string(),
+  ready: z.boolean().optional(),
+  state: state.optional(),
+});
+
+export const podSchema = z.object({
+  metadata: metadata.extend({ deletionTimestamp: z.string().optional() }),
+  spec: z.object({
+    nodeName: z.string().optional(),
+    containers: z
+      .array(
+        z.object({
+          image: z.string().optional(),
+          resources: z.object({ requests: quantities.optional() }).optional(),
+        }),
+      )
+      .prefault([]),
+  }),
+  status: z
+    .object({
+      phase: z.string().optional(),
+      reason: z.string().optional(),
+      message: z.string().optional(),
+      podIP: z.string().optional(),
+      hostIP: z.string().optional(),
+      qosClass: z.string().optional(),
+      conditions: z.array(condition).optional(),
+      containerStatuses: z.array(containerStatus).optional(),
+    })
+    .prefault({}),
+});
+export type ClusterPod = z.infer<typeof podSchema>;
+export const podListSchema = z.object({ items: z.array(podSchema) });
+
+/** CPUs of a quantity: `2`, `1500m`. */
+export const parseCpus = (text: string | undefined): number => {
+  if (text === undefined) return 0;
+  return text.endsWith('m') ? Number(text.slice(0, -1)) / 1_000 : Number(text);
+};
+
+const UNITS: Readonly<Record<string, number>> = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
+const BINARY: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+
+/** Bytes of a quantity: `16Gi`, `500M`, `1024`. */
+export function parseBytes(text: string | undefined): number {
+  const { digits, unit = '' } = /^(?<digits>[\d.]+)(?<unit>[A-Za-z]*)$/.exec(text ?? '')?.groups ?? {};
+  return Number(digits ?? 0) * (BINARY[unit] ?? UNITS[unit] ?? 1);
+}
+
+export const isControlPlane = ({ metadata: { labels = {} } }: ClusterNode): boolean =>
+  Object.keys(labels).some((key) => /^node-role\.kubernetes\.io\/(?:control-plane|master)$/.test(key));
+
+export const internalIp = ({ status }: ClusterNode, ip: 4 | 6): string | null =>
+  status.addresses.find(({ type, address }) => type === 'InternalIP' && address.includes(':') === (ip === 6))
+    ?.address ?? null;
