@@ -85,10 +85,11 @@ export async function nameContainerNetns({ container, name }: NetnsAction, tag: 
   if (code !== 0) throw new Error(stderr);
 }
 
-const LIMIT_MS = 10_000;
+/** A daemon on a busy emulated host was seen to take 20 s. */
+const LIMIT_MS = 60_000;
 const RETRY_MS = 4;
 
-/** Repeats a search until it finds a process; null after 10 s, or when `isOver` becomes true. */
+/** Repeats a search until it finds a process; null after a minute, or when `isOver` becomes true. */
 export async function findProcess(
   search: () => number | undefined,
   isOver: () => boolean = () => false,

@@ -1,12 +1,12 @@
 import { bug, type Step } from '../../schema/index.js';
 import { subnetOf, wholeNetwork } from '../addressing.js';
 import { containerOf, INSIDE } from '../attachment/inside.js';
-import { enableForwarding, ipStep } from '../commands.js';
+import { enableForwarding } from '../commands.js';
 import { versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, HostView } from '../types.js';
-import { daemonSteps, socketOf } from './daemon.js';
+import { daemonSteps, DOCKER0, socketOf } from './daemon.js';
 import { containerName, engineOf, nameNetns, withDocker } from './container.js';
-import { dockerStep, runContainer, RUN_LABEL, type ContainerEngine } from './engine.js';
+import { dockerStep, runContainer, DOCKER_LABEL, type ContainerEngine } from './engine.js';
 
 /**
  * An attachment whose containers Docker makes. `host` is `docker run --network host`; a bridge is a bridge of Docker; any other
@@ -66,8 +66,6 @@ const hostNetwork = (attachment: Attachment): Attachment => ({
   },
 });
 
-const DOCKER0 = 'docker0';
-
 /**
  * A bridge of Docker with the host's subnet and the backend's MTU, without masquerade: docker0 of a daemon that was started with
  * them, as in the article, or a network of the user's daemon, which is not restarted.
@@ -95,7 +93,6 @@ const dockerBridge = (attachment: Attachment): Attachment => ({
           },
         ),
         nameNetns(name, made.daemon, plan),
-        ...made.stepsAfter,
       ],
       container: withDocker(site, containerOf(plan, `via ${plan.gateway}`), plan.number, made.daemon),
       // The host's end of the veth pair has a name of Docker's choice.
@@ -109,8 +106,6 @@ const dockerBridge = (attachment: Attachment): Attachment => ({
 
 interface MadeBridge {
   readonly steps: readonly Step[];
-  /** After the container. */
-  readonly stepsAfter: readonly Step[];
   readonly daemon: string | null;
   readonly bridge: string;
   /** Options of `docker run`. */
@@ -128,14 +123,6 @@ function onDocker0({ host }: HostView, { bridgeDaemon }: ContainerEngine, plan: 
       mtu: plan.mtu,
       containers: `${plan.address}/32`,
     }),
-    stepsAfter: [
-      // The daemon leaves its bridge behind.
-      ipStep(null, 'Keep the MTU of its bridge.', `link set ${DOCKER0} mtu ${plan.mtu}`, {
-        kind: 'link',
-        netns: null,
-        name: DOCKER0,
-      }),
-    ],
   };
 }
 
@@ -157,7 +144,7 @@ function onNetwork(site: HostView, { daemon }: ContainerEngine, plan: ContainerP
         daemon,
         `Create the bridge of ${host.name}'s containers.`,
         [
-          ...['network', 'create', '--driver', 'bridge', '--label', `${RUN_LABEL}=${run}`],
+          ...['network', 'create', '--driver', 'bridge', '--label', `${DOCKER_LABEL}=${run}`],
           ...['--subnet', subnetOf(host), '--gateway', plan.gateway],
           ...options.flatMap((option) => ['--opt', option]),
           name,
@@ -166,7 +153,6 @@ function onNetwork(site: HostView, { daemon }: ContainerEngine, plan: ContainerP
       ),
       ...forwardRule(site),
     ],
-    stepsAfter: [],
   };
 }
 
@@ -178,7 +164,7 @@ function forwardRule(site: HostView): Step[] {
   const { host, run } = site;
   if (engineOf(site).bridgeDaemon !== null || versionOf(host.address) === 6) return [];
   const all = wholeNetwork(host);
-  const match = ['-s', all, '-d', all, '-m', 'comment', '--comment', `${RUN_LABEL}=${run}`];
+  const match = ['-s', all, '-d', all, '-m', 'comment', '--comment', `${DOCKER_LABEL}=${run}`];
   const rule = ['FORWARD', ...match, '-j', 'ACCEPT'];
   return [
     {

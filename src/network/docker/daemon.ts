@@ -13,6 +13,9 @@ export interface DaemonPlace {
 /** Its default network: none, or the bridge docker0 with an address and an MTU, and the addresses that containers get. */
 type DefaultBridge = { readonly address: string; readonly mtu: number; readonly containers: string } | null;
 
+/** The name of its default bridge. */
+export const DOCKER0 = 'docker0';
+
 export const socketOf = ({ folder }: Pick<DaemonPlace, 'folder'>): string => `${folder}/docker.sock`;
 
 /**
@@ -75,7 +78,8 @@ export function daemonSteps(place: DaemonPlace, bridge: DefaultBridge): Step[] {
     {
       why: 'Write its configuration.',
       do: { kind: 'file', path: `${folder}/daemon.json`, content: config },
-      undo: null,
+      // The daemon leaves its bridge behind, also when a later step fails.
+      undo: bridge === null ? null : { kind: 'link', netns: null, name: DOCKER0 },
     },
     {
       why: `Start a Docker daemon${bridge === null ? '' : ", whose bridge has the network's subnet and MTU"}.`,

@@ -3,7 +3,7 @@ import { bypassingHost, forbids, needs, SOURCES } from '../facts.js';
 import { containerOf, HOST_BLOCKED, INSIDE } from '../attachment/inside.js';
 import type { Attachment } from '../types.js';
 import { containerName, engineOf, nameNetns, withDocker } from './container.js';
-import { dockerStep, runContainer, RUN_LABEL } from './engine.js';
+import { dockerStep, runContainer, DOCKER_LABEL } from './engine.js';
 
 type Driver = 'macvlan' | 'ipvlan';
 
@@ -38,7 +38,7 @@ export const dockerDriver = (driver: Driver): Attachment => ({
           daemon,
           `Create a network on the interface of ${host.name}.`,
           [
-            ...['network', 'create', '--driver', driver, '--label', `${RUN_LABEL}=${run}`],
+            ...['network', 'create', '--driver', driver, '--label', `${DOCKER_LABEL}=${run}`],
             // Without it Docker chooses an address of the segment, which another host may have.
             ...['--subnet', segmentOf(host), '--gateway', host.address],
             ...['--opt', `parent=${host.dev}`, '--opt', mode, network],

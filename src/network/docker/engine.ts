@@ -18,7 +18,7 @@ export interface ContainerEngine {
 }
 
 export const BUNDLE_MOUNT = '/barewire';
-export const RUN_LABEL = 'barewire.run';
+export const DOCKER_LABEL = 'barewire.run';
 /** Longer than any study: PID 1 of each container. The programs of a study are executed beside it. */
 const IDLE = ['sleep', '2147483647'];
 
@@ -46,7 +46,7 @@ export function runContainer(
     undo: { kind: 'directory', path: folder },
   };
   const args = [
-    ...['run', '--detach', '--pull', 'never', '--name', name, '--label', `${RUN_LABEL}=${run}`],
+    ...['run', '--detach', '--pull', 'never', '--name', name, '--label', `${DOCKER_LABEL}=${run}`],
     // Finds the processes of the container from outside.
     ...['--env', `BAREWIRE_CONTAINER=${name}`],
     ...network,
