@@ -25,6 +25,8 @@ export const socketOf = ({ folder }: Pick<DaemonPlace, 'folder'>): string => `${
  */
 const OWN_PLACES = [
   'umount --recursive --lazy /run/netns; mount -t tmpfs -o mode=755 barewire "$1"',
+  // A guest has no init that mounts it.
+  '{ [ -n "$(ls /sys/fs/cgroup)" ] || mount -t cgroup2 none /sys/fs/cgroup; }',
   'mkdir "$1/barewire" "$1/etc" "$1/work"',
   // It may be a link into /run.
   '{ cp -L /etc/resolv.conf "$1/resolv.conf" || : > "$1/resolv.conf"; }',
