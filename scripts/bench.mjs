@@ -1,7 +1,7 @@
 // Runs bench/*.bench.ts, all but the soak or those whose names are given: each prints a table of interleaved measurements.
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setUp } from './setup.mjs';
 
 setUp('bench');
@@ -19,6 +19,15 @@ if (chosen.length === 0) {
   console.error(`No bench has "${wanted.join('" or "')}" in its name. There are: ${files.join(', ')}`);
   process.exit(2);
 }
+/** Sources that find files beside themselves, such as the cluster of the tests, still do when they are bundled elsewhere. */
+const keepDirnames = {
+  name: 'keep-dirnames',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/test\/.*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll('import.meta.dirname', JSON.stringify(dirname(path))),
+      loader: 'ts',
+    })),
+};
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 for (const name of chosen) {
   // Beside the bundles, which are found from there.
@@ -31,6 +40,7 @@ for (const name of chosen) {
     format: 'esm',
     target: 'node20',
     packages: 'external',
+    plugins: [keepDirnames],
     define: { BAREWIRE_VERSION: JSON.stringify(version) },
     logLevel: 'warning',
   });

@@ -161,13 +161,14 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
     else terminal.print(`${describeCluster(plan, cluster)}\n\n${printPlan(plan)}\n${printObjects(cluster)}`);
     return;
   }
-  const { madeHere, usersMachines } = findTestbedKind(spec.testbed);
+  const { madeHere, usersMachines, spares } = findTestbedKind(spec.testbed);
   const isDocker = spec.testbed.docker !== undefined;
   if (madeHere) requireMachine([...toolsOf('study'), ...(isDocker ? toolsOf('docker') : [])]);
-  const plan = usersMachines ? await planStudyOnHosts(spec) : undefined;
+  // Hosts that others use are shown before anything on them is asked for.
+  const plan = spares ? await planStudyOnHosts(spec) : undefined;
   if (plan?.testbed.cluster !== undefined) terminal.note(describeCluster(plan, plan.testbed.cluster));
-  else if (plan !== undefined) terminal.note(describeLoad(spec));
-  if (plan !== undefined && flags.yes !== true) await confirm();
+  else if (usersMachines && flags.yes !== true) terminal.note(describeLoad(spec));
+  if (usersMachines && flags.yes !== true) await confirm();
   const request = { spec, plan, directory, startedAt, version, signal, onEvent: showProgress(terminal) };
   const summary = await runStudy(request).catch(async (error: unknown) => {
     if (await directory.exists())

@@ -32,12 +32,18 @@ export const libc = {
     library?.func(declaration) ?? (absent as unknown as NativeFunction),
 };
 
-/** @throws BarewireError `missing-kernel-feature` */
+/** @throws BarewireError `missing-tool` without the library, `missing-kernel-feature` on another system */
 export function absent(): never {
+  if (process.platform === 'linux')
+    throw machineError(
+      'missing-tool',
+      `The library koffi, which makes system calls, does not load (linux ${process.arch}).`,
+      'Install Barewire with its dependencies (npm install without --omit=optional), or measure other machines: --testbed ssh:CLIENT,SERVER or kubernetes.',
+    );
   throw machineError(
     'missing-kernel-feature',
-    `Direct system calls are not available here (${process.platform} ${process.arch}).`,
-    'Run it on Linux, and install Barewire with its optional dependencies (npm install without --omit=optional).',
+    `It makes system calls of Linux, and this is ${process.platform} ${process.arch}.`,
+    'Run it on Linux, or measure other machines: --testbed ssh:CLIENT,SERVER or kubernetes.',
   );
 }
 

@@ -208,7 +208,9 @@ class AgentConnection {
       await connection.#end();
       throw error;
     }
-    connection.client.startHeartbeat(HEARTBEAT, () => child.kill('SIGKILL'));
+    const { intervalMs, limitMs } = HEARTBEAT;
+    const heartbeat = { intervalMs, limitMs: transport.silenceLimitMs ?? limitMs };
+    connection.client.startHeartbeat(heartbeat, () => child.kill('SIGKILL'));
     return connection;
   }
 

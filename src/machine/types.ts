@@ -89,6 +89,8 @@ export interface AgentTransport {
   readonly facts?: Environment;
   /** The last output of the host by another channel (a console), for the error when it is lost. */
   readonly lastWords?: () => string | Promise<string>;
+  /** After how much silence the agent counts as lost; that of slow emulated hosts by default. */
+  readonly silenceLimitMs?: number;
   /** Closes the connection when aborted; the agent then undoes its steps. */
   readonly signal?: AbortSignal;
 }

@@ -76,6 +76,7 @@ export function setupBlocks(summary: Summary): readonly Block[] {
         }),
       ]),
     },
+    ...pathBlocks(built),
     ...(searched.length === 0
       ? []
       : [
@@ -89,6 +90,23 @@ export function setupBlocks(summary: Summary): readonly Block[] {
         ]),
   ];
 }
+
+/** Which devices carried the packets of networks that the testbed has already. */
+function pathBlocks(networks: readonly NetworkSummary[]): readonly Block[] {
+  const items = networks.flatMap(({ name, setup }) =>
+    setup?.path === undefined
+      ? []
+      : [`${name}: client ${listDevices(setup.path.client)}; server ${listDevices(setup.path.server)}`],
+  );
+  return items.length === 0
+    ? []
+    : [
+        { kind: 'note', text: 'Devices that carried the packets, from the container outwards:' },
+        { kind: 'list', items },
+      ];
+}
+
+const listDevices = (devices: readonly string[]): string => (devices.length === 0 ? '–' : devices.join(', '));
 
 export function maximaPlot({ networks, reference }: Summary, names: readonly string[]): readonly Block[] {
   const known = networks.filter(

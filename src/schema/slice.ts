@@ -38,6 +38,12 @@ export const setupStepsSchema = z.object({
 });
 export type SetupSteps = z.infer<typeof setupStepsSchema>;
 
+/** The devices of each host that carried the packets of a network, from the container outwards. */
+export const observedPathSchema = z.object({
+  client: z.array(z.string()).readonly(),
+  server: z.array(z.string()).readonly(),
+});
+
 const setupCostSchema = z.object({
   /** Steps on both hosts together. */
   steps: z.number().int(),
@@ -47,9 +53,7 @@ const setupCostSchema = z.object({
   /** The address from which the server received a request: `own` is that of the client's container, without NAT. */
   sourceAddress: z.string().optional(),
   /** The devices of each host that carried the packets, from the container outwards; of a given network. */
-  path: z
-    .object({ client: z.array(z.string()).readonly(), server: z.array(z.string()).readonly() })
-    .optional(),
+  path: observedPathSchema.optional(),
 });
 
 const cpuSecondsSchema = z.object({

@@ -6,7 +6,7 @@ import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
 import { latencyKeySchema } from './quantiles.js';
 import { articleSchema } from './rate.js';
-import { cpuCostSchema, cpuLoadSchema, setupStepsSchema } from './slice.js';
+import { cpuCostSchema, cpuLoadSchema, observedPathSchema, setupStepsSchema } from './slice.js';
 
 /** A value with its 95 % interval, or no value with the finding that explains it. */
 export const estimateSchema = z.union([
@@ -89,6 +89,8 @@ const networkSummarySchema = z.object({
       ms: z.number(),
       tearDownMs: z.number().nullable(),
       sourceAddress: z.string().optional(),
+      /** Of a given network, in the last restart. */
+      path: observedPathSchema.optional(),
     })
     .nullable(),
   /** Of its plan, for more hosts than two. */

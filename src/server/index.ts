@@ -6,7 +6,6 @@ export {
   SERVER_PORT,
   serverSteps,
   startServer,
-  type Server,
   type ServerPlan,
 } from './server.js';
 export { nginxConfig } from './nginx-config.js';

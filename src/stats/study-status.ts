@@ -105,6 +105,7 @@ export function computeSetupCost(cells: readonly CellSlices[]): NetworkSummary['
     steps: Math.round(median(setups.map((setup) => setup.steps))),
     ms: median(setups.map((setup) => setup.setUpMs)),
     ...sourceAddressOf(setups),
+    ...pathOf(cells),
     tearDownMs: medianOrNull(setups.flatMap((setup) => setup.tearDownMs ?? [])),
   };
 }
@@ -114,6 +115,14 @@ function sourceAddressOf(setups: readonly { readonly sourceAddress?: string | un
   const seen = setups.flatMap(({ sourceAddress }) => sourceAddress ?? []);
   const sourceAddress = seen.find((address) => address !== 'own') ?? seen[0];
   return sourceAddress === undefined ? {} : { sourceAddress };
+}
+
+/** Of the last restart: the devices of pods have other names in each. */
+function pathOf(cells: readonly CellSlices[]) {
+  const set = cells.flatMap((cell) => cell.records).filter(({ setup }) => setup?.path !== undefined);
+  const last = set.toSorted((one, other) => other.restart - one.restart || one.round - other.round)[0];
+  const path = last?.setup?.path;
+  return path === undefined ? {} : { path };
 }
 
 const medianOrNull = (values: readonly number[]): number | null =>

@@ -28,7 +28,7 @@ export function predictMaximum({ rateRps, busyShares, threadShares, linkShare }:
 }
 
 /** The rate of the next window; null when the last one showed enough. */
-export function nextRate(reading: RateReading): number | null {
+export function raiseRate(reading: RateReading): number | null {
   const predicted = predictMaximum(reading);
   if (reading.rateRps >= ENOUGH_SHARE * predicted || isHalfUsed(reading)) return null;
   return Math.round(Math.min(reading.rateRps * MOST_GROWTH, NEXT_SHARE * predicted));

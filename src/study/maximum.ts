@@ -5,7 +5,7 @@ import { both, type Pair } from '../testbed/index.js';
 import {
   FIRST_RATE_RPS,
   MOST_READINGS,
-  nextRate,
+  raiseRate,
   predictMaximum,
   type RateReading,
 } from './estimate-maximum.js';
@@ -54,7 +54,7 @@ async function estimateMaximum(
       ],
       linkShare: (rateRps * wireBytes(name) * 8) / 1e6 / linkMbps,
     };
-    const next = number < MOST_READINGS ? nextRate(reading) : null;
+    const next = number < MOST_READINGS ? raiseRate(reading) : null;
     if (next === null) return predictMaximum(reading);
     rateRps = next;
   }

@@ -329,7 +329,7 @@ export function resolveLoad(load: LoadTemplate, rateRps: number): LoadPlan {
 }
 
 /** Whether others use the hosts, so that the study stays below half of what they have. */
-export const sparesHosts = ({ testbed, maximum }: Pick<ResolvedStudy, 'testbed' | 'maximum'>): boolean =>
+const sparesHosts = ({ testbed, maximum }: Pick<ResolvedStudy, 'testbed' | 'maximum'>): boolean =>
   findTestbedKind(testbed).spares && !maximum;
 
 /**

@@ -16,7 +16,7 @@ import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
 import { runSlice, type SliceContext, type SliceOutcome } from './slice.js';
 import { SliceWriter } from './slice-writer.js';
-import { isLostHost, Stations } from './stations.js';
+import { endsRestart, Stations } from './stations.js';
 
 /**
  * Runs a study, or the rest of it when its directory has slices already, and writes the reports, also after
@@ -137,7 +137,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
         }
       } catch (error) {
         // The next restart makes new hosts.
-        if (plan.sharesHosts === 'in-study' || signal.aborted || !isLostHost(error)) throw error;
+        if (plan.sharesHosts === 'in-study' || signal.aborted || !endsRestart(error)) throw error;
         onEvent({ kind: 'host-lost', restart, message: error.message });
       }
       await writer.written();

@@ -3,7 +3,7 @@ import { GeneratorProcess } from '../load/index.js';
 import type { Machine } from '../machine/index.js';
 import { childrenOf } from '../metrics/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
-import { BarewireError, bug, type LoadPlan, type SliceRecord } from '../schema/index.js';
+import { BarewireError, bug, type ErrorCode, type LoadPlan, type SliceRecord } from '../schema/index.js';
 import { ADDRESS_PATH, planServer, startServer, type ServerPlan } from '../server/index.js';
 import {
   checkPath,
@@ -294,5 +294,19 @@ const inUrlForm = (address: string): string =>
 export const isOutcome = (error: unknown): error is BarewireError =>
   error instanceof BarewireError && !isLostHost(error);
 
-export const isLostHost = (error: unknown): error is BarewireError =>
+/** Failures of hosts that the next restart makes anew. */
+const OF_HOSTS: readonly ErrorCode[] = [
+  'agent-lost',
+  'agent-protocol',
+  'host-unreachable',
+  'cluster-refused',
+  'pod-failed',
+  'timed-out',
+];
+
+/** A failure that ends a restart where the next one makes new hosts. */
+export const endsRestart = (error: unknown): error is BarewireError =>
+  error instanceof BarewireError && OF_HOSTS.includes(error.code);
+
+const isLostHost = (error: unknown): error is BarewireError =>
   error instanceof BarewireError && error.code === 'agent-lost';

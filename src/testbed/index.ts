@@ -4,9 +4,7 @@ export { both, onBothHosts } from './types.js';
 export type {
   Host,
   HostRole,
-  NetworkUse,
   ObservedPath,
-  Placement,
   PlacedServer,
   PlannedHost,
   RegisteredTestbed,

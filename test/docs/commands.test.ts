@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -13,6 +14,7 @@ import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { barewire } from '../cli/barewire.js';
 import { makeImages } from '../docker/images.js';
+import { CLUSTER_WAS_ASKED, UNREACHABLE_KUBECONFIG } from '../cli/unreachable-cluster.js';
 import { startNginx, type Nginx } from '../load/servers.js';
 
 /** Every command of the documents is run, or the test fails because it does not know how. */
@@ -36,7 +38,7 @@ const commandsOf = (name: string): string[] =>
     block
       .split('\n')
       .map((line) => line.trim().split(/ {2,}/)[0] ?? '')
-      .filter((line) => /^(bin\/barewire|npm|node) /.test(line)),
+      .filter((line) => /^(bin\/barewire|npm|node|kubectl) /.test(line)),
   );
 const COMMANDS = [...new Set(DOCS.flatMap(commandsOf))];
 
@@ -49,6 +51,8 @@ beforeAll(async () => {
   const images = makeImages();
   for (const name of ['node', 'nginx'] as const) copyFileSync(images[name], join(folder, `${name}.tar`));
   images[Symbol.dispose]();
+  writeFileSync(join(folder, 'kubeconfig'), UNREACHABLE_KUBECONFIG);
+  process.env['KUBECONFIG'] = join(folder, 'kubeconfig');
   writeFileSync(join(folder, 'my-study.yaml'), 'networks: [host, macvlan]\nrates: [500]\n');
   const small = [
     '--networks',
@@ -66,6 +70,7 @@ beforeAll(async () => {
     await barewire(['study', ...small, '--seed', '1', '--out', join(folder, 'results', name)]);
 });
 afterAll(async () => {
+  delete process.env['KUBECONFIG'];
   rmSync(folder, { recursive: true });
   await nginx[Symbol.asyncDispose]();
 });
@@ -75,8 +80,8 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
   const there = args.map((arg) =>
     arg
       .replaceAll("'", '')
-      .replace(/^results\/(mine|base)$/, join(folder, 'results/base'))
-      .replace(/^(results\/new|RESULTS)$/, join(folder, 'results/new'))
+      .replace(/^results\/(mine|base|before)$/, join(folder, 'results/base'))
+      .replace(/^(results\/new|results\/after|RESULTS)$/, join(folder, 'results/new'))
       .replace(/^(my-study\.yaml|comparison|node\.tar|nginx\.tar)$/, join(folder, '$1'))
       .replace(/^http:\/\/127\.0\.0\.1:8080\/$/, `http://127.0.0.1:${nginx.port}/f`),
   );
@@ -84,6 +89,9 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
     case 'study': {
       if (args.includes('--resume'))
         return { args: [...there, '--out', join(folder, 'results/base'), '--dry-run'], status: [0] };
+      // test/kubernetes runs such studies on a cluster. Here their options are accepted, and the cluster is asked.
+      if (args.includes('kubernetes'))
+        return { args: [...there, '--dry-run'], status: [3], stderr: CLUSTER_WAS_ASKED };
       // The hosts of the examples do not exist: their names reach ssh.
       if (args.some((arg) => arg.startsWith('ssh:')))
         return { args: [...there, '--dry-run'], status: [3], stderr: /ssh could not connect to (web1|db1)/ };
@@ -98,21 +106,47 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
       return { args: [...there, '--repeats', '0'], status: [2], stderr: /--repeats must be/ };
     case 'doctor':
       return { args: there, status: [0, 1] };
+    case 'undo':
+      if (args.includes('kubernetes')) return { args: there, status: [3], stderr: CLUSTER_WAS_ASKED };
+      return { args: there, status: [0] };
+    case 'kubernetes':
     case 'networks':
     case 'report':
-    case 'undo':
       return { args: there, status: [0] };
     default:
       throw new Error(`no way to run: barewire ${args.join(' ')}`);
   }
 }
 
+/** Commands of kubectl, also behind a pipe. */
+const KUBECTL = COMMANDS.flatMap((line) => line.split(' | ')).filter((line) => line.startsWith('kubectl '));
+const kubectl = (args: readonly string[]) =>
+  new Promise<{ status: number | null; stdout: string; stderr: string }>((done) => {
+    const child = execFile('kubectl', [...args, '--request-timeout=5s'], (_, stdout, stderr) =>
+      done({ status: child.exitCode, stdout, stderr }),
+    );
+    child.stdin?.end('{"apiVersion":"v1","kind":"List","items":[]}');
+  });
+const hasKubectl = (await kubectl(['version', '--client'])).status === 0;
+if (!hasKubectl) console.error('Skipped: documented commands of kubectl, which is not installed.');
+
 describe('a documented command', () => {
   test.each(COMMANDS.filter((line) => line.startsWith('bin/barewire')))('%s', async (line) => {
-    const { args, status, stderr } = runnable(line.split(' ').slice(1));
+    // What a pipe leads to is run by itself.
+    const { args, status, stderr } = runnable((line.split(' | ')[0] ?? '').split(' ').slice(1));
     const ended = await barewire(args);
     expect(status, ended.stderr).toContain(ended.status);
     if (stderr !== undefined) expect(ended.stderr).toMatch(stderr);
+  });
+
+  test.skipIf(!hasKubectl).each(KUBECTL)('%s', async (line) => {
+    const { status, stdout, stderr } = await kubectl(line.split(' ').slice(1));
+    if (line === 'kubectl config current-context') expect([status, stdout]).toEqual([0, 'nowhere\n']);
+    // Its options are accepted, and the cluster is asked.
+    else
+      expect(stderr).toMatch(
+        /connection to the server 127\.0\.0\.1:1 was refused|connect: connection refused/,
+      );
   });
 
   test.each(COMMANDS.filter((line) => line.startsWith('npm')))('%s is a script of package.json', (line) => {
@@ -126,14 +160,24 @@ describe('a documented command', () => {
 });
 
 test('every option that the documents name is in a help text', async () => {
-  const commands = ['study', 'networks', 'doctor', 'load', 'report', 'compare', 'cost', 'undo'];
-  const help = (await Promise.all(commands.map((name) => barewire([name, '--help'])))).map(
+  const commands = [
+    'study',
+    'networks',
+    'doctor',
+    'load',
+    'report',
+    'compare',
+    'cost',
+    'undo',
+    'kubernetes rbac',
+  ];
+  const help = (await Promise.all(commands.map((name) => barewire([...name.split(' '), '--help'])))).map(
     ({ stdout }) => stdout,
   );
   const known = new Set(help.join('\n').match(/--[a-z][a-z-]+/g));
   // Of docker, of programs that the text mentions, and of the past.
-  for (const other of ['--net', '--blocks', '--network', '--input', '--bip', '--mtu', '--ip-masq'])
-    known.add(other);
+  for (const other of ['--net', '--blocks', '--selector']) known.add(other);
+  for (const other of ['--network', '--input', '--bip', '--mtu', '--ip-masq']) known.add(other);
   for (const name of DOCS)
     for (const option of read(name).match(/(?<=[`\s])--[a-z][a-z-]+/g) ?? [])
       expect(known.has(option), `${name}: ${option}`).toBe(true);

@@ -1,8 +1,8 @@
 import { machineError, userError, type BarewireError } from '../../schema/index.js';
-import { isControlPlane, parseCpus, type ClusterNode } from './objects.js';
+import { isControlPlane, parseQuantity, type ClusterNode } from './objects.js';
 
 /** Why a node is not chosen. */
-export type NodeFault = 'not-ready' | 'cordoned' | 'not-linux' | 'architecture' | 'control-plane' | 'tainted';
+type NodeFault = 'not-ready' | 'cordoned' | 'not-linux' | 'architecture' | 'control-plane' | 'tainted';
 
 export interface NodeVerdict {
   readonly name: string;
@@ -24,7 +24,8 @@ const ARCHITECTURES = ['amd64', 'arm64'];
 
 /**
  * Chooses the client's node and the server's: ready, not cordoned, without taints, no control plane, of one architecture; of
- * those the pair with the most and the most equal CPUs. Nodes that the user names are taken with their taints.
+ * those the pair with the most and the most equal CPUs, or the node with the most. Nodes that the user names are taken with their
+ * taints.
  *
  * @param onOneNode one node is enough: the study has no network across nodes
  * @throws BarewireError `bad-input` for a name that does not exist, `host-unsupported` with the reason of each node
@@ -37,7 +38,7 @@ export function chooseNodes(
   const verdicts = nodes.map(judge);
   if (asked !== null) {
     const [client, server] = asked.map((name) => requireNode(nodes, name));
-    if (client === undefined || server === undefined) throw tooFew(verdicts, 2);
+    if (client === undefined || server === undefined) throw tooFew(nodes, verdicts, 2);
     for (const node of [client, server]) requireUsable(node);
     if (client.status.nodeInfo.architecture !== server.status.nodeInfo.architecture)
       throw userError(
@@ -52,20 +53,20 @@ export function chooseNodes(
     return { client, server, verdicts };
   }
   const usable = nodes.filter((_, index) => verdicts[index]?.fault === null);
-  const [only] = usable;
-  if (onOneNode && only !== undefined) return { client: only, server: only, verdicts };
-  const pairs = usable.flatMap((client, at) => usable.slice(at + 1).map((server) => ({ client, server })));
+  const pairs = usable.flatMap((client, at) =>
+    (onOneNode ? [client] : usable.slice(at + 1)).map((server) => ({ client, server })),
+  );
   const alike = pairs.filter(
     ({ client, server }) => client.status.nodeInfo.architecture === server.status.nodeInfo.architecture,
   );
   const [best] = alike.toSorted((one, other) => rank(other) - rank(one));
-  if (best === undefined) throw tooFew(verdicts, onOneNode ? 1 : 2);
+  if (best === undefined) throw tooFew(nodes, verdicts, onOneNode ? 1 : 2);
   return { ...best, verdicts };
 }
 
 /** The CPUs of the smaller node, less the difference: unequal nodes are a last resort. */
 function rank({ client, server }: Pick<ChosenNodes, 'client' | 'server'>): number {
-  const [one, other] = [client, server].map(({ status }) => parseCpus(status.allocatable['cpu']));
+  const [one, other] = [client, server].map(({ status }) => parseQuantity(status.allocatable['cpu']));
   return Math.min(one ?? 0, other ?? 0) - Math.abs((one ?? 0) - (other ?? 0));
 }
 
@@ -102,14 +103,28 @@ function requireUsable(node: ClusterNode): void {
   );
 }
 
-const tooFew = (verdicts: readonly NodeVerdict[], needed: number): BarewireError =>
+const tooFew = (
+  nodes: readonly ClusterNode[],
+  verdicts: readonly NodeVerdict[],
+  needed: number,
+): BarewireError =>
   machineError(
     'host-unsupported',
-    `The cluster has fewer than ${needed} nodes for a study: ${verdicts.map(describe).join('; ')}.`,
+    needed === 2
+      ? `The cluster has no two nodes of one architecture for a study: ${describe(nodes, verdicts)}.`
+      : `The cluster has no node for a study: ${describe(nodes, verdicts)}.`,
     needed === 2
       ? 'Name two nodes by --nodes A,B, which takes their taints, or measure on one: --networks host-local,pod-local,service-local.'
       : 'Name a node twice by --nodes A,A, which takes its taints.',
   );
 
-const describe = ({ name, fault, detail }: NodeVerdict): string =>
-  `${name} ${fault === null ? 'usable' : `${fault}${detail === '' ? '' : ` (${detail})`}`}`;
+const describe = (nodes: readonly ClusterNode[], verdicts: readonly NodeVerdict[]): string =>
+  verdicts.length === 0
+    ? 'it has no nodes'
+    : verdicts
+        .map(({ name, fault, detail }, index) =>
+          fault === null
+            ? `${name} usable (${nodes[index]?.status.nodeInfo.architecture ?? ''})`
+            : `${name} ${fault}${detail === '' ? '' : ` (${detail})`}`,
+        )
+        .join('; ');

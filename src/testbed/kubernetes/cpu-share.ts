@@ -1,5 +1,5 @@
 import { onBoth, type Pair } from '../types.js';
-import { parseCpus, type ClusterNode, type ClusterPod } from './objects.js';
+import { parseQuantity, type ClusterNode, type ClusterPod } from './objects.js';
 import type { CpuShare, PodPlan } from './pods.js';
 
 /** CPUs that each load container leaves to the rest of its pod, and the pods to the node's own daemons. */
@@ -11,7 +11,7 @@ const LEAST_GENERATOR_CPUS = 2;
 const [FREE_SHARE, LEAST_REQUEST, MOST_REQUEST] = [0.8, 0.05, 1];
 
 /** Whole CPUs for each load container where they fit beside the requests of the other pods; otherwise shares of what is free. */
-export function shareCpus(
+export function sharePodCpus(
   nodes: Pair<ClusterNode>,
   otherPods: Pair<readonly ClusterPod[] | null>,
   pods: readonly Pick<PodPlan, 'node'>[],
@@ -19,12 +19,12 @@ export function shareCpus(
   const free = onBoth((role) => {
     const taken = (otherPods[role] ?? [])
       .flatMap(({ spec }) => spec.containers)
-      .reduce((sum, { resources }) => sum + parseCpus(resources?.requests?.['cpu']), 0);
+      .reduce((sum, { resources }) => sum + parseQuantity(resources?.requests?.['cpu']), 0);
     const here = pods.filter(({ node }) => node === nodes[role]).length;
     // Where other pods are not visible, what they request is not known.
     return otherPods[role] === null
       ? null
-      : { here, cpus: parseCpus(nodes[role].status.allocatable['cpu']) - taken };
+      : { here, cpus: parseQuantity(nodes[role].status.allocatable['cpu']) - taken };
   });
   const wholeOf = (role: 'client' | 'server'): number => {
     const { here, cpus } = free[role] ?? { here: 1, cpus: 0 };

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type * as z from 'zod';
 import { runCommand, type RunResult } from '../../machine/index.js';
 import { machineError, type BarewireError } from '../../schema/index.js';
@@ -9,14 +10,18 @@ export interface ClusterTarget {
 }
 
 const REQUEST_LIMIT_S = 20;
+const RETRY_MS = 500;
 const COMMAND_LIMIT_MS = 120_000;
 
 /** The user's own kubectl with its kubeconfig, credential plugins and proxies. */
 export class Kubectl {
   readonly target: ClusterTarget;
+  readonly #patienceMs: number;
 
-  constructor(target: ClusterTarget) {
+  /** @param patienceMs how long to repeat a command while the API server does not respond: it may be restarting */
+  constructor(target: ClusterTarget, patienceMs = 0) {
     this.target = target;
+    this.#patienceMs = patienceMs;
   }
 
   /** The command line for these arguments. */
@@ -37,9 +42,12 @@ export class Kubectl {
    */
   async run(args: readonly string[], input = ''): Promise<RunResult> {
     const argv = this.argv([`--request-timeout=${REQUEST_LIMIT_S}s`, ...args]);
-    const result = await runCommand(argv, { netns: null, input, timeoutMs: COMMAND_LIMIT_MS });
-    if (result.code !== 0 && UNREACHABLE.test(result.stderr)) throw unreachable(this.target, result.stderr);
-    return result;
+    for (const deadline = performance.now() + this.#patienceMs; ;) {
+      const result = await runCommand(argv, { netns: null, input, timeoutMs: COMMAND_LIMIT_MS });
+      if (result.code === 0 || !UNREACHABLE.test(result.stderr)) return result;
+      if (performance.now() > deadline) throw unreachable(this.target, result.stderr);
+      await pause(RETRY_MS);
+    }
   }
 
   /**

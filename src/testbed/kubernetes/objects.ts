@@ -73,6 +73,7 @@ export const podSchema = z.object({
       hostIP: z.string().optional(),
       qosClass: z.string().optional(),
       conditions: z.array(condition).optional(),
+      initContainerStatuses: z.array(containerStatus).optional(),
       containerStatuses: z.array(containerStatus).optional(),
     })
     .prefault({}),
@@ -80,19 +81,27 @@ export const podSchema = z.object({
 export type ClusterPod = z.infer<typeof podSchema>;
 export const podListSchema = z.object({ items: z.array(podSchema) });
 
-/** CPUs of a quantity: `2`, `1500m`. */
-export const parseCpus = (text: string | undefined): number => {
-  if (text === undefined) return 0;
-  return text.endsWith('m') ? Number(text.slice(0, -1)) / 1_000 : Number(text);
+/** Powers of ten, and of two. */
+const DECIMAL: Readonly<Record<string, number>> = {
+  n: -9,
+  u: -6,
+  m: -3,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
 };
+const BINARY: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 };
+const QUANTITY = /^(?<digits>[+-]?(?:\d+\.?\d*|\.\d+))(?:[eE](?<exponent>[+-]?\d+)|(?<suffix>[A-Za-z]*))$/;
 
-const UNITS: Readonly<Record<string, number>> = { k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
-const BINARY: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
-
-/** Bytes of a quantity: `16Gi`, `500M`, `1024`. */
-export function parseBytes(text: string | undefined): number {
-  const { digits, unit = '' } = /^(?<digits>[\d.]+)(?<unit>[A-Za-z]*)$/.exec(text ?? '')?.groups ?? {};
-  return Number(digits ?? 0) * (BINARY[unit] ?? UNITS[unit] ?? 1);
+/** The number of CPUs, bytes or objects of a quantity: `1500m`, `16Gi`, `5k`, `1e9`. 0 where there is none. */
+export function parseQuantity(text: string | undefined): number {
+  const { digits, exponent, suffix = '' } = QUANTITY.exec(text ?? '')?.groups ?? {};
+  if (digits === undefined) return 0;
+  // Parsed as one number: a product with 0.001 would not be exact.
+  return Number(`${digits}e${exponent ?? DECIMAL[suffix] ?? 0}`) * 2 ** (BINARY[suffix] ?? 0);
 }
 
 export const isControlPlane = ({ metadata: { labels = {} } }: ClusterNode): boolean =>

@@ -8,7 +8,7 @@ import type { ObservedPath, Pair } from '../types.js';
 export type Observers = Pair<readonly Machine[]>;
 
 /** A Service is programmed on the nodes some time after it was created. */
-const READY_LIMIT_MS = 15_000;
+export const ANSWER_LIMIT_MS = 15_000;
 const RETRY_MS = 50;
 
 const DEVICES = '/proc/thread-self/net/dev';
@@ -67,7 +67,7 @@ async function countPackets(observers: Observers): Promise<Pair<readonly Counts[
 }
 
 async function untilAnswered(network: string, request: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + READY_LIMIT_MS;
+  const deadline = performance.now() + ANSWER_LIMIT_MS;
   for (;;)
     try {
       await request();
@@ -76,7 +76,7 @@ async function untilAnswered(network: string, request: () => Promise<void>): Pro
       if (performance.now() > deadline)
         throw machineError(
           'path-check-failed',
-          `${network}: no request was answered within ${READY_LIMIT_MS / 1_000} s: ${error instanceof Error ? error.message : String(error)}`,
+          `${network}: no request was answered within ${ANSWER_LIMIT_MS / 1_000} s: ${error instanceof Error ? error.message : String(error)}`,
           'Check the NetworkPolicies of the namespace (kubectl get networkpolicies) and of the cluster, and firewalls between the nodes.',
           error,
         );

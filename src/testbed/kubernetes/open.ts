@@ -14,6 +14,9 @@ import { waitForPods } from './pod-status.js';
 import { planPods, podName } from './pods.js';
 import { countCpus, RunningPods } from './running-pods.js';
 
+/** An API server that is being restarted or upgraded. */
+export const API_PATIENCE_MS = 45_000;
+
 /** Creates the pods of a run and connects to an agent in each. Disposing deletes all of it. */
 export async function openKubernetesTestbed(
   { hosts, cluster }: TestbedPlan,
@@ -22,7 +25,7 @@ export async function openKubernetesTestbed(
 ): Promise<Testbed> {
   if (cluster === undefined) throw bug('a Kubernetes testbed without its plan');
   const { context, namespace, nodes, networks, references, needsPolicy, cpus } = cluster;
-  const kubectl = new Kubectl({ context, namespace });
+  const kubectl = new Kubectl({ context, namespace }, API_PATIENCE_MS);
   await deleteDeadRuns(kubectl);
   const pods = planPods(run, networks, references, nodes, cpus);
   const owner = await createOwner(kubectl, run, ownerObject(run, pods, ip, ownFacts()));

@@ -1,6 +1,8 @@
-import { hostname } from 'node:os';
+import { readlinkSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as z from 'zod';
+import { readBootId } from '../../linux/index.js';
 import { identify, isAlive } from '../../machine/index.js';
 import { machineError } from '../../schema/index.js';
 import type { EndedRun } from '../types.js';
@@ -13,15 +15,26 @@ import { MANAGED_BY, ownerName, RUN_LABEL } from './pods.js';
 const RENEWED = 'barewire.io/renewed';
 const RENEW_EACH_MS = 60_000;
 /** A run whose owner was not renewed for longer is dead. */
-const DEAD_AFTER_MS = 5 * 60_000;
+export const DEAD_AFTER_MS = 5 * 60_000;
 const GONE_LIMIT_MS = 60_000;
 const POLL_MS = 150;
 
 const createdSchema = z.object({ metadata: z.object({ uid: z.string() }) });
 
+/**
+ * Identifies where the pid of a run counts. Machines share host names, so that the boot and the namespace of pids are part of it;
+ * on another system than Linux the addresses of its interfaces.
+ */
+function identifyHost(): string {
+  if (process.platform === 'linux')
+    return [hostname(), readBootId(), readlinkSync('/proc/self/ns/pid')].join(' ');
+  const macs = Object.values(networkInterfaces()).flatMap((links) => (links ?? []).map(({ mac }) => mac));
+  return [hostname(), ...new Set(macs.toSorted())].join(' ');
+}
+
 export const ownFacts = (): OwnerFacts => ({
   startedAt: new Date().toISOString(),
-  host: hostname(),
+  host: identifyHost(),
   pid: process.pid,
   startTime: identify(process.pid)?.startTime ?? null,
 });
@@ -95,9 +108,10 @@ export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly EndedRu
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
   const { items } = await kubectl.json(['get', 'configmaps', '--selector', selector], ownerList);
+  const here = { host: identifyHost(), nowMs: Date.now(), stateOf };
   const dead = items.flatMap((owner) => {
     const run = owner.metadata.labels[RUN_LABEL];
-    return run === undefined || owner.metadata.name !== ownerName(run) || !isDead(owner, Date.now())
+    return run === undefined || owner.metadata.name !== ownerName(run) || !isDead(owner, here)
       ? []
       : [{ run, place: `namespace ${owner.metadata.namespace}`, since: owner.data['startedAt'] ?? '' }];
   });
@@ -105,19 +119,32 @@ export async function deleteDeadRuns(kubectl: Kubectl): Promise<readonly EndedRu
   return dead;
 }
 
-function isDead({ metadata, data }: Owner, nowMs: number): boolean {
-  const pid = Number(data['pid']);
-  if (data['host'] === hostname() && pid > 1) return !isRunning(pid, Number(data['startTime'] ?? ''));
-  const renewed = Date.parse(metadata.annotations?.[RENEWED] ?? metadata.creationTimestamp);
-  return nowMs - renewed > DEAD_AFTER_MS;
+/** Of a process of this machine; `unknown` where another one may have its pid. */
+type ProcessState = 'running' | 'ended' | 'unknown';
+
+/** From where a run is judged. */
+interface Observer {
+  readonly host: string;
+  readonly nowMs: number;
+  readonly stateOf: (pid: number, startTime: number) => ProcessState;
 }
 
-function isRunning(pid: number, startTime: number): boolean {
-  if (startTime > 0) return isAlive({ pid, startTime });
+/** True for a run whose study has ended without deleting it. */
+export function isDead({ metadata, data }: Owner, { host, nowMs, stateOf: read }: Observer): boolean {
+  const renewed = Date.parse(metadata.annotations?.[RENEWED] ?? metadata.creationTimestamp);
+  const isStale = nowMs - renewed > DEAD_AFTER_MS;
+  const pid = Number(data['pid']);
+  if (data['host'] !== host || !(pid > 0)) return isStale;
+  const state = read(pid, Number(data['startTime'] ?? ''));
+  return state === 'ended' || (state === 'unknown' && isStale);
+}
+
+export function stateOf(pid: number, startTime: number): ProcessState {
+  if (startTime > 0) return isAlive({ pid, startTime }) ? 'running' : 'ended';
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'ended';
   }
+  return 'unknown';
 }

@@ -4,15 +4,14 @@ import { onBoth, type Pair, type PlannedHost, type PlanOptions, type TestbedPlan
 import { chooseNodes } from './choose-nodes.js';
 import type { ClusterPlan } from './cluster-plan.js';
 import { readContext } from './context.js';
-import { shareCpus } from './cpu-share.js';
+import { sharePodCpus } from './cpu-share.js';
 import { DRY_RUN, DRY_RUN_UID, dryRun } from './dry-run.js';
 import { Kubectl } from './kubectl.js';
 import { findPodNetwork, POD_NETWORKS, type PodNetwork } from './networks.js';
 import {
   internalIp,
   nodeListSchema,
-  parseBytes,
-  parseCpus,
+  parseQuantity,
   podListSchema,
   type ClusterNode,
   type ClusterPod,
@@ -58,7 +57,7 @@ export async function planKubernetesTestbed(
   const usable = wanted.filter(({ to }) => to === 'pod' || servicesAllowed);
   const needsPolicy = (policies?.items.length ?? 0) > 0 && mayUse(missingRights, 'networkpolicies');
   const draft = (chosen: readonly PodNetwork[], references: readonly string[]) => {
-    const cpus = shareCpus(nodes, otherPods, planPods(DRY_RUN, chosen, references, nodes, UNSHARED));
+    const cpus = sharePodCpus(nodes, otherPods, planPods(DRY_RUN, chosen, references, nodes, UNSHARED));
     const pods = planPods(DRY_RUN, chosen, references, nodes, cpus);
     const owned = { run: DRY_RUN, uid: DRY_RUN_UID, options };
     const owner = ownerObject(DRY_RUN, pods, ip, {
@@ -192,8 +191,8 @@ function hostOf(
   ip: 4 | 6,
 ): PlannedHost {
   const { allocatable } = node.status;
-  const cpus = Math.ceil(parseCpus(allocatable['cpu'])) || 1;
-  const memoryBytes = parseBytes(allocatable['memory']);
+  const cpus = Math.ceil(parseQuantity(allocatable['cpu'])) || 1;
+  const memoryBytes = parseQuantity(allocatable['memory']);
   return {
     role,
     net: {

@@ -1,18 +1,21 @@
 import { connectAgent, type Machine } from '../../machine/index.js';
 import { AGENT, type Bundle } from '../bundle.js';
-import type { Kubectl } from './kubectl.js';
+import { Kubectl } from './kubectl.js';
 import { lastWordsOf } from './pod-status.js';
 import { WORK } from './pod-objects.js';
 import { podName } from './pods.js';
+
+/** A node that is lost does not close the connection. Both sides send a heartbeat every few seconds. */
+export const SILENCE_LIMIT_MS = 15_000;
 
 /** Digits of the length that precedes the bundle. */
 const LENGTH_DIGITS = 12;
 
 /**
- * Reads the agent from its own input, exactly as many bytes as announced, writes it to the pod's folder and becomes the agent: one
- * exec instead of two. What follows in the input are the agent's messages.
+ * The program that reads the agent from its own input, exactly as many bytes as announced, writes it to the folder and becomes the
+ * agent: one exec instead of two. What follows in the input are the agent's messages.
  */
-const BOOT = `
+export const bootProgram = (folder: string): string => `
 const fs = require("node:fs"), path = require("node:path");
 const take = (size) => {
   const bytes = Buffer.alloc(size);
@@ -27,11 +30,11 @@ const take = (size) => {
 };
 const { files } = JSON.parse(require("node:zlib").gunzipSync(take(Number(take(${LENGTH_DIGITS})))));
 for (const [name, text] of Object.entries(files)) {
-  const target = path.join("${WORK}", name);
+  const target = path.join("${folder}", name);
   fs.mkdirSync(path.dirname(target), { recursive: true });
   fs.writeFileSync(target, Buffer.from(text, "base64"));
 }
-import("${WORK}/${AGENT}");
+import("${folder}/${AGENT}");
 `;
 
 /** The bundle as it is written to the agent's input. */
@@ -55,10 +58,12 @@ export async function connectPodAgent(
     { run, host: key, netns: null },
     {
       prefix: kubectl.argv(['exec', '--stdin', '--quiet', pod, '--container', 'agent', '--']),
-      bundle: ['node', '-e', BOOT],
+      bundle: ['node', '-e', bootProgram(WORK)],
       preamble,
       unprivileged: true,
-      lastWords: () => lastWordsOf(kubectl, pod),
+      // A kubectl without patience: the restart is lost already.
+      lastWords: () => lastWordsOf(new Kubectl(kubectl.target), pod),
+      silenceLimitMs: SILENCE_LIMIT_MS,
     },
   );
 }

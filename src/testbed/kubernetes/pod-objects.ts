@@ -20,6 +20,9 @@ export const NGINX_PID = `${WORK}/nginx.pid`;
 /** Of the image's own or not: any number but 0 meets `restricted`. */
 const USER = 65_532;
 
+/** After the last agent ended: its study was killed. */
+export const AGENTLESS_LIMIT_MS = 90_000;
+
 /**
  * The command of an agent's container. It ends the pod when no agent has run for a while, because its study was killed, and kills
  * nginx, which runs as the same user.
@@ -33,7 +36,7 @@ let seen = Date.now();
 setInterval(() => {
   const isAgent = (pid) => /^[0-9]+$/.test(pid) && pid !== own && read("/proc/" + pid + "/cmdline").split("\\0").includes("agent");
   if (fs.readdirSync("/proc").some(isAgent)) seen = Date.now();
-  else if (Date.now() - seen > 90_000) end();
+  else if (Date.now() - seen > ${AGENTLESS_LIMIT_MS}) end();
 }, 15_000);
 `;
 
@@ -102,13 +105,12 @@ interface Owned {
 const metadataOf = ({ run, uid }: Owned, name: string, key?: string) => ({
   name,
   labels: labelsOf(run, key),
-  ownerReferences: [
-    { apiVersion: 'v1', kind: 'ConfigMap', name: ownerName(run), uid, blockOwnerDeletion: true },
-  ],
+  // Without blockOwnerDeletion, which some clusters allow only to who may set finalizers of the owner.
+  ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: ownerName(run), uid }],
 });
 
 /** Meets the Pod Security level `restricted`, but for `hostNetwork` in pods of the reference. */
-export function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
+function podObject(owned: Owned, pod: PodPlan): KubernetesObject {
   const { run, options } = owned;
   const { key, node, kind, hostNetwork } = pod;
   const container = (name: string, image: string, command: readonly string[], own: KubernetesObject) => ({
@@ -202,7 +204,7 @@ const resources = ({ guaranteed, requested }: CpuShare) =>
       };
 
 /** The Service of a network: a ClusterIP, or a NodePort with the policy `Cluster`. */
-export function serviceObject(owned: Owned, network: PodNetwork, ip: 4 | 6): KubernetesObject {
+function serviceObject(owned: Owned, network: PodNetwork, ip: 4 | 6): KubernetesObject {
   const { server } = pairOf(network, false);
   return {
     apiVersion: 'v1',
@@ -219,7 +221,7 @@ export function serviceObject(owned: Owned, network: PodNetwork, ip: 4 | 6): Kub
 }
 
 /** Admits the pods of the run to each other where a policy of the namespace denies by default. */
-export const policyObject = (owned: Owned): KubernetesObject => ({
+const policyObject = (owned: Owned): KubernetesObject => ({
   apiVersion: 'networking.k8s.io/v1',
   kind: 'NetworkPolicy',
   metadata: metadataOf(owned, ownerName(owned.run)),

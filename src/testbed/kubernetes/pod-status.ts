@@ -7,9 +7,9 @@ import { RUN_LABEL } from './pods.js';
 
 const POLL_MS = 250;
 /** A condition that may pass: a registry that times out once, a cluster that adds a node. */
-const PATIENCE_MS = 6_000;
+export const FAULT_PATIENCE_MS = 6_000;
 /** Pulling images over a slow link. */
-const READY_LIMIT_MS = 300_000;
+export const START_LIMIT_MS = 300_000;
 
 /** Why a pod does not start, in the cluster's own words; null while nothing is wrong. */
 interface PodFault {
@@ -24,6 +24,8 @@ const WAITING_FAULTS =
   /^(?:ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainerConfigError|CreateContainerError|RunContainerError|CrashLoopBackOff|ImageInspectError|RegistryUnavailable)$/;
 
 export function findFault({ metadata: { name }, status }: ClusterPod): PodFault | null {
+  const inits = new Set(status.initContainerStatuses?.map((container) => container.name));
+  const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   const fault = (reason: string, message: string | undefined, final: boolean): PodFault => ({
     pod: name,
     reason,
@@ -31,18 +33,21 @@ export function findFault({ metadata: { name }, status }: ClusterPod): PodFault 
     final,
   });
   if (status.phase === 'Failed' || status.phase === 'Succeeded') {
-    const ended = status.containerStatuses?.find(({ state }) => state?.terminated !== undefined);
-    const { reason, message, exitCode } = ended?.state?.terminated ?? {};
+    const ended = containers.filter(({ state }) => state?.terminated !== undefined);
+    // The others are stopped because of it.
+    const first = ended.find(({ state }) => state?.terminated?.exitCode !== 0) ?? ended[0];
+    const { reason, message, exitCode } = first?.state?.terminated ?? {};
     return fault(
       status.reason ?? reason ?? status.phase,
       status.message ??
         message ??
-        (ended === undefined ? '' : `${ended.name} exited with status ${exitCode}`),
+        (first === undefined ? '' : `${first.name} exited with status ${exitCode}`),
       true,
     );
   }
-  for (const { name: container, state } of status.containerStatuses ?? []) {
-    if (state?.terminated !== undefined)
+  for (const { name: container, state } of containers) {
+    // Init containers, which webhooks add, end by themselves.
+    if (state?.terminated !== undefined && !(inits.has(container) && state.terminated.exitCode === 0))
       return fault(
         state.terminated.reason ?? 'Terminated',
         state.terminated.message ?? `${container} exited with status ${state.terminated.exitCode}`,
@@ -104,12 +109,12 @@ export async function waitForPods(
       else {
         const since = faultySince.get(pod.metadata.name) ?? nowMs;
         faultySince.set(pod.metadata.name, since);
-        if (fault.final || nowMs - since > PATIENCE_MS) throw podFailed(fault);
+        if (fault.final || nowMs - since > FAULT_PATIENCE_MS) throw podFailed(fault);
       }
     }
     const waiting = names.filter((name) => !isRunning(pods.get(name)));
     if (waiting.length === 0) return pods;
-    if (nowMs - started > READY_LIMIT_MS) throw await notReady(kubectl, waiting);
+    if (nowMs - started > START_LIMIT_MS) throw await notReady(kubectl, waiting);
     await pause(POLL_MS);
   }
 }
@@ -126,7 +131,7 @@ async function notReady(kubectl: Kubectl, [first = '']: readonly string[]): Prom
   const last = events?.items.at(-1);
   return machineError(
     'timed-out',
-    `The pod ${first} did not start within ${READY_LIMIT_MS / 1_000} s${last === undefined ? '' : `: ${last.reason ?? ''}: ${last.message ?? ''}`}`,
+    `The pod ${first} did not start within ${START_LIMIT_MS / 1_000} s${last === undefined ? '' : `: ${last.reason ?? ''}: ${last.message ?? ''}`}`,
     `Run: kubectl describe pod ${first}`,
   );
 }

@@ -1,18 +1,27 @@
 import * as z from 'zod';
 import { machineError } from '../../schema/index.js';
 import type { Kubectl } from './kubectl.js';
-import { parseBytes, parseCpus } from './objects.js';
+import { parseQuantity } from './objects.js';
 import type { KubernetesObject } from './pod-objects.js';
 
 const quantities = z.record(z.string(), z.string()).optional();
-const quotaList = z.object({
+export const quotaListSchema = z.object({
   items: z.array(
     z.object({
       metadata: z.object({ name: z.string() }),
+      spec: z
+        .object({
+          scopes: z.array(z.string()).optional(),
+          scopeSelector: z
+            .object({ matchExpressions: z.array(z.object({ scopeName: z.string() })).optional() })
+            .optional(),
+        })
+        .prefault({}),
       status: z.object({ hard: quantities, used: quantities }).prefault({}),
     }),
   ),
 });
+type Quota = z.infer<typeof quotaListSchema>['items'][number];
 
 const podShape = z.object({
   kind: z.literal('Pod'),
@@ -20,26 +29,59 @@ const podShape = z.object({
     containers: z.array(z.object({ resources: z.object({ requests: quantities, limits: quantities }) })),
   }),
 });
+const serviceShape = z.object({ kind: z.literal('Service'), spec: z.object({ type: z.string() }) });
 
-/**
- * Checks the sum of all pods against the quotas of the namespace, which the API server's dry run checks for each pod alone.
- *
- * @throws BarewireError `cluster-refused` with the quota, what is left and what is needed
- */
-export async function requireQuota(kubectl: Kubectl, objects: readonly KubernetesObject[]): Promise<void> {
-  const quotas = await kubectl.jsonOrNull(['get', 'resourcequotas'], quotaList);
-  if (quotas === null || quotas.items.length === 0) return;
-  const pods = objects.flatMap((object) => {
-    const parsed = podShape.safeParse(object);
-    return parsed.success ? [parsed.data] : [];
-  });
+/** What a quota leaves too little of. */
+export interface Shortage {
+  readonly quota: string;
+  /** As quotas name it: `requests.cpu`, `pods`. */
+  readonly resource: string;
+  readonly left: number;
+  readonly needed: number;
+}
+
+/** Scopes of a quota that pods of a study have: they request CPU, and run until they are deleted. */
+const OWN_SCOPES = ['NotBestEffort', 'NotTerminating'];
+
+/** The first resource of which the quotas leave less than all objects need together. */
+export function findShortage(
+  quotas: readonly Quota[],
+  objects: readonly KubernetesObject[],
+): Shortage | null {
+  const needs = sumNeeds(objects);
+  for (const { metadata, spec, status } of quotas) {
+    const scopes = [
+      ...(spec.scopes ?? []),
+      ...(spec.scopeSelector?.matchExpressions ?? []).map(({ scopeName }) => scopeName),
+    ];
+    if (!scopes.every((scope) => OWN_SCOPES.includes(scope))) continue;
+    for (const [resource, hard] of Object.entries(status.hard ?? {})) {
+      const needed = needs[resource] ?? 0;
+      const left = Math.round((parseQuantity(hard) - parseQuantity(status.used?.[resource])) * 1e3) / 1e3;
+      // A quota that is exceeded already concerns no study that needs nothing of it.
+      if (needed > 0 && needed > left) return { quota: metadata.name, resource, left, needed };
+    }
+  }
+  return null;
+}
+
+function sumNeeds(objects: readonly KubernetesObject[]): Readonly<Record<string, number>> {
+  const pods = objects.flatMap((object) => podShape.safeParse(object).data ?? []);
+  const services = objects.flatMap((object) => serviceShape.safeParse(object).data ?? []);
+  // Whole thousandths: a sum of 0.05s must not exceed a quota that has just enough.
   const sum = (kind: 'requests' | 'limits', resource: 'cpu' | 'memory'): number =>
     pods
       .flatMap(({ spec }) => spec.containers)
-      .reduce((total, { resources }) => total + amount(resource, resources[kind]?.[resource]), 0);
-  const needs: Readonly<Record<string, number>> = {
+      .reduce(
+        (total, { resources }) => total + Math.round(parseQuantity(resources[kind]?.[resource]) * 1e3),
+        0,
+      ) / 1e3;
+  return {
     pods: pods.length,
     'count/pods': pods.length,
+    services: services.length,
+    'count/services': services.length,
+    'services.nodeports': services.filter(({ spec }) => spec.type === 'NodePort').length,
     cpu: sum('requests', 'cpu'),
     'requests.cpu': sum('requests', 'cpu'),
     'limits.cpu': sum('limits', 'cpu'),
@@ -47,23 +89,24 @@ export async function requireQuota(kubectl: Kubectl, objects: readonly Kubernete
     'requests.memory': sum('requests', 'memory'),
     'limits.memory': sum('limits', 'memory'),
   };
-  for (const { metadata, status } of quotas.items)
-    for (const [key, hard] of Object.entries(status.hard ?? {})) {
-      const needed = needs[key] ?? 0;
-      const left = amount(key, hard) - amount(key, status.used?.[key]);
-      if (needed <= left) continue;
-      throw machineError(
-        'cluster-refused',
-        `The quota ${metadata.name} of the namespace leaves ${print(key, left)} of ${key}; the study's ${pods.length} pods need ${print(key, needed)}.`,
-        'Measure fewer networks at once, use another namespace by --namespace, or raise the quota.',
-      );
-    }
 }
 
-const amount = (resource: string, text: string | undefined): number =>
-  text === undefined ? 0 : /memory|storage/.test(resource) ? parseBytes(text) : parseCpus(text);
+/**
+ * Checks the sum of all objects against the quotas of the namespace, which the API server's dry run checks for each object alone.
+ *
+ * @throws BarewireError `cluster-refused` with the quota, what is left and what is needed
+ */
+export async function requireQuota(kubectl: Kubectl, objects: readonly KubernetesObject[]): Promise<void> {
+  const quotas = await kubectl.jsonOrNull(['get', 'resourcequotas'], quotaListSchema);
+  const shortage = findShortage(quotas?.items ?? [], objects);
+  if (shortage === null) return;
+  const { quota, resource, left, needed } = shortage;
+  throw machineError(
+    'cluster-refused',
+    `The quota ${quota} of the namespace leaves ${print(resource, left)} of ${resource}; the study needs ${print(resource, needed)}.`,
+    'Measure fewer networks at once, use another namespace by --namespace, or raise the quota.',
+  );
+}
 
 const print = (resource: string, value: number): string =>
-  resource.includes('memory')
-    ? `${Math.round(value / 2 ** 20)}Mi`
-    : String(Math.round(value * 1_000) / 1_000);
+  resource.includes('memory') ? `${Math.round(value / 2 ** 20)}Mi` : String(value);
