@@ -11,7 +11,7 @@ const LEAST_NODE = 20;
 const TOOLS = JSON.parse(readFileSync(join(root, 'src/schema/tools.json'), 'utf8'));
 const USERS = {
   study: ['study'],
-  test: ['study', 'cost', 'guest', 'single-guest', 'test', 'cluster', 'bench'],
+  test: ['study', 'cost', 'guest', 'single-guest', 'docker', 'test', 'cluster', 'bench'],
   bench: ['study', 'bench'],
 };
 

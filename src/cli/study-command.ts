@@ -31,6 +31,7 @@ import { showProgress } from './study-progress.js';
 interface StudyFlags {
   readonly testbed?: string;
   readonly kernel?: string;
+  readonly containers?: string;
   readonly nodes?: string;
   readonly namespace?: string;
   readonly createNamespace?: true;
@@ -75,6 +76,7 @@ export const studyCommand = (context: Context): Command =>
         .join(', ')}`,
     )
     .option('--kernel <path>', 'with --testbed vm: the kernel of the guests, a bzImage with its modules')
+    .option('--containers <kind>', 'what server and generator run in: namespace (the default) or docker')
     .option(
       '--nodes <names>',
       "with --testbed kubernetes: the client's node and the server's, comma-separated",
@@ -140,7 +142,7 @@ Examples:
   barewire study --testbed ssh:web1,db1/eth2           on two machines, over db1's eth2
   barewire study --resume                              after Ctrl-C or a crash
 
-A spec has the keys: name, testbed, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
+A spec has the keys: name, testbed, containers (namespace, docker), imageNode, imageNginx, ip, networks, workloads, rates, maximum, objective, time, precision, restarts, rounds, slice,
 warmup, timeout, connections, congestionControl (cubic, …, unchanged), generator, arrival (constant, poisson),
 article (full, scaled), seed, margin, tailMargin, wire: {mtu, rateMbps}.
 With --testbed kubernetes an entry of networks may be an object: name, like (pod, service, …), pod (a template of metadata and
@@ -163,7 +165,8 @@ async function study(context: Context, what: string | undefined, flags: StudyFla
   }
   const kind = findTestbedKind(spec.testbed);
   const { madeHere, usersMachines, spares } = kind;
-  if (madeHere) requireMachine(toolsOf('study'));
+  const isDocker = spec.testbed.docker !== undefined;
+  if (madeHere) requireMachine([...toolsOf('study'), ...(isDocker ? toolsOf('docker') : [])]);
   await using _prepared = await kind.prepare(spec.testbed.options ?? {});
   // Hosts that others use are shown before anything on them is asked for.
   const plan = spares ? await planStudyOnHosts(spec) : undefined;
@@ -290,6 +293,7 @@ const number = (text: string | undefined): string | number | undefined =>
 
 const overrides = (flags: StudyFlags): SpecOverrides => ({
   testbed: testbedText(flags),
+  containers: flags.containers,
   nodes: list(flags.nodes),
   namespace: flags.namespace,
   createNamespace: flags.createNamespace,

@@ -1,5 +1,5 @@
 import { findNetwork, type HostPlan, type NetworkHost } from '../network/index.js';
-import type { Step, WorkloadName, Action } from '../schema/index.js';
+import { bug, type Step, type WorkloadName, type Action } from '../schema/index.js';
 import { SERVER_PORT, serverSteps, workload } from '../server/index.js';
 import { hostNetns, hostsOf, wireSteps } from '../testbed/index.js';
 
@@ -175,6 +175,10 @@ function lineOf(action: Action, home: string | null): string {
       return `(umask 077; wg genkey > ${quote(action.path)})`;
     case 'directory':
       return words(['mkdir', '-p', action.path]);
+    case 'cgroup':
+    case 'container-netns':
+    case 'image':
+      throw bug(`the guest has no Docker for ${action.kind}`);
     case 'process':
       // A list ends with its first command: the process continues in the background.
       return `{ ${inside(action.netns ?? home)}${words(action.argv)} & }`;

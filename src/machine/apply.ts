@@ -2,7 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { inNetns } from '../linux/index.js';
 import { type BarewireError, printAction, type Action, type Step, machineError } from '../schema/index.js';
+import { createCgroup } from './cgroup.js';
 import { batchInput, failedLine, joins, runCommand } from './command.js';
+import { getImage, nameContainerNetns } from './docker.js';
 import type { Entry } from './journal-format.js';
 import { writeSysctl } from './sysctl.js';
 
@@ -76,6 +78,15 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
         mkdirSync(dirname(action.path), { recursive: true });
         mkdirSync(action.path);
         break;
+      case 'cgroup':
+        createCgroup(action.path);
+        break;
+      case 'container-netns':
+        await nameContainerNetns(action, applyTag(how));
+        break;
+      case 'image':
+        await getImage(action, applyTag(how));
+        break;
       case 'process':
         await how.start(first);
         break;
@@ -104,6 +115,8 @@ async function takeCommands(
         ? ''
         : batchInput(entries.flatMap(({ step }: Entry) => (step.do.kind === 'command' ? [step.do] : []))),
       tag: applyTag(how),
+      // A client of Docker that is killed leaves its request to the daemon half done.
+      shielded: first.tool === 'docker',
     },
   );
   if (code === 0) return null;

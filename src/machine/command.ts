@@ -92,9 +92,11 @@ type Command = Extract<Action, { kind: 'command' }>;
  */
 const UNSAFE = /[\s"'#\\]|^$/;
 
-/** `wg` runs one command per process. */
+/** The tools of iproute2; the others run one command per process. */
+const BATCHING: readonly Command['tool'][] = ['ip', 'bridge', 'tc'];
+
 export const fitsBatch = ({ tool, args }: Command): boolean =>
-  tool !== 'wg' && !args.some((word) => UNSAFE.test(word));
+  BATCHING.includes(tool) && !args.some((word) => UNSAFE.test(word));
 
 /** True when `next` may go to the process that runs `previous`. */
 export const joins = (previous: Command, next: Command): boolean =>

@@ -133,7 +133,7 @@ class Engine implements Machine {
       throw error;
     }
     this.#processes.set(entry.id, started);
-    started.release();
+    await started.release();
   }
 
   async #end(id: number): Promise<void> {

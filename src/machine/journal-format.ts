@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { stepSchema } from '../schema/index.js';
+import { dockerUndoSchema, stepSchema } from '../schema/index.js';
 
 const netns = z.string().nullable();
 
@@ -19,6 +19,9 @@ const undoSchema = z.discriminatedUnion('kind', [
   /** `parents` are the missing folders above it, outermost first. */
   z.object({ kind: z.literal('directory'), path: z.string(), parents: z.array(z.string()).readonly() }),
   z.object({ kind: z.literal('process'), name: z.string(), program: z.string(), tag: z.string() }),
+  dockerUndoSchema,
+  z.object({ kind: z.literal('cgroup'), path: z.string() }),
+  z.object({ kind: z.literal('firewall-rule'), netns, rule: z.array(z.string()).readonly() }),
 ]);
 export type Undo = z.infer<typeof undoSchema>;
 
@@ -72,5 +75,11 @@ export function describeUndo(undo: Undo): string {
       return `directory ${undo.path}`;
     case 'process':
       return `process ${undo.name}`;
+    case 'docker':
+      return `Docker ${undo.object} ${undo.name}`;
+    case 'cgroup':
+      return `control group ${undo.path}`;
+    case 'firewall-rule':
+      return `rule ${undo.rule.join(' ')}${within}`;
   }
 }

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import * as z from 'zod';
 import { inNetns, linkExists, netnsExists, routeExists } from '../linux/index.js';
+import { findCgroups } from './cgroup.js';
 import { runCommand } from './command.js';
 import type { Undo } from './journal-format.js';
 
@@ -26,8 +27,12 @@ export function isPresent(undo: Undo, home: string | null): boolean {
     case 'directory':
       // Not `exists`: a dangling symbolic link occupies the name too.
       return lstatSync(undo.path, { throwIfNoEntry: false }) !== undefined;
+    case 'cgroup':
+      return findCgroups(undo.path).length > 0;
     case 'sysctl':
     case 'process':
+    case 'docker':
+    case 'firewall-rule':
       return true;
   }
 }

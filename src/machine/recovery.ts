@@ -4,6 +4,7 @@ import { pidsWithVariable, readBootId } from '../linux/index.js';
 import { machineError } from '../schema/index.js';
 import { TAG } from './command.js';
 import { Journal, journalPath } from './journal.js';
+import type { Undo } from './journal-format.js';
 import { findJournals, repairJournal, readJournal, type FoundJournal } from './journal-reader.js';
 import { isAlive } from './session.js';
 import { applyTag } from './apply.js';
@@ -18,7 +19,9 @@ export interface OpenJournal {
 }
 export type UndoneJournal = OpenJournal;
 
-/** How long a command may still run after its owner was killed. */
+/** What outlives a reboot. */
+const PERSISTENT: readonly Undo['kind'][] = ['file', 'directory', 'docker'];
+/** How long a command may still run after its owner was killed; then it is killed too. */
 const STRAGGLERS_MS = 5000;
 /** How long agents may take to undo their steps after their study was killed. */
 const ORPHANS_MS = 5000;
@@ -91,17 +94,15 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
   // A command may still be applying its step after its owner was killed.
   const deadline = performance.now() + STRAGGLERS_MS;
   while (performance.now() < deadline && pidsWithVariable(TAG, applyTag(header)).length > 0) await sleep(5);
+  for (const pid of pidsWithVariable(TAG, applyTag(header))) endStraggler(pid);
   await repairJournal(path);
   const journal = new Journal(header, contents);
   try {
-    // After a reboot only files remain: namespaces, links and settings are gone, and pids identify other
-    // processes.
+    // After a reboot only files and objects of Docker remain: namespaces, links and settings are gone, and pids
+    // identify other processes.
     const entries = journal
       .live()
-      .filter(
-        (entry) =>
-          header.boot === readBootId() || entry.undo?.kind === 'file' || entry.undo?.kind === 'directory',
-      );
+      .filter(({ undo }) => header.boot === readBootId() || PERSISTENT.includes(undo?.kind ?? 'netns'));
     const failures = await undoEntries(entries, {
       home: header.netns,
       processOf: (id) => journal.processOf(id),
@@ -112,6 +113,14 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
     if (failures.length > 0) throw undoFailed(header.host, failures);
   } finally {
     await journal.close();
+  }
+}
+
+function endStraggler(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { printAction, type UndoTarget, type Step, bug, machineError } from '../schema/index.js';
+import { findDockerObject } from './docker.js';
 import type { ResolvedStep } from './journal.js';
 import { describeUndo, type Undo } from './journal-format.js';
 import { hasOwnQdisc, isPresent, inspect } from './presence.js';
@@ -23,7 +24,7 @@ export async function resolveSteps(steps: readonly Step[], at: Resolving): Promi
   for (const [offset, step] of steps.entries()) {
     if (step.do.kind === 'process' && step.undo?.kind !== 'process')
       throw bug(`${step.why}: a process whose undo is not that process would remain`);
-    const undo = step.undo === null ? null : resolveUndo(step, step.undo, at, at.mark + offset);
+    const undo = step.undo === null ? null : await resolveUndo(step, step.undo, at, at.mark + offset);
     if (undo !== null && (await belongsToAnother(undo)))
       throw machineError(
         'step-failed',
@@ -35,8 +36,11 @@ export async function resolveSteps(steps: readonly Step[], at: Resolving): Promi
   return resolved;
 }
 
-function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): Undo | null {
+async function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): Promise<Undo | null> {
   switch (made.kind) {
+    case 'docker':
+      // An image that the daemon has already stays.
+      return made.object === 'image' && (await findDockerObject(made)) !== 'absent' ? null : made;
     case 'sysctl':
       return resolveSysctl(made.netns, made.key);
     case 'directory':
@@ -52,6 +56,8 @@ function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: number): U
     case 'route':
     case 'qdisc':
     case 'file':
+    case 'cgroup':
+    case 'firewall-rule':
       return made;
   }
 }
@@ -78,7 +84,8 @@ function missingParents(path: string): string[] {
 }
 
 async function belongsToAnother(undo: Undo): Promise<boolean> {
-  if (undo.kind === 'sysctl' || undo.kind === 'process') return false;
+  if (undo.kind === 'sysctl' || undo.kind === 'process' || undo.kind === 'firewall-rule') return false;
+  if (undo.kind === 'docker') return undo.object !== 'image' && (await findDockerObject(undo)) !== 'absent';
   if (!isPresent(undo, null)) return false;
   return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns, undo.link) : true;
 }

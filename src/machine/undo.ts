@@ -2,8 +2,11 @@ import { randomInt } from 'node:crypto';
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { netnsPath, unmountNetns } from '../linux/index.js';
 import { type BarewireError, machineError } from '../schema/index.js';
+import { removeCgroup } from './cgroup.js';
 import { batchInput, runCommand } from './command.js';
 import { describeUndo, type Entry, type ProcessIdentity, type Undo } from './journal-format.js';
+import { removeDockerObject } from './docker.js';
+import { removeFirewallRule } from './firewall.js';
 import { hasOwnQdisc, isPresent, inspect } from './presence.js';
 import { endSession } from './session.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
@@ -20,10 +23,22 @@ export interface UndoFailure {
 }
 
 /**
- * By kind, and newest first within a kind: processes release what they use, then kernel state is removed in
- * few transactions (each that removes links waits for the kernel's readers), then namespaces, then files.
+ * By kind, and newest first within a kind: containers, which their daemon stops, and processes release what they use, then kernel state is
+ * removed in few transactions (each that removes links waits for the kernel's readers), then namespaces, then files.
  */
-const ORDER = ['process', 'qdisc', 'route', 'link', 'sysctl', 'netns', 'file', 'directory'] as const;
+const ORDER = [
+  'docker',
+  'process',
+  'qdisc',
+  'firewall-rule',
+  'route',
+  'link',
+  'sysctl',
+  'netns',
+  'cgroup',
+  'file',
+  'directory',
+] as const;
 
 /** Undoes entries, continuing after failures. An object that is gone already counts as undone. */
 export async function undoEntries(
@@ -70,6 +85,15 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
     case 'process':
       // Without a pid in the journal the program was never started.
       if (process !== null) await endSession(process, undo);
+      break;
+    case 'docker':
+      await removeDockerObject(undo);
+      break;
+    case 'cgroup':
+      await removeCgroup(undo.path);
+      break;
+    case 'firewall-rule':
+      await removeFirewallRule(undo.netns ?? how.home, undo.rule);
       break;
     case 'qdisc':
       await removeQdisc(undo.netns ?? how.home, undo.link);

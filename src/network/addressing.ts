@@ -34,6 +34,7 @@ function addressInSubnet(host: NetworkHost, number: number): string {
 export function placeContainer(site: HostView, number: number, backend: Backend): ContainerPlan {
   const { run, host } = site;
   return {
+    number,
     netns: `bw-${run}-${host.name}-c${number}`,
     hostLink: `bw-${run}-c${number}`,
     mtu: containerMtu(host, backend),

@@ -1,11 +1,14 @@
-import { nearest, userError, REFERENCE } from '../schema/index.js';
+import { BARE, nearest, userError, REFERENCE } from '../schema/index.js';
 import { bridge } from './attachment/bridge.js';
 import { host } from './attachment/host.js';
 import { ipvlanL2, ipvlanL3, ipvlanL3s } from './attachment/ipvlan.js';
 import { macvlan } from './attachment/macvlan.js';
 import { ptp } from './attachment/ptp.js';
 import { plannedNetwork } from './planned-network.js';
-import type { PlannedNetwork } from './types.js';
+import { dockerNetwork } from './docker/docker-network.js';
+import { dockerDriver } from './docker/drivers.js';
+import { inContainers } from './docker/attachments.js';
+import type { Attachment, Backend, PlannedNetwork } from './types.js';
 import { awsVpc } from './backend/aws-vpc.js';
 import { flat } from './backend/flat.js';
 import { hostGw } from './backend/host-gw.js';
@@ -14,28 +17,53 @@ import { none } from './backend/none.js';
 import { vxlan } from './backend/vxlan.js';
 import { wireguard } from './backend/wireguard.js';
 
+type Pairing = readonly [name: string, backend: Backend, attachment: Attachment];
+
+const PAIRINGS: readonly Pairing[] = [
+  [REFERENCE, none, host],
+  ['flannel-host-gw', hostGw, bridge],
+  ['flannel-vxlan', vxlan, bridge],
+  ['flannel-aws-vpc', awsVpc, bridge],
+  ['flannel-ipip', ipip, bridge],
+  ['flannel-wireguard', wireguard, bridge],
+  ['host-gw-ptp', hostGw, ptp],
+  ['macvlan', flat, macvlan],
+  ['ipvlan', flat, ipvlanL2],
+  ['ipvlan-l3', hostGw, ipvlanL3],
+  ['ipvlan-l3s', hostGw, ipvlanL3s],
+];
+
 /** All planned networks, the reference first. */
-export const CATALOG: readonly PlannedNetwork[] = [
-  plannedNetwork(REFERENCE, none, host),
-  plannedNetwork('flannel-host-gw', hostGw, bridge),
-  plannedNetwork('flannel-vxlan', vxlan, bridge),
-  plannedNetwork('flannel-aws-vpc', awsVpc, bridge),
-  plannedNetwork('flannel-ipip', ipip, bridge),
-  plannedNetwork('flannel-wireguard', wireguard, bridge),
-  plannedNetwork('host-gw-ptp', hostGw, ptp),
-  plannedNetwork('macvlan', flat, macvlan),
-  plannedNetwork('ipvlan', flat, ipvlanL2),
-  plannedNetwork('ipvlan-l3', hostGw, ipvlanL3),
-  plannedNetwork('ipvlan-l3s', hostGw, ipvlanL3s),
+export const CATALOG: readonly PlannedNetwork[] = PAIRINGS.map((pairing) => plannedNetwork(...pairing));
+
+/** The same networks with containers of Docker, on hosts that have an engine for them. */
+const DOCKER_CATALOG: readonly PlannedNetwork[] = [
+  ...PAIRINGS.map(([name, backend, attachment]) => dockerNetwork(name, backend, inContainers(attachment))),
+  dockerNetwork('docker-macvlan', flat, dockerDriver('macvlan')),
+  dockerNetwork('docker-ipvlan', flat, dockerDriver('ipvlan')),
+  {
+    ...plannedNetwork(BARE, none, host),
+    what: `${REFERENCE} without containers: nginx and the generator as programs of the hosts`,
+  },
 ];
 
 export const networkNames = (): string[] => CATALOG.map(({ name }) => name);
+export const dockerNetworkNames = (): string[] => DOCKER_CATALOG.map(({ name }) => name);
 
 /** @throws BarewireError `bad-input` with the nearest name */
-export function findNetwork(name: string): PlannedNetwork {
-  const found = CATALOG.find((network) => network.name === name);
+export const findNetwork = (name: string): PlannedNetwork => findIn(CATALOG, name);
+
+/**
+ * Finds a network with containers of Docker.
+ *
+ * @throws BarewireError `bad-input` with the nearest name
+ */
+export const findDockerNetwork = (name: string): PlannedNetwork => findIn(DOCKER_CATALOG, name);
+
+function findIn(catalog: readonly PlannedNetwork[], name: string): PlannedNetwork {
+  const found = catalog.find((network) => network.name === name);
   if (found !== undefined) return found;
-  const names = networkNames();
+  const names = catalog.map((network) => network.name);
   const meant = nearest(name, names);
   throw userError(
     `There is no network "${name}" in the catalog.`,

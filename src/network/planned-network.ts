@@ -18,7 +18,12 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
     ],
     plan: (request) =>
       request.hosts
-        .map((host) => ({ run: request.run, host, peers: request.hosts.filter((peer) => peer !== host) }))
+        .map((host) => ({
+          run: request.run,
+          station: request.station ?? name,
+          host,
+          peers: request.hosts.filter((peer) => peer !== host),
+        }))
         .map((site) => {
           if (backend.oneSegment) requireOneSegment(site, name);
           return hostPlan(site, backend, attachment, request);

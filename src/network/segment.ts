@@ -16,7 +16,7 @@ export function besideHost({ host, peers }: HostView, number: number): string {
   const taken = [host, ...peers].find((other) => toNumber(other.address) === toNumber(address));
   if (taken === undefined && offset < segmentSize(host) - 1n) return address;
   const why = taken === undefined ? `ends before ${address}` : `has ${taken.name} at ${address}`;
-  throw refused(`No free address for a container of ${host.name}: its segment ${printSegment(host)} ${why}.`);
+  throw refused(`No free address for a container of ${host.name}: its segment ${segmentOf(host)} ${why}.`);
 }
 
 /** Some networks reach their peers on layer 2 only. Throws `bad-input` when a router separates the hosts. */
@@ -24,7 +24,7 @@ export function requireOneSegment({ host, peers }: HostView, network: string): v
   const far = peers.find((peer) => segmentStart(peer) !== segmentStart(host) || peer.prefix !== host.prefix);
   if (far === undefined) return;
   throw refused(
-    `${network} needs hosts on one layer-2 segment: ${host.name} is in ${printSegment(host)}, ${far.name} in ${printSegment(far)}.`,
+    `${network} needs hosts on one layer-2 segment: ${host.name} is in ${segmentOf(host)}, ${far.name} in ${segmentOf(far)}.`,
   );
 }
 
@@ -40,7 +40,8 @@ const segmentSize = ({ address, prefix }: NetworkHost): bigint =>
   1n << BigInt(BITS[versionOf(address)] - prefix);
 const segmentStart = (host: NetworkHost): bigint =>
   (toNumber(host.address) / segmentSize(host)) * segmentSize(host);
-const printSegment = (host: NetworkHost): string =>
+/** `198.18.0.0/24` */
+export const segmentOf = (host: NetworkHost): string =>
   `${toAddress(segmentStart(host), versionOf(host.address))}/${host.prefix}`;
 
 const toNumber = (address: string): bigint =>

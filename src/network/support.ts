@@ -41,6 +41,8 @@ function describeRequirement(requirement: Requirement): string {
       return `link type ${requirement.type}`;
     case 'tool':
       return `tool ${requirement.name}`;
+    case 'forwarding':
+      return 'forwarding between hosts and containers';
     case 'platform':
       return requirement.name;
   }
@@ -57,6 +59,8 @@ function explainMissing(requirement: Requirement, detail: string): Finding {
         package: packageOf(requirement.name),
         detail,
       };
+    case 'forwarding':
+      return { code: 'forward-dropped', detail };
     case 'platform':
       return { code: 'platform-missing', platform: requirement.name };
   }

@@ -1,4 +1,5 @@
-import type { NetworkFact, Step } from '../schema/index.js';
+import type { DockerContainer, NetworkFact, Step } from '../schema/index.js';
+import type { ContainerEngine } from './docker/engine.js';
 import type { IpVersion } from './ip-version.js';
 
 /** A host as a network sees it: its data interface. */
@@ -16,12 +17,16 @@ export interface NetworkHost {
   readonly publicKey?: string;
   /** False when the kernel has no IPv6 or has it disabled: then no IPv6 setting can be written. */
   readonly ipv6?: boolean;
+  /** How Docker makes its containers; absent where they are bare namespaces. */
+  readonly docker?: ContainerEngine;
 }
 
 /** The input of a plan: the same request gives the same steps on any machine. */
 export interface NetworkRequest {
   /** The run's id: prefixes the names of namespaces. */
   readonly run: string;
+  /** Distinguishes the set-ups of networks that share hosts, for the names of Docker's objects; the network's name by default. */
+  readonly station?: string;
   readonly hosts: readonly NetworkHost[];
   /** Containers on each host; 1 by default. */
   readonly containers?: number;
@@ -39,6 +44,8 @@ export interface Container {
   readonly mtu: number;
   /** How its packets to containers on other hosts leave its namespace: `via GATEWAY` or `dev LINK`. */
   readonly nexthop: string;
+  /** Where its programs run; absent for a bare namespace. */
+  readonly docker?: DockerContainer;
 }
 
 /** A device whose counters prove the path of packets. */
@@ -67,10 +74,14 @@ interface KeyExchange {
   readonly query: readonly string[];
 }
 
-/** A requirement of a network: a link type, a tool, or a platform that the hosts must run on. */
+/**
+ * A requirement of a network: a link type, a tool, hosts that do not drop what they forward, or a platform that the hosts must
+ * run on.
+ */
 export type Requirement =
   | { readonly kind: 'link-type'; readonly type: string }
   | { readonly kind: 'tool'; readonly name: string }
+  | { readonly kind: 'forwarding' }
   | { readonly kind: 'platform'; readonly name: string };
 
 /** From a container: to one on another host, to one on its own host, and to that host itself. */
@@ -111,6 +122,7 @@ export type Network = PlannedNetwork | GivenNetwork;
 /** One host and its peers. */
 export interface HostView {
   readonly run: string;
+  readonly station: string;
   readonly host: NetworkHost;
   readonly peers: readonly NetworkHost[];
 }
@@ -125,6 +137,7 @@ interface Segment {
 
 /** Names and address of a container, before an attachment creates it. */
 export interface ContainerPlan extends Segment {
+  readonly number: number;
   readonly netns: string;
   /** The host's name for the container's link. */
   readonly hostLink: string;
@@ -168,6 +181,8 @@ export interface Attachment {
   readonly blocked?: BlockedPaths;
   /** True for links on top of the host's own interface, which has one receive handler. */
   readonly onInterface?: boolean;
+  /** True where Docker itself makes the links. */
+  readonly byDocker?: boolean;
   /** Once per host, before its first container. */
   prepare(site: HostView, segment: Segment): readonly Step[];
   join(site: HostView, plan: ContainerPlan): AttachedContainer;

@@ -10,6 +10,7 @@ import {
 import { whole, withInterval } from './number.js';
 import { articleBlocks } from './article.js';
 import { groupByRate, PRIMARY } from './rate-groups.js';
+import { containerBlocks } from './container-blocks.js';
 import { buildStudyRecords } from './study-records.js';
 import { describeFinding } from './wording.js';
 import { overview } from './overview.js';
@@ -26,6 +27,7 @@ export function buildStudyDocument(summary: Summary): Document {
       ...groups.flatMap((group) => rateGroupBlocks(group, summary, names)),
       ...articleBlocks(summary),
       ...setupBlocks(summary),
+      ...containerBlocks(summary),
       ...controlBlocks(summary),
       ...(summary.generator === undefined
         ? []

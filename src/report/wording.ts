@@ -1,4 +1,4 @@
-import type { EXTERNAL_LIMITS, LIMITATIONS } from '../schema/index.js';
+import type { DOCKER_EFFECTS, EXTERNAL_LIMITS, LIMITATIONS } from '../schema/index.js';
 import { groupFindings, type Finding, type FindingCode, type FindingGroup } from '../schema/index.js';
 import { percent, three, whole } from './number.js';
 
@@ -107,6 +107,11 @@ const amongUnanswered = ({ unanswered, intended }: { unanswered: Range; intended
   `lies among ${num(unanswered)} of ${num(intended)} requests without a response`;
 const inSlices = ({ slices, ofSlices }: { slices: Range; ofSlices: Range }): string =>
   `in ${num(slices)} of ${num(ofSlices)} slices: `;
+
+const EFFECTS: Readonly<Record<(typeof DOCKER_EFFECTS)[number], string>> = {
+  'forward-dropped': 'forwarded packets pass rules of iptables, and without a rule of their own are dropped',
+  'bridged-filtered': 'bridged packets pass rules of iptables too (bridge-nf-call-iptables=1)',
+};
 
 const WORDINGS: Wordings = {
   'generator-late': ({ p99Us, limitUs }) =>
@@ -244,6 +249,9 @@ const WORDINGS: Wordings = {
     `the kernel has no link type ${type} (${detail}). Load it with \`modprobe ${type}\`, or use a testbed whose kernel has it.`,
   'tool-missing': ({ tool, package: name, detail }) =>
     `${tool} is not installed (${detail}). Install the package ${name} on every host.`,
+  'forward-dropped': ({ detail }) =>
+    `${detail} drops what it forwards (iptables: -P FORWARD DROP), as Docker configures its hosts. Use --containers docker, which adds a rule for the ` +
+    "study's addresses and removes it; or run there: iptables -I FORWARD -s 198.19.0.0/16 -d 198.19.0.0/16 -j ACCEPT",
   'platform-missing': ({ platform }) => `the hosts are not in ${platform}. Use hosts that are.`,
   'ipv6-unsupported': ({ detail }) => `${detail}. Measure it over IPv4.`,
   'requirement-not-probed': ({ requirement }) => `${requirement} was not probed`,
@@ -258,6 +266,8 @@ const WORDINGS: Wordings = {
     `${cell}: the trace of ${num(requests)} requests shows ${num(traced)} instructions per request, ${pct(spread)} from the clock's count.`,
 
   limitation: ({ limitation }) => LIMITATION_TEXTS[limitation],
+  'docker-effects': ({ hosts, effects }) =>
+    `Docker has configured ${list(hosts)}: ${list(effects.map((effect) => EFFECTS[effect]))}. This is part of what was measured there.`,
   'external-limit': ({ generator, limit }) => LIMITS[limit](generator),
 
   'not-root': () => 'Not running as root: namespaces and links cannot be created. Run with sudo.',

@@ -47,6 +47,9 @@ export const LIMITATIONS = [
   'maximum-estimated',
 ] as const;
 
+/** What a Docker daemon does to its host; `report/wording.ts` has words for each. */
+export const DOCKER_EFFECTS = ['forward-dropped', 'bridged-filtered'] as const;
+
 const define = <Code extends string, Shape extends z.ZodRawShape>(code: Code, shape: Shape) =>
   z.object({ code: z.literal(code), ...shape, scope: scopeSchema.optional() });
 
@@ -161,6 +164,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   // Networks that cannot run.
   define('link-type-missing', { type: z.string(), detail: z.string() }),
   define('tool-missing', { tool: z.string(), package: z.string(), detail: z.string() }),
+  define('forward-dropped', { detail: z.string() }),
   define('platform-missing', { platform: z.string() }),
   define('ipv6-unsupported', { detail: z.string() }),
   define('requirement-not-probed', { requirement: z.string() }),
@@ -175,6 +179,7 @@ export const findingSchema = z.discriminatedUnion('code', [
 
   // What results do not show.
   define('limitation', { limitation: z.enum(LIMITATIONS) }),
+  define('docker-effects', { hosts: names, effects: z.array(z.enum(DOCKER_EFFECTS)).readonly() }),
   define('external-limit', { generator: z.string(), limit: z.enum(EXTERNAL_LIMITS) }),
 
   // This machine, as `barewire doctor` finds it.

@@ -5,6 +5,7 @@ export {
   findingSchema,
   groupFindings,
   groupKey,
+  DOCKER_EFFECTS,
   LIMITATIONS,
   missing,
   type Finding,
@@ -26,7 +27,18 @@ export {
 } from './objective.js';
 export { LATENCY_KEYS, QUANTILES, QUANTILE_NAMES, type LatencyKey, type QuantileName } from './quantiles.js';
 export { printRate, type Rate } from './rate.js';
-export { printAction, stepSchema, type Action, type UndoTarget, type Step } from './step.js';
+export {
+  CPU_SHARES,
+  dockerArgv,
+  dockerUndoSchema,
+  printAction,
+  stepSchema,
+  type Action,
+  type DockerContainer,
+  type DockerUndo,
+  type UndoTarget,
+  type Step,
+} from './step.js';
 export {
   COMPARED_KEYS,
   comparisonSchema,
@@ -80,6 +92,7 @@ export {
   environmentSchema,
   resolvedStudySchema,
   studyRecordSchema,
+  BARE,
   REFERENCE,
   referenceOf,
   type References,

@@ -3,14 +3,21 @@ import * as z from 'zod';
 /** A network namespace by its name under /run/netns; null is the host's own. */
 const netns = z.string().nullable();
 
+/** The unix socket of a Docker daemon; null is the daemon that `docker` uses without options. */
+const daemon = z.string().nullable();
+
+/** A running Docker container in which a program is executed. */
+const dockerContainerSchema = z.object({ name: z.string(), daemon });
+export type DockerContainer = z.infer<typeof dockerContainerSchema>;
+
 /**
  * One change to a machine, as data. `command` runs a tool of iproute2 (consecutive commands of one tool in
- * one namespace share a `-batch`) or `wg`; the agent executes the others itself.
+ * one namespace share a `-batch`), `wg`, `docker` or `iptables`; the agent executes the others itself.
  */
 const actionSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('command'),
-    tool: z.enum(['ip', 'bridge', 'tc', 'wg']),
+    tool: z.enum(['ip', 'bridge', 'tc', 'wg', 'docker', 'iptables']),
     netns,
     args: z.array(z.string()).readonly(),
   }),
@@ -22,6 +29,12 @@ const actionSchema = z.discriminatedUnion('kind', [
    */
   z.object({ kind: z.literal('key'), path: z.string() }),
   z.object({ kind: z.literal('directory'), path: z.string() }),
+  /** A control group with the greatest weight for CPU time. */
+  z.object({ kind: z.literal('cgroup'), path: z.string() }),
+  /** Names the namespace of a Docker container, so that `ip -n` finds it. */
+  z.object({ kind: z.literal('container-netns'), container: dockerContainerSchema, name: z.string() }),
+  /** Gets an image that the daemon lacks: from an archive of `docker save`, or from its registry. */
+  z.object({ kind: z.literal('image'), reference: z.string(), archive: z.string().nullable(), daemon }),
   z.object({
     kind: z.literal('process'),
     name: z.string(),
@@ -30,9 +43,24 @@ const actionSchema = z.discriminatedUnion('kind', [
     cpus: z.array(z.number()).readonly(),
     /** Gives the session high priority on its CPUs, so that other programs disturb it less. */
     highPriority: z.boolean().optional(),
+    /** Executes the program in a container of Docker. */
+    container: dockerContainerSchema.optional(),
+    /** The step ends when this unix socket exists, which the program creates. */
+    socket: z.string().optional(),
   }),
 ]);
 export type Action = z.infer<typeof actionSchema>;
+
+/** An object of Docker that a step creates. Its undo removes it by its name and, unless it is an image, its label. */
+export const dockerUndoSchema = z.object({
+  kind: z.literal('docker'),
+  object: z.enum(['container', 'network', 'image']),
+  name: z.string(),
+  /** The value of the label `barewire.run`. */
+  run: z.string(),
+  daemon,
+});
+export type DockerUndo = z.infer<typeof dockerUndoSchema>;
 
 /**
  * What a step creates on the machine, which its undo removes. Removing what is gone already succeeds. A `sysctl` is
@@ -47,6 +75,11 @@ const undoTargetSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('file'), path: z.string() }),
   z.object({ kind: z.literal('directory'), path: z.string() }),
   z.object({ kind: z.literal('process'), name: z.string() }),
+  dockerUndoSchema,
+  /** A control group and those below it, by its path in every hierarchy. */
+  z.object({ kind: z.literal('cgroup'), path: z.string() }),
+  /** A rule of iptables, by the arguments that follow `-D`. */
+  z.object({ kind: z.literal('firewall-rule'), netns, rule: z.array(z.string()).readonly() }),
 ]);
 export type UndoTarget = z.infer<typeof undoTargetSchema>;
 
@@ -56,11 +89,16 @@ export type UndoTarget = z.infer<typeof undoTargetSchema>;
 export const stepSchema = z.object({ why: z.string(), do: actionSchema, undo: undoTargetSchema.nullable() });
 export type Step = z.infer<typeof stepSchema>;
 
+/** The greatest weight that the kernel grants (MAX_SHARES in kernel/sched/sched.h); 1,024 by default. */
+export const CPU_SHARES = 262_144;
+
 /** The command that a reader could type to apply the step by hand. */
 export function printAction(action: Action): string {
   switch (action.kind) {
     case 'command':
-      return [action.tool, ...(action.netns === null ? [] : ['-n', action.netns]), ...action.args].join(' ');
+      return action.tool === 'ip' || action.tool === 'bridge' || action.tool === 'tc'
+        ? [action.tool, ...(action.netns === null ? [] : ['-n', action.netns]), ...action.args].join(' ')
+        : inNetns(action.netns) + [action.tool, ...action.args].join(' ');
     case 'sysctl':
       return `${inNetns(action.netns)}sysctl -w ${action.key}=${action.value}`;
     case 'file':
@@ -69,13 +107,34 @@ export function printAction(action: Action): string {
       return `(umask 077; wg genkey > ${action.path})`;
     case 'directory':
       return `mkdir -p ${action.path}`;
+    case 'cgroup':
+      return `mkdir /sys/fs/cgroup/cpu/${action.path} && echo ${CPU_SHARES} > /sys/fs/cgroup/cpu/${action.path}/cpu.shares`;
+    case 'container-netns':
+      return `ip netns attach ${action.name} $(${dockerArgv(action.container.daemon, 'inspect', '--format', '{{.State.Pid}}', action.container.name).join(' ')})`;
+    case 'image':
+      return dockerArgv(
+        action.daemon,
+        ...(action.archive === null ? ['pull', action.reference] : ['load', '--input', action.archive]),
+      ).join(' ');
     case 'process':
       return (
         inNetns(action.netns) +
         (action.cpus.length === 0 ? '' : `taskset -c ${action.cpus.join(',')} `) +
-        action.argv.join(' ')
+        (action.container === undefined
+          ? []
+          : dockerArgv(action.container.daemon, 'exec', '--interactive', action.container.name)
+        )
+          .concat(action.argv)
+          .join(' ')
       );
   }
 }
 
 const inNetns = (name: string | null): string => (name === null ? '' : `ip netns exec ${name} `);
+
+/** The command line of `docker` for a daemon. */
+export const dockerArgv = (socket: string | null, ...args: readonly string[]): string[] => [
+  'docker',
+  ...(socket === null ? [] : ['--host', `unix://${socket}`]),
+  ...args,
+];

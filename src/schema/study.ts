@@ -9,12 +9,19 @@ import { GENERATORS, externalGeneratorSchema } from './load.js';
 
 /** The network that ratios are against where the study names no other: the host's own stack. */
 export const REFERENCE = 'host';
+/** The reference without containers, in a study with Docker: their ratio is what a container adds. */
+export const BARE = 'host-bare';
 
 export const WORKLOADS = ['350B', '4KB'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
 /** A kind of testbed with its options; `testbed/registry.ts` has the kinds and the schemas of their options. */
-const testbedChoiceSchema = z.object({ kind: z.string(), options: z.unknown().optional() });
+const testbedChoiceSchema = z.object({
+  kind: z.string(),
+  options: z.unknown().optional(),
+  /** Containers of Docker with these images; absent: bare namespaces. */
+  docker: z.object({ imageNode: z.string(), imageNginx: z.string() }).optional(),
+});
 export type TestbedChoice = z.infer<typeof testbedChoiceSchema>;
 
 /** A resolved spec: every default filled in, every unit resolved. */

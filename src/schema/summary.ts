@@ -136,6 +136,16 @@ const decisionSchema = z.object({
 });
 export type Decision = z.infer<typeof decisionSchema>;
 
+/** What a container adds at one workload and rate, as ratios: 1 is nothing. */
+const containerCostSchema = z.object({
+  workload: z.string(),
+  rateRps: z.number(),
+  rateOfMax: z.number().nullable(),
+  latency: z.partialRecord(latencyKeySchema, estimateSchema),
+  /** CPU time per request of both sides. */
+  cpu: estimateSchema.nullable(),
+});
+
 export const summarySchema = z.object({
   schema: z.literal(2),
   study: z.string(),
@@ -177,6 +187,8 @@ export const summarySchema = z.object({
     aa: z.partialRecord(latencyKeySchema, estimateSchema),
     trusted: z.boolean().nullable(),
   }),
+  /** Of a study with containers of Docker: the reference in a container over the same programs without one. */
+  container: z.array(containerCostSchema).readonly().optional(),
   environment: z.record(
     z.string(),
     z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),

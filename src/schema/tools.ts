@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import table from './tools.json' with { type: 'json' };
 
-const USERS = ['study', 'cost', 'guest', 'single-guest', 'test', 'cluster', 'bench'] as const;
+const USERS = ['study', 'cost', 'guest', 'single-guest', 'docker', 'test', 'cluster', 'bench'] as const;
 type User = (typeof USERS)[number];
 
 /** Every program that Barewire runs, with its package on Debian and Ubuntu. `scripts/setup.mjs` reads the same file. */

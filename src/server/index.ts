@@ -1,6 +1,7 @@
 /** nginx: its configuration for the workloads, start, readiness check and stop. */
 export {
   planServer,
+  BARE_PORT,
   CONTROL_PORT,
   SERVER_PORT,
   serverSteps,

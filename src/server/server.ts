@@ -1,14 +1,18 @@
 import type { Exit, Machine, RunningProcess } from '../machine/index.js';
-import { BarewireError, type Step, machineError } from '../schema/index.js';
+import { BarewireError, type DockerContainer, type Step, machineError } from '../schema/index.js';
 import { nginxConfig, type NginxRequest } from './nginx-config.js';
 import { allWorkloads } from './workload.js';
 
 /** Of every server but the second one of the reference, which may have the first one's address. */
 export const SERVER_PORT = 8080;
 export const CONTROL_PORT = 8081;
+/** Of the reference without a container, beside that in one. */
+export const BARE_PORT = 8082;
 
 export interface ServerRequest extends NginxRequest {
   readonly netns: string | null;
+  /** The container of Docker in which nginx runs; absent outside of one. */
+  readonly docker?: DockerContainer | undefined;
 }
 
 /** A real nginx in a namespace of a host. Disposing stops it and removes its files. */
@@ -30,16 +34,21 @@ export interface ServerPlan {
   readonly nginx: Step;
 }
 
-/** The server of a study in a container of its host. `name` is unique on the host. */
+/**
+ * The server of a study in a container of its host. `name` is unique on the host.
+ *
+ * @param folder the parent of its directory
+ */
 export const planServer = (
   run: string,
   name: string,
   cpus: readonly number[],
-  { netns, address, port }: Pick<ServerRequest, 'netns' | 'address' | 'port'>,
-): ServerPlan => serverSteps({ dir: `/run/barewire/${run}-nginx-${name}`, netns, address, port, cpus });
+  { netns, address, port, docker }: Pick<ServerRequest, 'netns' | 'address' | 'port' | 'docker'>,
+  folder = '/run/barewire',
+): ServerPlan => serverSteps({ dir: `${folder}/${run}-nginx-${name}`, netns, address, port, cpus, docker });
 
 export function serverSteps(request: ServerRequest): ServerPlan {
-  const { dir, netns } = request;
+  const { dir, netns, docker } = request;
   const write = (path: string, content: string, why: string): Step => ({
     why,
     do: { kind: 'file', path, content },
@@ -67,10 +76,11 @@ export function serverSteps(request: ServerRequest): ServerPlan {
       do: {
         kind: 'process',
         name: 'nginx',
-        netns,
+        netns: docker === undefined ? netns : null,
         argv: ['nginx', '-p', dir, '-c', `${dir}/nginx.conf`],
         cpus: [],
         highPriority: true,
+        ...(docker && { container: docker }),
       },
       undo: { kind: 'process', name: 'nginx' },
     },

@@ -1,6 +1,7 @@
 import {
   printCriterion,
   printObjective,
+  BARE,
   referenceOf,
   type Criterion,
   type Decision,
@@ -60,7 +61,8 @@ export function decide(
   if (reference === undefined) return null;
   const unrated: Finding[] = [];
   const rated = all.flatMap((candidate): Rated[] => {
-    if (candidate === reference || candidate.cells.length === 0) return [];
+    // The reference without containers is no choice of those who run containers.
+    if (candidate === reference || candidate.summary.name === BARE || candidate.cells.length === 0) return [];
     const ratio = compareBy(objective, candidate, reference);
     if ('unrated' in ratio) {
       const criterion = printCriterion(ratio.unrated);

@@ -10,6 +10,7 @@ import {
 import { summarizeCell } from './cell-summary.js';
 import { countRestarts, countRunSlices, groupCells, type SliceData } from './cells.js';
 import { evaluateControl } from './control.js';
+import { listContainerCosts } from './container-cost.js';
 import { decide } from './decision.js';
 import { estimateMaxima, openSearches, toEvidence } from './maximum.js';
 import { findMovedReference } from './isolation.js';
@@ -94,6 +95,7 @@ export function summarize(
     decision: findWithheld(study) === null ? decide(all, networks, spec) : null,
     networks,
     control,
+    ...listContainerCosts(networks),
     environment: study.environment,
   };
 }

@@ -10,7 +10,7 @@ import {
   bug,
   machineError,
 } from '../schema/index.js';
-import { findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
+import { findDockerEffects, findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
 import { networksOf } from './plan-on-hosts.js';
 import { divideTime, measurable } from './plan-slices.js';
 import { stationKey, UNCHANGED, type StudyPlan } from './plan.js';
@@ -98,6 +98,7 @@ export async function beginStudy(
     referenceMaxRps,
     limitations: [
       ...limitations,
+      ...(await findDockerEffects({ client, server })),
       ...(plan.maxima.some(({ kind }) => kind === 'estimated')
         ? [{ code: 'limitation', limitation: 'maximum-estimated' } as const]
         : []),

@@ -26,6 +26,12 @@ export function printPlan(plan: StudyPlan): string {
         : 'Open the testbed, on this machine',
       testbed.steps,
     ),
+    ...(testbed.hostSteps === undefined ? [] : Object.entries(testbed.hostSteps)).flatMap(
+      ([role, { kept, temporary }]) => [
+        ...section(`Prepare the ${role}`, kept),
+        ...section(`Prepare the ${role}; these are undone at once`, temporary),
+      ],
+    ),
     ...plan.stations.flatMap((station) => describeStation(station, plan.stations.length)),
     ...section(
       'Generator, on the client, started at each restart',
@@ -106,6 +112,7 @@ function describeStation(station: StationPlan, total: number): string[] {
       const {
         hosts: { client, server },
         pins,
+        generator,
       } = station;
       const { files, nginx } = station.server;
       const same = total > 1 && station.role !== 'reference';
@@ -119,6 +126,7 @@ function describeStation(station: StationPlan, total: number): string[] {
         ...(same
           ? [...files, nginx].map(({ do: action }) => printAction(action))
           : [...files, nginx].flatMap(printStep)),
+        ...(generator === null ? [] : ['## the generator on the client: 1 step', ...printStep(generator)]),
         '',
       ];
     }

@@ -1,12 +1,15 @@
 import { EXTERNAL_GENERATORS, planExternal, planGenerator, RATE_SYMBOL } from '../load/index.js';
 import {
+  BUNDLE_MOUNT,
   pinCongestionControl,
   RUN_SYMBOL,
+  sharedFolder,
   type Container,
   type HostPlan,
   type Network,
 } from '../network/index.js';
 import {
+  BARE,
   BarewireError,
   bug,
   type LoadPlan,
@@ -16,12 +19,21 @@ import {
   type Step,
   type WorkloadName,
 } from '../schema/index.js';
-import { CONTROL_PORT, planServer, SERVER_PORT, workload, type ServerPlan } from '../server/index.js';
+import {
+  BARE_PORT,
+  CONTROL_PORT,
+  planServer,
+  SERVER_PORT,
+  workload,
+  type ServerPlan,
+} from '../server/index.js';
 import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
 import {
+  AGENT,
   findTestbedKind,
   planPair,
   type Pair,
+  type PlannedHost,
   type RegisteredTestbed,
   type TestbedPlan,
 } from '../testbed/index.js';
@@ -58,6 +70,8 @@ export type StationPlan = Station & { readonly what: string } & (
         /** Pin the congestion control, after the network's own steps, which alone are its setup cost. */
         readonly pins: Pair<readonly Step[]>;
         readonly server: ServerPlan;
+        /** Starts the station's own generator; null where a study has one for all. */
+        readonly generator: Step | null;
       }
     /** The testbed places the containers; the server's address is known then. */
     | { readonly kind: 'given' }
@@ -190,35 +204,51 @@ function planStation(
   { networks, testbed, congestionControl, reference }: ResolvedStudy,
 ): StationPlan {
   const { what } = network;
-  const ownHosts = findTestbedKind(testbed).sharesHosts === 'never';
+  const { sharesHosts, ownGenerators } = findTestbedKind(testbed);
+  const ownHosts = sharesHosts === 'never';
   if (network.kind === 'given') return { ...station, what, kind: 'given' };
   try {
     // Networks that are set up together on the same hosts have containers of different numbers.
     const firstContainer = ownHosts
       ? 1
       : Math.max(0, networks.filter((name) => name !== reference).indexOf(station.network)) + 1;
-    const plans = planPair(network, { run: RUN_SYMBOL, firstContainer }, hosts);
-    const { netns, address } = plans.server.container;
-    const endpoint = { netns, address, port: serverPort(station) };
-    const server = planServer(RUN_SYMBOL, stationKey(station), hosts.server.cpus, endpoint);
+    const request = { run: RUN_SYMBOL, station: stationKey(station), firstContainer };
+    const plans = planPair(network, request, hosts);
+    const endpoint = { ...plans.server.container, port: serverPort(station) };
+    const server = planServer(
+      RUN_SYMBOL,
+      stationKey(station),
+      hosts.server.cpus,
+      endpoint,
+      endpoint.docker && sharedFolder(endpoint.docker.name),
+    );
     // On shared hosts, the reference has pinned it for its control.
-    const pinned = station.role === 'control' && !ownHosts;
+    const pinned = (station.role === 'control' || station.network === BARE) && !ownHosts;
     const pin = (from: Container, to: Container): readonly Step[] =>
       congestionControl === UNCHANGED || pinned ? [] : [pinCongestionControl(from, to, congestionControl)];
     const [client, peer] = [plans.client.container, plans.server.container];
     const pins = { client: pin(client, peer), server: pin(peer, client) };
-    return { ...station, what, kind: 'planned', hosts: plans, pins, server };
+    const generator = ownGenerators ? planOwnGenerator(client, hosts.client) : null;
+    return { ...station, what, kind: 'planned', hosts: plans, pins, server, generator };
   } catch (error) {
     if (!(error instanceof BarewireError) || error.fault === 'bug') throw error;
     return { ...station, what, kind: 'impossible', error };
   }
 }
 
+/** Where the container is one of Docker, in it, which also sets its CPUs. */
+const planOwnGenerator = ({ docker }: Container, { bundle, cpus }: PlannedHost): Step => {
+  const step = planGenerator(docker === undefined ? bundle : ['node', `${BUNDLE_MOUNT}/${AGENT}`], cpus);
+  if (docker === undefined || step.do.kind !== 'process') return step;
+  return { ...step, do: { ...step.do, cpus: [], container: docker } };
+};
+
 /** Leaves the congestion control of the hosts' kernels. */
 export const UNCHANGED = 'unchanged';
 
-export const serverPort = ({ role }: Pick<Station, 'role'>): number =>
-  role === 'control' ? CONTROL_PORT : SERVER_PORT;
+/** The set-ups of the reference may have one address. */
+export const serverPort = ({ network, role }: Station): number =>
+  role === 'control' ? CONTROL_PORT : network === BARE ? BARE_PORT : SERVER_PORT;
 
 function externalSteps(
   { rate }: DrawnSlice,

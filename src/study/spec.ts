@@ -1,11 +1,14 @@
 import * as z from 'zod';
 import {
+  BARE,
   type BarewireError,
+  type GeneratorName,
   GENERATORS,
   nearest,
   LATENCY_KEYS,
   printCriterion,
   printRate,
+  REFERENCE,
   resolvedStudySchema,
   WORKLOADS,
   type Objective,
@@ -20,6 +23,7 @@ import {
   parseTestbed,
   requireTestbed,
   testbedUsage,
+  DEFAULT_IMAGES,
   withOptions,
 } from '../testbed/index.js';
 import { ratesFor, searches } from './generator-choice.js';
@@ -52,6 +56,7 @@ const testbed = z.string().refine((text) => parseTestbed(text) !== null, {
 const inputSchema = z.object({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use lower-case letters, digits, dots and dashes'),
   testbed: testbed.default('netns'),
+  containers: z.enum(['namespace', 'docker'], 'write namespace or docker').default('namespace'),
   nodes: z.array(z.string().min(1)).length(2, "name the client's node and the server's").optional(),
   namespace: z.string().min(1).optional(),
   createNamespace: z.boolean().optional(),
@@ -145,21 +150,22 @@ export function resolveSpec(
     timeout: timeoutMs,
     rates,
     objective,
+    containers,
     ...rest
   } = parsed.data;
   const workloads = [...new Set(rest.workloads.map((name) => workloadNamed(name, place)))];
-  const given = TESTBED_KEYS.flatMap((key) => (rest[key] === undefined ? [] : [[key, rest[key]] as const]));
   const { choice, networks } = resolveNetworks(
-    withOptions(requireTestbed(rest.testbed), Object.fromEntries(given)),
+    chooseTestbed(requireTestbed(rest.testbed), rest, containers),
     rest.networks,
     (input as SpecInput)['networks'],
     place,
   );
+  if (containers === 'docker') requireOwnGenerator(rest.generator, place);
   const chosen = objective === undefined ? undefined : objectiveNamed(objective, place);
   const study = resolvedStudySchema.parse({
     ...rest,
     testbed: choice,
-    networks,
+    networks: withBare(choice, networks),
     workloads,
     rates: ratesFor({
       ...rest,
@@ -183,6 +189,36 @@ export function resolveSpec(
   const planned = withFittingRestarts(study, restarts);
   const { rounds: fitting, durationMs } = divideTime(planned, planned.networks);
   return { ...planned, rounds: fitting, durationMs };
+}
+
+type TestbedOptions = Readonly<Pick<z.infer<typeof inputSchema>, (typeof TESTBED_KEYS)[number]>>;
+
+/** Where containers are made by Docker, the images are theirs; otherwise they are options of the kind. */
+function chooseTestbed(
+  testbed: TestbedChoice,
+  options: TestbedOptions,
+  containers: 'namespace' | 'docker',
+): TestbedChoice {
+  const given = (keys: readonly (keyof TestbedOptions)[]) =>
+    Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
+  if (containers === 'namespace') return withOptions(testbed, given(TESTBED_KEYS));
+  const { imageNode = DEFAULT_IMAGES.node, imageNginx = DEFAULT_IMAGES.nginx } = options;
+  const others = TESTBED_KEYS.filter((key) => key !== 'imageNode' && key !== 'imageNginx');
+  return { ...withOptions(testbed, given(others)), docker: { imageNode, imageNginx } };
+}
+
+/** Every study with containers of Docker shows what a container adds to the reference. */
+const withBare = ({ docker }: TestbedChoice, names: readonly string[]): readonly string[] =>
+  docker === undefined || names.includes(BARE) || !names.includes(REFERENCE)
+    ? names
+    : names.flatMap((name) => (name === REFERENCE ? [name, BARE] : [name]));
+
+function requireOwnGenerator(generator: GeneratorName, place: string): void {
+  if (generator === 'barewire') return;
+  throw bad(
+    `${place}: ${generator} does not run in a container of Docker.`,
+    'Omit --generator, or --containers docker.',
+  );
 }
 
 /** An external generator takes seconds for each slice, so that fewer restarts fit. */

@@ -145,9 +145,10 @@ export class Stations implements AsyncDisposable {
     if (planned.kind === 'planned')
       await onBothHosts(testbed, ({ machine, role }) => machine.apply(planned.pins[role]));
     const { placement } = active;
-    const generator = await this.#generatorOf(active, testbed, restart, undo);
+    const generator = await this.#generatorOf(planned, active, testbed, restart, undo);
+    // A generator of the station's own is started where it sends.
     const clientNetns =
-      placement?.client === undefined ? (active.client.netns ?? testbed.client.netns ?? null) : null;
+      generator === this.#context.generator ? (active.client.netns ?? testbed.client.netns ?? null) : null;
     const load = plan.restarts[0]?.groups[0]?.slices[0]?.load;
     if (load === undefined) throw bug('a study without a slice');
     const { address, port } = placement?.server ?? {
@@ -189,15 +190,17 @@ export class Stations implements AsyncDisposable {
     };
   }
 
-  /** The generator of all stations, or one of its own that is started where the testbed has placed the client. */
+  /** The generator of all stations, or one of its own that is started where the plan or the testbed has placed the client. */
   async #generatorOf(
+    planned: StationPlan,
     { placement }: ActiveNetwork,
-    { client: { cpus, threads = cpus.length } }: Testbed,
+    { client: { cpus, machine, threads = cpus.length } }: Testbed,
     restart: number,
     undo: Undo[],
   ): Promise<GeneratorProcess> {
     const { generator: shared, plan } = this.#context;
-    const place = placement?.client;
+    const step = planned.kind === 'planned' ? planned.generator : null;
+    const place = placement?.client ?? (step === null ? undefined : { machine, generator: step });
     if (place === undefined) {
       if (shared === null) throw bug('a station has no generator');
       return shared;

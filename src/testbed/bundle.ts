@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { bundlePath } from '../machine/index.js';
+import { bundlePath, cacheDirectory, cached } from '../machine/index.js';
 import { machineError } from '../schema/index.js';
 
 /** The agent and the library that it loads, as they are sent to another machine. */
@@ -11,6 +11,7 @@ export interface Bundle {
   readonly hash: string;
   /** The values of `process.arch` that the library was built for. */
   readonly architectures: readonly string[];
+  readonly files: readonly { readonly name: string; readonly content: Uint8Array }[];
   /** `{ manifest, files }` as JSON, gzipped, base64: the manifest's text, and each file in base64. */
   readonly packed: string;
 }
@@ -49,9 +50,22 @@ export async function readBundle(arch?: string): Promise<Bundle> {
   return {
     hash: sha256(manifest).slice(0, HASH_LENGTH),
     architectures: [...new Set(paths.flatMap(({ name }) => NATIVE.exec(name)?.groups?.['arch'] ?? []))],
+    files,
     packed: gzipSync(whole).toString('base64'),
   };
 }
+
+/** Unpacks the bundle into the cache of this machine, for containers that mount it. Returns its directory. */
+export const unpackBundle = ({ hash, files }: Bundle, signal?: AbortSignal): Promise<string> =>
+  cached(
+    unpackedPath(hash),
+    async (entry) => {
+      for (const { name, content } of files) await entry.write(name, content);
+    },
+    signal,
+  );
+
+export const unpackedPath = (hash: string): string => join(cacheDirectory(), `bundle-${hash}`);
 
 interface Place {
   readonly name: string;

@@ -1,3 +1,5 @@
+export { AGENT } from './bundle.js';
+export { DEFAULT_IMAGES } from './kubernetes/options.js';
 export { both, onBothHosts } from './types.js';
 export type {
   Host,
@@ -5,6 +7,7 @@ export type {
   ObservedPath,
   PlacedServer,
   PlannedHost,
+  RegisteredTestbed,
   Testbed,
   TestbedKind,
   TestbedPlan,
@@ -24,13 +27,13 @@ export {
   testbedUsage,
   withDescribedNetworks,
   withOptions,
-  type RegisteredTestbed,
 } from './registry.js';
 export { hostNetns, hostsOf, wireSteps } from './netns/wire.js';
 export { planPair, setUpNetwork, type ActiveNetwork } from './set-up.js';
 export { checkPath, type PathReport } from './path-check.js';
 export { probePathMtus, type PathMtus } from './path-mtus.js';
 export { probeNetworks } from './probe.js';
+export { findDockerEffects } from './docker/effects.js';
 export { rolesFor } from './kubernetes/rights.js';
 export { DRY_RUN } from './kubernetes/dry-run.js';
 export type { ClusterPlan } from './kubernetes/cluster-plan.js';

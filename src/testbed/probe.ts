@@ -1,6 +1,7 @@
 import type { ProbeResult, Feature, Machine } from '../machine/index.js';
 import { support, versionOf, type Network, type Requirement } from '../network/index.js';
 import type { NetworkStatus } from '../schema/index.js';
+import { probeForwarding } from './docker/effects.js';
 import type { Host, Pair } from './types.js';
 
 /**
@@ -18,7 +19,9 @@ export async function probeNetworks(
   const machines = 'probe' in where ? [where] : [where.client.machine, where.server.machine];
   const ip = 'probe' in where ? 4 : versionOf(where.client.net.address);
   const results = await Promise.all(machines.map((machine) => machine.probe(features)));
+  const forwarding = 'probe' in where ? ({ answer: 'yes' } as const) : await probeForwarding(where);
   const resultOf = (requirement: Requirement): ProbeResult => {
+    if (requirement.kind === 'forwarding') return forwarding;
     if (requirement.kind === 'platform') return { answer: 'no', reason: `not in ${requirement.name}` };
     const index = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
     // A network needs its requirements on every host.
@@ -35,6 +38,7 @@ export async function probeNetworks(
   );
 }
 
-const isFeature = (requirement: Requirement): requirement is Feature => requirement.kind !== 'platform';
+const isFeature = (requirement: Requirement): requirement is Feature =>
+  requirement.kind === 'tool' || requirement.kind === 'link-type';
 const keyOf = (feature: Feature): string =>
   feature.kind === 'tool' ? `tool ${feature.name}` : `link type ${feature.type}`;

@@ -1,30 +1,26 @@
-import { findNetwork, networkNames, type GivenNetwork, type Network } from '../network/index.js';
+import {
+  dockerNetworkNames,
+  findDockerNetwork,
+  findNetwork,
+  networkNames,
+  type GivenNetwork,
+  type Network,
+} from '../network/index.js';
 import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
+import { dockerTestbed } from './docker/kind.js';
 import { KUBERNETES } from './kubernetes/kind.js';
 import { NETNS } from './netns/kind.js';
 import { SSH } from './ssh/kind.js';
 import type {
   DescribedNetwork,
-  EndedRun,
   PlanOptions,
+  RegisteredTestbed,
   Testbed,
   TestbedKind,
   TestbedOptions,
   TestbedPlan,
 } from './types.js';
 import { VM } from './vm/kind.js';
-
-/** An entry of the registry. Its options are checked when it is used. */
-export interface RegisteredTestbed extends Omit<
-  TestbedKind<unknown>,
-  'parse' | 'optionsSchema' | 'undo' | 'prepare'
-> {
-  parse(text: string | null): TestbedChoice | null;
-  prepare(options: unknown): Promise<AsyncDisposable>;
-  undo: ((options: unknown) => Promise<readonly EndedRun[]>) | undefined;
-  /** @throws BarewireError `bad-input` */
-  check(options: unknown): TestbedChoice;
-}
 
 function register<Options>(kind: TestbedKind<Options>): RegisteredTestbed {
   const check = (options: unknown): Options => {
@@ -113,7 +109,7 @@ export function withDescribedNetworks(
   if (first === undefined) return choice;
   const { describeNetworks } = findTestbedKind(choice);
   if (describeNetworks !== undefined)
-    return { kind: choice.kind, options: describeNetworks(choice.options ?? {}, entries) };
+    return { ...choice, options: describeNetworks(choice.options ?? {}, entries) };
   const able = KINDS.filter((kind) => kind.describeNetworks !== undefined).map(({ name }) => name);
   throw userError(
     `${first.place} describes a network, but the testbed ${choice.kind} has only networks with names.`,
@@ -127,9 +123,9 @@ const givenNetworksOf = (choice: TestbedChoice): readonly GivenNetwork[] => {
   return [...givenNetworks, ...(describedNetworks?.(choice.options ?? {}) ?? [])];
 };
 
-export function findTestbedKind({ kind }: TestbedChoice): RegisteredTestbed {
+export function findTestbedKind({ kind, docker }: TestbedChoice): RegisteredTestbed {
   const found = KINDS.find(({ name }) => name === kind);
-  if (found !== undefined) return found;
+  if (found !== undefined) return docker === undefined ? found : dockerTestbed(found, docker);
   throw bug(`no testbed ${kind} is registered`);
 }
 
@@ -150,7 +146,8 @@ export async function openTestbed(
 /** The names of the networks that a testbed offers. */
 export const offeredNetworks = (choice: TestbedChoice): string[] => {
   const { plansNetworks } = findTestbedKind(choice);
-  return [...(plansNetworks ? networkNames() : []), ...givenNetworksOf(choice).map(({ name }) => name)];
+  const planned = choice.docker === undefined ? networkNames() : dockerNetworkNames();
+  return [...(plansNetworks ? planned : []), ...givenNetworksOf(choice).map(({ name }) => name)];
 };
 
 /**
@@ -162,7 +159,7 @@ export function findOfferedNetwork(choice: TestbedChoice, name: string): Network
   const { plansNetworks } = findTestbedKind(choice);
   const given = givenNetworksOf(choice).find((network) => network.name === name);
   if (given !== undefined) return given;
-  if (plansNetworks) return findNetwork(name);
+  if (plansNetworks) return choice.docker === undefined ? findNetwork(name) : findDockerNetwork(name);
   const names = offeredNetworks(choice);
   const meant = nearest(name, names);
   throw userError(

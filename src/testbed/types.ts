@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import type { ClusterPlan } from './kubernetes/cluster-plan.js';
 import type { Machine } from '../machine/index.js';
 import type { GivenNetwork, HostPlan, IpVersion, NetworkHost } from '../network/index.js';
-import type { Finding, Step } from '../schema/index.js';
+import type { Finding, Step, TestbedChoice } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -34,6 +34,8 @@ export interface TestbedPlan {
   readonly hosts: Readonly<Record<HostRole, PlannedHost>>;
   /** Applied on this machine before the agents start. */
   readonly steps: readonly Step[];
+  /** Applied by the agents once they have started. */
+  readonly hostSteps?: Pair<HostSteps>;
   /** The options with what planning has chosen, so that a resume opens the same hosts. */
   readonly options?: unknown;
   /** The cluster that was read, with the objects to create. */
@@ -43,6 +45,13 @@ export interface TestbedPlan {
   /** The reference, where it is not the usual one, and the networks that have another. */
   readonly reference?: string;
   readonly references?: Readonly<Record<string, string>>;
+}
+
+/** What a host needs before its first network. */
+export interface HostSteps {
+  readonly kept: readonly Step[];
+  /** Undone at once: what they leave in the directories of others stays. */
+  readonly temporary: readonly Step[];
 }
 
 /** Two hosts for a study. Disposing removes what was created for them. */
@@ -177,6 +186,11 @@ export interface TestbedKind<Options> {
   readonly ownGenerators: boolean;
   /** Creates what the plan needs, where the user asked for it. Disposing removes it. */
   prepare?(options: Options): Promise<AsyncDisposable>;
+  /**
+   * Whose daemon makes the containers with `--containers docker`: the user's on each host, or one of Barewire's own, which may
+   * also make docker0 for one network. Absent where there are none.
+   */
+  readonly dockerDaemon?: 'users' | 'own' | 'own-with-docker0';
   /** Reads what opening depends on. Changes nothing and needs no rights on this machine. */
   plan(options: Options, common: PlanOptions): Promise<TestbedPlan>;
   /**
@@ -194,6 +208,18 @@ export interface EndedRun {
   readonly run: string;
   readonly place: string;
   readonly since: string;
+}
+
+/** An entry of the registry. Its options are checked when it is used. */
+export interface RegisteredTestbed extends Omit<
+  TestbedKind<unknown>,
+  'parse' | 'optionsSchema' | 'undo' | 'prepare'
+> {
+  prepare(options: unknown): Promise<AsyncDisposable>;
+  parse(text: string | null): TestbedChoice | null;
+  undo: ((options: unknown) => Promise<readonly EndedRun[]>) | undefined;
+  /** @throws BarewireError `bad-input` */
+  check(options: unknown): TestbedChoice;
 }
 
 /** One value for the client and one for the server. */

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { barewire } from '../cli/barewire.js';
+import { makeImages } from '../docker/images.js';
 import { CLUSTER_WAS_ASKED, UNREACHABLE_KUBECONFIG } from '../cli/unreachable-cluster.js';
 import { startNginx, type Nginx } from '../load/servers.js';
 
@@ -46,6 +48,9 @@ beforeAll(async () => {
   nginx = await startNginx();
   folder = mkdtempSync(join(tmpdir(), 'barewire-docs-'));
   mkdirSync(join(folder, 'results'));
+  const images = makeImages();
+  for (const name of ['node', 'nginx'] as const) copyFileSync(images[name], join(folder, `${name}.tar`));
+  images[Symbol.dispose]();
   writeFileSync(join(folder, 'kubeconfig'), UNREACHABLE_KUBECONFIG);
   process.env['KUBECONFIG'] = join(folder, 'kubeconfig');
   writeFileSync(join(folder, 'my-study.yaml'), 'networks: [host, macvlan]\nrates: [500]\n');
@@ -77,7 +82,7 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
       .replaceAll("'", '')
       .replace(/^results\/(mine|base|before)$/, join(folder, 'results/base'))
       .replace(/^(results\/new|results\/after|RESULTS)$/, join(folder, 'results/new'))
-      .replace(/^(my-study\.yaml|comparison)$/, join(folder, '$1'))
+      .replace(/^(my-study\.yaml|comparison|node\.tar|nginx\.tar)$/, join(folder, '$1'))
       .replace(/^http:\/\/127\.0\.0\.1:8080\/$/, `http://127.0.0.1:${nginx.port}/f`),
   );
   switch (args[0] ?? '') {
@@ -172,6 +177,7 @@ test('every option that the documents name is in a help text', async () => {
   const known = new Set(help.join('\n').match(/--[a-z][a-z-]+/g));
   // Of docker, of programs that the text mentions, and of the past.
   for (const other of ['--net', '--blocks', '--selector']) known.add(other);
+  for (const other of ['--network', '--input', '--bip', '--mtu', '--ip-masq']) known.add(other);
   for (const name of DOCS)
     for (const option of read(name).match(/(?<=[`\s])--[a-z][a-z-]+/g) ?? [])
       expect(known.has(option), `${name}: ${option}`).toBe(true);

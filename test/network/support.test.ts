@@ -7,7 +7,7 @@ const UNKNOWN = { answer: 'unknown', reason: 'not permitted' } as const;
 
 describe('whether a machine can run a network', () => {
   test('is yes with all requirements', () => {
-    const status = support(findNetwork('flannel-vxlan'), [YES, YES, YES, YES]);
+    const status = support(findNetwork('flannel-vxlan'), [YES, YES, YES, YES, YES]);
     expect(status).toMatchObject({ name: 'flannel-vxlan', support: 'yes', finding: null });
   });
 
@@ -33,14 +33,14 @@ describe('whether a machine can run a network', () => {
   });
 
   test('is no over IPv6 for a network that carries IPv4 only', () => {
-    const status = support(findNetwork('flannel-ipip'), [YES, YES, YES], 6);
+    const status = support(findNetwork('flannel-ipip'), [YES, YES, YES, YES], 6);
     expect(status).toMatchObject({ support: 'no', finding: { code: 'ipv6-unsupported' } });
-    expect(support(findNetwork('flannel-vxlan'), [YES, YES, YES, YES], 6).support).toBe('yes');
+    expect(support(findNetwork('flannel-vxlan'), [YES, YES, YES, YES, YES], 6).support).toBe('yes');
   });
 
   test('names the package of a missing tool', () => {
     const without = { answer: 'no', reason: 'there is no program wg' } as const;
-    const status = support(findNetwork('flannel-wireguard'), [YES, YES, YES, without]);
+    const status = support(findNetwork('flannel-wireguard'), [YES, YES, YES, YES, without]);
     expect(status.finding).toMatchObject({ code: 'tool-missing', tool: 'wg', package: 'wireguard-tools' });
   });
 

@@ -1,11 +1,12 @@
-import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { bindSymbols } from '../../src/network/index.js';
-import type { SliceRecord, Step, StudyRecord } from '../../src/schema/index.js';
+import type { SliceRecord, StudyRecord } from '../../src/schema/index.js';
 import type { StudyPlan } from '../../src/study/index.js';
-import { barewire, Run, sleep } from '../cli/barewire.js';
+import { barewire } from '../cli/barewire.js';
+import { runRecorded, type Executed } from './recorded-run.js';
 
 /** A busy machine makes slices invalid, which are measured again. */
 vi.setConfig({ testTimeout: 240_000 });
@@ -13,48 +14,6 @@ vi.setConfig({ testTimeout: 240_000 });
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'barewire-plan-'))));
 afterEach(() => rmSync(folder, { recursive: true }));
-
-type HostName = 'testbed' | 'client' | 'server' | 'generator';
-/** The steps of one run id, by host: those of a station with its hosts, or of the generator. */
-type Executed = Readonly<Partial<Record<HostName, readonly Step[]>>>;
-
-/** Runs a study and returns the steps that its journals recorded, by run id. The journals are append-only: a hard link keeps each. */
-async function runRecorded(args: readonly string[]): Promise<ReadonlyMap<string, Executed>> {
-  const journals = join(folder, 'state/journal');
-  const kept = new Map<string, string>();
-  const study = new Run(args, ['env', `BAREWIRE_STATE=${join(folder, 'state')}`]);
-  const state = { isOver: false };
-  void study.ended.then(() => (state.isOver = true));
-  while (!state.isOver) {
-    for (const name of readNames(journals).filter((found) => !kept.has(found))) {
-      linkSync(join(journals, name), join(folder, name));
-      kept.set(name, join(folder, name));
-    }
-    await sleep(5);
-  }
-  const { status, stderr } = await study.ended;
-  expect(status === 0 || status === 1, stderr).toBe(true);
-  const runs = new Map<string, Record<string, Step[]>>();
-  for (const path of kept.values()) {
-    const [header, ...records] = readFileSync(path, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-    const run = runs.get(String(header?.['run'])) ?? {};
-    const own = (run[header?.['host'] as HostName] ??= []);
-    for (const { step } of records) if (step !== undefined) own.push(step as Step);
-    runs.set(String(header?.['run']), run);
-  }
-  return runs;
-}
-
-function readNames(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
-}
 
 /** Walks the printed plan as its text says, for the slices that were really measured: the steps of each run id, in any order. */
 function expectedSteps(plan: StudyPlan, slices: readonly SliceRecord[]): readonly Executed[] {
@@ -132,7 +91,7 @@ async function planAndRun(...args: readonly string[]) {
   const { stdout, stderr, status } = await barewire([...study, '--dry-run', '--json']);
   expect(status, stderr).toBe(0);
   const out = join(folder, 'results');
-  const executed = await runRecorded([...study, '--out', out]);
+  const executed = await runRecorded(folder, [...study, '--out', out]);
   const record = JSON.parse(readFileSync(join(out, 'study.json'), 'utf8')) as StudyRecord;
   const slices = readFileSync(join(out, 'slices.jsonl'), 'utf8')
     .trim()

@@ -22,6 +22,7 @@ export const bridge: Attachment = {
   requires: [
     { kind: 'link-type', type: 'bridge' },
     { kind: 'link-type', type: 'veth' },
+    { kind: 'forwarding' },
   ],
   facts: HOST_STACK,
   prepare: (site, segment) => [

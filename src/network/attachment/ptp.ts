@@ -17,7 +17,7 @@ import {
 export const ptp: Attachment = {
   name: 'ptp',
   what: 'a routed veth pair',
-  requires: [{ kind: 'link-type', type: 'veth' }],
+  requires: [{ kind: 'link-type', type: 'veth' }, { kind: 'forwarding' }],
   facts: HOST_STACK,
   prepare: (site) => [enableForwarding(site)],
   join: (site, plan) => ({

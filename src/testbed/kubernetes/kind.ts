@@ -3,7 +3,7 @@ import { readContext } from './context.js';
 import { describeNetworks, podNetworksOf } from './described-networks.js';
 import { Kubectl } from './kubectl.js';
 import { isDescribed, POD_NETWORKS } from './networks.js';
-import { createNamespace, deleteDeadNamespaces } from './namespace.js';
+import { createStudyNamespace, deleteDeadNamespaces } from './namespace.js';
 import { API_PATIENCE_MS, openKubernetesTestbed } from './open.js';
 import { kubernetesOptionsSchema, type KubernetesOptions } from './options.js';
 import { deleteDeadRuns } from './owner.js';
@@ -30,7 +30,7 @@ export const KUBERNETES: TestbedKind<KubernetesOptions> = {
   prepare: async (options) => {
     if (!options.createNamespace) return { [Symbol.asyncDispose]: () => Promise.resolve() };
     const target = await readContext(options);
-    return await createNamespace(
+    return await createStudyNamespace(
       new Kubectl({ ...target, namespace: null }, API_PATIENCE_MS),
       target.namespace,
     );

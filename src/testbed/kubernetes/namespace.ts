@@ -16,7 +16,7 @@ const POLL_MS = 200;
  *
  * @throws BarewireError `cluster-refused`
  */
-export async function createNamespace(kubectl: Kubectl, name: string): Promise<AsyncDisposable> {
+export async function createStudyNamespace(kubectl: Kubectl, name: string): Promise<AsyncDisposable> {
   const existing = await kubectl.run(['get', 'namespace', name, '--ignore-not-found', '-o', 'name']);
   if (existing.code !== 0) throw refused(['get', 'namespace', name], existing.stderr);
   if (existing.stdout.trim() !== '') return { [Symbol.asyncDispose]: () => Promise.resolve() };

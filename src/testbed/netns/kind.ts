@@ -17,6 +17,7 @@ export const NETNS: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'never',
   ownGenerators: false,
+  dockerDaemon: 'own-with-docker0',
   restartMs: 2_200,
   spares: false,
   plan: (_, common) => planNetnsTestbed(common),

@@ -26,6 +26,7 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  dockerDaemon: 'users',
   restartMs: 2_200,
   spares: false,
   plan: (hosts, common) => planSshTestbed(hosts, common),

@@ -20,6 +20,7 @@ export const VM: TestbedKind<z.infer<typeof optionsSchema>> = {
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,
+  dockerDaemon: 'own',
   restartMs: 2_200,
   spares: false,
   plan: (_, common) => planVmTestbed(common),

@@ -24,7 +24,7 @@ const packed = gzipSync(
     files: { [AGENT]: Buffer.from(ECHO).toString('base64'), [LIBRARY]: BYTES.toString('base64') },
   }),
 ).toString('base64');
-const preamble = preambleOf({ hash: '', architectures: [], packed });
+const preamble = preambleOf({ hash: '', architectures: [], files: [], packed });
 
 describe('the program that becomes the agent of a pod', () => {
   let folder: string;
