@@ -235,7 +235,7 @@ const RESTARTS_OF_ROUNDS = 5;
 /** A restart has ten times as long for its rounds as its set-up takes: on namespaces, eight fit into three minutes. */
 const TIMES_SET_UP = 10;
 /** Where setting up takes longer, fewer restarts would leave too little to compare. */
-const MOST_RESTART_TIME_MS = 36_000;
+const MOST_RESTART_TIME_MS = 45_000;
 
 /** Eight where there is time for them, at least one. With a precision each is a chance to stop. */
 function defaultRestarts(choice: TestbedChoice, timeMs: number | null, precision: boolean): number {

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { GeneratorProcess } from '../load/index.js';
+import type { GeneratorProcess } from '../load/index.js';
 import type { Machine } from '../machine/index.js';
 import { childrenOf } from '../metrics/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
@@ -11,11 +11,13 @@ import {
   onBothHosts,
   setUpNetwork,
   type ActiveNetwork,
+  type NetworkUse,
   type ObservedPath,
   type PlacedServer,
   type Testbed,
 } from '../testbed/index.js';
 import type { Hosts } from './hosts.js';
+import { StationGenerators } from './station-generators.js';
 import { resolveLoad, serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
 
 /** A station that is set up: its network, its server, and the checked path between them. */
@@ -53,18 +55,28 @@ interface Entry {
   readonly undo: Undo[];
 }
 
+/** A station before it is set up. */
+interface Opening {
+  readonly plan: StationPlan;
+  readonly hosts: PromiseSettledResult<Testbed>;
+}
+
+const useOf = ({ role }: StationPlan): NetworkUse => (role === 'control' ? 'control' : 'measured');
+
 type Undo = () => PromiseLike<unknown>;
 
 /** The stations of a restart, by key. Disposing tears all down, newest first. */
 export class Stations implements AsyncDisposable {
   readonly #context: StationContext;
   readonly #open = new Map<string, Entry>();
+  readonly #generators: StationGenerators;
   #count = 0;
   /** How long tearing down took, by network. */
   readonly #tearDownMs = new Map<string, number>();
 
   constructor(context: StationContext) {
     this.#context = context;
+    this.#generators = new StationGenerators(context.plan.study.arrival);
   }
 
   /**
@@ -95,6 +107,7 @@ export class Stations implements AsyncDisposable {
       }),
     );
     await generatorReady;
+    await this.#warmUpGiven(opening, restart);
     for (const { plan, hosts, entry } of opening)
       try {
         if (hosts.status === 'rejected') throw hosts.reason;
@@ -104,6 +117,23 @@ export class Stations implements AsyncDisposable {
         if (this.#context.signal.aborted || !isOutcome(error)) throw error;
         entry.station = error;
       }
+  }
+
+  /**
+   * Starts the generators of networks that the testbed has placed already, all at once: their warm-ups take most of a set-up. What
+   * fails fails again, and is reported, when the station is set up.
+   */
+  async #warmUpGiven(opening: readonly Opening[], restart: number): Promise<void> {
+    if (this.#context.generator !== null) return;
+    const warming = opening.map(async ({ plan, hosts }) => {
+      if (hosts.status === 'rejected') return;
+      const network = findOfferedNetwork(this.#context.plan.study.testbed, plan.network);
+      if (network.kind !== 'given') return;
+      const placement = await hosts.value.placeContainers?.(network, useOf(plan));
+      if (placement?.client === undefined) return;
+      await this.#generators.warmUp(placement.client, hosts.value.client, restart);
+    });
+    await Promise.allSettled(warming);
   }
 
   /** @throws BarewireError why it could not be set up */
@@ -139,7 +169,7 @@ export class Stations implements AsyncDisposable {
     const network = findOfferedNetwork(plan.study.testbed, planned.network);
     const active = await setUpNetwork(testbed, network, {
       plans: planned.kind === 'planned' ? planned.hosts : undefined,
-      use: planned.role === 'control' ? 'control' : 'measured',
+      use: useOf(planned),
     });
     undo.push(async () => this.#tearDownMs.set(planned.network, await active.tearDown()));
     if (planned.kind === 'planned')
@@ -194,24 +224,22 @@ export class Stations implements AsyncDisposable {
   async #generatorOf(
     planned: StationPlan,
     { placement }: ActiveNetwork,
-    { client: { cpus, machine, threads = cpus.length } }: Testbed,
+    testbed: Testbed,
     restart: number,
     undo: Undo[],
   ): Promise<GeneratorProcess> {
-    const { generator: shared, plan } = this.#context;
+    const { generator: shared } = this.#context;
+    const { machine } = testbed.client;
     const step = planned.kind === 'planned' ? planned.generator : null;
     const place = placement?.client ?? (step === null ? undefined : { machine, generator: step });
     if (place === undefined) {
       if (shared === null) throw bug('a station has no generator');
       return shared;
     }
-    const own = new GeneratorProcess(place.machine, cpus.slice(0, threads), place.generator, [
-      'closed',
-      plan.study.arrival,
-    ]);
-    undo.push(() => own.end());
-    await own.ready(restart);
-    return own;
+    const own = this.#generators.take(place, testbed.client);
+    undo.push(() => own.release());
+    await own.generator.ready(restart);
+    return own.generator;
   }
 
   /** Starts the server, unless it runs already, and checks the path to it. */
@@ -263,6 +291,7 @@ export class Stations implements AsyncDisposable {
 
   async tearDownAll(): Promise<void> {
     await this.#close(() => true);
+    await this.#generators[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,8 @@ export { both, onBothHosts } from './types.js';
 export type {
   Host,
   HostRole,
+  NetworkUse,
+  Placement,
   ObservedPath,
   PlacedServer,
   PlannedHost,

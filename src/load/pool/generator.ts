@@ -38,6 +38,8 @@ export class GeneratorProcess implements AsyncDisposable {
   readonly #pacings: readonly Pacing[];
   #running: StartedGenerator | null = null;
   #restart = 0;
+  /** Settles when the process of that restart is warm, or could not be started. */
+  #starting: Promise<void> | null = null;
 
   /**
    * `cpus` are the CPUs that the process may use. The plan of each run pins its threads. It is warmed up for the kinds of load
@@ -60,7 +62,12 @@ export class GeneratorProcess implements AsyncDisposable {
    * a slice.
    */
   async ready(restart: number): Promise<void> {
-    if (this.#running !== null && !this.#running.hasExited && this.#restart === restart) return;
+    const isOfRestart = this.#restart === restart && this.#running?.hasExited !== true;
+    if (this.#starting === null || !isOfRestart) this.#starting = this.#start(restart);
+    await this.#starting;
+  }
+
+  async #start(restart: number): Promise<void> {
     await this.end();
     this.#restart = restart;
     this.#running = new StartedGenerator(await this.#machine.start(this.#step));

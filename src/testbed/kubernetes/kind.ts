@@ -24,7 +24,7 @@ export const KUBERNETES: TestbedKind<KubernetesOptions> = {
   plansNetworks: false,
   sharesHosts: 'in-restart',
   ownGenerators: true,
-  restartMs: 7_000,
+  restartMs: 8_000,
   spares: true,
   presetNetworks: ['host', 'pod', 'service', 'nodeport'],
   prepare: async (options) => {

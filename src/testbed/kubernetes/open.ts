@@ -42,11 +42,21 @@ export async function openKubernetesTestbed(
     const created = await kubectl.run(create, listOf(objects));
     if (created.code !== 0) throw refused(create, created.stderr);
     const bundle = preambleOf(await readBundle(architectureOf(nodes.client)));
-    const names = pods.map(({ key }) => podName(run, key));
-    const running = await waitForPods(kubectl, run, names, signal);
-    const connected = await Promise.allSettled(
-      pods.map(async ({ key }) => agents.set(key, await connectPodAgent(kubectl, run, key, bundle))),
-    );
+    const keys = new Map(pods.map(({ key }) => [podName(run, key), key]));
+    // The agent of a pod starts while others are not running yet.
+    const connecting: Promise<unknown>[] = [];
+    const connect = async (key: string): Promise<void> => {
+      agents.set(key, await connectPodAgent(kubectl, run, key, bundle));
+    };
+    const [waited] = await Promise.allSettled([
+      waitForPods(kubectl, run, [...keys.keys()], {
+        signal,
+        onRunning: (name) => void connecting.push(connect(keys.get(name) ?? '')),
+      }),
+    ]);
+    const connected = await Promise.allSettled(connecting);
+    if (waited.status === 'rejected') throw waited.reason;
+    const running = waited.value;
     for (const outcome of connected) if (outcome.status === 'rejected') throw outcome.reason;
     signal?.throwIfAborted();
     const pod = new RunningPods(run, cluster, pods, agents, running);

@@ -5,7 +5,7 @@ import type { Kubectl } from './kubectl.js';
 import { podListSchema, podSchema, type ClusterPod } from './objects.js';
 import { RUN_LABEL } from './pods.js';
 
-const POLL_MS = 250;
+const POLL_MS = 100;
 /** A condition that may pass: a registry that times out once, a cluster that adds a node. */
 export const FAULT_PATIENCE_MS = 6_000;
 /** Pulling images over a slow link. */
@@ -88,16 +88,22 @@ const eventList = z.object({
 /**
  * Waits until all pods of a run are running.
  *
+ * @param options `onRunning` is called once for each pod, with its name
+ *
  * @throws BarewireError `pod-failed` with the cluster's own reason within seconds, `timed-out` after five minutes; the signal's reason
  */
 export async function waitForPods(
   kubectl: Kubectl,
   run: string,
   names: readonly string[],
-  signal?: AbortSignal,
+  {
+    signal,
+    onRunning,
+  }: { readonly signal?: AbortSignal | undefined; readonly onRunning?: (name: string) => void } = {},
 ): Promise<ReadonlyMap<string, ClusterPod>> {
   const started = performance.now();
   const faultySince = new Map<string, number>();
+  const reported = new Set<string>();
   for (;;) {
     signal?.throwIfAborted();
     const { items } = await kubectl.json(['get', 'pods', '--selector', `${RUN_LABEL}=${run}`], podListSchema);
@@ -113,6 +119,11 @@ export async function waitForPods(
       }
     }
     const waiting = names.filter((name) => !isRunning(pods.get(name)));
+    for (const name of names)
+      if (!waiting.includes(name) && !reported.has(name)) {
+        reported.add(name);
+        onRunning?.(name);
+      }
     if (waiting.length === 0) return pods;
     if (nowMs - started > START_LIMIT_MS) throw await notReady(kubectl, waiting);
     await pause(POLL_MS);
