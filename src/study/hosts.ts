@@ -1,5 +1,5 @@
 import { freshRunId } from '../machine/index.js';
-import { bug } from '../schema/index.js';
+import { BarewireError, bug } from '../schema/index.js';
 import { openTestbed, type Testbed } from '../testbed/index.js';
 import type { StudyPlan } from './plan.js';
 
@@ -10,6 +10,8 @@ export class Hosts implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #run: string;
   #kept: Testbed | null = null;
+  /** Those of ended restarts, until they are closed. */
+  readonly #closing: Promise<void>[] = [];
 
   /**
    * @param unbound the testbed's plan with its symbols; each opening binds them to a run id
@@ -29,7 +31,16 @@ export class Hosts implements AsyncDisposable {
   /** Opens the hosts that all stations share, unless they are open. */
   async open(): Promise<void> {
     if (!this.areShared || this.#kept !== null) return;
-    this.#kept = await this.#open(this.#plan.sharesHosts === 'in-study' ? this.#run : freshRunId());
+    const run = this.#plan.sharesHosts === 'in-study' ? this.#run : freshRunId();
+    try {
+      this.#kept = await this.#open(run);
+    } catch (error) {
+      const isFull = error instanceof BarewireError && error.fault === 'machine';
+      if (!isFull || this.#closing.length === 0 || this.#signal.aborted) throw error;
+      // A quota or a node may lack room for these and those of the last restart.
+      await this.#closed();
+      this.#kept = await this.#open(freshRunId());
+    }
   }
 
   /** The hosts that all stations share, or new ones for a single station, which the caller disposes. */
@@ -44,9 +55,19 @@ export class Hosts implements AsyncDisposable {
     return this.#kept;
   }
 
-  /** At the end of a restart: hosts that only its stations share are closed. */
-  async endRestart(): Promise<void> {
-    if (this.#plan.sharesHosts === 'in-restart') await this[Symbol.asyncDispose]();
+  /** At the end of a restart: hosts that only its stations share are closed while the next ones are opened. */
+  endRestart(): void {
+    if (this.#plan.sharesHosts !== 'in-restart' || this.#kept === null) return;
+    const closing = Promise.resolve(this.#kept[Symbol.asyncDispose]());
+    this.#kept = null;
+    // Disposing reports it.
+    closing.catch(() => undefined);
+    this.#closing.push(closing);
+  }
+
+  async #closed(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#closing.splice(0));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   async #open(run: string): Promise<Testbed> {
@@ -57,6 +78,10 @@ export class Hosts implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const kept = this.#kept;
     this.#kept = null;
-    await kept?.[Symbol.asyncDispose]();
+    try {
+      await kept?.[Symbol.asyncDispose]();
+    } finally {
+      await this.#closed();
+    }
   }
 }

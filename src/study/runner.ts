@@ -143,7 +143,7 @@ async function measureAll(request: StudyRequest): Promise<void> {
       await writer.written();
       await stations.tearDownAll();
     }
-    await hosts.endRestart();
+    hosts.endRestart();
     const isLast = restart >= Math.min(plan.restarts.length, study.stoppedAfter ?? Infinity);
     if (!isLast && selected.flat().some(({ id }) => !done.has(id)) && (await reachedPrecision(directory))) {
       study = { ...study, stoppedAfter: restart };

@@ -1,8 +1,8 @@
 import { GeneratorProcess } from '../load/index.js';
 import type { Machine } from '../machine/index.js';
-import type { ResolvedStudy } from '../schema/index.js';
 import type { Placement, Testbed } from '../testbed/index.js';
 
+type Pacing = NonNullable<ConstructorParameters<typeof GeneratorProcess>[3]>[number];
 type ClientPlace = NonNullable<Placement['client']>;
 
 interface Entry {
@@ -16,12 +16,13 @@ interface Entry {
  * there share. Disposing ends those without a user.
  */
 export class StationGenerators implements AsyncDisposable {
-  readonly #arrival: ResolvedStudy['arrival'];
+  readonly #pacings: readonly Pacing[];
   /** By machine and step. */
   readonly #entries = new Map<Machine, Map<string, Entry>>();
 
-  constructor(arrival: ResolvedStudy['arrival']) {
-    this.#arrival = arrival;
+  /** @param pacings the kinds of load to warm up for */
+  constructor(pacings: readonly Pacing[]) {
+    this.#pacings = pacings;
   }
 
   /** Starts and warms up the generator of a place for a restart, unless it is. */
@@ -49,8 +50,12 @@ export class StationGenerators implements AsyncDisposable {
   #entry(place: ClientPlace, { cpus, threads = cpus.length }: Testbed['client']): Entry {
     const known = this.#entries.get(place.machine)?.get(keyOf(place));
     if (known !== undefined) return known;
-    const pacings = ['closed', this.#arrival] as const;
-    const generator = new GeneratorProcess(place.machine, cpus.slice(0, threads), place.generator, pacings);
+    const generator = new GeneratorProcess(
+      place.machine,
+      cpus.slice(0, threads),
+      place.generator,
+      this.#pacings,
+    );
     const entry = { generator, users: 0 };
     const ofMachine = this.#entries.get(place.machine) ?? new Map<string, Entry>();
     this.#entries.set(place.machine, ofMachine.set(keyOf(place), entry));

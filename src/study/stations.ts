@@ -76,7 +76,9 @@ export class Stations implements AsyncDisposable {
 
   constructor(context: StationContext) {
     this.#context = context;
-    this.#generators = new StationGenerators(context.plan.study.arrival);
+    const { study, maxima, search } = context.plan;
+    const closes = search !== null || maxima.some(({ kind }) => kind === 'closed-loop');
+    this.#generators = new StationGenerators(closes ? ['closed', study.arrival] : [study.arrival]);
   }
 
   /**
@@ -305,7 +307,7 @@ const PATH_BURST = {
   connections: 4,
   threads: 1,
   warmupMs: 0,
-  durationMs: 150,
+  durationMs: 60,
 } as const;
 
 function serverOf(plan: StationPlan, testbed: Testbed, { server }: ActiveNetwork): ServerPlan {

@@ -90,3 +90,15 @@ test('connections that the server closed between two loads are opened again', as
     expect(next.selfCheck.connectionsLost).toBe(0);
   });
 });
+
+test('a generator that was ended within a restart is started again', async () => {
+  await using machine = await openMachine({ run: 'gentst', host: 'generator', netns: null });
+  await using generator = new GeneratorProcess(machine, []);
+  await Promise.all([generator.ready(1), generator.ready(1)]);
+  const first = generator.from(null).pid;
+  await generator.ready(1);
+  expect(generator.from(null).pid).toBe(first);
+  await generator.end();
+  await generator.ready(1);
+  expect(generator.from(null).pid).not.toBe(first);
+});

@@ -101,6 +101,7 @@ export class GeneratorProcess implements AsyncDisposable {
   async end(): Promise<void> {
     const running = this.#running;
     this.#running = null;
+    this.#starting = null;
     try {
       await running?.process[Symbol.asyncDispose]();
     } catch (error) {

@@ -24,7 +24,7 @@ export const KUBERNETES: TestbedKind<KubernetesOptions> = {
   plansNetworks: false,
   sharesHosts: 'in-restart',
   ownGenerators: true,
-  restartMs: 8_000,
+  restartMs: 6_500,
   spares: true,
   presetNetworks: ['host', 'pod', 'service', 'nodeport'],
   prepare: async (options) => {
