@@ -62,6 +62,8 @@ export async function beginStudy(
   const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(({ kind }) => kind !== 'given');
   if (pinned)
     for (const facts of Object.values(environment)) facts['congestionControl'] = spec.congestionControl;
+  // Read here: setting up another station may close these hosts.
+  const effects = await findDockerEffects({ client, server });
   const probed = await probeNetworks({ client, server }, networksOf(spec));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);
@@ -98,7 +100,7 @@ export async function beginStudy(
     referenceMaxRps,
     limitations: [
       ...limitations,
-      ...(await findDockerEffects({ client, server })),
+      ...effects,
       ...(plan.maxima.some(({ kind }) => kind === 'estimated')
         ? [{ code: 'limitation', limitation: 'maximum-estimated' } as const]
         : []),
