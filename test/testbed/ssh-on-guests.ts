@@ -192,9 +192,9 @@ HostKeyAlias barewire-${run}-${role}
       ],
       [
         'another architecture',
-        'printf "bundle=wanting\\nnodeVersion=20.1.0\\narch=arm64\\n"',
+        'printf "bundle=wanting\\nnodeVersion=20.1.0\\narch=riscv64\\n"',
         0o755,
-        { code: 'host-unsupported', hint: /koffi-linux-arm64/ },
+        { code: 'host-unsupported', message: /is riscv64, .* x64/ },
       ],
     ])('a machine with %s', (_, answer, mode, expected) => {
       test('is recognised, with a remedy', async () => {

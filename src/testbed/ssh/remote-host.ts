@@ -142,6 +142,6 @@ const otherArchitecture = (
 ): BarewireError =>
   machineError(
     'host-unsupported',
-    `${destination} is ${found}, but the native library is installed here for ${architectures.join(', ')} only.`,
-    `Install it for that architecture too: npm install --no-save --force @koromix/koffi-linux-${found}, in the version of koffi here; or run the study from a machine of that architecture.`,
+    `${destination} is ${found}, but the agent has a native part for ${architectures.join(' and ')} only.`,
+    'Use a host with one of these architectures.',
   );
