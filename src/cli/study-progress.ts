@@ -5,6 +5,8 @@ import type { Terminal } from './terminal.js';
 
 /** Shows a study as it runs: one line rewritten in place on a terminal, plain lines when piped. */
 export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
+  /** The line of each slice that has started and not ended: the next one starts before the last one is recorded. */
+  const started = new Map<string, string>();
   let last = '';
   let round = '';
   return (event) => {
@@ -58,16 +60,20 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
         last = `[${event.of === null ? `search ${event.position}` : `${event.position}/${event.of}`}${event.leftMs === null ? '' : `, ${duration(event.leftMs)} left`}] ${describeSlice(
           event.planned,
         )}`;
+        started.set(event.planned.id, last);
         terminal.status(last);
         // Without a terminal, one line for each round.
         if (!terminal.live && round !== `${event.planned.restart}/${event.planned.round}`)
           terminal.note(last);
         round = `${event.planned.restart}/${event.planned.round}`;
         break;
-      case 'slice-ended':
-        // The next slice has started meanwhile.
-        ended(event, terminal);
+      case 'slice-ended': {
+        const { id, attempt } = event.record;
+        const first = attempt === undefined ? id : id.slice(0, id.lastIndexOf('.'));
+        ended(event, terminal, started.get(first) ?? describeSlice(event.record));
+        for (const old of [...started.keys()].slice(0, -2)) started.delete(old);
         break;
+      }
     }
   };
 }
@@ -76,8 +82,11 @@ const describeSlice = ({ role, restart, network, workload, rateRps }: PlannedSli
   `${role === 'search' ? 'maximum' : `restart ${restart}`}: ` +
   `${network}${role === 'control' ? ' (control)' : ''} ${workload} at ${rate(rateRps)}/s`;
 
-function ended({ record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>, terminal: Terminal): void {
-  const started = describeSlice(record);
+function ended(
+  { record, p99Ms }: Extract<StudyEvent, { kind: 'slice-ended' }>,
+  terminal: Terminal,
+  started: string,
+): void {
   if (record.status === 'failed') {
     terminal.note(`${started}: failed: ${describeFinding(record.finding)}`);
     return;

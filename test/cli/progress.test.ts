@@ -39,5 +39,5 @@ test('a slice that ended is named by itself, also when the next one has started'
     finding: { code: 'slice-failed', error: 'load-failed', message: 'refused' },
   };
   show({ kind: 'slice-ended', record, p99Ms: null });
-  expect(lines.at(-1)).toMatch(/^restart 1: pod 350B at 500\/s: failed: /);
+  expect(lines.at(-1)).toMatch(/^\[1\/2\] restart 1: pod 350B at 500\/s: failed: /);
 });
