@@ -26,7 +26,10 @@ const library = koffi?.load(null);
 
 type NativeFunction = ReturnType<NonNullable<typeof library>['func']>;
 
-/** Declares a function of the C library. Without the FFI library every call throws. */
+/**
+ * Declares a function of the C library. Without the FFI library every call throws; the other members of a declared function, which
+ * nothing here uses, are then missing.
+ */
 export const libc = {
   func: (declaration: string): NativeFunction =>
     library?.func(declaration) ?? (absent as unknown as NativeFunction),

@@ -95,7 +95,7 @@ describe('docs/kubernetes.md', () => {
     expect(PROSE).toContain(`In three minutes there are ${plan.study.restarts} restarts`);
   });
 
-  it('has a row for every network, in order', () => {
+  it('lists every network in the order of the code', () => {
     const end = (kind: string, side: string) => `${kind === 'host' ? 'hostNetwork pod' : 'pod'} on ${side}`;
     const to = { pod: 'its address', service: 'a ClusterIP', nodeport: "a NodePort of the server's node" };
     const rows = POD_NETWORKS.map((network) =>
@@ -114,7 +114,7 @@ describe('docs/kubernetes.md', () => {
     expect(NAMES).toHaveLength(4);
   });
 
-  it('has a row for every right, with what is lost without it', () => {
+  it('lists every right and what a study lacks without it', () => {
     const keyOf = ({ resource, scope }: Right) => `${resource} ${scope}`;
     const rows = [...new Set(RIGHTS.map(keyOf))].map((key) => {
       const rights = RIGHTS.filter((right) => keyOf(right) === key);

@@ -84,7 +84,7 @@ export async function deleteDeadNamespaces(kubectl: Kubectl): Promise<readonly E
         key.startsWith(OWNER_PREFIX) ? [[key.slice(OWNER_PREFIX.length), value]] : [],
       ),
     ) as Record<string, string>;
-    // Without these it was labelled by somebody else.
+    // A namespace without these annotations was not created by a study.
     return data['host'] !== undefined && isDeadHere({ metadata, data })
       ? [{ name: metadata.name, since: data['startedAt'] ?? '' }]
       : [];

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { networkTemplateSchema } from './pod-template.js';
 
-/** Public images for every architecture. The agent is streamed into the first; nothing in it has to be trusted more than Node. */
+/** Public images for several architectures. The agent is streamed into a container of the first; Barewire has no image of its own. */
 export const DEFAULT_IMAGES = {
   node: 'docker.io/library/node:24-slim',
   nginx: 'docker.io/library/nginx:stable',

@@ -16,16 +16,16 @@ const share = (
     ...Array.from({ length: pods[1] }, () => ({ node: nodes.server })),
   ]);
 };
-const NOBODY = { client: [], server: [] };
+const NO_OTHERS = { client: [], server: [] };
 
 describe('CPUs of pods', () => {
   it.each<[string, Parameters<typeof share>, readonly [number | null, number | null]]>([
-    ['whole ones where they fit', [['16', '16'], NOBODY, [3, 3]], [4, 4]],
-    ['at most four', [['64', '64'], NOBODY, [3, 3]], [4, 4]],
-    ['as many as each node has room for', [['8', '16'], NOBODY, [2, 3]], [3, 4]],
+    ['are whole where they fit', [['16', '16'], NO_OTHERS, [3, 3]], [4, 4]],
+    ['are at most four for a container', [['64', '64'], NO_OTHERS, [3, 3]], [4, 4]],
+    ['follow the free CPUs of each node', [['8', '16'], NO_OTHERS, [2, 3]], [3, 4]],
     ['less what other pods request', [['8', '8'], { client: ['1500m', '500m'], server: [] }, [2, 2]], [2, 3]],
-    ['none where a generator has no two', [['4', '64'], NOBODY, [3, 3]], [null, null]],
-    ['none where a server has none', [['16', '2'], NOBODY, [3, 3]], [null, null]],
+    ['none where a generator has no two', [['4', '64'], NO_OTHERS, [3, 3]], [null, null]],
+    ['none where a server has none', [['16', '2'], NO_OTHERS, [3, 3]], [null, null]],
     [
       'none where other pods are not visible',
       [['64', '64'], { client: null, server: null }, [3, 3]],
@@ -42,9 +42,9 @@ describe('CPUs of pods', () => {
   });
 
   it.each<[string, Parameters<typeof share>, readonly [number, number]]>([
-    ['share what is free', [['2', '2'], NOBODY, [3, 4]], [0.5, 0.4]],
+    ['share what is free', [['2', '2'], NO_OTHERS, [3, 4]], [0.5, 0.4]],
     ['request little on a full node', [['2', '2'], { client: ['2'], server: ['3'] }, [3, 3]], [0.05, 0.05]],
-    ['request one CPU at most', [['4', '4'], NOBODY, [1, 3]], [1, 1]],
+    ['request one CPU at most', [['4', '4'], NO_OTHERS, [1, 3]], [1, 1]],
     [
       'request little where other pods are not visible',
       [['8', '8'], { client: null, server: null }, [3, 3]],
