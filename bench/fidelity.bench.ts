@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GeneratorProcess, type Generator } from '../src/load/index.js';
 import type { Machine, RunningProcess } from '../src/machine/index.js';
 import { findNetwork } from '../src/network/index.js';
-import type { LoadPlan, LoadResult, Step } from '../src/schema/index.js';
-import { SERVER_PORT, serverSteps, startServer, workload } from '../src/server/index.js';
+import { SERVER_PORT, type LoadPlan, type LoadResult, type Step } from '../src/schema/index.js';
+import { serverSteps, startServer, workload } from '../src/server/index.js';
 import { Histogram } from '../src/stats/index.js';
 import { openTestbed, setUpNetwork, type Host } from '../src/testbed/index.js';
 

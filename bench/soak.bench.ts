@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { GeneratorProcess, type Generator } from '../src/load/index.js';
 import { childrenOf } from '../src/metrics/index.js';
 import { findNetwork } from '../src/network/index.js';
-import type { LoadPlan, LoadReading, LoadResult } from '../src/schema/index.js';
-import { SERVER_PORT, serverSteps, startServer, workload } from '../src/server/index.js';
+import { SERVER_PORT, type LoadPlan, type LoadReading, type LoadResult } from '../src/schema/index.js';
+import { serverSteps, startServer, workload } from '../src/server/index.js';
 import { Histogram } from '../src/stats/index.js';
 import { openTestbed, setUpNetwork } from '../src/testbed/index.js';
 

@@ -1,6 +1,6 @@
 import { findNetwork, pinCongestionControl } from '../src/network/index.js';
-import type { LoadPlan } from '../src/schema/index.js';
-import { planServer, SERVER_PORT, startServer, workload } from '../src/server/index.js';
+import { SERVER_PORT, type LoadPlan } from '../src/schema/index.js';
+import { planServer, startServer, workload } from '../src/server/index.js';
 import { openTestbed, setUpNetwork } from '../src/testbed/index.js';
 
 /** A network with hosts and an nginx of its own, as a study sets it up. Disposing removes all. */

@@ -1,6 +1,6 @@
 import { findNetwork, type HostPlan, type NetworkHost } from '../network/index.js';
-import { bug, type Step, type WorkloadName, type Action } from '../schema/index.js';
-import { SERVER_PORT, serverSteps, workload } from '../server/index.js';
+import { bug, SERVER_PORT, type Step, type WorkloadName, type Action } from '../schema/index.js';
+import { serverSteps, workload } from '../server/index.js';
 import { hostNetns, hostsOf, wireSteps } from '../testbed/index.js';
 
 /** Names in the guest. No other run exists there, and equal names give equal hashes in every run. */

@@ -22,6 +22,7 @@ const undoSchema = z.discriminatedUnion('kind', [
   dockerUndoSchema,
   z.object({ kind: z.literal('cgroup'), path: z.string() }),
   z.object({ kind: z.literal('firewall-rule'), netns, rule: z.array(z.string()).readonly() }),
+  z.object({ kind: z.literal('docker-rules'), netns }),
 ]);
 export type Undo = z.infer<typeof undoSchema>;
 
@@ -79,6 +80,8 @@ export function describeUndo(undo: Undo): string {
       return `Docker ${undo.object} ${undo.name}`;
     case 'cgroup':
       return `control group ${undo.path}`;
+    case 'docker-rules':
+      return `the rules of its Docker daemon${within}`;
     case 'firewall-rule':
       return `rule ${undo.rule.join(' ')}${within}`;
   }

@@ -33,6 +33,7 @@ export function isPresent(undo: Undo, home: string | null): boolean {
     case 'process':
     case 'docker':
     case 'firewall-rule':
+    case 'docker-rules':
       return true;
   }
 }

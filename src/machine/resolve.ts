@@ -58,6 +58,7 @@ async function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: numb
     case 'file':
     case 'cgroup':
     case 'firewall-rule':
+    case 'docker-rules':
       return made;
   }
 }
@@ -83,8 +84,11 @@ function missingParents(path: string): string[] {
   return [...missingParents(parent), parent];
 }
 
+/** These undo a change, and create nothing that could exist before. */
+const CHANGES: ReadonlySet<Undo['kind']> = new Set(['sysctl', 'process', 'firewall-rule', 'docker-rules']);
+
 async function belongsToAnother(undo: Undo): Promise<boolean> {
-  if (undo.kind === 'sysctl' || undo.kind === 'process' || undo.kind === 'firewall-rule') return false;
+  if (CHANGES.has(undo.kind)) return false;
   if (undo.kind === 'docker') return undo.object !== 'image' && (await findDockerObject(undo)) !== 'absent';
   if (!isPresent(undo, null)) return false;
   return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns, undo.link) : true;

@@ -6,7 +6,7 @@ import { removeCgroup } from './cgroup.js';
 import { batchInput, runCommand } from './command.js';
 import { describeUndo, type Entry, type ProcessIdentity, type Undo } from './journal-format.js';
 import { removeDockerObject } from './docker.js';
-import { removeFirewallRule } from './firewall.js';
+import { removeDockerRules, removeFirewallRule } from './firewall.js';
 import { hasOwnQdisc, isPresent, inspect } from './presence.js';
 import { endSession } from './session.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
@@ -31,6 +31,7 @@ const ORDER = [
   'process',
   'qdisc',
   'firewall-rule',
+  'docker-rules',
   'route',
   'link',
   'sysctl',
@@ -94,6 +95,9 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
       break;
     case 'firewall-rule':
       await removeFirewallRule(undo.netns ?? how.home, undo.rule);
+      break;
+    case 'docker-rules':
+      await removeDockerRules(undo.netns ?? how.home);
       break;
     case 'qdisc':
       await removeQdisc(undo.netns ?? how.home, undo.link);

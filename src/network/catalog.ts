@@ -6,6 +6,7 @@ import { macvlan } from './attachment/macvlan.js';
 import { ptp } from './attachment/ptp.js';
 import { plannedNetwork } from './planned-network.js';
 import { dockerNetwork } from './docker/docker-network.js';
+import { publishedBridge } from './docker/bridge.js';
 import { dockerDriver } from './docker/drivers.js';
 import { inContainers } from './docker/attachments.js';
 import type { Attachment, Backend, PlannedNetwork } from './types.js';
@@ -14,6 +15,7 @@ import { flat } from './backend/flat.js';
 import { hostGw } from './backend/host-gw.js';
 import { ipip } from './backend/ipip.js';
 import { none } from './backend/none.js';
+import { translated } from './backend/translated.js';
 import { vxlan } from './backend/vxlan.js';
 import { wireguard } from './backend/wireguard.js';
 
@@ -39,6 +41,7 @@ export const CATALOG: readonly PlannedNetwork[] = PAIRINGS.map((pairing) => plan
 /** The same networks with containers of Docker, on hosts that have an engine for them. */
 const DOCKER_CATALOG: readonly PlannedNetwork[] = [
   ...PAIRINGS.map(([name, backend, attachment]) => dockerNetwork(name, backend, inContainers(attachment))),
+  dockerNetwork('docker-bridge', translated, publishedBridge),
   dockerNetwork('docker-macvlan', flat, dockerDriver('macvlan')),
   dockerNetwork('docker-ipvlan', flat, dockerDriver('ipvlan')),
   {

@@ -44,10 +44,12 @@ export const addLinkLocal = ({ host }: HostView, dev: string): Step[] =>
  * Pins the congestion control of connections from a container to its peer, by the metric of a route: the sysctl of a namespace
  * accepts only what the machine's own namespace allows, and would change other connections of a host.
  */
-export const pinCongestionControl = (from: Container, to: Container, algorithm: string): Step =>
-  ipStep(
+export function pinCongestionControl(from: Container, to: Container, algorithm: string): Step {
+  const peer = (to.published ?? to).address;
+  return ipStep(
     from.netns,
     'Pin the congestion control of its connections.',
-    `route add ${to.address} ${from.nexthop} congctl ${algorithm}`,
-    from.netns === null ? { kind: 'route', netns: null, destination: to.address } : null,
+    `route add ${peer} ${from.nexthop} congctl ${algorithm}`,
+    from.netns === null ? { kind: 'route', netns: null, destination: peer } : null,
   );
+}

@@ -7,6 +7,7 @@ export const SOURCES = {
   forwarding: 'Kubernetes documentation, Container Runtimes',
   macvlan: 'Docker documentation, Macvlan network driver',
   dockerHost: 'Docker documentation, Host network driver',
+  dockerPublish: 'Docker documentation, Port publishing and mapping',
   flannel: 'flannel, Documentation/backends.md',
   flannelReleases: 'flannel, release notes of v0.20',
   linux319: 'kernelnewbies.org, Linux 3.19',

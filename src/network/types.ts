@@ -42,6 +42,8 @@ export interface Container {
   readonly link: string;
   readonly address: string;
   readonly mtu: number;
+  /** Where other hosts reach it, when its host translates its address; absent where they reach its own. */
+  readonly published?: { readonly address: string; readonly port: number };
   /** How its packets to containers on other hosts leave its namespace: `via GATEWAY` or `dev LINK`. */
   readonly nexthop: string;
   /** Where its programs run; absent for a bare namespace. */

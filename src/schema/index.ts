@@ -26,6 +26,7 @@ export {
   type Objective,
 } from './objective.js';
 export { LATENCY_KEYS, QUANTILES, QUANTILE_NAMES, type LatencyKey, type QuantileName } from './quantiles.js';
+export { BARE_PORT, CONTROL_PORT, PUBLISHED_PORT, SERVER_PORT } from './ports.js';
 export { printRate, type Rate } from './rate.js';
 export {
   CPU_SHARES,

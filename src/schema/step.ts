@@ -80,6 +80,8 @@ const undoTargetSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('cgroup'), path: z.string() }),
   /** A rule of iptables, by the arguments that follow `-D`. */
   z.object({ kind: z.literal('firewall-rule'), netns, rule: z.array(z.string()).readonly() }),
+  /** The rules and chains of iptables that a Docker daemon of Barewire's own wrote. */
+  z.object({ kind: z.literal('docker-rules'), netns }),
 ]);
 export type UndoTarget = z.infer<typeof undoTargetSchema>;
 

@@ -1,9 +1,6 @@
 /** nginx: its configuration for the workloads, start, readiness check and stop. */
 export {
   planServer,
-  BARE_PORT,
-  CONTROL_PORT,
-  SERVER_PORT,
   serverSteps,
   startServer,
   type ServerPlan,

@@ -3,12 +3,6 @@ import { BarewireError, type DockerContainer, type Step, machineError } from '..
 import { nginxConfig, type NginxRequest } from './nginx-config.js';
 import { allWorkloads } from './workload.js';
 
-/** Of every server but the second one of the reference, which may have the first one's address. */
-export const SERVER_PORT = 8080;
-export const CONTROL_PORT = 8081;
-/** Of the reference without a container, beside that in one. */
-export const BARE_PORT = 8082;
-
 export interface ServerRequest extends NginxRequest {
   readonly netns: string | null;
   /** The container of Docker in which nginx runs; absent outside of one. */

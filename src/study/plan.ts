@@ -10,8 +10,11 @@ import {
 } from '../network/index.js';
 import {
   BARE,
+  BARE_PORT,
   BarewireError,
   bug,
+  CONTROL_PORT,
+  SERVER_PORT,
   type LoadPlan,
   type PlannedSlice,
   type Rate,
@@ -19,14 +22,7 @@ import {
   type Step,
   type WorkloadName,
 } from '../schema/index.js';
-import {
-  BARE_PORT,
-  CONTROL_PORT,
-  planServer,
-  SERVER_PORT,
-  workload,
-  type ServerPlan,
-} from '../server/index.js';
+import { planServer, workload, type ServerPlan } from '../server/index.js';
 import { MAX_SLICES, searchSliceMs, wantsMaximum } from '../stats/index.js';
 import {
   AGENT,
@@ -250,6 +246,12 @@ export const UNCHANGED = 'unchanged';
 export const serverPort = ({ network, role }: Station): number =>
   role === 'control' ? CONTROL_PORT : network === BARE ? BARE_PORT : SERVER_PORT;
 
+/** Where a generator reaches the server in a container. */
+export const endpointOf = (
+  station: Station,
+  { published, address }: Container,
+): { readonly address: string; readonly port: number } => published ?? { address, port: serverPort(station) };
+
 function externalSteps(
   { rate }: DrawnSlice,
   { mode, ...load }: LoadTemplate,
@@ -314,11 +316,13 @@ function planRequest(
   reference: string,
 ): Pick<LoadPlan, 'target' | 'expect'> {
   const { path, bodyBytes } = workload(name);
-  const address =
+  const { address, port } =
     station?.kind === 'planned'
-      ? station.hosts.server.container.address
-      : addressSymbol(station?.network ?? reference);
-  const port = station === undefined ? SERVER_PORT : serverPort(station);
+      ? endpointOf(station, station.hosts.server.container)
+      : {
+          address: addressSymbol(station?.network ?? reference),
+          port: station === undefined ? SERVER_PORT : serverPort(station),
+        };
   return { target: { address, port, path, host: address }, expect: { status: 200, bodyBytes } };
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../testbed/index.js';
 import type { Hosts } from './hosts.js';
 import { StationGenerators } from './station-generators.js';
-import { resolveLoad, serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
+import { endpointOf, resolveLoad, serverPort, stationKey, type StationPlan, type StudyPlan } from './plan.js';
 
 /** A station that is set up: its network, its server, and the checked path between them. */
 export interface OpenStation {
@@ -183,10 +183,7 @@ export class Stations implements AsyncDisposable {
       generator === this.#context.generator ? (active.client.netns ?? testbed.client.netns ?? null) : null;
     const load = plan.restarts[0]?.groups[0]?.slices[0]?.load;
     if (load === undefined) throw bug('a study without a slice');
-    const { address, port } = placement?.server ?? {
-      address: active.server.address,
-      port: serverPort(planned),
-    };
+    const { address, port } = placement?.server ?? endpointOf(planned, active.server);
     const target: LoadPlan['target'] = { ...load.target, address, host: address, port };
     const request = async (): Promise<void> => {
       await generator.from(clientNetns).check(target, load.expect);
@@ -260,11 +257,15 @@ export class Stations implements AsyncDisposable {
     const { machine } = testbed.server;
     const server = await startServer(machine, serverOf(plan, testbed, active));
     undo.push(() => server[Symbol.asyncDispose]());
-    await checkPath(testbed, active, () => server.ready(request));
-    const { address } = active.server;
+    await checkPath(testbed, active, () => server.ready(request), burst);
     const pids: PlacedServer['pids'] = [server.pid, ...(await childrenOf(machine, server.pid))];
     return {
-      server: { machine, pids, address, port: serverPort(plan), assertRunning: () => server.assertRunning() },
+      server: {
+        machine,
+        pids,
+        ...endpointOf(plan, active.server),
+        assertRunning: () => server.assertRunning(),
+      },
     };
   }
 

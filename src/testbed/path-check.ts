@@ -24,7 +24,8 @@ const TOO_LONG_WAIT_MS = 3;
 
 /**
  * Checks that packets between the containers take the path of the network. Pings of the full MTU and then
- * `request` must be counted by every device of the path and by no device of its bypass.
+ * `request` must be counted by every device of the path and by no device of its bypass. Where hosts translate addresses they answer
+ * pings themselves: then `burst`, which returns the number of its requests, is counted instead.
  *
  * @throws BarewireError `path-check-failed` with the device, the expected and the seen count; what `request`
  * throws
@@ -33,6 +34,10 @@ export async function checkPath(
   testbed: Testbed,
   active: ActiveNetwork,
   request: () => Promise<void>,
+  burst: () => Promise<number> = async () => {
+    await request();
+    return 1;
+  },
 ): Promise<PathReport> {
   const started = performance.now();
   const before = await readCounters(testbed, active.plans);
@@ -43,19 +48,14 @@ export async function checkPath(
     if (seen !== mtu)
       throw failed(active, `${link} in the ${host}'s container has MTU ${seen}, expected ${mtu}`);
   }
-  const replies = await pingUntilClear(testbed, active);
+  const pings = active.server.published === undefined ? PINGS : 0;
+  if (pings > 0) await checkPings(testbed, active, before);
   const between = await readCounters(testbed, active.plans);
-  const { mtu } = active.client;
-  const { toServer, toClient, tooLong } = replies;
-  const all = toServer === PINGS && toClient === PINGS;
-  const what = `${toServer} of ${PINGS} pings of ${mtu} bytes from the client were answered, ${toClient} of ${PINGS} from the server`;
-  checkCarried(active, what, 2 * PINGS, before, between);
-  if (!all) throw failed(active, `${what}, though every device of the path carried packets`);
-  if (tooLong > 0) throw failed(active, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
   await request();
+  const requests = pings > 0 ? 1 : await burst();
   const after = await readCounters(testbed, active.plans);
-  // TCP decides how many packets a request takes; zero is too few.
-  checkCarried(active, 'the request', 1, between, after);
+  // TCP decides how many packets requests take: at least one for several that are sent at a time.
+  checkCarried(active, 'the requests', Math.ceil(LEAST_SHARE * requests), between, after);
   const through = countPath(active.plans, before, after);
   const ms = performance.now() - started;
   // A device of the bypass carries other packets now and then (`lo`: ssh, a resolver). If the pings had crossed
@@ -65,7 +65,20 @@ export async function checkPath(
   const isStray = (beside: DeviceCount): boolean => bothWays(beside) >= least;
   const strays = countBypass(active.plans, before, after).filter(isStray);
   if (strays.length > 0) await checkIdle(testbed, active, { strays, isStray, after, ms });
-  return { mtu: active.client.mtu, pings: PINGS, through, ms };
+  return { mtu: active.client.mtu, pings, through, ms };
+}
+
+/** Responses and requests of one moment may share a packet. */
+export const LEAST_SHARE = 0.8;
+
+async function checkPings(testbed: Testbed, active: ActiveNetwork, before: Counters): Promise<void> {
+  const { toServer, toClient, tooLong } = await pingUntilClear(testbed, active);
+  const { mtu } = active.client;
+  const what = `${toServer} of ${PINGS} pings of ${mtu} bytes from the client were answered, ${toClient} of ${PINGS} from the server`;
+  checkCarried(active, what, 2 * PINGS, before, await readCounters(testbed, active.plans));
+  if (toServer + toClient < 2 * PINGS)
+    throw failed(active, `${what}, though every device of the path carried packets`);
+  if (tooLong > 0) throw failed(active, `a ping of ${mtu + 1} bytes was answered, expected it to fail`);
 }
 
 interface Replies {

@@ -35,12 +35,12 @@ afterAll(async () => {
   images[Symbol.dispose]();
 });
 
-/** All that a server of flannel-vxlan takes: its daemon, its images, its network with a daemon for docker0, and its container. */
+/** All that a server of docker-bridge takes: its daemon, its images, its network with a daemon for docker0 and its rules, and its container. */
 async function stepsOf(run: string): Promise<readonly Step[]> {
   const docker = { imageNode: images.node, imageNginx: images.nginx };
   const plan = await planTestbed({ kind: 'netns', docker }, { wire: WIRE });
   const { client, server } = plan.hosts;
-  const [, network] = findDockerNetwork('flannel-vxlan').plan({
+  const [, network] = findDockerNetwork('docker-bridge').plan({
     run: RUN_SYMBOL,
     hosts: [client.net, server.net],
   });

@@ -33,7 +33,8 @@ test("a study on a user's Docker hosts measures every network and changes nothin
   );
   using _kind = registerTestbed(kind);
   const folder = mkdtempSync(join(tmpdir(), 'barewire-docker-'));
-  const networks = ['host', 'macvlan', 'docker-macvlan', 'host-gw-ptp', 'flannel-host-gw', 'flannel-vxlan'];
+  const routed = ['host', 'macvlan', 'docker-macvlan', 'host-gw-ptp', 'flannel-host-gw', 'flannel-vxlan'];
+  const networks = [...routed, 'docker-bridge'];
   const input = {
     ...{ testbed: 'docker-hosts', containers: 'docker', networks, rates: [1_000], restarts: 1, rounds: 1 },
     ...{ slice: '200ms', imageNode: 'barewire.test/node:1', imageNginx: 'barewire.test/nginx:1' },
@@ -56,7 +57,9 @@ test("a study on a user's Docker hosts measures every network and changes nothin
     const sources = slices.flatMap(({ network, setup }) =>
       setup === null ? [] : [`${network} ${setup.sourceAddress ?? ''}`],
     );
-    expect(new Set(sources)).toEqual(new Set([...networks, 'host-bare'].map((name) => `${name} own`)));
+    const own = [...routed, 'host-bare'].map((name) => `${name} own`);
+    const translated = expect.stringMatching(/^docker-bridge 198\.18\.\d+\.\d+$/) as string;
+    expect([...new Set(sources)].sort()).toEqual([...own, translated].sort());
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -73,6 +76,7 @@ interface Shown {
 
 test.each([
   ['docker-macvlan', 'macvlan'],
+  ['docker-bridge', 'flannel-host-gw'],
   ['flannel-host-gw', 'flannel-host-gw'],
   ['flannel-vxlan', 'flannel-vxlan'],
 ])('%s with containers of Docker has the devices of %s in bare namespaces', async (docker, bare) => {

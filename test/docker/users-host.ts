@@ -14,16 +14,13 @@ export interface UsersHost extends AsyncDisposable {
   dump(): string;
 }
 
-/** Options of a user's daemon, which configures its host. */
-const USUAL = new Map([
-  ['--iptables=false', '--iptables=true'],
-  ['--ip-masq=false', '--ip-masq=true'],
-  ['--ip-forward=false', '--ip-forward=true'],
-]);
-
+/** A user's daemon makes its host forward. */
 const asUsers = (step: Step): Step =>
   step.do.kind === 'process'
-    ? { ...step, do: { ...step.do, argv: step.do.argv.map((word) => USUAL.get(word) ?? word) } }
+    ? {
+        ...step,
+        do: { ...step.do, argv: step.do.argv.filter((word) => !word.startsWith('--ip-forward=')) },
+      }
     : step;
 
 /** @param archives images that the user has loaded */
@@ -43,7 +40,7 @@ export async function openUsersHost(netns: string, archives: readonly string[]):
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   const docker = (...args: string[]): string => sh('docker', '--host', `unix://${socket}`, ...args);
-  const bridge = { address: '172.17.0.1/16', mtu: 1500, containers: '172.17.0.0/16' };
+  const bridge = { address: '172.17.0.1/16', mtu: 1500, containers: '172.17.0.0/16', translates: true };
   try {
     await machine.apply([dataRootStep(place), ...daemonSteps(place, bridge).map(asUsers)]);
     for (const archive of archives) docker('load', '--quiet', '--input', archive);

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { GeneratorProcess } from '../../src/load/index.js';
 import { findNetwork } from '../../src/network/index.js';
-import type { LoadPlan } from '../../src/schema/index.js';
-import { SERVER_PORT, serverSteps, startServer, workload } from '../../src/server/index.js';
+import { SERVER_PORT, type LoadPlan } from '../../src/schema/index.js';
+import { serverSteps, startServer, workload } from '../../src/server/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { setUpNetwork, type Testbed } from '../../src/testbed/index.js';
 

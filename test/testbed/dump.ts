@@ -18,11 +18,12 @@ const ALL = [
   'ip neigh',
   'bridge fdb',
   'tc qdisc',
+  'nft list ruleset',
   'sysctl -a -r ^net.ipv[46].(conf|ip_forward)',
 ];
-/** Neighbours that the hosts found by themselves age, and asked for us by addresses of the link alone. */
+/** Neighbours that the hosts found by themselves age, learn that they are routers, and asked for us by addresses of the link alone. */
 const ageless = (text: string): string =>
-  text.replace(/ (REACHABLE|STALE|DELAY|PROBE)/g, '').replace(/^fe80::\S+ dev eth0 lladdr .*\n/gm, '');
+  text.replace(/ (router|REACHABLE|STALE|DELAY|PROBE)/g, '').replace(/^fe80::\S+ dev eth0 lladdr .*\n/gm, '');
 
 /** All that a network could leave behind in the hosts' namespaces. */
 export const dumpHosts = (testbed: Testbed): string =>

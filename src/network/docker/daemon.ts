@@ -10,8 +10,14 @@ export interface DaemonPlace {
   readonly dataRoot: string;
 }
 
-/** Its default network: none, or the bridge docker0 with an address and an MTU, and the addresses that containers get. */
-type DefaultBridge = { readonly address: string; readonly mtu: number; readonly containers: string } | null;
+/** Its default network: none, or the bridge docker0 with its address and MTU, and the addresses that containers get. */
+type DefaultBridge = {
+  readonly address: string;
+  readonly mtu: number;
+  readonly containers: string;
+  /** True for rules of iptables that translate the containers' addresses and publish their ports. */
+  readonly translates: boolean;
+} | null;
 
 /** The name of its default bridge. */
 export const DOCKER0 = 'docker0';
@@ -42,11 +48,12 @@ const OWN_PLACES = [
 
 /**
  * Starts a Docker daemon with a containerd of its own in the host's network namespace. It is the first process of a pid
- * namespace: when it ends, however it ends, the kernel ends all its containers, and with them all its mounts. It writes no rule
- * of iptables and no setting of the host.
+ * namespace: when it ends, however it ends, the kernel ends all its containers, and with them all its mounts. It writes no setting of
+ * the host, and no rule of iptables unless it translates addresses.
  */
 export function daemonSteps(place: DaemonPlace, bridge: DefaultBridge): Step[] {
   const { name, folder } = place;
+  const translates = bridge?.translates === true;
   const network =
     bridge === null
       ? ['--bridge', 'none']
@@ -56,7 +63,8 @@ export function daemonSteps(place: DaemonPlace, bridge: DefaultBridge): Step[] {
     ...['sh', '-c', OWN_PLACES, 'sh', `${folder}/run`],
     ...['dockerd', '--config-file', `${folder}/daemon.json`, '--host', `unix://${socketOf(place)}`],
     ...['--data-root', place.dataRoot, '--exec-root', '/run/docker', '--pidfile', '/run/docker.pid'],
-    ...['--iptables=false', '--ip-masq=false', '--ip-forward=false', '--userland-proxy=false'],
+    ...[`--iptables=${translates}`, `--ip-masq=${translates}`, '--ip6tables=false'],
+    ...['--ip-forward=false', '--userland-proxy=false'],
     ...network,
   ];
   const config = JSON.stringify({
@@ -72,7 +80,8 @@ export function daemonSteps(place: DaemonPlace, bridge: DefaultBridge): Step[] {
     {
       why: "Create the daemon's own /run.",
       do: { kind: 'directory', path: `${folder}/run` },
-      undo: null,
+      // The daemon leaves its rules behind.
+      undo: translates ? { kind: 'docker-rules', netns: null } : null,
     },
     {
       why: 'Create the control group of its containers, which run before other programs.',

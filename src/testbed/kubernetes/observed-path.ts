@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseNetDev } from '../../linux/index.js';
 import type { Machine } from '../../machine/index.js';
 import { machineError } from '../../schema/index.js';
+import { LEAST_SHARE } from '../path-check.js';
 import type { ObservedPath, Pair } from '../types.js';
 
 /** The agents that see the devices of one side: that of the pod, and that of its node where there is one. */
@@ -35,9 +36,6 @@ export async function observePath(
     );
   return { client: carried('client'), server: carried('server') };
 }
-
-/** Responses and requests of one moment may share a packet. */
-const LEAST_SHARE = 0.8;
 
 function carriers(before: Counts, after: Counts, requests: number): string[] {
   const links = [...after.keys()].flatMap((key) => /^(.*)\.rx_packets$/.exec(key)?.[1] ?? []);

@@ -1,0 +1,7 @@
+/** Of every server but the second one of the reference, which may have the first one's address. */
+export const SERVER_PORT = 8080;
+export const CONTROL_PORT = 8081;
+/** Of the reference without a container, beside that in one. */
+export const BARE_PORT = 8082;
+/** Of a host that publishes its container's port, beside the servers on the host's own address. */
+export const PUBLISHED_PORT = 8083;
