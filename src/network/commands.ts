@@ -1,6 +1,5 @@
 import type { Action, UndoTarget, Step } from '../schema/index.js';
-import { versionOf } from './ip-version.js';
-import type { Container, HostView } from './types.js';
+import type { Container } from './types.js';
 
 type Tool = Extract<Action, { kind: 'command' }>['tool'];
 
@@ -19,26 +18,6 @@ const command =
 export const ipStep = command('ip');
 export const bridgeStep = command('bridge');
 export const wgStep = command('wg');
-
-/** Required when packets pass from the host's interface to another of its interfaces. */
-export function enableForwarding({ host }: HostView): Step {
-  const key = versionOf(host.address) === 6 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
-  const where = { kind: 'sysctl', netns: null, key } as const;
-  return { why: 'Enable IP forwarding.', do: { ...where, value: '1' }, undo: where };
-}
-
-/** An address without duplicate address detection, so that it is usable at once. */
-export const addAddress = (netns: string | null, why: string, address: string, dev: string): Step =>
-  ipStep(netns, why, `addr add ${address} dev ${dev}${versionOf(address) === 6 ? ' nodad' : ''}`);
-
-/**
- * An IPv6 router resolves neighbours from a link-local address (ndisc_solicit in net/ipv6/ndisc.c), which a
- * link gets automatically only when that is not switched off, and then a second late.
- */
-export const addLinkLocal = ({ host }: HostView, dev: string): Step[] =>
-  versionOf(host.address) === 4
-    ? []
-    : [addAddress(null, 'Add a link-local address, from which neighbours are resolved.', 'fe80::1/64', dev)];
 
 /**
  * Pins the congestion control of connections from a container to its peer, by the metric of a route: the sysctl of a namespace

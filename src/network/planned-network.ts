@@ -1,4 +1,5 @@
 import { placeContainer } from './addressing.js';
+import { toSteps } from './changes.js';
 import { requireOneSegment } from './segment.js';
 import type { Attachment, HostPlan, NetworkRequest, PlannedNetwork, HostView, Backend } from './types.js';
 
@@ -49,15 +50,17 @@ function hostPlan(
   const known = backend.exchangeKeys?.(site);
   return {
     host: site.host.name,
-    steps: [
-      ...(known?.steps ?? []),
+    steps: toSteps([
+      ...(known?.changes ?? []),
       ...attachment.prepare(site, first),
-      ...backend.steps(site),
-      ...[joint, ...others].flatMap(({ steps }) => steps),
-    ],
+      ...backend.own(site),
+      ...site.peers.flatMap((peer) => backend.peer(site, peer)),
+      ...(backend.afterPeers?.(site) ?? []),
+      ...[joint, ...others].flatMap(({ changes }) => changes),
+    ]),
     container: joint.container,
     extraContainers: others.map(({ container }) => container),
-    ...(known && { keyExchange: { steps: known.steps.length, query: known.ask } }),
+    ...(known && { keyExchange: { steps: toSteps(known.changes).length, query: known.ask } }),
     path: [...backend.path(site), ...joint.path],
     // Packets that cross a loopback interface never left their host.
     bypass: [...new Set([null, joint.container.netns])].map((place) => ({ netns: place, link: 'lo' })),

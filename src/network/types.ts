@@ -1,4 +1,5 @@
 import type { DockerContainer, NetworkFact, Step } from '../schema/index.js';
+import type { Change } from './changes.js';
 import type { ContainerEngine } from './docker/engine.js';
 import type { IpVersion } from './ip-version.js';
 
@@ -165,9 +166,14 @@ export interface Backend {
   readonly addresses: 'host' | 'segment' | 'subnet';
   /** True when peers must be one hop away on layer 2. */
   readonly oneSegment: boolean;
-  /** Applied first on both hosts; then `query` prints the host's public key. */
-  exchangeKeys?(site: HostView): { readonly steps: readonly Step[]; readonly ask: readonly string[] };
-  steps(site: HostView): readonly Step[];
+  /** Applied first on both hosts; then `ask` prints the host's public key. */
+  exchangeKeys?(site: HostView): { readonly changes: readonly Change[]; readonly ask: readonly string[] };
+  /** What the host needs whatever its peers are. */
+  own(site: HostView): readonly Change[];
+  /** What it needs for a peer. */
+  peer(site: HostView, peer: NetworkHost): readonly Change[];
+  /** What comes after its peers. */
+  afterPeers?(site: HostView): readonly Change[];
   /** The devices of the host that packets to its peers cross. */
   path(site: HostView): readonly PathDevice[];
 }
@@ -186,13 +192,13 @@ export interface Attachment {
   /** True where Docker itself makes the links. */
   readonly byDocker?: boolean;
   /** Once per host, before its first container. */
-  prepare(site: HostView, segment: Segment): readonly Step[];
+  prepare(site: HostView, segment: Segment): readonly Change[];
   join(site: HostView, plan: ContainerPlan): AttachedContainer;
 }
 
-/** A container and the steps that create it: on the host, then inside. */
+/** A container and the changes that create it: on the host, then inside. */
 interface AttachedContainer {
-  readonly steps: readonly Step[];
+  readonly changes: readonly Change[];
   readonly container: Container;
   /** The devices between the backend's and the container, including the container's own. */
   readonly path: readonly PathDevice[];

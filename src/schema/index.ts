@@ -13,6 +13,15 @@ export {
   type FindingGroup,
   type FindingScope,
 } from './finding.js';
+export type {
+  AddressObject,
+  ForwardingObject,
+  IpvlanMode,
+  KernelObject,
+  LinkObject,
+  NeighbourObject,
+  RouteObject,
+} from './kernel-object.js';
 export { nearest } from './nearest.js';
 export { type NetworkFact } from './network-fact.js';
 export {

@@ -29,8 +29,8 @@ const ON_SUBNET = [
 const onSegment = (link: string): string[] => [
   `ip netns add ${C}`,
   `ip link add link eth0 name bw-r1-c1 netns ${C} type ${link}`,
-  `ip -n ${C} link set lo up`,
   `ip -n ${C} link set bw-r1-c1 name eth0`,
+  `ip -n ${C} link set lo up`,
   `ip -n ${C} link set eth0 addrgenmode none`,
   `ip -n ${C} addr add 198.18.0.33/24 dev eth0`,
   `ip -n ${C} link set eth0 up`,

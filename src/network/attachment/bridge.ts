@@ -1,4 +1,4 @@
-import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
+import { addLinkLocal, enableForwarding, inKernel } from '../changes.js';
 import { HOST_STACK } from '../facts.js';
 import type { Attachment } from '../types.js';
 import {
@@ -27,45 +27,36 @@ export const bridge: Attachment = {
   facts: HOST_STACK,
   prepare: (site, segment) => [
     enableForwarding(site),
-    ...[
-      ipStep(
-        null,
-        `Create the bridge of ${site.host.name}'s containers.`,
-        `link add ${BRIDGE} up type bridge`,
-        {
-          kind: 'link',
-          netns: null,
-          name: BRIDGE,
-        },
-      ),
-      addAddress(
-        null,
-        "Add the containers' gateway address to it.",
-        `${segment.gateway}/${segment.prefix}`,
-        BRIDGE,
-      ),
-      ...addLinkLocal(site, BRIDGE),
-    ],
+    inKernel(null, `Create the bridge of ${site.host.name}'s containers.`, {
+      kind: 'link',
+      type: 'bridge',
+      name: BRIDGE,
+      up: true,
+    }),
+    inKernel(null, "Add the containers' gateway address to it.", {
+      kind: 'address',
+      address: `${segment.gateway}/${segment.prefix}`,
+      link: BRIDGE,
+    }),
+    ...addLinkLocal(site, BRIDGE),
   ],
   join: (site, plan) => ({
-    steps: [
-      ...[
-        createNamespace(site, plan),
-        ipStep(
-          null,
-          'Create a veth pair from the bridge into the container.',
-          `link add ${plan.hostLink} mtu ${plan.mtu} master ${BRIDGE} up` +
-            ` type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
-          { kind: 'link', netns: null, name: plan.hostLink },
-        ),
-      ],
-      ...[
-        enableLoopback(plan),
-        ...silenceIpv6(site, plan),
-        addContainerAddress(plan, plan.prefix),
-        enableLink(plan),
-        addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
-      ],
+    changes: [
+      createNamespace(site, plan),
+      inKernel(null, 'Create a veth pair from the bridge into the container.', {
+        kind: 'link',
+        type: 'veth',
+        name: plan.hostLink,
+        mtu: plan.mtu,
+        master: BRIDGE,
+        up: true,
+        peer: { name: INSIDE, netns: plan.netns, mtu: plan.mtu },
+      }),
+      enableLoopback(plan),
+      ...silenceIpv6(site, plan),
+      addContainerAddress(plan, plan.prefix),
+      enableLink(plan),
+      addDefaultRoute(plan, 'Add the default route to the gateway.', { via: plan.gateway }),
     ],
     container: containerOf(plan, `via ${plan.gateway}`),
     path: [

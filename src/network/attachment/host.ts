@@ -8,7 +8,7 @@ export const host: Attachment = {
   facts: [],
   prepare: () => [],
   join: ({ host: own }) => ({
-    steps: [],
+    changes: [],
     container: { netns: null, link: own.dev, address: own.address, mtu: own.mtu, nexthop: `dev ${own.dev}` },
     path: [],
   }),

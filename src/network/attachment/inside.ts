@@ -1,5 +1,6 @@
-import type { Step } from '../../schema/index.js';
-import { addAddress, ipStep } from '../commands.js';
+import type { RouteObject, Step } from '../../schema/index.js';
+import { inKernel, type KernelChange } from '../changes.js';
+import { ipStep } from '../commands.js';
 import { defaultRoute, versionOf } from '../ip-version.js';
 import type { BlockedPaths, Container, ContainerPlan, HostView } from '../types.js';
 
@@ -26,34 +27,40 @@ export const createNamespace = (site: HostView, plan: ContainerPlan): Step =>
     name: plan.netns,
   });
 
-export const enableLoopback = (plan: ContainerPlan): Step =>
-  ipStep(plan.netns, 'Enable the loopback interface.', 'link set lo up');
+export const enableLoopback = (plan: ContainerPlan): KernelChange =>
+  inKernel(plan.netns, 'Enable the loopback interface.', { kind: 'up', link: 'lo' });
 
 /**
  * No link-local address, hence no duplicate address detection and no router solicitations among the counted
  * packets.
  */
-export const silenceIpv6 = ({ host }: HostView, plan: ContainerPlan): Step[] =>
+export const silenceIpv6 = ({ host }: HostView, plan: ContainerPlan): KernelChange[] =>
   host.ipv6 === false
     ? []
     : [
-        ipStep(
-          plan.netns,
-          'Disable IPv6 link-local addresses in the container.',
-          `link set ${INSIDE} addrgenmode none`,
-        ),
+        inKernel(plan.netns, 'Disable IPv6 link-local addresses in the container.', {
+          kind: 'no-link-local',
+          link: INSIDE,
+        }),
       ];
 
-/** Renames a link that was created under the host's name for it. */
-export const renameLink = (plan: ContainerPlan): Step =>
-  ipStep(plan.netns, 'Rename it to eth0.', `link set ${plan.hostLink} name ${INSIDE}`);
+export const addContainerAddress = (plan: ContainerPlan, prefix: number): KernelChange =>
+  inKernel(plan.netns, "Add the container's address.", {
+    kind: 'address',
+    address: `${plan.address}/${prefix}`,
+    link: INSIDE,
+  });
 
-export const addContainerAddress = (plan: ContainerPlan, prefix: number): Step =>
-  addAddress(plan.netns, "Add the container's address.", `${plan.address}/${prefix}`, INSIDE);
+export const addDefaultRoute = (
+  plan: ContainerPlan,
+  why: string,
+  where: Pick<RouteObject, 'via' | 'link'>,
+): KernelChange =>
+  inKernel(plan.netns, why, {
+    kind: 'route',
+    destination: defaultRoute(versionOf(plan.address)),
+    ...where,
+  });
 
-/** `where` is `via GATEWAY` or `dev LINK`. */
-export const addDefaultRoute = (plan: ContainerPlan, why: string, where: string): Step =>
-  ipStep(plan.netns, why, `route add ${defaultRoute(versionOf(plan.address))} ${where}`);
-
-export const enableLink = (plan: ContainerPlan): Step =>
-  ipStep(plan.netns, "Enable the container's interface.", `link set ${INSIDE} up`);
+export const enableLink = (plan: ContainerPlan): KernelChange =>
+  inKernel(plan.netns, "Enable the container's interface.", { kind: 'up', link: INSIDE });

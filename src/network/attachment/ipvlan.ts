@@ -1,5 +1,5 @@
-import type { NetworkFact, Step } from '../../schema/index.js';
-import { ipStep } from '../commands.js';
+import type { IpvlanMode, NetworkFact } from '../../schema/index.js';
+import { inKernel, type KernelChange } from '../changes.js';
 import { bypassingHost, forbids, needs, offers, SOURCES } from '../facts.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan } from '../types.js';
@@ -12,11 +12,8 @@ import {
   createNamespace,
   HOST_BLOCKED,
   silenceIpv6,
-  renameLink,
   enableLink,
 } from './inside.js';
-
-type Mode = 'l2' | 'l3' | 'l3s';
 
 /** Of all modes. */
 const SHARED: readonly NetworkFact[] = [
@@ -27,12 +24,11 @@ const SHARED: readonly NetworkFact[] = [
 const NO_BROADCAST = forbids('broadcast and multicast', SOURCES.ipvlan);
 
 /** A slave of the host's interface that shares its MAC; `configure` returns its address and routes. */
-// Undone by name: a namespace is removed later, and the address is in use until then.
 const ipvlan = (
-  mode: Mode,
+  mode: IpvlanMode,
   what: string,
   facts: readonly NetworkFact[],
-  configure: (plan: ContainerPlan) => Step[],
+  configure: (plan: ContainerPlan) => KernelChange[],
 ): Attachment => ({
   name: `ipvlan-${mode}`,
   what,
@@ -42,19 +38,18 @@ const ipvlan = (
   onInterface: true,
   prepare: () => [],
   join: (site, plan) => ({
-    steps: [
-      ...[
-        createNamespace(site, plan),
-        ipStep(
-          null,
-          'Create an IPvlan link in the container.',
-          `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type ipvlan mode ${mode}`,
-          { kind: 'link', netns: plan.netns, name: INSIDE },
-        ),
-        enableLoopback(plan),
-        renameLink(plan),
-        ...silenceIpv6(site, plan),
-      ],
+    changes: [
+      createNamespace(site, plan),
+      inKernel(plan.netns, 'Create an IPvlan link in the container.', {
+        kind: 'link',
+        type: 'ipvlan',
+        name: INSIDE,
+        dev: site.host.dev,
+        mode,
+        createdAs: plan.hostLink,
+      }),
+      enableLoopback(plan),
+      ...silenceIpv6(site, plan),
       ...configure(plan),
     ],
     container: containerOf(plan),
@@ -63,10 +58,10 @@ const ipvlan = (
 });
 
 /** Layer 3 has no ARP: all packets go to the link, and the host routes them. */
-const asRouted = (plan: ContainerPlan): Step[] => [
+const asRouted = (plan: ContainerPlan): KernelChange[] => [
   addContainerAddress(plan, singleOf(versionOf(plan.address))),
   enableLink(plan),
-  addDefaultRoute(plan, 'Add the default route to the link.', `dev ${INSIDE}`),
+  addDefaultRoute(plan, 'Add the default route to the link.', { link: INSIDE }),
 ];
 
 /** ARP and broadcast work as on the wire. */

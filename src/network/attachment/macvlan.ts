@@ -1,4 +1,4 @@
-import { ipStep } from '../commands.js';
+import { inKernel } from '../changes.js';
 import { bypassingHost, forbids, needs, SOURCES } from '../facts.js';
 import type { Attachment } from '../types.js';
 import {
@@ -9,7 +9,6 @@ import {
   createNamespace,
   HOST_BLOCKED,
   silenceIpv6,
-  renameLink,
   enableLink,
 } from './inside.js';
 
@@ -30,18 +29,16 @@ export const macvlan: Attachment = {
   onInterface: true,
   prepare: () => [],
   join: (site, plan) => ({
-    steps: [
+    changes: [
       createNamespace(site, plan),
-      // Created under the host's name for it: kernels before 6.14 check for a link of the same name here, not
-      // in the container.
-      ipStep(
-        null,
-        'Create a macvlan link in the container.',
-        `link add link ${site.host.dev} name ${plan.hostLink} netns ${plan.netns} type macvlan mode bridge`,
-        { kind: 'link', netns: plan.netns, name: INSIDE },
-      ),
+      inKernel(plan.netns, 'Create a macvlan link in the container.', {
+        kind: 'link',
+        type: 'macvlan',
+        name: INSIDE,
+        dev: site.host.dev,
+        createdAs: plan.hostLink,
+      }),
       enableLoopback(plan),
-      renameLink(plan),
       ...silenceIpv6(site, plan),
       addContainerAddress(plan, plan.prefix),
       enableLink(plan),

@@ -1,4 +1,4 @@
-import { enableForwarding, addAddress, ipStep, addLinkLocal } from '../commands.js';
+import { addLinkLocal, enableForwarding, inKernel } from '../changes.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import { HOST_STACK } from '../facts.js';
 import type { Attachment } from '../types.js';
@@ -21,32 +21,37 @@ export const ptp: Attachment = {
   facts: HOST_STACK,
   prepare: (site) => [enableForwarding(site)],
   join: (site, plan) => ({
-    steps: [
-      ...[
-        createNamespace(site, plan),
-        ipStep(
-          null,
-          'Create a veth pair with one end in the container.',
-          `link add ${plan.hostLink} mtu ${plan.mtu} up type veth peer name ${INSIDE} mtu ${plan.mtu} netns ${plan.netns}`,
-          { kind: 'link', netns: null, name: plan.hostLink },
-        ),
-        addAddress(
-          null,
-          "Add the container's gateway address to the host's end.",
-          `${plan.gateway}/${singleOf(versionOf(plan.address))}`,
-          plan.hostLink,
-        ),
-        ...addLinkLocal(site, plan.hostLink),
-        ipStep(null, 'Route to the container.', `route add ${plan.address} dev ${plan.hostLink}`),
-      ],
-      ...[
-        enableLoopback(plan),
-        ...silenceIpv6(site, plan),
-        addContainerAddress(plan, singleOf(versionOf(plan.address))),
-        enableLink(plan),
-        ipStep(plan.netns, 'Route to the gateway.', `route add ${plan.gateway} dev ${INSIDE}`),
-        addDefaultRoute(plan, 'Add the default route to the gateway.', `via ${plan.gateway}`),
-      ],
+    changes: [
+      createNamespace(site, plan),
+      inKernel(null, 'Create a veth pair with one end in the container.', {
+        kind: 'link',
+        type: 'veth',
+        name: plan.hostLink,
+        mtu: plan.mtu,
+        up: true,
+        peer: { name: INSIDE, netns: plan.netns, mtu: plan.mtu },
+      }),
+      inKernel(null, "Add the container's gateway address to the host's end.", {
+        kind: 'address',
+        address: `${plan.gateway}/${singleOf(versionOf(plan.address))}`,
+        link: plan.hostLink,
+      }),
+      ...addLinkLocal(site, plan.hostLink),
+      inKernel(null, 'Route to the container.', {
+        kind: 'route',
+        destination: plan.address,
+        link: plan.hostLink,
+      }),
+      enableLoopback(plan),
+      ...silenceIpv6(site, plan),
+      addContainerAddress(plan, singleOf(versionOf(plan.address))),
+      enableLink(plan),
+      inKernel(plan.netns, 'Route to the gateway.', {
+        kind: 'route',
+        destination: plan.gateway,
+        link: INSIDE,
+      }),
+      addDefaultRoute(plan, 'Add the default route to the gateway.', { via: plan.gateway }),
     ],
     container: containerOf(plan, `via ${plan.gateway}`),
     path: [

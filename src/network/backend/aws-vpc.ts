@@ -21,6 +21,7 @@ export const awsVpc: Backend = {
   noIpv6: "flannel's aws-vpc backend supported IPv4 only, until it was removed",
   addresses: 'subnet',
   oneSegment: false,
-  steps: () => [],
+  own: () => [],
+  peer: () => [],
   path: ({ host }) => [{ netns: null, link: host.dev }],
 };

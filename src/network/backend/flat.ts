@@ -13,6 +13,7 @@ export const flat: Backend = {
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'segment',
   oneSegment: true,
-  steps: () => [],
+  own: () => [],
+  peer: () => [],
   path: ({ host }) => [{ netns: null, link: host.dev }],
 };

@@ -1,5 +1,5 @@
 import { subnetOf } from '../addressing.js';
-import { ipStep } from '../commands.js';
+import { inKernel } from '../changes.js';
 import { needs, SOURCES } from '../facts.js';
 import type { Backend } from '../types.js';
 
@@ -15,14 +15,14 @@ export const hostGw: Backend = {
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'subnet',
   oneSegment: true,
-  steps: (site) =>
-    site.peers.map((peer) =>
-      ipStep(
-        null,
-        `Route to ${peer.name}'s containers.`,
-        `route add ${subnetOf(peer)} via ${peer.address} dev ${site.host.dev}`,
-        { kind: 'route', netns: null, destination: subnetOf(peer) },
-      ),
-    ),
+  own: () => [],
+  peer: ({ host }, peer) => [
+    inKernel(null, `Route to ${peer.name}'s containers.`, {
+      kind: 'route',
+      destination: subnetOf(peer),
+      via: peer.address,
+      link: host.dev,
+    }),
+  ],
   path: ({ host }) => [{ netns: null, link: host.dev }],
 };

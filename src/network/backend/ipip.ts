@@ -1,7 +1,7 @@
 import { subnetOf, tunnelAddress } from '../addressing.js';
-import { ipStep } from '../commands.js';
+import { inKernel } from '../changes.js';
 import { forbids, needs, offers, SOURCES } from '../facts.js';
-import type { NetworkHost, Backend } from '../types.js';
+import type { Backend } from '../types.js';
 
 const DEVICE = 'flannel.ipip';
 /** The outer IPv4 header. */
@@ -22,23 +22,30 @@ export const ipip: Backend = {
   overheadBytes: { 4: OVERHEAD_BYTES, 6: OVERHEAD_BYTES },
   addresses: 'subnet',
   oneSegment: false,
-  steps: (site) => [
-    ...[
-      ipStep(
-        null,
-        `Create ${site.host.name}'s tunnel device.`,
-        `link add ${DEVICE} mtu ${site.host.mtu - OVERHEAD_BYTES} up type ipip local ${site.host.address} dev ${site.host.dev}`,
-        { kind: 'link', netns: null, name: DEVICE },
-      ),
-      ipStep(null, 'Add a source address.', `addr add ${tunnelAddress(site.host)}/32 dev ${DEVICE}`),
-    ],
-    ...site.peers.map((peer: NetworkHost) =>
-      ipStep(
-        null,
-        `Route to ${peer.name}'s containers through the tunnel.`,
-        `route add ${subnetOf(peer)} via ${peer.address} dev ${DEVICE} onlink`,
-      ),
-    ),
+  own: ({ host }) => [
+    inKernel(null, `Create ${host.name}'s tunnel device.`, {
+      kind: 'link',
+      type: 'ipip',
+      name: DEVICE,
+      mtu: host.mtu - OVERHEAD_BYTES,
+      up: true,
+      local: host.address,
+      dev: host.dev,
+    }),
+    inKernel(null, 'Add a source address.', {
+      kind: 'address',
+      address: `${tunnelAddress(host)}/32`,
+      link: DEVICE,
+    }),
+  ],
+  peer: (_, peer) => [
+    inKernel(null, `Route to ${peer.name}'s containers through the tunnel.`, {
+      kind: 'route',
+      destination: subnetOf(peer),
+      via: peer.address,
+      link: DEVICE,
+      onlink: true,
+    }),
   ],
   path: ({ host }) => [
     { netns: null, link: host.dev },

@@ -10,6 +10,7 @@ export const none: Backend = {
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'host',
   oneSegment: false,
-  steps: () => [],
+  own: () => [],
+  peer: () => [],
   path: ({ host }) => [{ netns: null, link: host.dev }],
 };

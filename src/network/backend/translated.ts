@@ -9,6 +9,7 @@ export const translated: Backend = {
   overheadBytes: { 4: 0, 6: 0 },
   addresses: 'subnet',
   oneSegment: false,
-  steps: () => [],
+  own: () => [],
+  peer: () => [],
   path: ({ host }) => [{ netns: null, link: host.dev }],
 };

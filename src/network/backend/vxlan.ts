@@ -1,5 +1,5 @@
 import { containerMtu, subnetOf, tunnelAddress } from '../addressing.js';
-import { bridgeStep, addAddress, ipStep } from '../commands.js';
+import { inKernel } from '../changes.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../symbols.js';
 import { needs, offers, SOURCES } from '../facts.js';
@@ -37,45 +37,47 @@ export const vxlan: Backend = {
   overheadBytes: OVERHEAD_BYTES,
   addresses: 'subnet',
   oneSegment: false,
-  steps: (site) => [
-    ...[
-      // The MAC is set at creation: a udev rule could overwrite one that is set later.
-      ipStep(
-        null,
-        `Create ${site.host.name}'s tunnel device.`,
-        `link add ${deviceOf(site.host)} address ${vtepMac(site.run, site.host)} mtu ${containerMtu(site.host, vxlan)} up type vxlan id ${VNI}` +
-          ` dev ${site.host.dev} local ${site.host.address} dstport ${PORT} nolearning`,
-        { kind: 'link', netns: null, name: deviceOf(site.host) },
-      ),
-      addAddress(
-        null,
-        'Add the address that peers route to.',
-        `${tunnelAddress(site.host)}/${singleOf(versionOf(site.host.address))}`,
-        deviceOf(site.host),
-      ),
-    ],
-    ...site.peers.map((peer) =>
-      ipStep(
-        null,
-        `Add the MAC of ${peer.name}'s tunnel device.`,
-        `neigh add ${tunnelAddress(peer)} lladdr ${vtepMac(site.run, peer)} dev ${deviceOf(peer)} nud permanent`,
-      ),
-    ),
-    ...site.peers.map((peer) =>
-      bridgeStep(
-        null,
-        `Add the forwarding entry to ${peer.name}.`,
-        `fdb add ${vtepMac(site.run, peer)} dev ${deviceOf(peer)} dst ${peer.address}`,
-      ),
-    ),
-    // The route comes last, so that no packet meets a tunnel without its peer.
-    ...site.peers.map((peer) =>
-      ipStep(
-        null,
-        `Route to ${peer.name}'s containers through the tunnel.`,
-        `route add ${subnetOf(peer)} via ${tunnelAddress(peer)} dev ${deviceOf(peer)} onlink`,
-      ),
-    ),
+  own: ({ run, host }) => [
+    // The MAC is set at creation: a udev rule could overwrite one that is set later.
+    inKernel(null, `Create ${host.name}'s tunnel device.`, {
+      kind: 'link',
+      type: 'vxlan',
+      name: deviceOf(host),
+      mac: vtepMac(run, host),
+      mtu: containerMtu(host, vxlan),
+      up: true,
+      vni: VNI,
+      port: PORT,
+      dev: host.dev,
+      local: host.address,
+    }),
+    inKernel(null, 'Add the address that peers route to.', {
+      kind: 'address',
+      address: `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`,
+      link: deviceOf(host),
+    }),
+  ],
+  // The route comes last, so that no packet meets a tunnel without its peer.
+  peer: ({ run }, peer) => [
+    inKernel(null, `Add the MAC of ${peer.name}'s tunnel device.`, {
+      kind: 'neighbour',
+      address: tunnelAddress(peer),
+      mac: vtepMac(run, peer),
+      link: deviceOf(peer),
+    }),
+    inKernel(null, `Add the forwarding entry to ${peer.name}.`, {
+      kind: 'forwarding',
+      mac: vtepMac(run, peer),
+      link: deviceOf(peer),
+      to: peer.address,
+    }),
+    inKernel(null, `Route to ${peer.name}'s containers through the tunnel.`, {
+      kind: 'route',
+      destination: subnetOf(peer),
+      via: tunnelAddress(peer),
+      link: deviceOf(peer),
+      onlink: true,
+    }),
   ],
   path: ({ host }) => [
     { netns: null, link: host.dev },

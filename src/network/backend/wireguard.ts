@@ -1,6 +1,7 @@
 import type { Step } from '../../schema/index.js';
 import { containerMtu, subnetOf, tunnelAddress, wholeNetwork } from '../addressing.js';
-import { addAddress, ipStep, wgStep } from '../commands.js';
+import { inKernel, type Change } from '../changes.js';
+import { wgStep } from '../commands.js';
 import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
 import { publicKeySymbol } from '../symbols.js';
 import { needs, offers, SOURCES } from '../facts.js';
@@ -32,10 +33,12 @@ export const wireguard: Backend = {
   addresses: 'subnet',
   oneSegment: false,
   exchangeKeys: (site) => ({
-    steps: [...key(site), ...device(site)],
+    changes: [...key(site), ...device(site)],
     ask: ['wg', 'show', deviceOf(site.host).name, 'public-key'],
   }),
-  steps: (site) => [...site.peers.map((peer) => allow(site, peer)), ...route(site)],
+  own: () => [],
+  peer: (site, peer) => [allow(site, peer)],
+  afterPeers: (site) => route(site),
   path: ({ host }) => [
     { netns: null, link: host.dev },
     { netns: null, link: deviceOf(host).name },
@@ -59,16 +62,16 @@ const key = (site: HostView): Step[] => {
   ];
 };
 
-function device(site: HostView): Step[] {
+function device(site: HostView): Change[] {
   const { host } = site;
   const { name, port } = deviceOf(host);
   return [
-    ipStep(
-      null,
-      `Create ${host.name}'s tunnel device.`,
-      `link add ${name} mtu ${containerMtu(host, wireguard)} type wireguard`,
-      { kind: 'link', netns: null, name },
-    ),
+    inKernel(null, `Create ${host.name}'s tunnel device.`, {
+      kind: 'link',
+      type: 'wireguard',
+      name,
+      mtu: containerMtu(host, wireguard),
+    }),
     wgStep(
       null,
       'Set its port and its private key.',
@@ -89,16 +92,16 @@ function allow({ host }: HostView, peer: NetworkHost): Step {
 }
 
 /** One route for all hosts, as in flannel; the host's own subnet has a longer prefix. */
-function route({ host }: HostView): Step[] {
-  const { name } = deviceOf(host);
-  const own = `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`;
+function route({ host }: HostView): Change[] {
+  const link = deviceOf(host).name;
+  const address = `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`;
   return [
-    addAddress(null, 'Add a source address.', own, name),
-    ipStep(null, 'Enable it.', `link set ${name} up`),
-    ipStep(
-      null,
-      "Route to other hosts' containers through the tunnels.",
-      `route add ${wholeNetwork(host)} dev ${name}`,
-    ),
+    inKernel(null, 'Add a source address.', { kind: 'address', address, link }),
+    inKernel(null, 'Enable it.', { kind: 'up', link }),
+    inKernel(null, "Route to other hosts' containers through the tunnels.", {
+      kind: 'route',
+      destination: wholeNetwork(host),
+      link,
+    }),
   ];
 }

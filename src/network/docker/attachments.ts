@@ -1,5 +1,6 @@
 import { versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan } from '../types.js';
+import { isKernelChange, type Change } from '../changes.js';
 import { dockerBridge, forwardRule } from './bridge.js';
 import { containerName, engineOf, nameNetns, withDocker } from './container.js';
 import { runContainer } from './engine.js';
@@ -23,7 +24,7 @@ const withoutInterface = (attachment: Attachment): Attachment => ({
   join: (site, plan) => {
     const engine = engineOf(site);
     const name = containerName(site, plan.number);
-    const { steps, container, path } = attachment.join(site, plan);
+    const { changes, container, path } = attachment.join(site, plan);
     const made = runContainer(engine, {
       run: site.run,
       name,
@@ -33,8 +34,8 @@ const withoutInterface = (attachment: Attachment): Attachment => ({
     return {
       path,
       container: withDocker(site, container, plan.number, engine.daemon),
-      steps: steps.flatMap((step) =>
-        step.undo?.kind === 'netns' ? [...made, nameNetns(name, engine.daemon, plan)] : [step],
+      changes: changes.flatMap<Change>((change) =>
+        isKernelChange(change) ? [change] : [...made, nameNetns(name, engine.daemon, plan)],
       ),
     };
   },
@@ -52,7 +53,7 @@ const hostNetwork = (attachment: Attachment): Attachment => ({
     return {
       ...joined,
       container: withDocker(site, joined.container, plan.number, engine.daemon),
-      steps: runContainer(engine, {
+      changes: runContainer(engine, {
         run: site.run,
         name: containerName(site, plan.number),
         network: ['--network', 'host'],

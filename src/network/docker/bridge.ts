@@ -1,7 +1,7 @@
 import { bug, PUBLISHED_PORT, SERVER_PORT, type Step, userError } from '../../schema/index.js';
 import { subnetOf, wholeNetwork } from '../addressing.js';
 import { containerOf, INSIDE } from '../attachment/inside.js';
-import { enableForwarding } from '../commands.js';
+import { enableForwarding } from '../changes.js';
 import { forbids, needs, offers, SOURCES } from '../facts.js';
 import { versionOf } from '../ip-version.js';
 import type { Attachment, ContainerPlan, HostView } from '../types.js';
@@ -57,7 +57,7 @@ function joinBridge(site: HostView, plan: ContainerPlan, reach: Reach): ReturnTy
   const publishes = reach === 'published' && engine.bundle === null;
   const port = ['--publish', `${published.address}:${published.port}:${SERVER_PORT}`];
   return {
-    steps: [
+    changes: [
       ...made.steps,
       ...runContainer(
         { ...engine, daemon: made.daemon },

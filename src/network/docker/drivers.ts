@@ -33,7 +33,7 @@ export const dockerDriver = (driver: Driver): Attachment => ({
     const name = containerName(site, plan.number);
     const mode = driver === 'macvlan' ? 'macvlan_mode=bridge' : 'ipvlan_mode=l2';
     return {
-      steps: [
+      changes: [
         dockerStep(
           daemon,
           `Create a network on the interface of ${host.name}.`,
