@@ -141,7 +141,7 @@ describe('a documented command', () => {
 
   test.skipIf(!hasKubectl).each(KUBECTL)('%s', async (line) => {
     const { status, stdout, stderr } = await kubectl(line.split(' ').slice(1));
-    if (line === 'kubectl config current-context') expect([status, stdout]).toEqual([0, 'nowhere\n']);
+    if (line === 'kubectl config current-context') expect([status, stdout]).toEqual([0, 'unreachable\n']);
     // Its options are accepted, and the cluster is asked.
     else
       expect(stderr).toMatch(

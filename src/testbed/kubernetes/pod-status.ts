@@ -147,8 +147,20 @@ async function notReady(kubectl: Kubectl, [first = '']: readonly string[]): Prom
   );
 }
 
+/** A node reports the state of its containers every second or two. */
+const STATUS_LIMIT_MS = 3_000;
+
 /** What became of a pod whose agent was lost, for the error; empty when the cluster does not say. */
 export async function lastWordsOf(kubectl: Kubectl, name: string): Promise<string> {
+  const deadline = performance.now() + STATUS_LIMIT_MS;
+  for (;;) {
+    const words = await readLastWords(kubectl, name);
+    if (words !== '' || performance.now() > deadline) return words;
+    await pause(POLL_MS);
+  }
+}
+
+async function readLastWords(kubectl: Kubectl, name: string): Promise<string> {
   const [settled] = await Promise.allSettled([
     kubectl.run(['get', 'pod', name, '--ignore-not-found', '-o', 'json']),
   ]);
