@@ -17,7 +17,7 @@ export {
   sessionMembers,
   type ProcessEntry,
 } from './procfs.js';
-export { enterNetns, inNetns, netnsExists, netnsPath, unmountNetns } from './netns.js';
+export { enterNetns, inNetns, inNetnsAt, netnsExists, netnsPath, unmountNetns } from './netns.js';
 export { linkExists, routeExists, probeLinkTypes } from './links.js';
 export { tryFlock } from './flock.js';
 export {
@@ -51,3 +51,24 @@ export {
   type SocketAddress,
 } from './socket.js';
 export { readEnvironment } from './environment.js';
+export { Message, Netlink, NetlinkError } from './netlink.js';
+export { addressBytes, addressText } from './ip-bytes.js';
+export {
+  readKernelState,
+  readLinks,
+  type KernelLink,
+  type KernelRoute,
+  type KernelState,
+} from './kernel-state.js';
+export {
+  changeAddress,
+  changeForwarding,
+  changeNeighbour,
+  changeRoute,
+  delLink,
+  getLink,
+  newLink,
+  setLink,
+  type IndexOf,
+  type LinkChange,
+} from './rtnetlink.js';

@@ -26,6 +26,9 @@ export function inNetns<T>(name: string | null, work: () => T): T {
   return inNetnsOf(() => enter(netnsPath(name)), work);
 }
 
+/** As `inNetns`, with the namespace's own path, such as `/proc/PID/ns/net`. */
+export const inNetnsAt = <T>(path: string, work: () => T): T => inNetnsOf(() => enter(path), work);
+
 /** Runs `work` with this thread in a new, empty, private namespace that is removed afterwards. */
 export function inScratchNetns<T>(work: () => T): T {
   return inNetnsOf(() => {

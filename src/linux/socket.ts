@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { addressBytes } from './ip-bytes.js';
 import { lastErrno, libc, SyscallError } from './libc.js';
 
 const AF_INET = 2;
@@ -115,8 +116,7 @@ export function socketAddress(address: string, port: number): SocketAddress {
   const family = isIPv6(address) ? AF_INET6 : AF_INET;
   const bytes = new Uint8Array(family === AF_INET6 ? 28 : 16);
   bytes.set([family, 0, port >> 8, port & 255]);
-  if (family === AF_INET6) bytes.set(ipv6Bytes(address), 8);
-  else bytes.set(address.split('.').map(Number), 4);
+  bytes.set(addressBytes(address), family === AF_INET6 ? 8 : 4);
   return { family, bytes };
 }
 
@@ -126,15 +126,3 @@ export function withPort({ family, bytes }: SocketAddress, port: number): Socket
   copy.set([port >> 8, port & 255], 2);
   return { family, bytes: copy };
 }
-
-// The URL parser writes any form of an address in its shortest one: at most one `::`, no dotted tail.
-function ipv6Bytes(address: string): number[] {
-  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const left = groups(head);
-  const right = groups(tail ?? '');
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => 0);
-  return [...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 255]);
-}
-
-const groups = (text: string): number[] =>
-  text === '' ? [] : text.split(':').map((group) => parseInt(group, 16));

@@ -19,9 +19,10 @@ const ofVersion = (host: NetworkHost) => subnet[versionOf(host.address)];
 
 /** The range that contains all hosts' subnets. */
 export const wholeNetwork = (host: NetworkHost): string => ofVersion(host).all;
-export const subnetOf = (host: NetworkHost): string => `${tunnelAddress(host)}/${ofVersion(host).prefix}`;
+export const subnetOf = (host: NetworkHost): string =>
+  host.subnet ?? `${addressInSubnet(host, 0)}/${ofVersion(host).prefix}`;
 /** The address of the host's tunnel device: as with flannel, the first of the subnet. */
-export const tunnelAddress = (host: NetworkHost): string => addressInSubnet(host, 0);
+export const tunnelAddress = (host: NetworkHost): string => subnetOf(host).split('/')[0] ?? '';
 
 /** Address `number` of the host's subnet. */
 function addressInSubnet(host: NetworkHost, number: number): string {
@@ -46,7 +47,10 @@ export function placeContainer(site: HostView, number: number, backend: Backend)
  * The MTU between a host and its containers. Throws `bad-input` when the backend's overhead leaves too
  * little.
  */
-export function containerMtu(host: NetworkHost, { name, overheadBytes }: Backend): number {
+export function containerMtu(
+  host: Pick<NetworkHost, 'name' | 'address' | 'mtu'>,
+  { name, overheadBytes }: Pick<Backend, 'name' | 'overheadBytes'>,
+): number {
   const version = versionOf(host.address);
   const mtu = host.mtu - overheadBytes[version];
   if (mtu >= LEAST_MTU[version]) return mtu;

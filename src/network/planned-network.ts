@@ -1,5 +1,5 @@
 import { placeContainer } from './addressing.js';
-import { toSteps } from './changes.js';
+import { toSteps, type Change } from './changes.js';
 import { requireOneSegment } from './segment.js';
 import type { Attachment, HostPlan, NetworkRequest, PlannedNetwork, HostView, Backend } from './types.js';
 
@@ -53,9 +53,7 @@ function hostPlan(
     steps: toSteps([
       ...(known?.changes ?? []),
       ...attachment.prepare(site, first),
-      ...backend.own(site),
-      ...site.peers.flatMap((peer) => backend.peer(site, peer)),
-      ...(backend.afterPeers?.(site) ?? []),
+      ...backendChanges(site, backend),
       ...[joint, ...others].flatMap(({ changes }) => changes),
     ]),
     container: joint.container,
@@ -66,3 +64,10 @@ function hostPlan(
     bypass: [...new Set([null, joint.container.netns])].map((place) => ({ netns: place, link: 'lo' })),
   };
 }
+
+/** What a host needs for itself and for its peers. */
+export const backendChanges = (site: HostView, backend: Backend): Change[] => [
+  ...backend.own(site),
+  ...site.peers.flatMap((peer) => backend.peer(site, peer)),
+  ...(backend.afterPeers?.(site) ?? []),
+];

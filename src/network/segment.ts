@@ -28,6 +28,11 @@ export function requireOneSegment({ host, peers }: HostView, network: string): v
   );
 }
 
+/** Whether a host reaches a peer without a router. */
+export const isOnSegment = (host: NetworkHost, peer: Pick<NetworkHost, 'address'>): boolean =>
+  versionOf(peer.address) === versionOf(host.address) &&
+  (toNumber(peer.address) / segmentSize(host)) * segmentSize(host) === segmentStart(host);
+
 const refused = (message: string): BarewireError =>
   userError(
     message,

@@ -14,6 +14,10 @@ export interface NetworkHost {
   readonly prefix: number;
   readonly mac: string;
   readonly mtu: number;
+  /** The subnet of its containers, in CIDR; by default one that follows from the index. */
+  readonly subnet?: string;
+  /** The MAC of its tunnel device; by default one that follows from the run. */
+  readonly tunnelMac?: string;
   /** The host's public key after the key exchange; absent before. */
   readonly publicKey?: string;
   /** False when the kernel has no IPv6 or has it disabled: then no IPv6 setting can be written. */

@@ -21,6 +21,7 @@ interface VethPeer {
   readonly name: string;
   readonly netns: string;
   readonly mtu: number;
+  readonly mac?: string;
 }
 
 /**
