@@ -26,13 +26,12 @@ export async function runStudy(request: StudyRequest): Promise<Summary> {
   // The agents of the user's machines lock and restore them. This machine is not changed then.
   await using _lock = findTestbedKind(request.spec.testbed).madeHere ? await takeMachine(request) : null;
   try {
-    await measureAll(request);
+    return await measureAll(request);
   } catch (error) {
     if ((await request.directory.exists()) && (await request.directory.readSlices()).length > 0)
       await writeReports(request.directory);
     throw error;
   }
-  return await writeReports(request.directory);
 }
 
 /** Locks the machine, and restores it first where a crash left journals. */
@@ -50,7 +49,8 @@ async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDispos
   }
 }
 
-async function measureAll(request: StudyRequest): Promise<void> {
+/** Measures, and writes the reports while hosts that belong to others are closed. */
+async function measureAll(request: StudyRequest): Promise<Summary> {
   const { spec, directory, signal, onEvent } = request;
   // Of this run: a resumed study gets the time of a whole one.
   const beganMs = performance.now() - (Date.now() - Date.parse(request.startedAt));
@@ -172,6 +172,9 @@ async function measureAll(request: StudyRequest): Promise<void> {
     },
   });
   await writer.written();
+  await stations.tearDownAll();
+  hosts.endRestart();
+  return await writeReports(directory);
 }
 
 /** The networks to set up apart from the others after the first restart. */
