@@ -144,6 +144,7 @@ class AgentConnection {
   readonly #listeners = new Map<number, ProcessListener>();
   readonly #stderrTail: string[] = [];
   #lastProcess = 0;
+  #saidGoodbye = false;
 
   private constructor(
     host: string,
@@ -225,6 +226,7 @@ class AgentConnection {
   async close(): Promise<BarewireError | null> {
     const killing = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS);
     const [goodbye] = await Promise.allSettled([this.client.request('close', {})]);
+    this.#saidGoodbye = goodbye.status === 'fulfilled';
     clearTimeout(killing);
     const lost = await this.#end();
     if (goodbye.status === 'fulfilled') return null;
@@ -246,7 +248,7 @@ class AgentConnection {
       once(this.#child, 'close').then(([code, signal]) => `it exited with ${String(signal ?? code)}`),
       once(this.#child, 'error').then(([error]) => `could not start it: ${String(error)}`),
     ]);
-    const lastOutput = await this.#lastOutput();
+    const lastOutput = this.#saidGoodbye ? '' : await this.#lastOutput();
     const output = [...this.#stderrTail, ...lastOutput.split('\n')].filter((line) => line !== '');
     const error = machineError(
       'agent-lost',

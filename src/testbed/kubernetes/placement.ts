@@ -28,6 +28,8 @@ export class Endpoints {
   readonly #kubectl: Kubectl;
   readonly #run: string;
   readonly #ip: 4 | 6;
+  /** They do not change during a run, and asking takes a process. */
+  readonly #services = new Map<string, z.infer<typeof serviceSchema>>();
 
   constructor(kubectl: Kubectl, run: string, ip: 4 | 6) {
     this.#kubectl = kubectl;
@@ -47,10 +49,11 @@ export class Endpoints {
     server: { readonly key: string; readonly address: string },
   ): Promise<{ address: string; port: number }> {
     if (network.to === 'pod') return { address: server.address, port: pods.plan(server.key).port ?? 0 };
-    const { spec } = await this.#kubectl.json(
-      ['get', 'service', podName(this.#run, network.name)],
-      serviceSchema,
-    );
+    const name = podName(this.#run, network.name);
+    const known = this.#services.get(name);
+    const service = known ?? (await this.#kubectl.json(['get', 'service', name], serviceSchema));
+    this.#services.set(name, service);
+    const { spec } = service;
     const [first] = spec.ports;
     if (network.to === 'service') return { address: spec.clusterIP, port: first?.port ?? 0 };
     const node = nodesOf(pods.cluster, network).server;
