@@ -10,6 +10,8 @@ const MODULES = [
   'cli',
   'cost',
   'study',
+  'service',
+  'cni',
   'testbed',
   'guest',
   'network',

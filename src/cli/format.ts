@@ -39,6 +39,8 @@ export interface Context {
   /** Aborted by Ctrl-C, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal;
   readonly version: string;
+  /** What is said on Ctrl-C, where a command does not restore the machine. */
+  readonly announceStop: (message: string) => void;
   /** Sets exit status 1: the command ran, but something in it failed. */
   readonly fail: () => void;
 }

@@ -6,6 +6,7 @@ import { costCommand } from './cost-command.js';
 import { doctorCommand } from './doctor-command.js';
 import { kubernetesCommand } from './kubernetes-command.js';
 import { loadCommand } from './load-command.js';
+import { nodeCommand } from './node-command.js';
 import { networksCommand } from './networks-command.js';
 import { reportCommand } from './report-command.js';
 import { studyCommand } from './study-command.js';
@@ -17,6 +18,7 @@ declare const BAREWIRE_VERSION: string;
 
 function program(context: Context): Command {
   const root = new Command('barewire')
+    .enablePositionalOptions()
     .description('Measure what a container network costs compared with the host network.')
     .version(BAREWIRE_VERSION)
     .showHelpAfterError('(add --help for a list of commands)')
@@ -30,6 +32,7 @@ function program(context: Context): Command {
     compareCommand,
     costCommand,
     kubernetesCommand,
+    nodeCommand,
     undoCommand,
   ];
   for (const make of commands)
@@ -40,12 +43,13 @@ function program(context: Context): Command {
 async function main(): Promise<number> {
   // The first Ctrl-C restores the machine. A second one exits at once and leaves that to `barewire undo`.
   const controller = new AbortController();
+  let announcement = 'Interrupted. Restoring the machine … (press again to stop at once)';
   const stop = (): void => {
     if (controller.signal.aborted) {
       process.stderr.write('\nStopped before the machine was restored. Run: barewire undo\n');
       process.exit(130);
     }
-    process.stderr.write('\nInterrupted. Restoring the machine … (press again to stop at once)\n');
+    process.stderr.write(`\n${announcement}\n`);
     controller.abort(userError('Interrupted.', '', { code: 'interrupted' }));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop);
@@ -55,6 +59,7 @@ async function main(): Promise<number> {
     terminal,
     signal: controller.signal,
     version: BAREWIRE_VERSION,
+    announceStop: (message) => (announcement = message),
     fail: () => (status = 1),
   };
   try {

@@ -19,6 +19,7 @@ export {
 } from './procfs.js';
 export { enterNetns, inNetns, inNetnsAt, netnsExists, netnsPath, unmountNetns } from './netns.js';
 export { linkExists, routeExists, probeLinkTypes } from './links.js';
+export { makeFifo } from './fifo.js';
 export { tryFlock } from './flock.js';
 export {
   pinThread,
@@ -52,6 +53,7 @@ export {
 } from './socket.js';
 export { readEnvironment } from './environment.js';
 export { Message, Netlink, NetlinkError } from './netlink.js';
+export { NetlinkMonitor, type KernelEvent } from './netlink-monitor.js';
 export { addressBytes, addressText } from './ip-bytes.js';
 export {
   readKernelState,

@@ -9,6 +9,7 @@ const setsockopt: (fd: number, level: number, option: number, value: Int32Array,
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
 const NETLINK_ROUTE = 0;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
@@ -32,16 +33,25 @@ const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
-const HEADER_BYTES = 16;
+/** struct nlmsghdr */
+export const NETLINK_HEADER_BYTES = 16;
 
 /** Room for the errors of a whole batch: the kernel drops what does not fit. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 const BATCH = 256;
 
+/** Opens a socket of rtnetlink in the namespace of this thread. */
+export function openNetlink(nonBlocking: boolean): number {
+  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC | (nonBlocking ? SOCK_NONBLOCK : 0), NETLINK_ROUTE);
+  if (fd < 0) throw new SyscallError('socket', lastErrno());
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, Int32Array.of(RECEIVE_BUFFER_BYTES), 4);
+  return fd;
+}
+
 /** A message of rtnetlink that is being written: struct nlmsghdr, a body, attributes. */
 export class Message {
   #bytes = Buffer.alloc(256);
-  #length = HEADER_BYTES;
+  #length = NETLINK_HEADER_BYTES;
 
   constructor(type: number, flags: number) {
     this.#bytes.writeUInt16LE(type, 4);
@@ -125,18 +135,21 @@ export function parseAttributes(bytes: Buffer): Attributes {
  * the system call that sends.
  */
 export class Netlink implements Disposable {
-  readonly #fd: number;
+  readonly #fd = openNetlink(false);
   readonly #reply = Buffer.alloc(1 << 17);
   #sequence = 0;
+  #port = 0;
 
   constructor() {
-    this.#fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
-    if (this.#fd < 0) throw new SyscallError('socket', lastErrno());
     const on = Int32Array.of(1);
-    setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, Int32Array.of(RECEIVE_BUFFER_BYTES), 4);
     // Kernels before 4.12 and 4.20 lack them: errors have then no text, and dumps are not filtered.
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK])
       setsockopt(this.#fd, SOL_NETLINK, option, on, 4);
+  }
+
+  /** Identifies this socket in what the kernel notifies of its requests; 0 before the first of them. */
+  get port(): number {
+    return this.#port;
   }
 
   /** Sends messages in batches. Each result is null, or the error with which the kernel refused the message of that position. */
@@ -203,13 +216,14 @@ export class Netlink implements Disposable {
   /** The messages of one datagram. */
   *#receive(): Generator<{ type: number; flags: number; sequence: number; body: Buffer }> {
     const bytes = this.#reply.subarray(0, readSync(this.#fd, this.#reply));
-    for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
+    for (let at = 0; at + NETLINK_HEADER_BYTES <= bytes.length;) {
       const length = bytes.readUInt32LE(at);
+      this.#port = bytes.readUInt32LE(at + 12);
       yield {
         type: bytes.readUInt16LE(at + 4),
         flags: bytes.readUInt16LE(at + 6),
         sequence: bytes.readUInt32LE(at + 8),
-        body: bytes.subarray(at + HEADER_BYTES, at + length),
+        body: bytes.subarray(at + NETLINK_HEADER_BYTES, at + length),
       };
       at += (length + 3) & ~3;
     }
@@ -225,7 +239,7 @@ function errorOf(body: Buffer, flags: number): NetlinkError | null {
   const errno = -body.readInt32LE(0);
   if (errno === 0) return null;
   if ((flags & NLM_F_ACK_TLVS) === 0) return new NetlinkError(errno, null);
-  const refused = (flags & NLM_F_CAPPED) === 0 ? body.readUInt32LE(4) : HEADER_BYTES;
+  const refused = (flags & NLM_F_CAPPED) === 0 ? body.readUInt32LE(4) : NETLINK_HEADER_BYTES;
   const text = parseAttributes(body.subarray(4 + ((refused + 3) & ~3))).get(NLMSGERR_ATTR_MSG);
   return new NetlinkError(errno, text === undefined ? null : text.toString('latin1').replace(/\0.*$/s, ''));
 }

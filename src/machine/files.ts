@@ -97,3 +97,14 @@ export const writeScratch = (path: string, content: string): Promise<void> => wr
 
 /** Deletes a file that a started process wrote into such a directory. */
 export const deleteScratch = (path: string): Promise<void> => rm(path);
+
+/** Writes a file beside its path and renames it into place, so that no reader sees a part of it. Creates its directories. */
+export async function replaceFile(path: string, content: string, mode = 0o644): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const beside = `${path}.${process.pid}.new`;
+  await writeFile(beside, content, { mode });
+  await rename(beside, path);
+}
+
+/** Removes a file, unless it is gone. */
+export const removeFile = (path: string): Promise<void> => rm(path, { force: true });

@@ -8,7 +8,16 @@ export { Kernel, type EditFailure, type KernelEdit } from './kernel.js';
 export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath, version } from './installation.js';
-export { cached, cacheDirectory, deleteScratch, writeScratch, type CacheEntry } from './files.js';
-export { lockMachine } from './lock.js';
+export {
+  cached,
+  cacheDirectory,
+  deleteScratch,
+  removeFile,
+  replaceFile,
+  writeScratch,
+  type CacheEntry,
+} from './files.js';
+export { lockFile, lockMachine } from './lock.js';
+export { Slots, type SlotNames } from './slots.js';
 export { identify, isAlive } from './session.js';
 export { openJournals, undoAll } from './recovery.js';

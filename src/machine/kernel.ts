@@ -10,10 +10,14 @@ import {
   type KernelState,
   type LinkChange,
   type Message,
+  type KernelEvent,
+  type KernelLink,
   Netlink,
+  NetlinkMonitor,
   NetlinkError,
   newLink,
   readKernelState,
+  readLinks,
   setLink,
 } from '../linux/index.js';
 import { bug, type KernelObject, type LinkObject } from '../schema/index.js';
@@ -38,6 +42,7 @@ const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'EADDRNO
 export class Kernel implements Disposable {
   readonly #path: string;
   readonly #netlink: Netlink;
+  readonly #monitor: NetlinkMonitor;
   readonly #protocol: number;
   /** Indexes of links by name, as long as no link is created, renamed or removed. */
   readonly #indexes = new Map<string, number>();
@@ -51,11 +56,20 @@ export class Kernel implements Disposable {
   constructor(path: string, protocol: number) {
     this.#path = path;
     this.#protocol = protocol;
-    this.#netlink = inNetnsAt(path, () => new Netlink());
+    [this.#netlink, this.#monitor] = inNetnsAt(path, () => [new Netlink(), new NetlinkMonitor()]);
   }
 
   read(): KernelState {
     return readKernelState(this.#netlink);
+  }
+
+  links(): ReadonlyMap<string, KernelLink> {
+    return readLinks(this.#netlink);
+  }
+
+  /** What others have changed since the last call; null when there was too much to follow. */
+  foreignEvents(): readonly KernelEvent[] | null {
+    return this.#monitor.read()?.filter(({ port }) => port !== this.#netlink.port) ?? null;
   }
 
   hasLink(name: string): boolean {
@@ -154,6 +168,7 @@ export class Kernel implements Disposable {
 
   [Symbol.dispose](): void {
     this.#netlink[Symbol.dispose]();
+    this.#monitor[Symbol.dispose]();
     if (this.#file !== null) closeSync(this.#file);
   }
 }

@@ -12,8 +12,10 @@ const holderSchema = z.object({ pid: z.number(), since: z.string(), purpose: z.s
  * Locks the machine for one run; released by disposing and by the end of this process. Throws `locked` with
  * the holder and its start time.
  */
-export async function lockMachine(purpose: string): Promise<AsyncDisposable> {
-  const path = lockPath();
+export const lockMachine = (purpose: string): Promise<AsyncDisposable> => lockFile(lockPath(), purpose);
+
+/** Locks a file for one process, as `lockMachine` does. */
+export async function lockFile(path: string, purpose: string): Promise<AsyncDisposable> {
   mkdirSync(dirname(path), { recursive: true });
   for (;;) {
     const file = await open(path, 'a+');

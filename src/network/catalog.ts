@@ -50,6 +50,12 @@ const DOCKER_CATALOG: readonly PlannedNetwork[] = [
   },
 ];
 
+/** The names of what a network of the catalog is made of; null for another network. */
+export function findPairing(name: string): { readonly backend: string; readonly attachment: string } | null {
+  const found = PAIRINGS.find(([own]) => own === name);
+  return found === undefined ? null : { backend: found[1].name, attachment: found[2].name };
+}
+
 export const networkNames = (): string[] => CATALOG.map(({ name }) => name);
 export const dockerNetworkNames = (): string[] => DOCKER_CATALOG.map(({ name }) => name);
 

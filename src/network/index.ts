@@ -17,15 +17,23 @@ export type {
   PathDevice,
 } from './types.js';
 export { PATH_KINDS } from './types.js';
-export { CATALOG, dockerNetworkNames, findDockerNetwork, findNetwork, networkNames } from './catalog.js';
+export {
+  CATALOG,
+  dockerNetworkNames,
+  findDockerNetwork,
+  findNetwork,
+  findPairing,
+  networkNames,
+} from './catalog.js';
 export { BUNDLE_MOUNT, sharedFolder, type ContainerEngine } from './docker/engine.js';
 export { daemonSteps, dataRootStep, socketOf, type DaemonPlace } from './docker/daemon.js';
-export { versionOf, type IpVersion } from './ip-version.js';
+export { addressToNumber, numberToAddress } from './ip-number.js';
+export { singleOf, versionOf, type IpVersion } from './ip-version.js';
 export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } from './symbols.js';
 export { countSetupSteps } from './setup-steps.js';
 export { support } from './support.js';
 export { pinCongestionControl } from './commands.js';
-export { isKernelChange, type Change, type KernelChange } from './changes.js';
+export { inKernel, isKernelChange, type Change, type KernelChange } from './changes.js';
 export { backendChanges } from './planned-network.js';
 export { hostGw } from './backend/host-gw.js';
 export { ipip } from './backend/ipip.js';

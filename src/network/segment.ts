@@ -1,4 +1,5 @@
 import { type BarewireError, userError } from '../schema/index.js';
+import { addressToNumber, numberToAddress } from './ip-number.js';
 import { versionOf, type IpVersion } from './ip-version.js';
 import type { NetworkHost, HostView } from './types.js';
 
@@ -12,8 +13,8 @@ const SLOTS = 32n;
 export function besideHost({ host, peers }: HostView, number: number): string {
   const version = versionOf(host.address);
   const offset = BigInt(host.index) * SLOTS + BigInt(number);
-  const address = toAddress(segmentStart(host) + offset, version);
-  const taken = [host, ...peers].find((other) => toNumber(other.address) === toNumber(address));
+  const address = numberToAddress(segmentStart(host) + offset, version);
+  const taken = [host, ...peers].find((other) => addressToNumber(other.address) === addressToNumber(address));
   if (taken === undefined && offset < segmentSize(host) - 1n) return address;
   const why = taken === undefined ? `ends before ${address}` : `has ${taken.name} at ${address}`;
   throw refused(`No free address for a container of ${host.name}: its segment ${segmentOf(host)} ${why}.`);
@@ -31,7 +32,7 @@ export function requireOneSegment({ host, peers }: HostView, network: string): v
 /** Whether a host reaches a peer without a router. */
 export const isOnSegment = (host: NetworkHost, peer: Pick<NetworkHost, 'address'>): boolean =>
   versionOf(peer.address) === versionOf(host.address) &&
-  (toNumber(peer.address) / segmentSize(host)) * segmentSize(host) === segmentStart(host);
+  (addressToNumber(peer.address) / segmentSize(host)) * segmentSize(host) === segmentStart(host);
 
 const refused = (message: string): BarewireError =>
   userError(
@@ -44,41 +45,7 @@ const BITS: Readonly<Record<IpVersion, number>> = { 4: 32, 6: 128 };
 const segmentSize = ({ address, prefix }: NetworkHost): bigint =>
   1n << BigInt(BITS[versionOf(address)] - prefix);
 const segmentStart = (host: NetworkHost): bigint =>
-  (toNumber(host.address) / segmentSize(host)) * segmentSize(host);
+  (addressToNumber(host.address) / segmentSize(host)) * segmentSize(host);
 /** `198.18.0.0/24` */
 export const segmentOf = (host: NetworkHost): string =>
-  `${toAddress(segmentStart(host), versionOf(host.address))}/${host.prefix}`;
-
-const toNumber = (address: string): bigint =>
-  versionOf(address) === 4
-    ? joinBits(address.split('.').map(Number), 8n)
-    : joinBits(
-        groupsOf(address).map((group) => parseInt(group, 16)),
-        16n,
-      );
-
-const joinBits = (parts: readonly number[], bits: bigint): bigint =>
-  parts.reduce((sum, part) => (sum << bits) + BigInt(part), 0n);
-
-/** All eight groups of an IPv6 address. */
-function groupsOf(address: string): string[] {
-  const [head = '', tail] = address.split('::');
-  const words = (part = ''): string[] => part.split(':').filter(Boolean);
-  const zeros = 8 - words(head).length - words(tail).length;
-  return [...words(head), ...Array<string>(zeros).fill('0'), ...words(tail)];
-}
-
-const toAddress = (value: bigint, version: IpVersion): string =>
-  version === 4
-    ? [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.')
-    : shortenIpv6([112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => (value >> shift) & 0xffffn));
-
-/** RFC 5952: the longest run of at least two zero groups becomes `::`. */
-function shortenIpv6(groups: readonly bigint[]): string {
-  const text = groups.map((group) => group.toString(16)).join(':');
-  const runs = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)].map(([run]) => run);
-  const longest = runs.toSorted((one, other) => other.length - one.length)[0];
-  if (longest === undefined) return text;
-  const at = text.indexOf(longest);
-  return `${text.slice(0, at).replace(/:$/, '')}::${text.slice(at + longest.length).replace(/^:/, '')}`;
-}
+  `${numberToAddress(segmentStart(host), versionOf(host.address))}/${host.prefix}`;

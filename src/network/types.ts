@@ -148,6 +148,8 @@ export interface ContainerPlan extends Segment {
   readonly netns: string;
   /** The host's name for the container's link. */
   readonly hostLink: string;
+  /** The container's own name for it; `eth0` by default. */
+  readonly link?: string;
   readonly address: string;
 }
 

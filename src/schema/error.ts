@@ -23,6 +23,9 @@ export type ErrorCode =
   | 'load-failed'
   | 'disk'
   | 'results-damaged'
+  | 'etcd-unreachable'
+  | 'etcd-refused'
+  | 'no-free-subnet'
   | 'timed-out'
   | 'interrupted'
   | 'bug';

@@ -12,6 +12,7 @@ import {
   type NetworkHost,
 } from '../network/index.js';
 import { userError, type KernelObject } from '../schema/index.js';
+import { hostLinkObjects, type AttachmentName } from './attachments.js';
 import type { Lease, LeaseAttributes } from './flannel/lease.js';
 import type { BackendConfig, NetworkConfig } from './flannel/network-config.js';
 
@@ -30,9 +31,6 @@ export interface ExternalInterface {
   /** Null where the network has no IPv6. */
   readonly ipv6: OwnAddress | null;
 }
-
-export const ATTACHMENTS = ['bridge', 'ptp', 'ipvlan-l2', 'ipvlan-l3', 'ipvlan-l3s', 'macvlan'] as const;
-export type AttachmentName = (typeof ATTACHMENTS)[number];
 
 /** What determines the node's kernel state, beside its peers. */
 export interface NodeView {
@@ -68,13 +66,16 @@ const BACKENDS: Readonly<Record<string, (config: BackendConfig) => Backend>> = {
     vxlanBackend({ vni: vni ?? VXLAN_DEFAULTS.vni, port: port ?? VXLAN_DEFAULTS.port, directRouting }),
 };
 
+/** What `Backend.Type` of flannel's config may be. */
+export const BACKEND_TYPES: readonly string[] = Object.keys(BACKENDS);
+
 /** @throws BarewireError `bad-input` for a backend that Barewire lacks */
 export function backendOf(config: BackendConfig): Backend {
   const make = BACKENDS[config.type];
   if (make !== undefined) return make(config);
   throw userError(
     `Backend.Type of the flannel config is ${JSON.stringify(config.type)}, which Barewire does not run.`,
-    `Use ${Object.keys(BACKENDS).join(', ')}.`,
+    `Use ${BACKEND_TYPES.join(', ')}.`,
   );
 }
 
@@ -133,6 +134,7 @@ export function ownObjects(view: NodeView): readonly KernelObject[] {
   return sitesOf(view).flatMap((site) => [
     { kind: 'setting' as const, key: forwardingKey(site), value: '1' },
     ...objectsOf(backend.own(site)),
+    ...hostLinkObjects(view.attachment, site),
   ]);
 }
 
@@ -185,4 +187,6 @@ export function containerMtuOf(view: NodeView): number {
   return view.external.mtu - (view.external.ipv6 === null ? overheadBytes[4] : overheadBytes[6]);
 }
 
-export { vxlanDevice };
+/** The name of the vxlan device of a version of IP. */
+export const tunnelDevice = (version: 4 | 6, vni: number | null): string =>
+  vxlanDevice({ address: version === 6 ? '::' : '0.0.0.0' }, vni ?? VXLAN_DEFAULTS.vni);

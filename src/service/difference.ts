@@ -167,6 +167,7 @@ const isOwnable = ({ alias, name, type }: KernelLink, marks: Marks): boolean =>
 /** What cannot be changed in a link that exists. */
 function isMadeAs(found: KernelLink, object: LinkObject): boolean {
   if (found.type !== object.type) return false;
+  if (object.type === 'ipvlan' && found.ipvlanMode !== object.mode) return false;
   if (object.type !== 'vxlan') return !('dev' in object) || found.dev === object.dev;
   const { vxlan } = found;
   return (

@@ -13,6 +13,8 @@ import {
   type Finding,
   type StudyRecord,
   type SliceRecord,
+  summarySchema,
+  type Summary,
   machineError,
   userError,
 } from '../schema/index.js';
@@ -117,6 +119,14 @@ export class ResultsDirectory {
     const parsed = studyRecordSchema.safeParse(input);
     if (parsed.success) return parsed.data;
     throw damaged(explainInvalid(this.at('study.json'), input, parsed.error), parsed.error);
+  }
+
+  /** What the last report concluded. */
+  async readSummary(): Promise<Summary> {
+    const input = parseJson(await this.readText('summary.json'));
+    const parsed = summarySchema.safeParse(input);
+    if (parsed.success) return parsed.data;
+    throw damaged(explainInvalid(this.at('summary.json'), input, parsed.error), parsed.error);
   }
 
   /** The file that `barewire cost --into` wrote; null without one. */

@@ -109,6 +109,29 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
     case 'undo':
       if (args.includes('kubernetes')) return { args: there, status: [3], stderr: CLUSTER_WAS_ASKED };
       return { args: there, status: [0] };
+    // test/service runs nodes. Here no agent runs, and the last option of one is refused, after all others were accepted.
+    case 'node':
+      switch (args[1]) {
+        case 'install':
+          return {
+            args: [...there, '--bin-dir', join(folder, 'bin'), '--conf-dir', join(folder, 'net.d')],
+            status: [0],
+          };
+        case 'status':
+          return {
+            args: [...there, '--socket', join(folder, 'socket')],
+            status: [3],
+            stderr: /No agent answers/,
+          };
+        case 'leave':
+          return {
+            args: [...there, '--healthz-port'],
+            status: [2],
+            stderr: /unknown option '--healthz-port'/,
+          };
+        default:
+          return { args: [...there, '--healthz-port', 'x'], status: [2], stderr: /--healthz-port must be/ };
+      }
     case 'kubernetes':
     case 'networks':
     case 'report':

@@ -5,7 +5,7 @@ import {
   addContainerAddress,
   addDefaultRoute,
   containerOf,
-  INSIDE,
+  linkOf,
   enableLoopback,
   createNamespace,
   silenceIpv6,
@@ -50,7 +50,7 @@ export const bridge: Attachment = {
         mtu: plan.mtu,
         master: BRIDGE,
         up: true,
-        peer: { name: INSIDE, netns: plan.netns, mtu: plan.mtu },
+        peer: { name: linkOf(plan), netns: plan.netns, mtu: plan.mtu },
       }),
       enableLoopback(plan),
       ...silenceIpv6(site, plan),
@@ -62,7 +62,7 @@ export const bridge: Attachment = {
     path: [
       { netns: null, link: BRIDGE },
       { netns: null, link: plan.hostLink },
-      { netns: plan.netns, link: INSIDE },
+      { netns: plan.netns, link: linkOf(plan) },
     ],
   }),
 };

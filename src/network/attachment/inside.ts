@@ -7,15 +7,17 @@ import type { BlockedPaths, Container, ContainerPlan, HostView } from '../types.
 /** The name of a container's interface in every attachment. */
 export const INSIDE = 'eth0';
 
+export const linkOf = ({ link = INSIDE }: Pick<ContainerPlan, 'link'>): string => link;
+
 /** Links on the host's own interface (macvlan, IPvlan) cannot reach the host itself. */
 export const HOST_BLOCKED: BlockedPaths = {
   ownHost: 'the host cannot reply: its packets leave by its interface and bypass the links on top of it',
 };
 
 /** @param nexthop by default on the link: the container is on its peers' segment, or needs no neighbours */
-export const containerOf = (plan: ContainerPlan, nexthop = `dev ${INSIDE}`): Container => ({
+export const containerOf = (plan: ContainerPlan, nexthop = `dev ${linkOf(plan)}`): Container => ({
   netns: plan.netns,
-  link: INSIDE,
+  link: linkOf(plan),
   address: plan.address,
   mtu: plan.mtu,
   nexthop,
@@ -40,7 +42,7 @@ export const silenceIpv6 = ({ host }: HostView, plan: ContainerPlan): KernelChan
     : [
         inKernel(plan.netns, 'Disable IPv6 link-local addresses in the container.', {
           kind: 'no-link-local',
-          link: INSIDE,
+          link: linkOf(plan),
         }),
       ];
 
@@ -48,7 +50,7 @@ export const addContainerAddress = (plan: ContainerPlan, prefix: number): Kernel
   inKernel(plan.netns, "Add the container's address.", {
     kind: 'address',
     address: `${plan.address}/${prefix}`,
-    link: INSIDE,
+    link: linkOf(plan),
   });
 
 export const addDefaultRoute = (
@@ -63,4 +65,4 @@ export const addDefaultRoute = (
   });
 
 export const enableLink = (plan: ContainerPlan): KernelChange =>
-  inKernel(plan.netns, "Enable the container's interface.", { kind: 'up', link: INSIDE });
+  inKernel(plan.netns, "Enable the container's interface.", { kind: 'up', link: linkOf(plan) });

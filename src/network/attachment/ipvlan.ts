@@ -7,7 +7,7 @@ import {
   addContainerAddress,
   addDefaultRoute,
   containerOf,
-  INSIDE,
+  linkOf,
   enableLoopback,
   createNamespace,
   HOST_BLOCKED,
@@ -43,7 +43,7 @@ const ipvlan = (
       inKernel(plan.netns, 'Create an IPvlan link in the container.', {
         kind: 'link',
         type: 'ipvlan',
-        name: INSIDE,
+        name: linkOf(plan),
         dev: site.host.dev,
         mode,
         createdAs: plan.hostLink,
@@ -53,7 +53,7 @@ const ipvlan = (
       ...configure(plan),
     ],
     container: containerOf(plan),
-    path: [{ netns: plan.netns, link: INSIDE }],
+    path: [{ netns: plan.netns, link: linkOf(plan) }],
   }),
 });
 
@@ -61,7 +61,7 @@ const ipvlan = (
 const asRouted = (plan: ContainerPlan): KernelChange[] => [
   addContainerAddress(plan, singleOf(versionOf(plan.address))),
   enableLink(plan),
-  addDefaultRoute(plan, 'Add the default route to the link.', { link: INSIDE }),
+  addDefaultRoute(plan, 'Add the default route to the link.', { link: linkOf(plan) }),
 ];
 
 /** ARP and broadcast work as on the wire. */

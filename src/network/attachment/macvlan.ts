@@ -4,7 +4,7 @@ import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
   containerOf,
-  INSIDE,
+  linkOf,
   enableLoopback,
   createNamespace,
   HOST_BLOCKED,
@@ -34,7 +34,7 @@ export const macvlan: Attachment = {
       inKernel(plan.netns, 'Create a macvlan link in the container.', {
         kind: 'link',
         type: 'macvlan',
-        name: INSIDE,
+        name: linkOf(plan),
         dev: site.host.dev,
         createdAs: plan.hostLink,
       }),
@@ -44,6 +44,6 @@ export const macvlan: Attachment = {
       enableLink(plan),
     ],
     container: containerOf(plan),
-    path: [{ netns: plan.netns, link: INSIDE }],
+    path: [{ netns: plan.netns, link: linkOf(plan) }],
   }),
 };

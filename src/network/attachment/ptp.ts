@@ -6,7 +6,7 @@ import {
   addContainerAddress,
   addDefaultRoute,
   containerOf,
-  INSIDE,
+  linkOf,
   enableLoopback,
   createNamespace,
   silenceIpv6,
@@ -29,7 +29,7 @@ export const ptp: Attachment = {
         name: plan.hostLink,
         mtu: plan.mtu,
         up: true,
-        peer: { name: INSIDE, netns: plan.netns, mtu: plan.mtu },
+        peer: { name: linkOf(plan), netns: plan.netns, mtu: plan.mtu },
       }),
       inKernel(null, "Add the container's gateway address to the host's end.", {
         kind: 'address',
@@ -49,14 +49,14 @@ export const ptp: Attachment = {
       inKernel(plan.netns, 'Route to the gateway.', {
         kind: 'route',
         destination: plan.gateway,
-        link: INSIDE,
+        link: linkOf(plan),
       }),
       addDefaultRoute(plan, 'Add the default route to the gateway.', { via: plan.gateway }),
     ],
     container: containerOf(plan, `via ${plan.gateway}`),
     path: [
       { netns: null, link: plan.hostLink },
-      { netns: plan.netns, link: INSIDE },
+      { netns: plan.netns, link: linkOf(plan) },
     ],
   }),
 };

@@ -1,0 +1,90 @@
+import { constants, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { makeFifo } from '../linux/index.js';
+
+export interface SlotNames {
+  /** The FIFO that announces requests. */
+  readonly bell: string;
+  /** The beginnings of the names of a slot's files. */
+  readonly request: string;
+  readonly reply: string;
+}
+
+/** More requests at a time than a host starts containers. */
+const FREE_SLOTS = 128;
+
+/**
+ * Receives requests from scripts that have no sockets: a script claims a slot by creating its request file, announces it, and reads the
+ * reply from the slot's FIFO. A slot is used once. Its writing end is open here, so that a reader notices when this process ends.
+ */
+export class Slots implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #names: SlotNames;
+  readonly #answer: (request: string) => Promise<string>;
+  readonly #bell: Socket;
+  /** The writing ends of free slots by number. */
+  readonly #free = new Map<number, number>();
+  #last = 0;
+
+  /** @param answer must not throw */
+  constructor(folder: string, names: SlotNames, answer: (request: string) => Promise<string>) {
+    this.#folder = folder;
+    this.#names = names;
+    this.#answer = answer;
+    // What an agent has left that was killed.
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const bell = join(folder, names.bell);
+    makeFifo(bell);
+    // Open for writing too, so that it never ends.
+    this.#bell = new Socket({ fd: openSync(bell, constants.O_RDWR | constants.O_NONBLOCK), readable: true });
+    let line = '';
+    this.#bell.on('data', (data: Buffer) => {
+      const numbers = (line + data.toString('latin1')).split('\n');
+      line = numbers.pop() ?? '';
+      for (const number of numbers) void this.#serve(Number(number));
+    });
+    this.#refill();
+  }
+
+  #refill(): void {
+    while (this.#free.size < FREE_SLOTS) {
+      const number = ++this.#last;
+      const path = this.#path(this.#names.reply, number);
+      makeFifo(path);
+      this.#free.set(number, openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+    }
+  }
+
+  async #serve(number: number): Promise<void> {
+    const fd = this.#free.get(number);
+    if (fd === undefined) return;
+    this.#free.delete(number);
+    try {
+      const reply = await this.#answer(readFileSync(this.#path(this.#names.request, number), 'utf8'));
+      // A pipe holds 64 KiB.
+      writeSync(fd, reply);
+    } finally {
+      this.#remove(number, fd);
+      this.#refill();
+    }
+  }
+
+  #remove(number: number, fd: number): void {
+    closeSync(fd);
+    for (const name of [this.#names.request, this.#names.reply])
+      rmSync(this.#path(name, number), { force: true });
+  }
+
+  #path(name: string, number: number): string {
+    return join(this.#folder, `${name}${number}`);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#bell.destroy();
+    for (const [number, fd] of this.#free) this.#remove(number, fd);
+    rmSync(this.#folder, { recursive: true, force: true });
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CONTAINER_ALIAS } from '../cni/index.js';
+import { Kernel, lockFile, removeFile } from '../machine/index.js';
+import { EtcdClient } from './etcd/client.js';
+import { findDifference } from './difference.js';
+import { Firewall } from './firewall.js';
+import { LeaseStore } from './flannel/lease-store.js';
+import { parseLeaseValue, printLeaseKey } from './flannel/lease.js';
+import type { SubnetLeasesOptions } from './flannel/leases.js';
+import { parsePrefix } from './flannel/prefix.js';
+import { MARKS } from './node.js';
+import { readRecord, removeRecord, type NodeRecord } from './record.js';
+
+/** What a node had when it left. */
+export interface LeftNetwork {
+  readonly subnet: string | null;
+  /** False when another node has the subnet, or nobody. */
+  readonly leaseDeleted: boolean;
+  readonly removedObjects: number;
+}
+
+/**
+ * Leaves the network: deletes the node's lease, its links, routes and rules, and its files. Containers lose their connections to other
+ * nodes. Safe to repeat.
+ *
+ * @param etcd null leaves the lease, which then expires
+ * @param waitMs how long to wait for an agent that is about to end
+ *
+ * @throws BarewireError `locked` while the agent runs, `etcd-unreachable`
+ */
+export async function leaveNetwork(
+  stateFolder: string,
+  etcd: Omit<SubnetLeasesOptions, 'onEvent'> | null,
+  signal: AbortSignal,
+  waitMs = 0,
+): Promise<LeftNetwork> {
+  await using _lock = await lockPatiently(join(stateFolder, 'lock'), waitMs);
+  const record = await readRecord(stateFolder);
+  const leaseDeleted = record !== null && etcd !== null && (await deleteLease(record, etcd, signal));
+  using kernel = new Kernel('/proc/thread-self/ns/net', MARKS.protocol);
+  const state = kernel.read();
+  const shared = { ...MARKS, alias: CONTAINER_ALIAS };
+  const removals = [MARKS, shared].flatMap((marks) => findDifference([], state, marks).edits);
+  kernel.apply(removals);
+  await new Firewall([], false).remove();
+  if (record !== null) {
+    await removeFile(record.subnetFile);
+    await removeRecord(stateFolder);
+  }
+  return { subnet: record?.subnet ?? null, leaseDeleted, removedObjects: removals.length };
+}
+
+async function lockPatiently(path: string, waitMs: number): Promise<AsyncDisposable> {
+  const deadline = performance.now() + waitMs;
+  for (;;)
+    try {
+      return await lockFile(path, 'node leave');
+    } catch (error) {
+      if (performance.now() >= deadline) throw error;
+      await sleep(20);
+    }
+}
+
+/** Deletes the key of the record if it still has the node's address. */
+async function deleteLease(
+  { subnet, ipv6Subnet, publicIp, prefix }: NodeRecord,
+  options: Omit<SubnetLeasesOptions, 'onEvent'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const ipv4 = parsePrefix(subnet);
+  if (ipv4 === null) return false;
+  using client = new EtcdClient(options);
+  const store = new LeaseStore(client, options.prefix ?? prefix);
+  const name = printLeaseKey({ ipv4, ipv6: ipv6Subnet === null ? null : parsePrefix(ipv6Subnet) });
+  const found = await store.read(name, signal);
+  if (found === null) return false;
+  const value = parseLeaseValue(found.value);
+  if (!value.ok || value.attributes.publicIp !== publicIp) return false;
+  return await store.remove(name, found.modRevision, signal);
+}

@@ -1,0 +1,276 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { endRuns } from '../cli/barewire.js';
+import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
+import { clusterSupport } from '../kubernetes/cluster/index.js';
+import { NodeLab, PREFIX } from './node-lab.js';
+import { until } from './until.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 240_000 });
+
+const support = await clusterSupport();
+if (!support.ok) console.error(`Skipped: flanneld beside ours: ${support.reason}`);
+
+const NETWORK = { Network: '10.50.0.0/16' };
+const VXLAN = { ...NETWORK, Backend: { Type: 'vxlan' } };
+const HOST_GW = { ...NETWORK, Backend: { Type: 'host-gw' } };
+
+let lab: NodeLab;
+let before: MachineSnapshot;
+beforeAll(async () => {
+  before = await snapshotMachine();
+  lab = await NodeLab.start(3, VXLAN);
+});
+beforeEach(() => lab.configure(VXLAN));
+afterEach(async () => {
+  for (const node of lab.nodes) {
+    await node.end();
+    await node.leave();
+    // What flanneld leaves behind.
+    for (const name of ['flannel.1', 'cni0'])
+      if (node.sh('ip -o link').includes(` ${name}:`)) node.sh(`ip link del ${name}`);
+    for (const route of node.routes()) node.sh(`ip route del ${route.split(' ')[0] ?? ''}`);
+    node.sh('ip addr flush dev lo scope global');
+    node.sh('nft flush ruleset');
+  }
+  await lab.etcd.ctl('del', '--prefix', `${PREFIX}/`);
+  await endRuns();
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+  await assertNothingLeft(before);
+});
+
+describe.skipIf(!support.ok)('beside the real flanneld', () => {
+  test.each([
+    ['vxlan', VXLAN, /via 10\.50\.\d+\.0 dev flannel\.1 onlink/],
+    [
+      'vxlan with DirectRouting',
+      { ...NETWORK, Backend: { Type: 'vxlan', DirectRouting: true } },
+      /via 10\.99\.0\.\d dev eth0/,
+    ],
+    ['host-gw', HOST_GW, /via 10\.99\.0\.\d dev eth0/],
+  ])('%s: routes and traffic both ways, and each leaves when it leaves', async (_, config, route) => {
+    await lab.configure(config);
+    const [one, two, three] = [lab.node(1), lab.node(2), lab.node(3)];
+    await Promise.all([one.startStock(), two.start(), three.start()]);
+    for (const node of lab.nodes) node.addAddress();
+    for (const node of lab.nodes)
+      await until(
+        `${node.netns} has two routes`,
+        () => node.routes().filter((line) => route.test(line)).length === 2,
+      );
+    for (const [from, to] of [
+      [one, two],
+      [two, one],
+      [two, three],
+      [three, one],
+    ] as const)
+      await until('traffic passes', () => from.reaches(to.addAddress(), from.addAddress()));
+    expect((await two.status())['peers']).toBe(2);
+    const { status, stdout } = await two.leave();
+    expect([status, stdout]).toEqual([0, expect.stringContaining('the lease deleted')]);
+    for (const node of [one, three])
+      await until('the peers have dropped the route', () => node.routes().length === 1);
+    expect(two.routes()).toEqual([]);
+    expect(two.sh('nft list ruleset')).toBe('');
+    expect(two.sh('ip -o link')).not.toContain('flannel');
+    expect(existsSync(two.subnetFile)).toBe(false);
+  });
+
+  test('a host moves from flanneld to barewire and back without losing its subnet, its MAC or traffic', async () => {
+    const [one, two] = [lab.node(1), lab.node(2)];
+    await Promise.all([one.startStock(), two.startStock()]);
+    const subnet = one.subnet();
+    const macOf = (): string => /link\/ether (\S+)/.exec(one.sh('ip link show flannel.1'))?.[1] ?? '';
+    const mac = macOf();
+    const [from, to] = [two.addAddress(), one.addAddress()];
+    await until('traffic passes', () => two.reaches(to, from));
+    const lost = pings(two.netns, to, from);
+    await one.stopStock();
+    await one.start();
+    expect([one.subnet(), macOf()]).toEqual([subnet, mac]);
+    await one.stop();
+    await one.startStock();
+    expect(one.subnet()).toBe(subnet);
+    expect(await lost()).toBe(0);
+  });
+
+  test('follows a flanneld that comes back with another MAC, and removes its old entries', async () => {
+    const [one, two] = [lab.node(1), lab.node(2)];
+    await Promise.all([one.startStock(), two.start()]);
+    await until('there is a route', () => two.routes().length === 1);
+    await one.stopStock();
+    one.sh('ip link del flannel.1');
+    await one.startStock();
+    const mac = (): string => /link\/ether (\S+)/.exec(one.sh('ip link show flannel.1'))?.[1] ?? '';
+    await until('the entry has the new MAC', () => {
+      const entries = two
+        .sh('bridge fdb show dev flannel.1')
+        .split('\n')
+        .filter((line) => line.includes('dst'));
+      return entries.length === 1 && (entries[0]?.startsWith(mac()) ?? false);
+    });
+    await until('traffic passes', () => two.reaches(one.addAddress(), two.addAddress()));
+  });
+});
+
+/** Pings until called, and returns how many were lost. */
+function pings(netns: string, to: string, from: string): () => Promise<number> {
+  const child = spawn('ip', ['netns', 'exec', netns, 'ping', '-i', '0.02', '-I', from, to], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
+  return async () => {
+    const ended = once(child, 'close');
+    child.kill('SIGINT');
+    await ended;
+    const [, sent = '', received = ''] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
+    expect(Number(sent)).toBeGreaterThan(10);
+    // One may be on its way.
+    return Math.max(0, Number(sent) - Number(received) - 1);
+  };
+}
+
+test('a kill changes nothing for traffic, and a restart repairs what was changed meanwhile', async () => {
+  const [one, two] = [lab.node(1), lab.node(2)];
+  await Promise.all([one.start(), two.start()]);
+  await until('there are routes', () => one.routes().length === 1 && two.routes().length === 1);
+  const [from, to] = [one.addAddress(), two.addAddress()];
+  await until('traffic passes', () => one.reaches(to, from));
+  const subnet = one.subnet();
+  const lost = pings(one.netns, to, from);
+  await one.stop('SIGKILL');
+  // A peer that has left while the agent was down.
+  const stale = '10.50.250.0/24';
+  one.sh(`ip route add ${stale} via 10.50.250.0 dev flannel.1 onlink proto 66`);
+  one.sh('ip neigh add 10.50.250.0 lladdr 02:00:00:00:00:99 dev flannel.1 nud permanent');
+  one.sh('bridge fdb add 02:00:00:00:00:99 dev flannel.1 dst 10.99.0.99');
+  await one.start();
+  expect(one.subnet()).toBe(subnet);
+  expect(one.routes()).toHaveLength(1);
+  expect(one.sh('ip neigh')).not.toContain('02:00:00:00:00:99');
+  expect(one.sh('bridge fdb')).not.toContain('02:00:00:00:00:99');
+  expect(await lost()).toBe(0);
+});
+
+test('repairs what an administrator deletes: a route, the link, an entry, the rules', async () => {
+  const [one, two] = [lab.node(1), lab.node(2)];
+  await Promise.all([one.start(), two.start()]);
+  await until('there is a route', () => one.routes().length === 1);
+  const state = (): string =>
+    [
+      'ip route show dev flannel.1',
+      'ip neigh show dev flannel.1',
+      'bridge fdb show dev flannel.1',
+      'nft list ruleset',
+    ]
+      .map((line) => one.sh(line))
+      .concat(/link\/ether \S+/.exec(one.sh('ip link show flannel.1'))?.[0] ?? '')
+      .join('--\n');
+  const whole = state();
+  for (const line of [
+    `ip route del ${two.subnet()}`,
+    'ip link del flannel.1',
+    `ip neigh flush dev flannel.1 nud permanent`,
+    'ip link set flannel.1 down',
+  ]) {
+    one.sh(line);
+    await until(`repaired after: ${line}`, () => state() === whole, 3_000);
+  }
+  one.sh('nft delete table ip barewire-node');
+  await until('the rules are back', () => state() === whole, 12_000);
+  const status = await one.status();
+  expect(status['repairedObjects']).toBeGreaterThan(5);
+  expect(status['lastErrors']).toEqual([]);
+});
+
+test('a deleted lease is claimed again with the same subnet', async () => {
+  const [one, two] = [lab.node(1), lab.node(2)];
+  await Promise.all([one.start(), two.start()]);
+  const subnet = one.subnet();
+  await lab.etcd.ctl('del', `${PREFIX}/subnets/${subnet.replace('/', '-')}`);
+  await until('the lease is there again', async () => (await lab.leases()).has(subnet));
+  await until('the peer has its route', () => two.routes().some((line) => line.startsWith(subnet)));
+  expect(one.events().map(({ kind }) => kind)).toContain('reclaimed');
+});
+
+test('without etcd nothing changes, and afterwards a new node is seen at once', async () => {
+  const [one, two, three] = [lab.node(1), lab.node(2), lab.node(3)];
+  await Promise.all([one.start(), two.start()]);
+  await until('there are routes', () => one.routes().length === 1 && two.routes().length === 1);
+  await lab.etcd.killMember(0);
+  await until('the agent has noticed', () => one.events().some(({ kind }) => kind === 'disconnected'));
+  expect([one.routes().length, two.routes().length]).toEqual([1, 1]);
+  await lab.etcd.startMember(0);
+  await three.start();
+  await until('the new node is a peer', () => one.routes().length === 2 && two.routes().length === 2);
+});
+
+test('a changed config moves the node, and its old routes go', async () => {
+  const [one, two] = [lab.node(1), lab.node(2)];
+  await Promise.all([one.start(), two.start()]);
+  await until('there are routes', () => one.routes().length === 1 && two.routes().length === 1);
+  await lab.configure({ Network: '10.50.128.0/17', SubnetLen: 26, Backend: { Type: 'host-gw' } });
+  const isMoved = (line = ''): boolean =>
+    /^10\.50\.(12[89]|1[3-9]\d|2\d\d)\.\d+\/26 via 10\.99\.0\.\d dev eth0/.test(line);
+  for (const node of [one, two])
+    await until('the node has moved', () => node.routes().length === 1 && isMoved(node.routes()[0]), 30_000);
+  expect(one.sh('ip -o link')).not.toContain('flannel.1');
+  expect((await lab.leases()).size).toBe(2);
+});
+
+test('leases that it cannot use are ignored and named', async () => {
+  const one = lab.node(1);
+  await lab.configure(HOST_GW);
+  await one.start();
+  const put = (name: string, value: object): Promise<unknown> =>
+    lab.etcd.ctl('put', `${PREFIX}/subnets/${name}`, JSON.stringify(value));
+  await put('10.50.201.0-24', { PublicIP: '10.99.0.7', BackendType: 'vxlan' });
+  await put('10.50.202.0-24', { PublicIP: '203.0.113.7', BackendType: 'host-gw' });
+  await put('10.50.203.0-24', { PublicIP: '10.99.0.8', BackendType: 'host-gw' });
+  await until('the usable one has a route', () => one.routes().length === 1);
+  expect(one.routes()).toEqual(['10.50.203.0/24 via 10.99.0.8 dev eth0']);
+  expect((await one.status())['unusedPeers']).toEqual([
+    { subnet: '10.50.201.0/24', problem: { kind: 'other-backend', backendType: 'vxlan' } },
+    { subnet: '10.50.202.0/24', problem: { kind: 'not-on-segment', publicIp: '203.0.113.7' } },
+  ]);
+});
+
+test('a second agent, an unknown backend and a wrong interface are refused with what to do', async () => {
+  const one = lab.node(1);
+  await one.start();
+  const again = await one.barewire(
+    ...['node', '--etcd-endpoints', lab.etcd.endpoints.join(), '--state', `${one.folder}/state`],
+    ...['--socket', `${one.folder}/other`],
+  );
+  expect([again.status, again.stderr]).toEqual([
+    3,
+    expect.stringMatching(/in use by another Barewire \(node/),
+  ]);
+  const two = lab.node(2);
+  const refused = (...args: string[]) =>
+    two.barewire(
+      ...['node', '--etcd-endpoints', lab.etcd.endpoints.join(), '--state', `${two.folder}/state`, ...args],
+    );
+  const wrong = await refused('--iface', 'eth7');
+  expect([wrong.status, wrong.stderr]).toEqual([
+    2,
+    expect.stringMatching(/no interface eth7: it has lo, eth0/),
+  ]);
+  const overlay = await refused('--attachment', 'ipvlan-l3s');
+  expect([overlay.status, overlay.stderr]).toEqual([
+    2,
+    expect.stringMatching(/ipvlan-l3s needs the backend host-gw/),
+  ]);
+  await lab.configure({ ...NETWORK, Backend: { Type: 'udp' } });
+  const backend = await refused();
+  expect([backend.status, backend.stderr]).toEqual([
+    2,
+    expect.stringMatching(/"udp", which Barewire does not run/),
+  ]);
+  expect((await lab.leases()).size).toBe(1);
+});
