@@ -22,7 +22,7 @@ export async function buildBundle() {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    external: ['koffi'],
+    external: ['koffi', '@aws-sdk/*'],
     sourcemap: 'linked',
     legalComments: 'none',
     define: { BAREWIRE_VERSION: JSON.stringify(version) },
