@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'host-unreachable'
   | 'host-unsupported'
   | 'cluster-refused'
+  | 'cloud-refused'
   | 'pod-failed'
   | 'agent-lost'
   | 'agent-protocol'
