@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { userError } from '../schema/index.js';
 import { compareCommand } from './compare-command.js';
 import type { Context } from './format.js';
+import { cniCommand } from './cni-command.js';
 import { costCommand } from './cost-command.js';
 import { doctorCommand } from './doctor-command.js';
 import { kubernetesCommand } from './kubernetes-command.js';
@@ -31,6 +32,7 @@ function program(context: Context): Command {
     reportCommand,
     compareCommand,
     costCommand,
+    cniCommand,
     kubernetesCommand,
     nodeCommand,
     undoCommand,

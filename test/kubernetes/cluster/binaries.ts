@@ -12,7 +12,7 @@ const FLANNEL = 'github.com/flannel-io/flannel';
 export const clusterCache = (...names: string[]): string => join(cacheDirectory(), 'test-cluster', ...names);
 
 /** Runs Go at a low priority and on two CPUs at most. */
-async function go(folder: string, args: readonly string[]): Promise<string> {
+export async function go(folder: string, args: readonly string[]): Promise<string> {
   const { stdout } = await run('nice', ['go', ...args], {
     cwd: folder,
     env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-mod=readonly -buildvcs=false' },
@@ -68,7 +68,7 @@ export async function buildFlanneld(): Promise<string> {
 }
 
 /** Keeps one build for each content of the folder, each set of flags and each version of Go. */
-async function built(
+export async function built(
   name: string,
   folder: string,
   flags: readonly string[],

@@ -1,0 +1,173 @@
+import type { Check } from '../check.js';
+import type { PluginConfiguration } from '../configuration.js';
+import { compareStates } from '../kernel-state.js';
+import { mustSucceed, Violation, type Attached, type Session } from '../session.js';
+import type { Options } from '../runtime.js';
+
+const check = (
+  facts: Pick<Check, 'id' | 'level' | 'section' | 'requirement' | 'needs'>,
+  run: Check['run'],
+): Check => ({ group: 'del', ...facts, run });
+
+/** What an attachment left on the host. */
+const leftovers = async (
+  session: Session,
+  { attachment }: Attached,
+  before: Awaited<ReturnType<Session['lab']['readHost']>>,
+): Promise<string[]> => [
+  ...(await session.hostChanges(before)),
+  ...(await session.filesAbout(attachment.containerId)).map((file) => `${file} mentions the container`),
+];
+
+/** Attaches, removes the namespace, and deletes with another value of CNI_NETNS. */
+const delWithoutNamespace =
+  (netnsOf: (path: string) => string): Check['run'] =>
+  async (session) => {
+    const before = await session.lab.readHost();
+    const [container] = await session.lab.createContainers(1);
+    if (container === undefined) return [];
+    let attached: Attached;
+    try {
+      attached = await session.attach(session.attachmentOf(container));
+    } finally {
+      await container[Symbol.asyncDispose]();
+    }
+    const attachment = { ...attached.attachment, netns: netnsOf(container.path) };
+    await session.detach({ ...attached, attachment });
+    return leftovers(session, attached, before);
+  };
+
+export const DEL_CHECKS: readonly Check[] = [
+  check(
+    {
+      id: 'del.removes',
+      level: 'must',
+      section: '2 DEL',
+      requirement: 'DEL removes the interface, and all that ADD made on the host and in the container',
+    },
+    async (session) => {
+      await using container = await session.container();
+      const before = {
+        host: await session.lab.readHost(),
+        container: await session.lab.readContainer(container),
+      };
+      const attached = await session.attach(session.attachmentOf(container));
+      await session.detach(attached);
+      return [
+        ...(await leftovers(session, attached, before.host)),
+        ...compareStates(before.container, await session.lab.readContainer(container)).map(
+          (change) => `in the container: ${change}`,
+        ),
+      ];
+    },
+  ),
+  check(
+    {
+      id: 'del.repeated',
+      level: 'must',
+      section: '2 DEL',
+      requirement: 'a second and a third DEL succeed',
+    },
+    async (session) => {
+      await using container = await session.container();
+      const attached = await session.attach(session.attachmentOf(container));
+      for (const [index, count] of ['first', 'second', 'third'].entries()) {
+        if (index === 0) await session.detach(attached);
+        else mustSucceed(`the ${count} DEL`, await session.del(attached));
+      }
+      return [];
+    },
+  ),
+  check(
+    {
+      id: 'del.never-added',
+      level: 'must',
+      section: '2 DEL',
+      requirement: 'DEL of a container that was never added succeeds and changes nothing',
+    },
+    async (session) => {
+      await using container = await session.container();
+      const before = await session.lab.readHost();
+      const attachment = session.attachmentOf(container);
+      await session.detach({ attachment, result: { cniVersion: session.version } }, { prevResult: null });
+      return session.hostChanges(before);
+    },
+  ),
+  check(
+    {
+      id: 'del.empty-netns',
+      level: 'must',
+      section: '2 DEL',
+      requirement: 'DEL with an empty CNI_NETNS, after the namespace is gone, succeeds and leaves nothing',
+    },
+    delWithoutNamespace(() => ''),
+  ),
+  check(
+    {
+      id: 'del.namespace-gone',
+      level: 'must',
+      section: '2 DEL',
+      requirement: 'DEL succeeds and leaves nothing when the namespace at CNI_NETNS is gone',
+    },
+    delWithoutNamespace((path) => path),
+  ),
+  check(
+    {
+      id: 'del.no-prev-result',
+      level: 'should',
+      section: '2 DEL',
+      requirement: 'DEL without prevResult succeeds and leaves nothing',
+    },
+    async (session) => {
+      await using container = await session.container();
+      const before = await session.lab.readHost();
+      const attached = await session.attach(session.attachmentOf(container));
+      await session.detach(attached, { prevResult: null });
+      return leftovers(session, attached, before);
+    },
+  ),
+  check(
+    {
+      id: 'del.releases-address',
+      level: 'must',
+      section: '2 DEL',
+      requirement: 'an address can be assigned again after DEL: a range of one address serves two ADDs',
+      needs: { ipam: true },
+    },
+    async (session) => {
+      if (session.plugin.ipam?.type !== 'host-local')
+        return {
+          reason: `the range of ${session.plugin.ipam?.type ?? ''} cannot be narrowed; host-local's can`,
+        };
+      const network = await narrowedNetwork(session);
+      await using container = await session.container();
+      for (const count of ['first', 'second']) {
+        const attachment = session.attachmentOf(container);
+        const added = await session.add(attachment, { network });
+        mustSucceed(`the ${count} ADD`, added);
+        if (added.result === null) throw new Violation(...added.problems);
+        await session.detach({ attachment, result: added.result }, { network });
+      }
+      return [];
+    },
+  ),
+];
+
+/** The network under another name, whose range is one address of the range that it has now. */
+async function narrowedNetwork(session: Session): Promise<Options['network']> {
+  await using container = await session.container();
+  const attached = await session.attach(session.attachmentOf(container));
+  const [only = ''] = (attached.result.ips?.[0]?.address ?? '').split('/');
+  await session.detach(attached);
+  const narrowed = ({ ipam = {}, ...plugin }: PluginConfiguration): PluginConfiguration => {
+    const { subnet, gateway, rangeStart: _start, rangeEnd: _end, ...rest } = ipam;
+    const [[range = { subnet, gateway }] = []] = (ipam['ranges'] ?? []) as readonly (readonly object[])[];
+    return { ...plugin, ipam: { ...rest, ranges: [[{ ...range, rangeStart: only, rangeEnd: only }]] } };
+  };
+  return {
+    name: `${session.network.name}-one`,
+    plugins: session.network.plugins.map((plugin) =>
+      plugin.type === session.found.type ? narrowed(plugin) : plugin,
+    ),
+  };
+}

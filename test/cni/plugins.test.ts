@@ -1,0 +1,113 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BUILT_IN, cniCheckSchema, renderMarkdownReports, type PluginReport } from '../../src/cni/index.js';
+import { barewire } from '../cli/barewire.js';
+import { buildPlugins } from './plugins/build.js';
+
+const DOCS = readFileSync('docs/cni.md', 'utf8');
+const DEBIAN = '/usr/lib/cni';
+
+async function checkPlugins(
+  plugins: readonly string[],
+  args: readonly string[],
+): Promise<readonly PluginReport[]> {
+  const { stdout, stderr } = await barewire(['cni', 'check', ...plugins, '--json', ...args]);
+  expect(stdout, stderr).not.toBe('');
+  return cniCheckSchema.parse(JSON.parse(stdout)).plugins;
+}
+
+const idsOf = (report: PluginReport | undefined, wanted: string): string[] =>
+  (report?.checks ?? []).filter(({ status }) => status === wanted).map(({ id }) => id);
+
+const built = await buildPlugins();
+if (built === null) console.error('Skipped: the plugins of the CNI project, because Go is not installed.');
+
+describe.skipIf(built === null)('the plugins 1.9.1 of the CNI project', () => {
+  const directory = ['--plugin-dir', built ?? ''];
+  let reports: readonly PluginReport[];
+  beforeAll(async () => {
+    reports = await checkPlugins(['bridge', 'ptp', 'macvlan'], directory);
+  }, 120_000);
+
+  test('have the results of docs/cni.md', () => {
+    expect(cellsOf(DOCS)).toEqual(cellsOf(renderMarkdownReports(reports)));
+  });
+
+  test('are the built ones', () => {
+    expect(reports.map(({ path }) => path)).toEqual(
+      ['bridge', 'ptp', 'macvlan'].map((name) => join(built ?? '', name)),
+    );
+    expect(reports.map(({ version }) => version)).toEqual(['1.1.0', '1.1.0', '1.1.0']);
+  });
+
+  test('keep what they share', () => {
+    const [bridge, , macvlan] = reports;
+    expect(bridge?.kept).toContain('new link: cni0 up');
+    expect(macvlan?.kept.filter((line) => !line.startsWith('new file'))).toEqual([]);
+  });
+});
+
+describe.skipIf(built === null)('a chain of the CNI project', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'barewire-chain-'));
+    const plugins = [
+      BUILT_IN['bridge'],
+      { type: 'tuning', sysctl: { 'net.ipv4.conf.eth0.rp_filter': '0' } },
+      { type: 'portmap', capabilities: { portMappings: true } },
+    ];
+    writeFileSync(join(folder, 'net.conflist'), JSON.stringify({ name: 'chain', plugins }));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each(['tuning', 'portmap'])('passes what concerns %s', async (plugin) => {
+    const only =
+      'add.interface,add.addresses,add.prev-result,add.exists,add.concurrent,del.removes,del.repeated,check.after-add,status';
+    const args = ['--plugin-dir', built ?? '', '--config', join(folder, 'net.conflist'), '--only', only];
+    const [report] = await checkPlugins([plugin], args);
+    expect(idsOf(report, 'failed')).toEqual([]);
+    expect(idsOf(report, 'skipped')).toEqual(['add.exists']);
+  });
+});
+
+describe.skipIf(built === null)('loopback', () => {
+  test('is checked without what only an interface of its own has', async () => {
+    const [report] = await checkPlugins(
+      ['loopback'],
+      ['--plugin-dir', built ?? '', '--only', 'add,del,check'],
+    );
+    expect(idsOf(report, 'skipped')).toContain('add.exists');
+    expect(idsOf(report, 'passed')).toEqual(
+      expect.arrayContaining(['add.interface', 'add.up', 'del.removes', 'check.after-add']),
+    );
+  });
+});
+
+describe.skipIf(!existsSync(join(DEBIAN, 'bridge')))("Debian's plugins", () => {
+  test('of an earlier version are checked up to 1.0.0', async () => {
+    const [report] = await checkPlugins([join(DEBIAN, 'bridge')], ['--only', 'version,gc,status,del']);
+    expect(report?.version).toBe('1.0.0');
+    expect(idsOf(report, 'skipped')).toEqual(
+      expect.arrayContaining(['version.result-1.1.0', 'gc.removes-stale', 'status.ready']),
+    );
+    expect(idsOf(report, 'passed')).toEqual(
+      expect.arrayContaining(['version.result-1.0.0', 'del.removes', 'del.repeated']),
+    );
+  });
+});
+
+test('docs/cni.md has the built-in configurations', () => {
+  const documented = [...DOCS.matchAll(/^```json\n([^]*?)^```$/gm)].map(
+    ([, text = '']) => JSON.parse(text) as object,
+  );
+  for (const configuration of Object.values(BUILT_IN)) expect(documented).toContainEqual(configuration);
+});
+
+/** The cells of the table of checks, whatever its alignment, and the notes below it. */
+const cellsOf = (markdown: string): string[][] =>
+  markdown
+    .split('\n')
+    .filter((line) => /^\| `|^\d+\. Skipped/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim()));
