@@ -147,7 +147,8 @@ describe('a check', () => {
     const run = new Run(['cni', 'check', toy.found.path, '--config', toy.configuration]);
     await untilCreated(3);
     run.child.kill('SIGINT');
-    expect((await run.ended).status).toBe(130);
+    const { status, stderr } = await run.ended;
+    expect([status, stderr]).toEqual([130, expect.stringMatching(/^\nInterrupted\.[^]*Interrupted\.\n$/)]);
     expect(created()).toEqual(NOTHING);
   });
 });

@@ -104,6 +104,10 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
     // Counting takes minutes and has tests of its own: here the last option is refused, after all others were accepted.
     case 'cost':
       return { args: [...there, '--repeats', '0'], status: [2], stderr: /--repeats must be/ };
+    // test/cni checks plugins entirely.
+    case 'cni':
+      if (args.includes('./my-plugin')) return { args: there, status: [2], stderr: /net\.conflist/ };
+      return { args: [...there, '--only', 'version.answer'], status: [0] };
     case 'doctor':
       return { args: there, status: [0, 1] };
     case 'undo':
@@ -193,6 +197,7 @@ test('every option that the documents name is in a help text', async () => {
     'cost',
     'undo',
     'kubernetes rbac',
+    'cni check',
   ];
   const help = (await Promise.all(commands.map((name) => barewire([...name.split(' '), '--help'])))).map(
     ({ stdout }) => stdout,

@@ -115,7 +115,8 @@ export class Session {
       ...container,
       [Symbol.asyncDispose]: async () => {
         for (const { attachment } of this.#live.values())
-          if (attachment.netns === container.path) await this.discard(attachment);
+          if (attachment.netns === container.path && this.#signal?.aborted !== true)
+            await this.discard(attachment);
         await container[Symbol.asyncDispose]();
       },
     }));

@@ -34,7 +34,7 @@ const delWithoutNamespace =
     }
     const attachment = { ...attached.attachment, netns: netnsOf(container.path) };
     await session.detach({ ...attached, attachment });
-    return leftovers(session, attached, before);
+    return await leftovers(session, attached, before);
   };
 
 export const DEL_CHECKS: readonly Check[] = [
@@ -90,7 +90,7 @@ export const DEL_CHECKS: readonly Check[] = [
       const before = await session.lab.readHost();
       const attachment = session.attachmentOf(container);
       await session.detach({ attachment, result: { cniVersion: session.version } }, { prevResult: null });
-      return session.hostChanges(before);
+      return await session.hostChanges(before);
     },
   ),
   check(
@@ -123,7 +123,7 @@ export const DEL_CHECKS: readonly Check[] = [
       const before = await session.lab.readHost();
       const attached = await session.attach(session.attachmentOf(container));
       await session.detach(attached, { prevResult: null });
-      return leftovers(session, attached, before);
+      return await leftovers(session, attached, before);
     },
   ),
   check(
