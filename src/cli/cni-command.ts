@@ -87,7 +87,15 @@ by the first "master" of the configuration (eth0 without one).
 
 Exit status: 0 all passed; 1 a check failed; 2 the request is wrong; 3 this machine cannot do it.`,
     )
-    .action((plugins: string[], flags: CheckFlags) => check(context, plugins, flags));
+    .action(async (plugins: string[], flags: CheckFlags) => {
+      try {
+        await check(context, plugins, flags);
+      } catch (error) {
+        // An interrupt closes the connection to the agent, which is no failure of its own.
+        context.signal.throwIfAborted();
+        throw error;
+      }
+    });
 
 async function check(context: Context, plugins: readonly string[], flags: CheckFlags): Promise<void> {
   const { terminal, signal, version, fail } = context;

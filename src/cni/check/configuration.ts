@@ -22,9 +22,9 @@ export interface NetworkConfiguration {
 }
 
 /** The uplink of the host namespace, its name when a configuration has no `master`. */
-export const UPLINK = 'eth0';
+const UPLINK = 'eth0';
 /** The network of the built-in configurations. The uplink uses the lower half of the range of RFC 2544. */
-export const CHECK_SUBNET = '198.19.0.0/24';
+const CHECK_SUBNET = '198.19.0.0/24';
 
 const hostLocal = {
   type: 'host-local',

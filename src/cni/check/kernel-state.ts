@@ -92,24 +92,21 @@ export function parseState(text: string): KernelState {
     (sections.get(name) ?? '').split('\n').filter((line) => line !== '');
   const links = z.array(linkSchema).parse(json('links')).map(toLink);
   const routes = [...readRoutes(json('routes'), '0.0.0.0/0'), ...readRoutes(json('routes6'), '::/0')];
-  const objects = new Map<string, ReadonlySet<string>>([
-    [
-      'link',
-      new Set(links.map(({ name, master, up }) => `${describe(name, { master })} ${up ? 'up' : 'down'}`)),
-    ],
-    [
-      'address',
-      new Set(links.flatMap(({ name, addresses }) => addresses.map((each) => `${each} dev ${name}`))),
-    ],
-    ['route', new Set(routes.map(printRoute))],
-    ['rule', new Set([json('rules'), json('rules6')].flatMap((rules) => printAll(rules)))],
-    ['permanent neighbour', new Set(printAll(json('neighbours')))],
-    ['nftables line', new Set(inContext(lines('nft')))],
-    ['iptables rule', new Set(saved(lines('iptables')))],
-    ['ip6tables rule', new Set(saved(lines('ip6tables')))],
-    ['file', new Set(lines('files'))],
-  ]);
-  return { links, routes, objects, sysctls: readSysctls(lines('sysctls')) };
+  const objects = {
+    link: links.map(({ name, master, up }) => `${describe(name, { master })} ${up ? 'up' : 'down'}`),
+    address: links.flatMap(({ name, addresses }) =>
+      addresses.filter((each) => !OF_LOOPBACK.includes(each)).map((each) => `${each} dev ${name}`),
+    ),
+    route: routes.map(printRoute),
+    rule: [json('rules'), json('rules6')].flatMap(printAll),
+    'permanent neighbour': printAll(json('neighbours')),
+    'nftables line': inContext(lines('nft')),
+    'iptables rule': saved(lines('iptables')),
+    'ip6tables rule': saved(lines('ip6tables')),
+    file: lines('files'),
+  };
+  const sets = Object.entries(objects).map(([kind, all]) => [kind, new Set(numbered(all))] as const);
+  return { links, routes, objects: new Map(sets), sysctls: readSysctls(lines('sysctls')) };
 }
 
 const toLink = ({ ifname, address, mtu, flags, master, addr_info }: z.infer<typeof linkSchema>): Link => ({
@@ -122,6 +119,9 @@ const toLink = ({ ifname, address, mtu, flags, master, addr_info }: z.infer<type
     local === undefined || (scope === 'link' && local.includes(':')) ? [] : [`${local}/${prefixlen}`],
   ),
 });
+
+/** The kernel adds them when `lo` is set up, and keeps them. */
+const OF_LOOPBACK = ['127.0.0.1/8', '::1/128'];
 
 /** Routes of these kinds come and go with an address. */
 const OF_ADDRESSES = ['local', 'broadcast', 'multicast', 'anycast'];
@@ -152,7 +152,17 @@ const describe = (name: string, facts: Readonly<Record<string, string | null>>):
     ...Object.entries(facts).flatMap(([key, value]) => (value === null ? [] : [`${key} ${value}`])),
   ].join(' ');
 
-/** One line for each object of a list; the state of a neighbour, and similar lists in it, as they are. */
+/** Tells apart objects of the same text, such as a rule that was added twice. */
+function numbered(lines: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  return lines.map((line) => {
+    const count = (counts.get(line) ?? 0) + 1;
+    counts.set(line, count);
+    return count === 1 ? line : `${line} (${count} times)`;
+  });
+}
+
+/** One line for each object of a list. */
 const printAll = (value: unknown): string[] =>
   z
     .array(z.unknown())

@@ -20,7 +20,7 @@ export interface LabOptions {
 }
 
 /** A container: an empty network namespace. Disposing removes it, and those that were created later. */
-export interface Container extends AsyncDisposable {
+export interface LabContainer extends AsyncDisposable {
   readonly name: string;
   /** The path of its namespace, the value of CNI_NETNS. */
   readonly path: string;
@@ -34,13 +34,13 @@ export interface Lab extends AsyncDisposable {
   /** A directory that only the host namespace sees. */
   readonly scratch: string;
   readonly stateDirectories: readonly string[];
-  createContainers(count: number): Promise<readonly Container[]>;
+  createContainers(count: number): Promise<readonly LabContainer[]>;
   /** Runs `ip` in a container. */
-  ip(container: Container, why: string, args: readonly string[]): Promise<void>;
+  ip(container: LabContainer, why: string, args: readonly string[]): Promise<void>;
   readHost(): Promise<KernelState>;
   /** The links of the host, which is faster than its whole state. */
   readLinks(): Promise<KernelState['links']>;
-  readContainer(container: Container): Promise<KernelState>;
+  readContainer(container: LabContainer): Promise<KernelState>;
 }
 
 /**
@@ -142,7 +142,7 @@ class NamespaceLab implements Lab {
     this.#machine = machine;
   }
 
-  async createContainers(count: number): Promise<readonly Container[]> {
+  async createContainers(count: number): Promise<readonly LabContainer[]> {
     const names = Array.from({ length: count }, () => `bw-${this.run}-c${++this.#containers}`);
     const { mark } = await this.#machine.apply(names.map(namespace));
     return names.map((name, index) => {
@@ -158,7 +158,7 @@ class NamespaceLab implements Lab {
     });
   }
 
-  async ip({ name }: Container, why: string, args: readonly string[]): Promise<void> {
+  async ip({ name }: LabContainer, why: string, args: readonly string[]): Promise<void> {
     await this.#machine.apply([ip(name, why, args)]);
   }
 
@@ -171,7 +171,7 @@ class NamespaceLab implements Lab {
     return parseState((await this.host.run(['sh', '-c', CONTAINER_SCRIPT])).stdout).links;
   }
 
-  async readContainer({ name }: Container): Promise<KernelState> {
+  async readContainer({ name }: LabContainer): Promise<KernelState> {
     return parseState((await this.host.run(['sh', '-c', CONTAINER_SCRIPT], { netns: name })).stdout);
   }
 

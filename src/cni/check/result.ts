@@ -76,7 +76,7 @@ export const versionAnswerSchema = z.looseObject({
 });
 
 /** Null when the text is not one JSON value. */
-export function parseJson(text: string): { readonly value: unknown } | null {
+export function parseOutput(text: string): { readonly value: unknown } | null {
   try {
     return { value: JSON.parse(text) as unknown };
   } catch {
@@ -89,7 +89,7 @@ export function readResult(
   stdout: string,
   version: string,
 ): { readonly result: AddResult | null; readonly problems: readonly string[] } {
-  const json = parseJson(stdout);
+  const json = parseOutput(stdout);
   if (json === null) return { result: null, problems: [`standard output is not JSON: ${shorten(stdout)}`] };
   const parsed = (isAtLeast(version, '1.0.0') ? resultSchema : versionedSchema).safeParse(json.value);
   const result = resultSchema.safeParse(json.value).data ?? null;
@@ -107,7 +107,7 @@ export function readResult(
 
 /** Reads an error object; null when the text is none. */
 export function readError(stdout: string): PluginError | null {
-  const json = parseJson(stdout);
+  const json = parseOutput(stdout);
   return json === null ? null : (errorSchema.safeParse(json.value).data ?? null);
 }
 

@@ -12,7 +12,7 @@ import { STATUS_CHECKS } from './checks/status.js';
 import { askVersions, VERSION_CHECKS } from './checks/version.js';
 import { compareStates } from './kernel-state.js';
 import type { CheckResult, PluginReport } from './report.js';
-import { CHECKED_VERSIONS, parseJson, versionAnswerSchema } from './result.js';
+import { CHECKED_VERSIONS, parseOutput, versionAnswerSchema } from './result.js';
 import { describeFailure } from './runtime.js';
 import { Session, Violation, type SessionOptions } from './session.js';
 
@@ -32,7 +32,7 @@ export const CHECKS: readonly Check[] = [
 
 const TIMED_RUNS = 15;
 
-export interface RunOptions extends SessionOptions {
+export interface PluginRunOptions extends SessionOptions {
   readonly configurationFile: string | null;
   readonly checks: readonly Check[];
   /** Measures ADD and DEL. */
@@ -41,11 +41,11 @@ export interface RunOptions extends SessionOptions {
 }
 
 /** Checks one plugin. The report has a result for each check, whatever the plugin does. */
-export async function checkPlugin(options: RunOptions): Promise<PluginReport> {
+export async function checkPlugin(options: PluginRunOptions): Promise<PluginReport> {
   const { found, network, configurationFile, checks, timed, onCheck } = options;
   const session = new Session(options);
   const answer = versionAnswerSchema.safeParse(
-    parseJson((await askVersions(session, '1.0.0')).stdout)?.value,
+    parseOutput((await askVersions(session, '1.0.0')).stdout)?.value,
   );
   session.supported = answer.data?.supportedVersions ?? [];
   session.version = CHECKED_VERSIONS.findLast((version) => session.supported.includes(version)) ?? '1.0.0';

@@ -13,7 +13,7 @@ const LIMIT_MS = 30_000;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** One interface of a container on the network. */
-export interface Attachment {
+export interface ContainerAttachment {
   readonly containerId: string;
   /** The value of CNI_NETNS; may be empty for DEL. */
   readonly netns: string;
@@ -93,7 +93,7 @@ export class PluginRuntime {
   }
 
   /** ADD by every plugin of the network, each with the result of the one before it. */
-  async add(attachment: Attachment, options: Options): Promise<Added> {
+  async add(attachment: ContainerAttachment, options: Options): Promise<Added> {
     const calls: PluginCall[] = [];
     const problems: string[] = [];
     let result = options.prevResult ?? null;
@@ -110,16 +110,16 @@ export class PluginRuntime {
   }
 
   /** DEL by every plugin of the network in reverse order, up to the first that fails. */
-  del(attachment: Attachment, options: Options): Promise<Ended> {
+  del(attachment: ContainerAttachment, options: Options): Promise<Ended> {
     return this.#chain('DEL', options.network.plugins.toReversed(), attachment, options);
   }
 
-  check(attachment: Attachment, options: Options): Promise<Ended> {
+  check(attachment: ContainerAttachment, options: Options): Promise<Ended> {
     return this.#chain('CHECK', options.network.plugins, attachment, options);
   }
 
   /** GC by every plugin of the network; `valid` are the attachments that stay. */
-  async gc(valid: readonly Attachment[], options: Options): Promise<Ended> {
+  async gc(valid: readonly ContainerAttachment[], options: Options): Promise<Ended> {
     const attachments = valid.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
     const calls: PluginCall[] = [];
     for (const plugin of options.network.plugins)
@@ -136,7 +136,7 @@ export class PluginRuntime {
   async #chain(
     command: Command,
     plugins: readonly PluginConfiguration[],
-    attachment: Attachment | null,
+    attachment: ContainerAttachment | null,
     options: Options,
   ): Promise<Ended> {
     const calls: PluginCall[] = [];
@@ -151,7 +151,7 @@ export class PluginRuntime {
   #execute(
     command: Command,
     plugin: PluginConfiguration,
-    attachment: Attachment | null,
+    attachment: ContainerAttachment | null,
     options: Options,
   ): Promise<PluginCall> {
     return this.call(
@@ -165,7 +165,7 @@ export class PluginRuntime {
 
 export const environmentOf = (
   command: Command,
-  attachment: Attachment | null,
+  attachment: ContainerAttachment | null,
   directories: readonly string[],
 ): Record<string, string> => ({
   CNI_COMMAND: command,
@@ -183,7 +183,7 @@ export const environmentOf = (
 /** The request that section 3 derives from the configuration of a plugin. */
 export function requestOf(
   { capabilities, ...plugin }: Readonly<Record<string, unknown>>,
-  attachment: Attachment | null,
+  attachment: ContainerAttachment | null,
   { version, network, prevResult }: Pick<Options, 'version' | 'network' | 'prevResult'>,
 ): string {
   const maps = (capabilities as Readonly<Record<string, unknown>> | undefined)?.['portMappings'] === true;

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkConfiguration, PluginConfiguration } from './configuration.js';
 import type { FoundPlugin } from './find-plugin.js';
 import { compareStates, type KernelState } from './kernel-state.js';
-import type { Container, Lab } from './lab.js';
+import type { LabContainer, Lab } from './lab.js';
 import type { PluginCall } from './report.js';
 import type { AddResult, CheckedVersion } from './result.js';
 import {
   describeFailure,
   PluginRuntime,
   type Added,
-  type Attachment,
+  type ContainerAttachment,
   type Ended,
   type Options,
 } from './runtime.js';
@@ -29,7 +29,7 @@ const SETTLE_MS = 1000;
 
 /** An attachment that succeeded. */
 export interface Attached {
-  readonly attachment: Attachment;
+  readonly attachment: ContainerAttachment;
   readonly result: AddResult;
 }
 
@@ -54,7 +54,7 @@ export class Session {
   createsInterface = true;
   readonly #signal: AbortSignal | undefined;
   /** ADDs without a DEL, also those that failed: a runtime deletes them too. */
-  readonly #live = new Map<string, { readonly attachment: Attachment; readonly options: Options }>();
+  readonly #live = new Map<string, { readonly attachment: ContainerAttachment; readonly options: Options }>();
   /** The links of the host that stay. */
   #links: ReadonlySet<string> = new Set();
   #calls: PluginCall[] = [];
@@ -96,20 +96,20 @@ export class Session {
     return calls;
   }
 
-  attachmentOf(container: Pick<Container, 'path'>, ifname = this.ifname): Attachment {
+  attachmentOf(container: Pick<LabContainer, 'path'>, ifname = this.ifname): ContainerAttachment {
     const number = ++this.#count;
     const containerId = `bw-${this.lab.run}-${number}`;
     return { containerId, netns: container.path, ifname, hostPort: 20_000 + number };
   }
 
   /** Creates a container. When it is disposed, its attachments are deleted first. */
-  async container(): Promise<Container> {
+  async container(): Promise<LabContainer> {
     const [container] = await this.containers(1);
     if (container === undefined) throw new Error('no container');
     return container;
   }
 
-  async containers(count: number): Promise<readonly Container[]> {
+  async containers(count: number): Promise<readonly LabContainer[]> {
     this.#signal?.throwIfAborted();
     return (await this.lab.createContainers(count)).map((container) => ({
       ...container,
@@ -123,7 +123,7 @@ export class Session {
   }
 
   /** ADD; whoever disposes the container deletes what it attached. */
-  async add(attachment: Attachment, options: Partial<Options> = {}): Promise<Added> {
+  async add(attachment: ContainerAttachment, options: Partial<Options> = {}): Promise<Added> {
     const all = { ...this.options, ...options };
     this.#live.set(keyOf(attachment), { attachment, options: all });
     const added = await this.runtime.add(attachment, all);
@@ -133,7 +133,7 @@ export class Session {
   }
 
   /** ADD that must succeed. */
-  async attach(attachment: Attachment, options: Partial<Options> = {}): Promise<Attached> {
+  async attach(attachment: ContainerAttachment, options: Partial<Options> = {}): Promise<Attached> {
     const added = await this.add(attachment, options);
     mustSucceed('ADD', added);
     if (added.result === null) throw new Violation(...added.problems);
@@ -152,7 +152,7 @@ export class Session {
   }
 
   /** DEL of what a check leaves behind, which is no evidence. */
-  async discard(attachment: Attachment): Promise<void> {
+  async discard(attachment: ContainerAttachment): Promise<void> {
     const calls = [...this.#calls];
     const { killAfterMs: _, ...options } = this.#live.get(keyOf(attachment))?.options ?? this.options;
     await this.runtime.del(attachment, options);
@@ -195,7 +195,7 @@ export class Session {
   }
 }
 
-const keyOf = ({ containerId, ifname }: Attachment): string => `${containerId} ${ifname}`;
+const keyOf = ({ containerId, ifname }: ContainerAttachment): string => `${containerId} ${ifname}`;
 
 /** Throws a violation when a chain of calls failed. */
 export function mustSucceed(command: string, { ok, calls }: Ended): void {

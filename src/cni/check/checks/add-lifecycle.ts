@@ -1,6 +1,6 @@
 import type { Check } from '../check.js';
 import { compareStates } from '../kernel-state.js';
-import type { Container } from '../lab.js';
+import type { LabContainer } from '../lab.js';
 import { describeFailure, type Ended } from '../runtime.js';
 import { addressesOf, type Session } from '../session.js';
 
@@ -137,7 +137,7 @@ export const ADD_LIFECYCLE_CHECKS: readonly Check[] = [
 ];
 
 /** Attaches all containers at once, and then deletes all at once. */
-async function attachAtOnce(session: Session, containers: readonly Container[]): Promise<string[]> {
+async function attachAtOnce(session: Session, containers: readonly LabContainer[]): Promise<string[]> {
   const attachments = containers.map((container) => session.attachmentOf(container));
   const added = await Promise.all(attachments.map((attachment) => session.add(attachment)));
   const ended = await Promise.all(

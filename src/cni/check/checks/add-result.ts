@@ -1,7 +1,7 @@
 import type { Check } from '../check.js';
 import { printRoute, withPrefix, type Link } from '../kernel-state.js';
 import type { AddResult } from '../result.js';
-import { describeFailure, type Attachment } from '../runtime.js';
+import { describeFailure, type ContainerAttachment } from '../runtime.js';
 import { addressesOf, Violation } from '../session.js';
 
 const check = (
@@ -25,7 +25,7 @@ const compare =
   };
 
 interface Comparison {
-  readonly attachment: Attachment;
+  readonly attachment: ContainerAttachment;
   readonly result: AddResult;
   /** Of the container. */
   readonly links: readonly Link[];

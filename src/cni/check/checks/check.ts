@@ -1,6 +1,6 @@
 import type { Check } from '../check.js';
 import { printRoute, withPrefix } from '../kernel-state.js';
-import type { Container } from '../lab.js';
+import type { LabContainer } from '../lab.js';
 import { readError } from '../result.js';
 import { describeFailure } from '../runtime.js';
 import { addressesOf, mustSucceed, type Attached, type Session } from '../session.js';
@@ -13,7 +13,7 @@ const check = (facts: Pick<Check, 'id' | 'level' | 'requirement' | 'needs'>, run
 });
 
 /** Removes something of the attachment; false when there is nothing of its kind. */
-type Damage = (session: Session, container: Container, attached: Attached) => Promise<boolean>;
+type Damage = (session: Session, container: LabContainer, attached: Attached) => Promise<boolean>;
 
 /** CHECK must fail after something was removed. */
 const failsAfter =

@@ -1,6 +1,6 @@
 import type { Check } from '../check.js';
 import { compareStates } from '../kernel-state.js';
-import { parseJson, readError, shorten } from '../result.js';
+import { parseOutput, readError, shorten } from '../result.js';
 import { environmentOf, requestOf } from '../runtime.js';
 
 interface Request {
@@ -163,7 +163,7 @@ export const INPUT_CHECKS: readonly Check[] = [
       const env = without(environmentOf('ADD', attachment, session.found.directories), 'CNI_CONTAINERID');
       const stdin = requestOf(session.plugin, attachment, session.options);
       const { stdout } = await session.runtime.call(session.found, env, stdin);
-      const error = (parseJson(stdout)?.value ?? {}) as Readonly<Record<string, unknown>>;
+      const error = (parseOutput(stdout)?.value ?? {}) as Readonly<Record<string, unknown>>;
       return ['cniVersion', 'code', 'msg']
         .filter((key) => error[key] === undefined)
         .map((key) => `the error object has no ${key}: ${shorten(stdout)}`);

@@ -2,7 +2,7 @@ import type { Check } from '../check.js';
 import {
   CHECKED_VERSIONS,
   KNOWN_VERSIONS,
-  parseJson,
+  parseOutput,
   readError,
   shorten,
   versionAnswerSchema,
@@ -38,7 +38,7 @@ export const VERSION_CHECKS: readonly Check[] = [
     async (session) => {
       const call = await askVersions(session, '1.0.0');
       if (call.exitStatus !== 0) return [`VERSION failed: ${describeFailure(call)}`];
-      const parsed = versionAnswerSchema.safeParse(parseJson(call.stdout)?.value);
+      const parsed = versionAnswerSchema.safeParse(parseOutput(call.stdout)?.value);
       return parsed.success ? [] : [`the answer has no list of versions: ${shorten(call.stdout)}`];
     },
   ),
@@ -53,7 +53,7 @@ export const VERSION_CHECKS: readonly Check[] = [
     async (session) => {
       const findings: string[] = [];
       for (const version of ['0.4.0', '1.0.0']) {
-        const answer = parseJson((await askVersions(session, version)).stdout)?.value as {
+        const answer = parseOutput((await askVersions(session, version)).stdout)?.value as {
           cniVersion?: unknown;
         };
         if (answer?.cniVersion !== version)
@@ -72,7 +72,7 @@ export const VERSION_CHECKS: readonly Check[] = [
     },
     async (session) => {
       const answer = versionAnswerSchema.safeParse(
-        parseJson((await askVersions(session, '1.0.0')).stdout)?.value,
+        parseOutput((await askVersions(session, '1.0.0')).stdout)?.value,
       );
       const supported = answer.data?.supportedVersions ?? [];
       const known = KNOWN_VERSIONS.filter((version) => supported.includes(version));
