@@ -80,6 +80,19 @@ describe('a plugin with a fault', () => {
     expect(created()).toEqual(NOTHING);
   });
 
+  test('that prints garbage for everything gets a result for every check', async () => {
+    writeFileSync(join(folder, 'garbage'), '#!/bin/sh\necho garbage\n', { mode: 0o755 });
+    const config = file('garbage.conf', '{"type": "garbage", "ipam": {"type": "garbage"}}');
+    const args = ['cni', 'check', join(folder, 'garbage'), '--config', config, '--json'];
+    const { status, stdout } = await barewire(args);
+    expect(status).toBe(1);
+    const [report] = cniCheckSchema.parse(JSON.parse(stdout)).plugins;
+    expect(report?.checks).toHaveLength(58);
+    expect(report?.checks.find(({ id }) => id === 'add.interface')?.findings).toEqual([
+      'garbage: standard output is not JSON: garbage',
+    ]);
+  });
+
   test('whose ADD fails is not checked further than its versions and its input', async () => {
     const script =
       '#!/bin/sh\ncat >/dev/null\necho \'{"cniVersion":"1.0.0","code":7,"msg":"never"}\'\nexit 1\n';
@@ -148,7 +161,10 @@ describe('a check', () => {
     await untilCreated(3);
     run.child.kill('SIGINT');
     const { status, stderr } = await run.ended;
-    expect([status, stderr]).toEqual([130, expect.stringMatching(/^\nInterrupted\.[^]*Interrupted\.\n$/)]);
+    expect([status, stderr.trim()]).toEqual([
+      130,
+      expect.stringMatching(/^Interrupted\..*\nbarewire: Interrupted\.$/),
+    ]);
     expect(created()).toEqual(NOTHING);
   });
 });

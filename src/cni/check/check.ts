@@ -3,7 +3,7 @@ import type { Session } from './session.js';
 import { isAtLeast, type CheckedVersion } from './result.js';
 
 /** What a check needs of the plugin; it is skipped without it. */
-export interface Needs {
+interface Needs {
   /** ADD succeeds; true by default. */
   readonly add?: false;
   readonly version?: CheckedVersion;
@@ -22,7 +22,7 @@ export interface Check extends Readonly<
 }
 
 /** The plugin offers nothing that could be checked. */
-export interface Skip {
+interface Skip {
   readonly reason: string;
 }
 

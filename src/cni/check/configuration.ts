@@ -71,7 +71,7 @@ export function parseConfiguration(text: string, file: string): NetworkConfigura
     const [issue] = parsed.error.issues;
     throw bad(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown problem'}`);
   }
-  if ('plugins' in parsed.data) return parsed.data as NetworkConfiguration;
+  if ('plugins' in parsed.data) return parsed.data;
   const { name: network, ...plugin } = parsed.data;
   return { name: network, plugins: [plugin as PluginConfiguration] };
 }

@@ -87,7 +87,10 @@ export function parseState(text: string): KernelState {
         section.slice(section.indexOf('\n') + 1).trim(),
       ]),
   );
-  const json = (name: string): unknown => JSON.parse(sections.get(name) || '[]');
+  const json = (name: string): unknown => {
+    const text = sections.get(name) ?? '';
+    return text === '' ? [] : JSON.parse(text);
+  };
   const lines = (name: string): string[] =>
     (sections.get(name) ?? '').split('\n').filter((line) => line !== '');
   const links = z.array(linkSchema).parse(json('links')).map(toLink);

@@ -12,10 +12,9 @@ export const CHECK_GROUPS = [
   'input',
   'kill',
 ] as const;
-export type CheckGroup = (typeof CHECK_GROUPS)[number];
 
 /** One execution of a plugin: what was sent and what came back. */
-export const pluginCallSchema = z.object({
+const pluginCallSchema = z.object({
   /** The type of the executed plugin: in a chain not always the one that is checked. */
   plugin: z.string(),
   /** Its environment; it had no other variables but PATH. */
@@ -31,7 +30,7 @@ export const pluginCallSchema = z.object({
 });
 export type PluginCall = z.infer<typeof pluginCallSchema>;
 
-export const checkResultSchema = z.object({
+const checkResultSchema = z.object({
   id: z.string(),
   group: z.enum(CHECK_GROUPS),
   /** How the specification puts it; `expected` where it only follows from the rest of the text. */
@@ -50,7 +49,7 @@ export type CheckResult = z.infer<typeof checkResultSchema>;
 
 const timeSchema = z.object({ medianMs: z.number(), leastMs: z.number(), mostMs: z.number() });
 
-export const pluginReportSchema = z.object({
+const pluginReportSchema = z.object({
   plugin: z.string(),
   path: z.string(),
   /** The file of the network configuration; null for the built-in one. */

@@ -62,13 +62,13 @@ const versionedSchema = resultSchema.refine(
   { path: ['ips'], message: 'each address needs "version": "4" or "6" before 1.0.0' },
 );
 
-export const errorSchema = z.looseObject({
+const errorSchema = z.looseObject({
   cniVersion: z.string().optional(),
   code: z.number().int().positive(),
   msg: z.string().min(1),
   details: z.string().optional(),
 });
-export type PluginError = z.infer<typeof errorSchema>;
+type PluginError = z.infer<typeof errorSchema>;
 
 export const versionAnswerSchema = z.looseObject({
   cniVersion: z.string(),

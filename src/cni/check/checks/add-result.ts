@@ -1,6 +1,6 @@
 import type { Check } from '../check.js';
 import { printRoute, withPrefix, type Link } from '../kernel-state.js';
-import type { AddResult } from '../result.js';
+import { readResult, type AddResult } from '../result.js';
 import { describeFailure, type ContainerAttachment } from '../runtime.js';
 import { addressesOf, Violation } from '../session.js';
 
@@ -172,10 +172,11 @@ export const ADD_RESULT_CHECKS: readonly Check[] = [
       };
       const added = await session.add(attachment, session.isChained ? {} : { prevResult: made });
       const own = added.calls.find(({ plugin }) => plugin === session.found.type);
-      if (own === undefined || own.exitStatus !== 0)
+      if (own?.exitStatus !== 0)
         return [`ADD failed: ${own === undefined ? 'it was not executed' : describeFailure(own)}`];
       const sent = (JSON.parse(own.stdin) as { prevResult?: AddResult }).prevResult ?? made;
-      const result = JSON.parse(own.stdout) as AddResult;
+      const { result, problems } = readResult(own.stdout, session.version);
+      if (result === null) return problems;
       return [
         ...missing('interface', names(sent), names(result)),
         ...missing('address', addresses(sent), addresses(result)),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Check } from '../check.js';
 import { locatePlugin } from '../find-plugin.js';
+import { parseOutput } from '../result.js';
 import { describeFailure, type Command, type Options } from '../runtime.js';
 import { mustSucceed, Violation, type Session } from '../session.js';
 
@@ -123,7 +124,7 @@ export const DELEGATION_CHECKS: readonly Check[] = [
       const sent = JSON.parse(
         calls.find(({ plugin }) => plugin === session.found.type)?.stdin ?? '{}',
       ) as object;
-      const received = JSON.parse(recorded.stdin) as Readonly<Record<string, unknown>>;
+      const received = (parseOutput(recorded.stdin)?.value ?? {}) as Readonly<Record<string, unknown>>;
       return Object.entries(sent)
         .filter(([key, value]) => JSON.stringify(received[key]) !== JSON.stringify(value))
         .map(([key]) => `the key ${key} was ${received[key] === undefined ? 'missing' : 'changed'}`);

@@ -53,9 +53,8 @@ export const VERSION_CHECKS: readonly Check[] = [
     async (session) => {
       const findings: string[] = [];
       for (const version of ['0.4.0', '1.0.0']) {
-        const answer = parseOutput((await askVersions(session, version)).stdout)?.value as {
-          cniVersion?: unknown;
-        };
+        const answer = parseOutput((await askVersions(session, version)).stdout)?.value as
+          { cniVersion?: unknown } | undefined;
         if (answer?.cniVersion !== version)
           findings.push(`asked with ${version}, answered with ${JSON.stringify(answer?.cniVersion)}`);
       }
