@@ -339,6 +339,10 @@ function describeProblem(problem: Problem): string {
       return `it has the backend ${problem.backendType}`;
     case 'not-on-segment':
       return `${problem.publicIp} is not on this node's segment`;
+    case 'no-path':
+      return problem.reason === 'no-vxlan-here'
+        ? 'it has no route in the VPC, and this node does not encapsulate'
+        : 'it has no route in the VPC, and accepts no VXLAN';
     case 'no-tunnel-mac':
       return 'it has published no MAC of its tunnel device';
   }

@@ -12,9 +12,12 @@ import {
   type NetworkHost,
 } from '../network/index.js';
 import { userError, type KernelObject } from '../schema/index.js';
+import { reversePathSettings } from './aws/peers.js';
+import { printPlacement, type VpcNode } from './aws/placement.js';
 import { hostLinkObjects, type AttachmentName } from './attachments.js';
 import type { Lease, LeaseAttributes } from './flannel/lease.js';
 import type { BackendConfig, NetworkConfig } from './flannel/network-config.js';
+import { AWS_VPC, vpcNodeOf, vpcPeerObjects, type VpcView } from './vpc.js';
 
 /** An address of the node's interface to its peers. */
 export interface OwnAddress {
@@ -41,6 +44,8 @@ export interface NodeView {
   /** Of its tunnel devices. */
   readonly tunnelMacs: TunnelMacs;
   readonly attachment: AttachmentName;
+  /** With the backend aws-vpc: the node's place in its VPC. */
+  readonly vpc: VpcView | null;
 }
 
 export interface TunnelMacs {
@@ -53,7 +58,9 @@ export type PeerProblem =
   | { readonly kind: 'other-backend'; readonly backendType: string }
   /** host-gw needs peers on the node's own segment. */
   | { readonly kind: 'not-on-segment'; readonly publicIp: string }
-  | { readonly kind: 'no-tunnel-mac' };
+  | { readonly kind: 'no-tunnel-mac' }
+  /** Its subnet has no route in the VPC, and one of both nodes does not use VXLAN. */
+  | { readonly kind: 'no-path'; readonly reason: 'no-vxlan-here' | 'no-vxlan-there' };
 
 export type PeerObjects =
   | { readonly ok: true; readonly objects: readonly KernelObject[] }
@@ -64,6 +71,8 @@ const BACKENDS: Readonly<Record<string, (config: BackendConfig) => Backend>> = {
   ipip: () => ipip,
   vxlan: ({ vni, port, directRouting }) =>
     vxlanBackend({ vni: vni ?? VXLAN_DEFAULTS.vni, port: port ?? VXLAN_DEFAULTS.port, directRouting }),
+  // Peers without a route in the VPC are reached by VXLAN.
+  [AWS_VPC]: () => vxlanBackend(VXLAN_DEFAULTS),
 };
 
 /** What `Backend.Type` of flannel's config may be. */
@@ -90,8 +99,13 @@ export function attributesOf(view: NodeView): LeaseAttributes {
   const { config, external, tunnelMacs, attachment } = view;
   const { type } = config.backend;
   const mark = { [MARK]: { attachment } };
-  const data = (mac: string): Record<string, unknown> =>
-    type === 'vxlan' ? { VNI: config.backend.vni ?? VXLAN_DEFAULTS.vni, VtepMAC: mac, ...mark } : mark;
+  const isTunnelled = type === 'vxlan' || view.vpc?.encapsulates === true;
+  const placement = view.vpc?.placement ?? null;
+  const data = (mac: string): Record<string, unknown> => ({
+    ...(isTunnelled && { VNI: config.backend.vni ?? VXLAN_DEFAULTS.vni, VtepMAC: mac }),
+    ...(placement !== null && { Aws: printPlacement(placement) }),
+    ...mark,
+  });
   return {
     publicIp: external.ipv4.address,
     publicIpv6: external.ipv6?.address ?? null,
@@ -131,12 +145,22 @@ export function sitesOf(view: NodeView): readonly HostView[] {
 /** What the node needs whatever its peers are: its tunnel devices, their addresses, and forwarding. */
 export function ownObjects(view: NodeView): readonly KernelObject[] {
   const backend = backendOf(view.config.backend);
+  const isTunnelled = view.vpc?.encapsulates !== false;
   return sitesOf(view).flatMap((site) => [
     { kind: 'setting' as const, key: forwardingKey(site), value: '1' },
-    ...objectsOf(backend.own(site)),
+    ...(isTunnelled ? objectsOf(backend.own(site)) : []),
+    ...(view.vpc === null ? [] : reversePathObjects(site, isTunnelled)),
     ...hostLinkObjects(view.attachment, site),
   ]);
 }
+
+/** The two directions of a pair may use different links. */
+const reversePathObjects = ({ host }: HostView, isTunnelled: boolean): KernelObject[] =>
+  reversePathSettings([host.dev, ...(isTunnelled ? [tunnelDevice(4, null)] : [])]).map(([key, value]) => ({
+    kind: 'setting',
+    key,
+    value,
+  }));
 
 const forwardingKey = ({ host }: HostView): string =>
   host.address.includes(':') ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
@@ -147,6 +171,7 @@ export function peerObjects(view: NodeView, lease: Lease): PeerObjects {
   const { type } = view.config.backend;
   if (attributes.backendType !== type)
     return { ok: false, problem: { kind: 'other-backend', backendType: attributes.backendType } };
+  if (view.vpc !== null) return vpcObjects(view, view.vpc, lease);
   const backend = backendOf(view.config.backend);
   const objects: KernelObject[] = [];
   for (const site of sitesOf(view)) {
@@ -159,6 +184,17 @@ export function peerObjects(view: NodeView, lease: Lease): PeerObjects {
   }
   return { ok: true, objects };
 }
+
+function vpcObjects(view: NodeView, vpc: VpcView, lease: Lease): PeerObjects {
+  const [site] = sitesOf(view);
+  if (site === undefined) return { ok: true, objects: [] };
+  const found = vpcPeerObjects(site, selfOf(view), vpc, lease);
+  return found.ok ? found : { ok: false, problem: { kind: 'no-path', reason: found.reason } };
+}
+
+/** This node as its lease shows it. */
+export const selfOf = (view: NodeView): VpcNode =>
+  vpcNodeOf({ subnet: view.subnet, ipv6Subnet: view.ipv6Subnet, attributes: attributesOf(view) });
 
 /** A peer's lease as a host of one version of IP; null where the peer lacks that version. */
 function peerOf({ host }: HostView, lease: Lease, tunnelled: boolean): NetworkHost | 'no-tunnel-mac' | null {
@@ -183,6 +219,7 @@ const objectsOf = (changes: ReturnType<Backend['own']>): KernelObject[] =>
 
 /** The MTU of containers. */
 export function containerMtuOf(view: NodeView): number {
+  if (view.vpc?.encapsulates === false) return view.external.mtu;
   const { overheadBytes } = backendOf(view.config.backend);
   return view.external.mtu - (view.external.ipv6 === null ? overheadBytes[4] : overheadBytes[6]);
 }

@@ -10,6 +10,7 @@ import { parseLeaseValue, printLeaseKey } from './flannel/lease.js';
 import type { SubnetLeasesOptions } from './flannel/leases.js';
 import { parsePrefix } from './flannel/prefix.js';
 import { MARKS } from './node.js';
+import { AWS_VPC, openVpc } from './vpc.js';
 import { readRecord, removeRecord, type NodeRecord } from './record.js';
 
 /** What a node had when it left. */
@@ -37,6 +38,7 @@ export async function leaveNetwork(
 ): Promise<LeftNetwork> {
   await using _lock = await lockPatiently(join(stateFolder, 'lock'), waitMs);
   const record = await readRecord(stateFolder);
+  if (record !== null && etcd !== null) await releaseRoutes(record, etcd, signal);
   const leaseDeleted = record !== null && etcd !== null && (await deleteLease(record, etcd, signal));
   using kernel = new Kernel('/proc/thread-self/ns/net', MARKS.protocol);
   const state = kernel.read();
@@ -49,6 +51,19 @@ export async function leaveNetwork(
     await removeRecord(stateFolder);
   }
   return { subnet: record?.subnet ?? null, leaseDeleted, removedObjects: removals.length };
+}
+
+/** Before the lease is deleted: other nodes claim the place in the VPC's table when they see that it is gone. */
+async function releaseRoutes(
+  { subnet, publicIp, prefix }: NodeRecord,
+  options: Omit<SubnetLeasesOptions, 'onEvent'>,
+  signal: AbortSignal,
+): Promise<void> {
+  using client = new EtcdClient(options);
+  const config = await new LeaseStore(client, options.prefix ?? prefix).readConfig(signal);
+  if (config.backend.type !== AWS_VPC) return;
+  using vpc = await openVpc(config, publicIp, signal);
+  await vpc.release(subnet);
 }
 
 async function lockPatiently(path: string, waitMs: number): Promise<AsyncDisposable> {

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Allocations, CniOperations, serveCni, type ContainerNetwork } from '../cni/index.js';
 import { Kernel, lockFile, replaceFile, type EditFailure, type KernelEdit } from '../machine/index.js';
-import type { BarewireError } from '../schema/index.js';
+import { userError, type BarewireError } from '../schema/index.js';
 import {
   attributesOf,
   backendOf,
   containerMtuOf,
   ownObjects,
+  selfOf,
   sitesOf,
   tunnelDevice,
   type NodeView,
@@ -24,6 +25,7 @@ import { SubnetLeases, type SubnetLeasesOptions } from './flannel/leases.js';
 import type { BackendConfig, NetworkConfig } from './flannel/network-config.js';
 import { parseSubnetEnv, printSubnetEnv } from './flannel/subnet-env.js';
 import { Peers, type UnusedPeer } from './peers.js';
+import { AWS_VPC, openVpc, vpcConfigOf, VpcFollower } from './vpc.js';
 import { drawTunnelMacs, readRecord, writeRecord } from './record.js';
 
 /** How the node's objects are marked in the kernel. No other program of `rt_protos` has the number. */
@@ -103,6 +105,8 @@ export class NodeAgent implements AsyncDisposable {
   #peers: Peers;
   #firewall: Firewall;
   readonly #containers: CniOperations;
+  readonly #vpc: VpcFollower | null;
+  #vpcQueue: Promise<void> = Promise.resolve();
   #counters: NodeCounters = { repairedObjects: 0, refusedEdits: 0, checks: 0 };
   #lastErrors: string[] = [];
   #isWhole = false;
@@ -112,12 +116,14 @@ export class NodeAgent implements AsyncDisposable {
     options: NodeOptions,
     leases: SubnetLeases,
     view: NodeView,
+    vpc: VpcFollower | null,
     opened: AsyncDisposable[],
     report: (event: NodeEvent) => void,
   ) {
     this.#options = options;
     this.#leases = leases;
     this.#view = view;
+    this.#vpc = vpc;
     this.#report = report;
     this.#opened = opened;
     this.#peers = new Peers(view);
@@ -170,6 +176,11 @@ export class NodeAgent implements AsyncDisposable {
     const external = findExternal(kernel.read(), { ...options, ipv6: config.ipv6 !== null });
     const record = await readRecord(options.stateFolder);
     const tunnelMacs = record?.tunnelMacs ?? { ...drawTunnelMacs(), ...macsOf(kernel, config.backend) };
+    const vpc =
+      config.backend.type === AWS_VPC
+        ? new VpcFollower(await openVpc(config, external.ipv4.address, signal), vpcConfigOf(config))
+        : null;
+    if (vpc !== null) opened.push(asyncDisposable(() => vpc[Symbol.dispose]()));
     const wanted = {
       config,
       external,
@@ -177,11 +188,12 @@ export class NodeAgent implements AsyncDisposable {
       ipv6Subnet: null,
       tunnelMacs,
       attachment: options.attachment,
+      vpc: vpc?.initial ?? null,
     };
     const previous = record ?? (await readSubnetFile(options.subnetFile));
     const lease = await leases.acquire(attributesOf(wanted), previous, signal);
     const view = { ...wanted, subnet: lease.subnet, ipv6Subnet: lease.ipv6Subnet };
-    agent = new NodeAgent(options, leases, view, opened, onEvent);
+    agent = new NodeAgent(options, leases, view, vpc, opened, onEvent);
     await agent.#join(signal);
     return agent;
   }
@@ -234,6 +246,7 @@ export class NodeAgent implements AsyncDisposable {
       });
       this.#opened.push(asyncDisposable(() => watch[Symbol.dispose]()));
     });
+    await this.#checkVpc();
     await this.#checkRules();
     // Containers may be attached once the kernel is ready.
     await this.#writeFiles();
@@ -243,6 +256,7 @@ export class NodeAgent implements AsyncDisposable {
       setInterval(() => {
         void this.#checkRules();
         void this.#checkConfig();
+        void this.#checkVpc();
         void this.#containers.reclaim().catch((error: unknown) => this.#note(error));
       }, SLOW_CHECK_MS),
     ];
@@ -367,6 +381,25 @@ export class NodeAgent implements AsyncDisposable {
     }
   }
 
+  /** Keeps the node's route in the VPC, and publishes its place. */
+  #checkVpc(): Promise<void> {
+    return (this.#vpcQueue = this.#vpcQueue.then(async () => {
+      const before = this.#view.vpc;
+      if (this.#vpc === null || before === null) return;
+      try {
+        const outcome = await this.#vpc.check(selfOf(this.#view), before, this.#peers.leases());
+        if (outcome === null) return;
+        for (const problem of outcome.problems) this.#note(problem);
+        this.#view = { ...this.#view, vpc: outcome.view };
+        if (outcome.hasMoved) await this.#leases.update(attributesOf(this.#view), this.#stopped.signal);
+        this.#peers.setView(this.#view);
+        this.#check();
+      } catch (error) {
+        if (!this.#stopped.signal.aborted) this.#note(error);
+      }
+    }));
+  }
+
   /** Follows a change of the config at once, where stock flanneld waits for its restart. */
   async #checkConfig(): Promise<void> {
     const signal = this.#stopped.signal;
@@ -375,6 +408,12 @@ export class NodeAgent implements AsyncDisposable {
       if (JSON.stringify(config) === JSON.stringify(this.#view.config)) return;
       backendOf(config.backend);
       requireCompatible(this.#view.attachment, config.backend);
+      // It needs another client of EC2, or none.
+      if (this.#vpc !== null || config.backend.type === AWS_VPC)
+        throw userError(
+          'The flannel config has changed, and one of its backends is aws-vpc.',
+          'Restart the agent.',
+        );
       this.#report({ kind: 'config-changed', config });
       this.#view = { ...this.#view, config };
       const { subnet, ipv6Subnet } = this.#view;

@@ -111,6 +111,10 @@ export class LabNode {
     return `10.99.0.${this.number}`;
   }
 
+  get address6(): string {
+    return `fd99::${this.number}`;
+  }
+
   get folder(): string {
     return join(this.#lab.folder, `n${this.number}`);
   }
@@ -122,6 +126,7 @@ export class LabNode {
     sh(`ip -n ${hub} link add v${number} up master br0 type veth peer name eth0 netns ${netns}`);
     sh(`ip -n ${netns} addr add ${this.address}/24 dev eth0 && ip -n ${netns} link set eth0 up`);
     sh(`ip -n ${netns} route add default via ${HUB}`);
+    sh(`ip -n ${netns} addr add ${this.address6}/64 dev eth0 nodad`);
     // As on a host whose neighbours are known: a first packet does not wait for them.
     sh(`ip netns exec ${netns} sysctl -qw net.ipv6.conf.all.accept_dad=0`);
   }
@@ -241,6 +246,13 @@ export class LabNode {
     const [, address = '', prefix = ''] =
       /FLANNEL_SUBNET=([\d.]+)\/(\d+)/.exec(readFileSync(this.subnetFile, 'utf8')) ?? [];
     return `${address.replace(/\d+$/, '0')}/${prefix}`;
+  }
+
+  /** The IPv6 subnet of the subnet file. */
+  subnet6(): string {
+    const [, address = '', prefix = ''] =
+      /FLANNEL_IPV6_SUBNET=([0-9a-f:]+)\/(\d+)/.exec(readFileSync(this.subnetFile, 'utf8')) ?? [];
+    return `${address.replace(/1$/, '')}/${prefix}`;
   }
 
   /** The destinations of routes that a network has made, with what they lead through. */

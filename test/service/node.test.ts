@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { endRuns } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 import { clusterSupport } from '../kubernetes/cluster/index.js';
-import { NodeLab, PREFIX } from './node-lab.js';
+import { NodeLab, PREFIX, type LabNode } from './node-lab.js';
 import { until } from './until.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 240_000 });
@@ -29,7 +29,7 @@ afterEach(async () => {
     await node.end();
     await node.leave();
     // What flanneld leaves behind.
-    for (const name of ['flannel.1', 'cni0'])
+    for (const name of ['flannel.1', 'flannel-v6.1', 'cni0'])
       if (node.sh('ip -o link').includes(` ${name}:`)) node.sh(`ip link del ${name}`);
     for (const route of node.routes()) node.sh(`ip route del ${route.split(' ')[0] ?? ''}`);
     node.sh('ip addr flush dev lo scope global');
@@ -78,6 +78,29 @@ describe.skipIf(!support.ok)('beside the real flanneld', () => {
     expect(two.sh('nft list ruleset')).toBe('');
     expect(two.sh('ip -o link')).not.toContain('flannel');
     expect(existsSync(two.subnetFile)).toBe(false);
+  });
+
+  test('dual stack: IPv4 and IPv6 pass in the same network', async () => {
+    await lab.configure({ ...VXLAN, EnableIPv6: true, IPv6Network: 'fd50:0:0::/48' });
+    const [one, two] = [lab.node(1), lab.node(2)];
+    await Promise.all([one.startStock(), two.start()]);
+    for (const node of [one, two]) {
+      node.addAddress();
+      node.sh(`ip addr add ${node.subnet6().replace(/\/\d+$/, '1')}/128 dev lo nodad`);
+    }
+    const inside = (node: LabNode): string => node.subnet6().replace(/\/\d+$/, '1');
+    for (const [from, to] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      await until('IPv4 passes', () => from.reaches(to.addAddress(), from.addAddress()));
+      await until('IPv6 passes', () => from.reaches(inside(to), inside(from)));
+    }
+    const status = await two.status();
+    expect(status).toMatchObject({ ipv6Subnet: two.subnet6(), publicIpv6: two.address6, peers: 1 });
+    await two.leave();
+    expect(two.sh('ip -6 route')).not.toContain('fd50');
+    expect(two.sh('ip -o link')).not.toContain('flannel');
   });
 
   test('a host moves from flanneld to barewire and back without losing its subnet, its MAC or traffic', async () => {

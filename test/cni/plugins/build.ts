@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { built, go } from '../../kubernetes/cluster/binaries.js';
+import { built, go } from '../../go-programs.js';
 
 /**
  * The directory of the plugins of the CNI project that `imports.go` lists, built from their module. Null without Go.
