@@ -4,7 +4,7 @@ import { chmod, chown, mkdir, readFile, realpath, stat, writeFile } from 'node:f
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cached } from '../../../src/machine/index.js';
-import { clusterCache } from './binaries.js';
+import { testCache } from '../../go-programs.js';
 
 const run = promisify(execFile);
 
@@ -112,7 +112,7 @@ export async function buildImage(kind: ImageKind, pause: string): Promise<string
   const hash = createHash('sha256')
     .update(JSON.stringify([recipe, identity, process.arch]))
     .digest('hex');
-  const entry = await cached(clusterCache('images', `${kind}-${hash.slice(0, 16)}`), async (made) => {
+  const entry = await cached(testCache('images', `${kind}-${hash.slice(0, 16)}`), async (made) => {
     await made.write('root/etc/hostname', '');
     for (const [name, content] of Object.entries(recipe.texts)) await made.write(`root/${name}`, content);
     for (const [name, path] of present) await made.copy(path, `root/${name}`);
