@@ -13,7 +13,9 @@ const name = z
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'must be letters, digits, "_", "." and "-"')
   .default('barewire-check');
 const listSchema = z.object({ name, plugins: z.array(pluginSchema).min(1) });
-const singleSchema = pluginSchema.extend({ name });
+const singleSchema = pluginSchema
+  .extend({ name })
+  .transform(({ name: network, ...plugin }) => ({ name: network, plugins: [plugin] }));
 
 /** A network: the plugins of its chain in the order of ADD. */
 export interface NetworkConfiguration {
@@ -71,9 +73,7 @@ export function parseConfiguration(text: string, file: string): NetworkConfigura
     const [issue] = parsed.error.issues;
     throw bad(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown problem'}`);
   }
-  if ('plugins' in parsed.data) return parsed.data;
-  const { name: network, ...plugin } = parsed.data;
-  return { name: network, plugins: [plugin as PluginConfiguration] };
+  return parsed.data;
 }
 
 /** The first `master` of a configuration: the name that the uplink gets. */

@@ -89,7 +89,7 @@ export function parseState(text: string): KernelState {
   );
   const json = (name: string): unknown => {
     const text = sections.get(name) ?? '';
-    return text === '' ? [] : JSON.parse(text);
+    return text === '' ? [] : (JSON.parse(text) as unknown);
   };
   const lines = (name: string): string[] =>
     (sections.get(name) ?? '').split('\n').filter((line) => line !== '');

@@ -1,6 +1,6 @@
 import type { Check } from '../check.js';
 import { printRoute, withPrefix, type Link } from '../kernel-state.js';
-import { readResult, type AddResult } from '../result.js';
+import { parseOutput, readResult, type AddResult } from '../result.js';
 import { describeFailure, type ContainerAttachment } from '../runtime.js';
 import { addressesOf, Violation } from '../session.js';
 
@@ -196,20 +196,14 @@ export const ADD_RESULT_CHECKS: readonly Check[] = [
       const attached = await session.attach(session.attachmentOf(container));
       const ended = await session.del(attached);
       return ended.calls
-        .filter(({ stdout, exitStatus }) => exitStatus === 0 && stdout.trim() !== '' && !isJson(stdout))
+        .filter(
+          ({ stdout, exitStatus }) =>
+            exitStatus === 0 && stdout.trim() !== '' && parseOutput(stdout) === null,
+        )
         .map(({ stdout, plugin }) => `DEL of ${plugin} printed ${JSON.stringify(stdout.slice(0, 100))}`);
     },
   ),
 ];
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const names = ({ interfaces = [] }: AddResult): string[] => interfaces.map(({ name }) => name);
 const addresses = ({ ips = [] }: AddResult): string[] => ips.map(({ address }) => address);
