@@ -7,7 +7,7 @@ import {
   type HostView,
   type KernelChange,
 } from '../network/index.js';
-import { Allocations, inodeOf, type Allocation } from './allocations.js';
+import { inodeOf, type Allocation, type Allocations } from './allocations.js';
 import { attach } from './attach.js';
 import { CNI_CODES, CniError } from './protocol.js';
 import type { CniRequest } from './request.js';
@@ -23,7 +23,7 @@ export interface ContainerNetwork {
   readonly kernel: Kernel;
 }
 
-export interface ContainerSite {
+interface ContainerSite {
   readonly view: HostView;
   readonly subnet: string;
 }

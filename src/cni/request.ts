@@ -29,7 +29,7 @@ export interface CniRequest {
   readonly wanted: { readonly ips: readonly string[]; readonly mac: string | null };
 }
 
-export type CniConfig = z.infer<typeof configSchema>;
+type CniConfig = z.infer<typeof configSchema>;
 
 const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS'] as const;
 /** Which variables a command needs. */

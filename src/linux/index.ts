@@ -54,14 +54,7 @@ export {
 export { readEnvironment } from './environment.js';
 export { Message, Netlink, NetlinkError } from './netlink.js';
 export { NetlinkMonitor, type KernelEvent } from './netlink-monitor.js';
-export { addressBytes, addressText } from './ip-bytes.js';
-export {
-  readKernelState,
-  readLinks,
-  type KernelLink,
-  type KernelRoute,
-  type KernelState,
-} from './kernel-state.js';
+export { readKernelState, readLinks, type KernelLink, type KernelState } from './kernel-state.js';
 export {
   changeAddress,
   changeForwarding,
@@ -71,6 +64,5 @@ export {
   getLink,
   newLink,
   setLink,
-  type IndexOf,
   type LinkChange,
 } from './rtnetlink.js';

@@ -51,7 +51,7 @@ export interface KernelLink {
 }
 
 /** `protocol`: who made the route (`rt_protos` of iproute2). */
-export type KernelRoute = RouteObject & { readonly protocol: number };
+type KernelRoute = RouteObject & { readonly protocol: number };
 
 /** Every link and address, the unicast routes of the main table, and permanent neighbours and forwarding entries. */
 export interface KernelState {
@@ -96,7 +96,7 @@ function describeLink(
   return {
     name: cString(attributes.get(IFLA.name)) ?? '',
     mtu: number(attributes.get(IFLA.mtu)),
-    mac: mac === undefined || mac.length !== 6 ? null : macText(mac),
+    mac: mac?.length === 6 ? macText(mac) : null,
     master: names.get(number(attributes.get(IFLA.master))) ?? null,
     dev: names.get(number(below)) ?? null,
     alias: cString(attributes.get(IFLA.alias)),

@@ -66,7 +66,7 @@ const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 /** linux/neighbour.h */
 export const NDA = { destination: 1, mac: 2 } as const;
-export const NTF_SELF = 2;
+const NTF_SELF = 2;
 export const NUD_PERMANENT = 0x80;
 
 const u8 = (value: number): Uint8Array => Uint8Array.of(value);

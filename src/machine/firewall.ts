@@ -47,7 +47,7 @@ function removalsOf(saved: string): string {
     if (chains.length + rules.length === 0) return '';
     return [
       lines[0],
-      ...rules.filter((rule) => !/^-A DOCKER/.test(rule)).map((rule) => rule.replace('-A', '-D')),
+      ...rules.filter((rule) => !rule.startsWith('-A DOCKER')).map((rule) => rule.replace('-A', '-D')),
       ...chains.map((chain) => `-F ${chain}`),
       ...chains.map((chain) => `-X ${chain}`),
       'COMMIT\n',

@@ -18,6 +18,6 @@ export {
   type CacheEntry,
 } from './files.js';
 export { lockFile, lockMachine } from './lock.js';
-export { Slots, type SlotNames } from './slots.js';
+export { Slots } from './slots.js';
 export { identify, isAlive } from './session.js';
 export { openJournals, undoAll } from './recovery.js';

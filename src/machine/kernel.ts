@@ -181,7 +181,11 @@ function linksOf(verb: 'add' | 'remove', object: KernelObject): string[] {
       return object.link === undefined ? [] : [object.link];
     case 'setting':
       return [];
-    default:
+    case 'address':
+    case 'neighbour':
+    case 'forwarding':
+    case 'up':
+    case 'no-link-local':
       return [object.link];
   }
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { makeFifo } from '../linux/index.js';
 
-export interface SlotNames {
+interface SlotNames {
   /** The FIFO that announces requests. */
   readonly bell: string;
   /** The beginnings of the names of a slot's files. */

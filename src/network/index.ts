@@ -33,14 +33,13 @@ export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } fro
 export { countSetupSteps } from './setup-steps.js';
 export { support } from './support.js';
 export { pinCongestionControl } from './commands.js';
-export { inKernel, isKernelChange, type Change, type KernelChange } from './changes.js';
+export { inKernel, isKernelChange, type KernelChange } from './changes.js';
 export { backendChanges } from './planned-network.js';
 export { hostGw } from './backend/host-gw.js';
 export { ipip } from './backend/ipip.js';
-export { vxlanBackend, vxlanDevice, VXLAN_DEFAULTS, type VxlanOptions } from './backend/vxlan.js';
+export { vxlanBackend, vxlanDevice, VXLAN_DEFAULTS } from './backend/vxlan.js';
 export { bridge } from './attachment/bridge.js';
 export { ipvlanL2, ipvlanL3, ipvlanL3s } from './attachment/ipvlan.js';
 export { macvlan } from './attachment/macvlan.js';
 export { ptp } from './attachment/ptp.js';
-export { containerMtu } from './addressing.js';
 export { isOnSegment } from './segment.js';

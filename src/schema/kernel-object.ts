@@ -1,5 +1,5 @@
 /** What a link is, beyond its name. `dev` is the host's interface below it. */
-export type LinkType =
+type LinkType =
   | { readonly type: 'bridge' }
   | {
       readonly type: 'vxlan';

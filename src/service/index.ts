@@ -1,7 +1,21 @@
 /** The node agent: a node of a flannel network. */
 export { adoptionOf, type Adoption } from './adopt.js';
 export { ATTACHMENTS, type AttachmentName } from './attachments.js';
-export { askNode, askStatus, serveNode, type Listening } from './http.js';
-export { installPlugin, uninstallPlugin, type Installed } from './install.js';
-export { leaveNetwork, type LeftNetwork } from './leave.js';
-export { NodeAgent, type NodeEvent, type NodeOptions, type NodeStatus } from './node.js';
+export { askNode, askStatus, serveNode } from './http.js';
+export { installPlugin, uninstallPlugin } from './install.js';
+export { leaveNetwork } from './leave.js';
+export { NodeAgent, type NodeEvent, type NodeOptions } from './node.js';
+export { EtcdClient } from './etcd/client.js';
+export { SubnetLeases, type SubnetLeasesOptions } from './flannel/leases.js';
+export type { LeaseEvent } from './flannel/lease-event.js';
+export type { LeaseSnapshot } from './flannel/lease-table.js';
+export {
+  parseLeaseKey,
+  parseLeaseValue,
+  printLeaseKey,
+  printLeaseValue,
+  type Lease,
+  type LeaseAttributes,
+} from './flannel/lease.js';
+export { parseNetworkConfig, type NetworkConfig } from './flannel/network-config.js';
+export { parseSubnetEnv, printSubnetEnv } from './flannel/subnet-env.js';

@@ -320,8 +320,8 @@ export class NodeAgent implements AsyncDisposable {
 
   #follow({ leases }: LeaseSnapshot): void {
     const edits = this.#peers.update(leases);
-    if (!this.#isWhole) return this.#check();
-    if (edits.length > 0) this.#apply(edits);
+    if (!this.#isWhole) this.#check();
+    else if (edits.length > 0) this.#apply(edits);
   }
 
   #poll(): void {
@@ -441,7 +441,10 @@ export class NodeAgent implements AsyncDisposable {
 }
 
 const asyncDisposable = (dispose: () => void): AsyncDisposable => ({
-  [Symbol.asyncDispose]: () => Promise.resolve(dispose()),
+  [Symbol.asyncDispose]: () => {
+    dispose();
+    return Promise.resolve();
+  },
 });
 
 async function closeAll(opened: AsyncDisposable[]): Promise<void> {

@@ -104,7 +104,11 @@ function placeOf(object: KernelObject): string {
       return `neighbour ${object.link} ${object.address}`;
     case 'forwarding':
       return `forwarding ${object.link} ${object.mac}`;
-    default:
+    case 'link':
+    case 'address':
+    case 'up':
+    case 'no-link-local':
+    case 'setting':
       return JSON.stringify(object);
   }
 }

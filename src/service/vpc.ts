@@ -6,7 +6,7 @@ import {
   type HostView,
   type NetworkHost,
 } from '../network/index.js';
-import { userError, type BarewireError, type KernelObject } from '../schema/index.js';
+import { bug, userError, type BarewireError, type KernelObject } from '../schema/index.js';
 import { openVpcBackend } from './aws/open-backend.js';
 import type { VpcBackend } from './aws/backend.js';
 import { readVpcConfig, type VpcConfig } from './aws/config.js';
@@ -106,8 +106,10 @@ export function vpcPeerObjects(site: HostView, self: VpcNode, vpc: VpcView, leas
     }
     case 'vxlan':
       return { ok: true, objects: objectsOf(vxlanBackend(VXLAN_DEFAULTS).peer(site, host)) };
-    default:
-      return { ok: false, reason: path?.reason ?? 'no-vxlan-there' };
+    case 'unreachable':
+      return { ok: false, reason: path.reason };
+    case undefined:
+      throw bug(`no path was planned to ${peer.subnet}`);
   }
 }
 

@@ -156,7 +156,7 @@ test('a hundred ADDs at once get different addresses, and all work', async () =>
   const results = await Promise.all(names.map((name) => add(node, name)));
   expect(new Set(results.map(addressOf)).size).toBe(100);
   expect(hostLinks(node)).toHaveLength(100);
-  await until('the last answers', () => node.reaches(addressOf(results[99] as Result)), 4_000);
+  await until('the last answers', () => node.reaches(addressOf(results[99]!)), 4_000);
   await Promise.all(names.map((name) => call(node, 'DEL', name)));
   expect(hostLinks(node)).toEqual([]);
 });

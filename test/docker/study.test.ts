@@ -74,8 +74,8 @@ test('a study measures networks between real containers and restores the machine
     if (slice.network !== 'host' && slice.network !== 'host-bare')
       expect(Object.keys(server.counters), slice.network).toContain('container:eth0.rx_packets');
     // A host of docker-bridge translates the addresses of its containers to its own.
-    const source = slice.network === 'docker-bridge' ? expect.stringMatching(/^198\.18\./) : 'own';
-    if (slice.setup !== null) expect(slice.setup.sourceAddress, slice.network).toEqual(source);
+    const source = slice.network === 'docker-bridge' ? /^198\.18\./ : /^own$/;
+    if (slice.setup !== null) expect(slice.setup.sourceAddress, slice.network).toMatch(source);
   }
   const summary = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as Summary;
   expect(summary.complete).toBe(true);

@@ -115,7 +115,7 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
       return { args: there, status: [0] };
     // test/service runs nodes. Here no agent runs, and the last option of one is refused, after all others were accepted.
     case 'node':
-      switch (args[1]) {
+      switch (args[1] ?? '') {
         case 'install':
           return {
             args: [...there, '--bin-dir', join(folder, 'bin'), '--conf-dir', join(folder, 'net.d')],

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { barewire, Run, type Ended } from '../cli/barewire.js';
 import { buildFlanneld } from '../kubernetes/cluster/binaries.js';
-import { Etcd, findEtcd } from './etcd-server.js';
+import { findEtcd } from './etcd-programs.js';
+import { Etcd } from './etcd-server.js';
 import { until } from './until.js';
 
 const run = promisify(execFile);
@@ -230,7 +231,7 @@ export class LabNode {
   async stopStock(): Promise<void> {
     const stock = this.#stock;
     this.#stock = null;
-    if (stock === null || stock.exitCode !== null || stock.signalCode !== null) return;
+    if (stock?.exitCode !== null || stock.signalCode !== null) return;
     const ended = once(stock, 'exit');
     stock.kill('SIGKILL');
     await ended;

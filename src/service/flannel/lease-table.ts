@@ -14,6 +14,8 @@ export interface LeaseEntry {
   readonly subnets: Subnets | null;
   readonly attributes: LeaseAttributes | null;
   readonly problem: LeaseProblem | null;
+  /** One object as long as the key does not change, so that a reader of snapshots sees what has. */
+  readonly lease: Lease | null;
 }
 
 /** Why a lease is ignored. */
@@ -43,7 +45,9 @@ export function parseEntry(pair: KeyValue, prefix: string): LeaseEntry {
   const name = pair.key.slice(prefix.length);
   const subnets = parseLeaseKey(name);
   const value = parseLeaseValue(pair.value);
-  const entry = { name, pair, subnets, attributes: value.ok ? value.attributes : null };
+  const attributes = value.ok ? value.attributes : null;
+  const lease = subnets === null || attributes === null ? null : leaseOf(subnets, attributes);
+  const entry = { name, pair, subnets, attributes, lease };
   if (subnets === null) return { ...entry, problem: { kind: 'not-a-subnet' } };
   const prefixes = [subnets.ipv4, ...(subnets.ipv6 === null ? [] : [subnets.ipv6])];
   if (prefixes.some(hasHostBits)) return { ...entry, problem: { kind: 'host-bits' } };
@@ -60,6 +64,8 @@ export class LeaseTable {
   #revision = 0n;
   /** Kept until a key is created or deleted: most changes are of attributes. */
   #overlaps: ReadonlyMap<string, string> | null = null;
+  /** Whether entries are inside the network of a config: thousands are asked for each snapshot. */
+  #inside: { readonly config: NetworkConfig; readonly known: WeakMap<LeaseEntry, boolean> } | null = null;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -95,18 +101,29 @@ export class LeaseTable {
   snapshot(config: NetworkConfig): LeaseSnapshot {
     const entries = [...this.#entries.values()];
     this.#overlaps ??= findOverlaps(entries.filter(({ problem }) => problem === null));
-    const networks = [config.ipv4, config.ipv6].map((pool) => parsePrefix(pool?.network ?? ''));
     const leases: Lease[] = [];
     const ignored: IgnoredLease[] = [];
-    for (const { name, subnets, attributes, problem } of entries) {
+    for (const entry of entries) {
+      const { name, lease, problem } = entry;
       const older = this.#overlaps.get(name);
       if (problem !== null) ignored.push({ name, problem });
-      else if (subnets === null || attributes === null) continue;
-      else if (!isInside(subnets, networks)) ignored.push({ name, problem: { kind: 'outside-network' } });
+      else if (lease === null) continue;
+      else if (!this.#isInside(entry, config)) ignored.push({ name, problem: { kind: 'outside-network' } });
       else if (older !== undefined) ignored.push({ name, problem: { kind: 'overlap', with: older } });
-      else leases.push(leaseOf(subnets, attributes));
+      else leases.push(lease);
     }
     return { revision: this.#revision, config, leases, ignored };
+  }
+
+  #isInside(entry: LeaseEntry, config: NetworkConfig): boolean {
+    if (this.#inside?.config !== config) this.#inside = { config, known: new WeakMap() };
+    const { known } = this.#inside;
+    const before = known.get(entry);
+    if (before !== undefined) return before;
+    const networks = [config.ipv4, config.ipv6].map((pool) => parsePrefix(pool?.network ?? ''));
+    const inside = entry.subnets !== null && isInside(entry.subnets, networks);
+    known.set(entry, inside);
+    return inside;
   }
 }
 

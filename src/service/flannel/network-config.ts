@@ -23,7 +23,7 @@ export interface SubnetPool {
   readonly subnetMax: string;
 }
 
-interface BackendConfig {
+export interface BackendConfig {
   /** In lower case. `udp` where the config has no backend. */
   readonly type: string;
   readonly vni: number | null;
