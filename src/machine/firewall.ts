@@ -34,8 +34,13 @@ export async function removeDockerRules(netns: string | null): Promise<void> {
   const removals = removalsOf(await iptables(['iptables-save']));
   if (removals === '') return;
   await iptables(['iptables-restore', '--noflush', '--wait'], removals);
-  for (const [table] of (await iptables(['iptables-save'])).matchAll(/^\*\w+\n(?::.*\n)*COMMIT$/gm))
-    await iptables(['iptables', '--wait', '--table', table.slice(1, table.indexOf('\n')), '-X']);
+  for (const [, table = ''] of (await iptables(['iptables-save'])).matchAll(
+    /^\*(\w+)\n(?::.*\n)*COMMIT$/gm,
+  )) {
+    await iptables(['iptables', '--wait', '--table', table, '-X']);
+    // Refused while it has chains; the older iptables has no such tables.
+    await runCommand(['nft', 'delete', 'table', 'ip', table], { netns, shielded: true });
+  }
 }
 
 /** The input of `iptables-restore` that removes Docker's part of what `iptables-save` printed; empty where there is none. */
