@@ -39,7 +39,9 @@ export async function removeDockerRules(netns: string | null): Promise<void> {
   )) {
     await iptables(['iptables', '--wait', '--table', table, '-X']);
     // Refused while it has chains; the older iptables has no such tables.
-    await runCommand(['nft', 'delete', 'table', 'ip', table], { netns, shielded: true });
+    await runCommand(['nft', 'delete', 'table', 'ip', table], { netns, shielded: true }).catch(
+      () => undefined,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
-import { runCommand } from '../machine/index.js';
-import { machineError } from '../schema/index.js';
+import { runCommand, type RunResult } from '../machine/index.js';
+import { BarewireError, machineError } from '../schema/index.js';
 import {
   CHAINS,
   IPTABLES_JUMPS,
@@ -111,7 +111,17 @@ export class Firewall {
       );
   }
 
-  #run(argv: readonly string[], input?: string) {
-    return runCommand([...argv], { netns: this.#netns, ...(input !== undefined && { input }) });
+  /** A tool that is not installed fails like one that has nothing to do. */
+  async #run(
+    argv: readonly string[],
+    input?: string,
+  ): Promise<Pick<RunResult, 'code' | 'stdout' | 'stderr'>> {
+    try {
+      return await runCommand(argv, { netns: this.#netns, ...(input !== undefined && { input }) });
+    } catch (error) {
+      if (error instanceof BarewireError && error.code === 'missing-tool')
+        return { code: 127, stdout: '', stderr: error.message };
+      throw error;
+    }
   }
 }
