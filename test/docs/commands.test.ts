@@ -198,6 +198,11 @@ test('every option that the documents name is in a help text', async () => {
     'undo',
     'kubernetes rbac',
     'cni check',
+    'node',
+    'node status',
+    'node install',
+    'node leave',
+    'node adopt',
   ];
   const help = (await Promise.all(commands.map((name) => barewire([...name.split(' '), '--help'])))).map(
     ({ stdout }) => stdout,
