@@ -1,10 +1,10 @@
-import type { EditFailure, Kernel, KernelEdit } from '../machine/index.js';
+import type { EditFailure, KernelNetwork, KernelEdit } from '../machine/index.js';
 import type { KernelChange } from '../network/index.js';
 
 /** Applies the changes that join a container to its host, until the kernel refuses one. */
 export function attach(
-  host: Kernel,
-  container: Kernel,
+  host: KernelNetwork,
+  container: KernelNetwork,
   changes: readonly KernelChange[],
 ): EditFailure | null {
   for (const { netns, object } of changes) {

@@ -1,6 +1,7 @@
 /** CNI: the plugin of the node agent, and the suite of checks for any plugin. */
 export { Allocations } from './allocations.js';
-export { CniOperations, CONTAINER_ALIAS, gatewayOf, type ContainerNetwork } from './operations.js';
+export { gatewayOf, type ContainerNetwork } from './container-network.js';
+export { CniOperations, CONTAINER_ALIAS } from './operations.js';
 export { pluginScript } from './plugin-script.js';
 export { serveCni } from './server.js';
 export {

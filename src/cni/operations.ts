@@ -1,32 +1,12 @@
 import { createHash } from 'node:crypto';
-import { Kernel, type EditFailure } from '../machine/index.js';
-import {
-  isKernelChange,
-  type Attachment,
-  type ContainerPlan,
-  type HostView,
-  type KernelChange,
-} from '../network/index.js';
+import { KernelNetwork, type EditFailure } from '../machine/index.js';
+import { isKernelChange, type ContainerPlan, type KernelChange } from '../network/index.js';
 import { inodeOf, type Allocation, type Allocations } from './allocations.js';
 import { attach } from './attach.js';
+import { gatewayOf, type ContainerNetwork } from './container-network.js';
 import { CNI_CODES, CniError } from './protocol.js';
 import type { CniRequest } from './request.js';
-import { resultOf, type CniResult } from './result.js';
-
-/** The node's side of its containers' networks: once for each version of IP. */
-export interface ContainerNetwork {
-  readonly attachment: Attachment;
-  /** The first is of IPv4. */
-  readonly sites: readonly ContainerSite[];
-  readonly mtu: number;
-  /** What the containers' routes lead to, in addition to the default route. */
-  readonly kernel: Kernel;
-}
-
-interface ContainerSite {
-  readonly view: HostView;
-  readonly subnet: string;
-}
+import { describeAttachment, type CniResult } from './result.js';
 
 /** The name of the attachments' side of a veth pair on the host: from the container, so that a repeated ADD finds it. */
 const hostLinkOf = (containerId: string, ifname: string): string =>
@@ -58,7 +38,7 @@ export class CniOperations {
     const inode = inodeOf(netns);
     if (inode === null)
       throw new CniError(CNI_CODES.unknownContainer, `failed to open netns "${netns}"`, 'no such file');
-    using container = new Kernel(netns, PROTOCOL_BOOT);
+    using container = new KernelNetwork(netns, PROTOCOL_BOOT);
     if (container.hasLink(ifname))
       throw new CniError(
         CNI_CODES.interfaceExists,
@@ -84,7 +64,7 @@ export class CniOperations {
     };
     await this.#allocations.add(allocation);
     const failure = join(network, container, addresses, { ifname, hostLink, mac: wanted.mac });
-    if (failure === null) return resultOf(request, network, container, addresses, hostLink);
+    if (failure === null) return describeAttachment(request, network, container, addresses, hostLink);
     await this.#detach(allocation);
     throw new CniError(
       CNI_CODES.refusedByKernel,
@@ -116,7 +96,7 @@ export class CniOperations {
     const allocation = this.#allocations.find(containerId, ifname);
     if (allocation === undefined) throw failed(`the node has no attachment ${ifname} of ${containerId}`);
     if (inodeOf(netns) !== allocation.netnsInode) throw failed(`the namespace ${netns} is another one`);
-    using container = new Kernel(netns, PROTOCOL_BOOT);
+    using container = new KernelNetwork(netns, PROTOCOL_BOOT);
     const state = container.read();
     const link = state.links.get(ifname);
     if (link === undefined) throw failed(`there is no interface ${ifname} in the container`);
@@ -163,7 +143,7 @@ export class CniOperations {
     const link = (name: string) =>
       ({ verb: 'remove', object: { kind: 'link', type: 'bridge', name } }) as const;
     if (inodeOf(netns) === netnsInode && netnsInode !== 0) {
-      using container = new Kernel(netns, PROTOCOL_BOOT);
+      using container = new KernelNetwork(netns, PROTOCOL_BOOT);
       container.apply([link(ifname), ...(hostLink === null ? [] : [link(hostLink)])]);
     }
     if (hostLink !== null) kernel.apply([link(hostLink)]);
@@ -180,7 +160,7 @@ interface Names {
 /** Joins a container to its host by the definitions that studies measure. */
 function join(
   { attachment, sites, mtu, kernel }: ContainerNetwork,
-  container: Kernel,
+  container: KernelNetwork,
   addresses: readonly string[],
   { ifname, hostLink, mac }: Names,
 ): EditFailure | null {
@@ -218,13 +198,6 @@ function join(
     kernel.apply(made.map((link) => ({ verb: 'change', link, change: { alias: CONTAINER_ALIAS } })));
   }
   return null;
-}
-
-/** The first address of a subnet after its own. */
-export function gatewayOf(base: string): string {
-  if (base.includes(':')) return base.endsWith('::') ? `${base}1` : base.replace(/:0$/, ':1');
-  const parts = base.split('.').map(Number);
-  return [...parts.slice(0, 3), (parts[3] ?? 0) + 1].join('.');
 }
 
 /** Otherwise a bridge has the lowest MAC of its ports, and its containers' entries for the gateway become wrong. */

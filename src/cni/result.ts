@@ -1,5 +1,5 @@
-import type { Kernel } from '../machine/index.js';
-import { gatewayOf, type ContainerNetwork } from './operations.js';
+import type { KernelNetwork } from '../machine/index.js';
+import { gatewayOf, type ContainerNetwork } from './container-network.js';
 import type { SpecVersion } from './protocol.js';
 import type { CniRequest } from './request.js';
 
@@ -13,10 +13,10 @@ interface Interface {
 }
 
 /** Describes an attachment, behind what a plugin before this one has returned. */
-export function resultOf(
+export function describeAttachment(
   { version, config, ifname, netns }: CniRequest,
   { sites, kernel }: ContainerNetwork,
-  container: Kernel,
+  container: KernelNetwork,
   addresses: readonly string[],
   hostLink: string,
 ): CniResult {

@@ -4,7 +4,7 @@
 export type * from './types.js';
 export { openMachine, freshRunId } from './engine.js';
 export { runCommand } from './command.js';
-export { Kernel, type EditFailure, type KernelEdit } from './kernel.js';
+export { KernelNetwork, type EditFailure, type KernelEdit } from './kernel-network.js';
 export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
 export { bundlePath, version } from './installation.js';

@@ -1,17 +1,7 @@
 import type { KernelObject, LinkObject, Step, UndoTarget } from '../schema/index.js';
 import { ipStep, bridgeStep } from './commands.js';
 import { versionOf } from './ip-version.js';
-import type { HostView } from './types.js';
-
-/** An object in a namespace (null is the host's), and why the network needs it. */
-export interface KernelChange {
-  readonly why: string;
-  readonly netns: string | null;
-  readonly object: KernelObject;
-}
-
-/** One change of a network: an object of the kernel, or a step of another kind (a namespace, a key, a container). */
-export type Change = KernelChange | Step;
+import type { NetworkChange, HostView, KernelChange } from './types.js';
 
 export const inKernel = (netns: string | null, why: string, object: KernelObject): KernelChange => ({
   why,
@@ -19,10 +9,10 @@ export const inKernel = (netns: string | null, why: string, object: KernelObject
   object,
 });
 
-export const isKernelChange = (change: Change): change is KernelChange => 'object' in change;
+export const isKernelChange = (change: NetworkChange): change is KernelChange => 'object' in change;
 
 /** Prints changes as steps. What disappears with a link of the host that they create needs no undo of its own. */
-export function toSteps(changes: readonly Change[]): Step[] {
+export function toSteps(changes: readonly NetworkChange[]): Step[] {
   const links = new Set(
     changes
       .filter(isKernelChange)

@@ -11,6 +11,7 @@ export type {
   Backend,
   ContainerPlan,
   HostView,
+  KernelChange,
   NetworkRequest,
   PathKind,
   Requirement,
@@ -33,7 +34,7 @@ export { localMac, bindSymbols, publicKeySymbol, RUN_SYMBOL, type Bindings } fro
 export { countSetupSteps } from './setup-steps.js';
 export { support } from './support.js';
 export { pinCongestionControl } from './commands.js';
-export { inKernel, isKernelChange, type KernelChange } from './changes.js';
+export { inKernel, isKernelChange } from './changes.js';
 export { backendChanges } from './planned-network.js';
 export { hostGw } from './backend/host-gw.js';
 export { ipip } from './backend/ipip.js';

@@ -1,7 +1,15 @@
 import { placeContainer } from './addressing.js';
-import { toSteps, type Change } from './changes.js';
+import { toSteps } from './changes.js';
 import { requireOneSegment } from './segment.js';
-import type { Attachment, HostPlan, NetworkRequest, PlannedNetwork, HostView, Backend } from './types.js';
+import type {
+  NetworkChange,
+  Attachment,
+  HostPlan,
+  NetworkRequest,
+  PlannedNetwork,
+  HostView,
+  Backend,
+} from './types.js';
 
 /** A backend and an attachment under a catalog name. */
 export function plannedNetwork(name: string, backend: Backend, attachment: Attachment): PlannedNetwork {
@@ -66,7 +74,7 @@ function hostPlan(
 }
 
 /** What a host needs for itself and for its peers. */
-export const backendChanges = (site: HostView, backend: Backend): Change[] => [
+export const backendChanges = (site: HostView, backend: Backend): NetworkChange[] => [
   ...backend.own(site),
   ...site.peers.flatMap((peer) => backend.peer(site, peer)),
   ...(backend.afterPeers?.(site) ?? []),

@@ -1,5 +1,4 @@
-import type { DockerContainer, NetworkFact, Step } from '../schema/index.js';
-import type { Change } from './changes.js';
+import type { DockerContainer, KernelObject, NetworkFact, Step } from '../schema/index.js';
 import type { ContainerEngine } from './docker/engine.js';
 import type { IpVersion } from './ip-version.js';
 
@@ -38,6 +37,16 @@ export interface NetworkRequest {
   /** The number of the first container of each host; 1 by default. Networks that share hosts have different ones. */
   readonly firstContainer?: number;
 }
+
+/** An object in a namespace (null is the host's), and why the network needs it. */
+export interface KernelChange {
+  readonly why: string;
+  readonly netns: string | null;
+  readonly object: KernelObject;
+}
+
+/** One change of a network: an object of the kernel, or a step of another kind (a namespace, a key, a container). */
+export type NetworkChange = KernelChange | Step;
 
 /** A container of one host, where a server or a generator runs, and its address. */
 export interface Container {
@@ -173,13 +182,16 @@ export interface Backend {
   /** True when peers must be one hop away on layer 2. */
   readonly oneSegment: boolean;
   /** Applied first on both hosts; then `ask` prints the host's public key. */
-  exchangeKeys?(site: HostView): { readonly changes: readonly Change[]; readonly ask: readonly string[] };
+  exchangeKeys?(site: HostView): {
+    readonly changes: readonly NetworkChange[];
+    readonly ask: readonly string[];
+  };
   /** What the host needs whatever its peers are. */
-  own(site: HostView): readonly Change[];
+  own(site: HostView): readonly NetworkChange[];
   /** What it needs for a peer. */
-  peer(site: HostView, peer: NetworkHost): readonly Change[];
+  peer(site: HostView, peer: NetworkHost): readonly NetworkChange[];
   /** What comes after its peers. */
-  afterPeers?(site: HostView): readonly Change[];
+  afterPeers?(site: HostView): readonly NetworkChange[];
   /** The devices of the host that packets to its peers cross. */
   path(site: HostView): readonly PathDevice[];
 }
@@ -198,13 +210,13 @@ export interface Attachment {
   /** True where Docker itself makes the links. */
   readonly byDocker?: boolean;
   /** Once per host, before its first container. */
-  prepare(site: HostView, segment: Segment): readonly Change[];
+  prepare(site: HostView, segment: Segment): readonly NetworkChange[];
   join(site: HostView, plan: ContainerPlan): AttachedContainer;
 }
 
 /** A container and the changes that create it: on the host, then inside. */
 interface AttachedContainer {
-  readonly changes: readonly Change[];
+  readonly changes: readonly NetworkChange[];
   readonly container: Container;
   /** The devices between the backend's and the container, including the container's own. */
   readonly path: readonly PathDevice[];

@@ -1,9 +1,4 @@
 /** nginx: its configuration for the workloads, start, readiness check and stop. */
-export {
-  planServer,
-  serverSteps,
-  startServer,
-  type ServerPlan,
-} from './server.js';
+export { planServer, serverSteps, startServer, type ServerPlan } from './server.js';
 export { nginxConfig } from './nginx-config.js';
 export { ADDRESS_PATH, allWorkloads, workload } from './workload.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTAINER_ALIAS } from '../cni/index.js';
-import { Kernel, lockFile, removeFile } from '../machine/index.js';
+import { KernelNetwork, lockFile, removeFile } from '../machine/index.js';
 import { EtcdClient } from './etcd/client.js';
 import { findDifference } from './difference.js';
 import { Firewall } from './firewall.js';
@@ -40,7 +40,7 @@ export async function leaveNetwork(
   const record = await readRecord(stateFolder);
   if (record !== null && etcd !== null) await releaseRoutes(record, etcd, signal);
   const leaseDeleted = record !== null && etcd !== null && (await deleteLease(record, etcd, signal));
-  using kernel = new Kernel('/proc/thread-self/ns/net', MARKS.protocol);
+  using kernel = new KernelNetwork('/proc/thread-self/ns/net', MARKS.protocol);
   const state = kernel.read();
   const shared = { ...MARKS, alias: CONTAINER_ALIAS };
   const removals = [MARKS, shared].flatMap((marks) => findDifference([], state, marks).edits);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Allocations, CniOperations, serveCni, type ContainerNetwork } from '../cni/index.js';
-import { Kernel, lockFile, replaceFile, type EditFailure, type KernelEdit } from '../machine/index.js';
+import { KernelNetwork, lockFile, replaceFile, type EditFailure, type KernelEdit } from '../machine/index.js';
 import { userError, type BarewireError } from '../schema/index.js';
 import {
   attributesOf,
@@ -96,7 +96,7 @@ const POLL_MS = 100;
 export class NodeAgent implements AsyncDisposable {
   readonly #options: NodeOptions;
   readonly #report: (event: NodeEvent) => void;
-  readonly #kernel = new Kernel('/proc/thread-self/ns/net', MARKS.protocol);
+  readonly #kernel = new KernelNetwork('/proc/thread-self/ns/net', MARKS.protocol);
   /** In the order of what was opened. */
   readonly #opened: AsyncDisposable[];
   readonly #leases: SubnetLeases;
@@ -172,7 +172,7 @@ export class NodeAgent implements AsyncDisposable {
     // Refuses what cannot run before anything is changed.
     backendOf(config.backend);
     requireCompatible(options.attachment, config.backend);
-    using kernel = new Kernel('/proc/thread-self/ns/net', MARKS.protocol);
+    using kernel = new KernelNetwork('/proc/thread-self/ns/net', MARKS.protocol);
     const external = findExternal(kernel.read(), { ...options, ipv6: config.ipv6 !== null });
     const record = await readRecord(options.stateFolder);
     const tunnelMacs = record?.tunnelMacs ?? { ...drawTunnelMacs(), ...macsOf(kernel, config.backend) };
@@ -202,7 +202,7 @@ export class NodeAgent implements AsyncDisposable {
     return this.#view;
   }
 
-  get kernel(): Kernel {
+  get kernel(): KernelNetwork {
     return this.#kernel;
   }
 
@@ -452,7 +452,7 @@ async function closeAll(opened: AsyncDisposable[]): Promise<void> {
 }
 
 /** Of the devices that flanneld left: peers know their MACs. */
-function macsOf(kernel: Kernel, { vni }: BackendConfig): Partial<TunnelMacs> {
+function macsOf(kernel: KernelNetwork, { vni }: BackendConfig): Partial<TunnelMacs> {
   const links = kernel.links();
   const macOf = (version: 4 | 6): string | null => {
     const link = links.get(tunnelDevice(version, vni));

@@ -68,7 +68,7 @@ export interface Route {
   readonly table: string;
 }
 
-export interface KernelState {
+export interface NamespaceState {
   readonly links: readonly Link[];
   /** Without those of local addresses, and those that the kernel adds with an address. */
   readonly routes: readonly Route[];
@@ -77,7 +77,7 @@ export interface KernelState {
   readonly sysctls: ReadonlyMap<string, string>;
 }
 
-export function parseState(text: string): KernelState {
+export function parseState(text: string): NamespaceState {
   const sections = new Map(
     text
       .split(/^@@/m)
@@ -208,7 +208,7 @@ const readSysctls = (lines: readonly string[]): Map<string, string> =>
   );
 
 /** What differs between two states, as sentences. A setting that only one of them has belongs to a link. */
-export function compareStates(before: KernelState, after: KernelState): string[] {
+export function compareStates(before: NamespaceState, after: NamespaceState): string[] {
   const objects = [...after.objects].flatMap(([kind, now]) => {
     const then = before.objects.get(kind) ?? new Set();
     return [

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { connectAgent, freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import type { Step } from '../../schema/index.js';
-import { CONTAINER_SCRIPT, parseState, STATE_SCRIPT, type KernelState } from './kernel-state.js';
+import { CONTAINER_SCRIPT, parseState, STATE_SCRIPT, type NamespaceState } from './kernel-state.js';
 
 /** Mounts an empty file system on each argument up to `--`, and executes the rest. */
 const PRIVATELY =
@@ -37,10 +37,10 @@ export interface Lab extends AsyncDisposable {
   createContainers(count: number): Promise<readonly LabContainer[]>;
   /** Runs `ip` in a container. */
   ip(container: LabContainer, why: string, args: readonly string[]): Promise<void>;
-  readHost(): Promise<KernelState>;
+  readHost(): Promise<NamespaceState>;
   /** The links of the host, which is faster than its whole state. */
-  readLinks(): Promise<KernelState['links']>;
-  readContainer(container: LabContainer): Promise<KernelState>;
+  readLinks(): Promise<NamespaceState['links']>;
+  readContainer(container: LabContainer): Promise<NamespaceState>;
 }
 
 /**
@@ -162,16 +162,16 @@ class NamespaceLab implements Lab {
     await this.#machine.apply([ip(name, why, args)]);
   }
 
-  async readHost(): Promise<KernelState> {
+  async readHost(): Promise<NamespaceState> {
     const argv = ['sh', '-c', STATE_SCRIPT, 'sh', ...this.stateDirectories];
     return parseState((await this.host.run(argv)).stdout);
   }
 
-  async readLinks(): Promise<KernelState['links']> {
+  async readLinks(): Promise<NamespaceState['links']> {
     return parseState((await this.host.run(['sh', '-c', CONTAINER_SCRIPT])).stdout).links;
   }
 
-  async readContainer({ name }: LabContainer): Promise<KernelState> {
+  async readContainer({ name }: LabContainer): Promise<NamespaceState> {
     return parseState((await this.host.run(['sh', '-c', CONTAINER_SCRIPT], { netns: name })).stdout);
   }
 

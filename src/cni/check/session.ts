@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkConfiguration, PluginConfiguration } from './configuration.js';
 import type { FoundPlugin } from './find-plugin.js';
-import { compareStates, type KernelState } from './kernel-state.js';
+import { compareStates, type NamespaceState } from './kernel-state.js';
 import type { LabContainer, Lab } from './lab.js';
 import type { PluginCall } from './report.js';
 import type { AddResult, CheckedVersion } from './result.js';
@@ -177,7 +177,7 @@ export class Session {
   }
 
   /** What differs on the host from an earlier state, once the kernel has removed what it removes later. */
-  async hostChanges(before: KernelState): Promise<string[]> {
+  async hostChanges(before: NamespaceState): Promise<string[]> {
     const deadline = performance.now() + SETTLE_MS;
     for (;;) {
       const changes = compareStates(before, await this.lab.readHost());

@@ -1,8 +1,8 @@
 import type { RouteObject, Step } from '../../schema/index.js';
-import { inKernel, type KernelChange } from '../changes.js';
+import { inKernel } from '../changes.js';
 import { ipStep } from '../commands.js';
 import { defaultRoute, versionOf } from '../ip-version.js';
-import type { BlockedPaths, Container, ContainerPlan, HostView } from '../types.js';
+import type { KernelChange, BlockedPaths, Container, ContainerPlan, HostView } from '../types.js';
 
 /** The name of a container's interface in every attachment. */
 export const INSIDE = 'eth0';

@@ -1,8 +1,8 @@
 import type { IpvlanMode, NetworkFact } from '../../schema/index.js';
-import { inKernel, type KernelChange } from '../changes.js';
+import { inKernel } from '../changes.js';
 import { bypassingHost, forbids, needs, offers, SOURCES } from '../facts.js';
 import { singleOf, versionOf } from '../ip-version.js';
-import type { Attachment, ContainerPlan } from '../types.js';
+import type { KernelChange, Attachment, ContainerPlan } from '../types.js';
 import {
   addContainerAddress,
   addDefaultRoute,

@@ -1,10 +1,10 @@
 import { containerMtu, subnetOf, tunnelAddress } from '../addressing.js';
-import { inKernel, type KernelChange } from '../changes.js';
+import { inKernel } from '../changes.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../symbols.js';
 import { needs, offers, SOURCES } from '../facts.js';
 import { isOnSegment } from '../segment.js';
-import type { NetworkHost, Backend, HostView } from '../types.js';
+import type { KernelChange, NetworkHost, Backend, HostView } from '../types.js';
 import { hostGw } from './host-gw.js';
 
 /** flannel's values: VNI 1, and the port that Linux used before IANA assigned 4789. */

@@ -1,11 +1,11 @@
 import type { Step } from '../../schema/index.js';
 import { containerMtu, subnetOf, tunnelAddress, wholeNetwork } from '../addressing.js';
-import { inKernel, type Change } from '../changes.js';
+import { inKernel } from '../changes.js';
 import { wgStep } from '../commands.js';
 import { singleOf, versionOf, type IpVersion } from '../ip-version.js';
 import { publicKeySymbol } from '../symbols.js';
 import { needs, offers, SOURCES } from '../facts.js';
-import type { NetworkHost, HostView, Backend } from '../types.js';
+import type { NetworkChange, NetworkHost, HostView, Backend } from '../types.js';
 
 /** flannel has one device per version of IP. */
 const DEVICES: Readonly<Record<IpVersion, { readonly name: string; readonly port: number }>> = {
@@ -62,7 +62,7 @@ const key = (site: HostView): Step[] => {
   ];
 };
 
-function device(site: HostView): Change[] {
+function device(site: HostView): NetworkChange[] {
   const { host } = site;
   const { name, port } = deviceOf(host);
   return [
@@ -92,7 +92,7 @@ function allow({ host }: HostView, peer: NetworkHost): Step {
 }
 
 /** One route for all hosts, as in flannel; the host's own subnet has a longer prefix. */
-function route({ host }: HostView): Change[] {
+function route({ host }: HostView): NetworkChange[] {
   const link = deviceOf(host).name;
   const address = `${tunnelAddress(host)}/${singleOf(versionOf(host.address))}`;
   return [

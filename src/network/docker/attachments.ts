@@ -1,6 +1,6 @@
 import { versionOf } from '../ip-version.js';
-import type { Attachment, ContainerPlan } from '../types.js';
-import { isKernelChange, type Change } from '../changes.js';
+import type { NetworkChange, Attachment, ContainerPlan } from '../types.js';
+import { isKernelChange } from '../changes.js';
 import { dockerBridge, forwardRule } from './bridge.js';
 import { containerName, engineOf, nameNetns, withDocker } from './container.js';
 import { runContainer } from './engine.js';
@@ -34,7 +34,7 @@ const withoutInterface = (attachment: Attachment): Attachment => ({
     return {
       path,
       container: withDocker(site, container, plan.number, engine.daemon),
-      changes: changes.flatMap<Change>((change) =>
+      changes: changes.flatMap<NetworkChange>((change) =>
         isKernelChange(change) ? [change] : [...made, nameNetns(name, engine.daemon, plan)],
       ),
     };

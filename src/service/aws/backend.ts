@@ -23,7 +23,7 @@ export interface VpcBackendParts {
 }
 
 /**
- * Keeps this node's route in the VPC's tables and its source/destination check off. Calls must not overlap.
+ * Keeps this node's route in the VPC's tables and its source/destination check off. Calls must not rangesOverlap.
  */
 export class VpcBackend implements Disposable {
   readonly identity: InstanceIdentity;

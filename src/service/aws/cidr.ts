@@ -24,7 +24,7 @@ export function parseRange(text: string): Ipv4Range {
 export const isInside = (inner: Ipv4Range, outer: Ipv4Range): boolean =>
   inner.first >= outer.first && inner.last <= outer.last;
 
-export const overlap = (one: Ipv4Range, other: Ipv4Range): boolean =>
+export const rangesOverlap = (one: Ipv4Range, other: Ipv4Range): boolean =>
   one.first <= other.last && other.first <= one.last;
 
 export const printAddress = (number: number): string =>

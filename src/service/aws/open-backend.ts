@@ -1,7 +1,7 @@
 import { userError } from '../../schema/index.js';
 import { VpcBackend } from './backend.js';
 import { TableCapacities } from './capacities.js';
-import { isInside, overlap, parseRange } from './cidr.js';
+import { isInside, rangesOverlap, parseRange } from './cidr.js';
 import type { VpcConfig } from './config.js';
 import { openEc2 } from './ec2.js';
 import { metadataEndpoint, readIdentity, type InstanceIdentity } from './metadata.js';
@@ -60,7 +60,7 @@ function chooseLeaseRange(
   subnetLength: number,
 ): string | null {
   const whole = parseRange(network);
-  const ranges = vpcRanges.filter((range) => overlap(parseRange(range), whole));
+  const ranges = vpcRanges.filter((range) => rangesOverlap(parseRange(range), whole));
   if (ranges.length === 0) return null;
   if (!ranges.some((range) => isInside(whole, parseRange(range))))
     throw userError(
@@ -72,7 +72,7 @@ function chooseLeaseRange(
       `The cluster's network ${network} is inside ${vpc}, where leases are prefixes that AWS delegates: SubnetLen must be ${DELEGATED_PREFIX}, got ${subnetLength}.`,
       `Set SubnetLen to ${DELEGATED_PREFIX}, or choose a Network outside of the VPC.`,
     );
-  if (!overlap(parseRange(vpcSubnetRange), whole))
+  if (!rangesOverlap(parseRange(vpcSubnetRange), whole))
     throw userError(
       `The VPC subnet ${vpcSubnet} (${vpcSubnetRange}) of this node is outside of the cluster's network ${network}.`,
       'Choose a Network that contains the VPC subnets of all nodes, or start the node in another subnet.',

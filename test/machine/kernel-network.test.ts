@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { attach } from '../../src/cni/attach.js';
-import { Kernel, type KernelEdit } from '../../src/machine/index.js';
+import { KernelNetwork, type KernelEdit } from '../../src/machine/index.js';
 import { netnsPath } from '../../src/linux/index.js';
 import {
   backendChanges,
@@ -43,7 +43,7 @@ beforeEach(create);
 afterEach(remove);
 
 const add = (object: KernelObject): KernelEdit => ({ verb: 'add', object });
-const openHost = (): Kernel => new Kernel(netnsPath(HOST), PROTOCOL);
+const openHost = (): KernelNetwork => new KernelNetwork(netnsPath(HOST), PROTOCOL);
 
 /** What iproute2 shows of the namespace, without what differs between two namespaces of one content. */
 const show = (name: string): string[] =>
@@ -105,7 +105,7 @@ describe('the objects of a network by netlink are those of its steps', () => {
     const bySteps = [show(HOST), show(INSIDE)];
     recreate();
     using own = openHost();
-    using inside = new Kernel(netnsPath(INSIDE), PROTOCOL);
+    using inside = new KernelNetwork(netnsPath(INSIDE), PROTOCOL);
     expect(attach(own, inside, changes)).toBeNull();
     expect([show(HOST), show(INSIDE)]).toEqual(bySteps);
   });

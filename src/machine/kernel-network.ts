@@ -39,7 +39,7 @@ export interface EditFailure {
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'EADDRNOTAVAIL']);
 
 /** The network of one namespace, which is read and changed by netlink: a change takes microseconds instead of a process. */
-export class Kernel implements Disposable {
+export class KernelNetwork implements Disposable {
   readonly #path: string;
   readonly #netlink: Netlink;
   readonly #monitor: NetlinkMonitor;
@@ -81,7 +81,7 @@ export class Kernel implements Disposable {
    *
    * @param peer the namespace of the other end of a veth pair, and of links on the host's interface
    */
-  apply(edits: readonly KernelEdit[], peer?: Kernel): EditFailure[] {
+  apply(edits: readonly KernelEdit[], peer?: KernelNetwork): EditFailure[] {
     this.#indexes.clear();
     const failures: EditFailure[] = [];
     let batch: { readonly edit: KernelEdit; readonly message: Message }[] = [];
@@ -118,7 +118,7 @@ export class Kernel implements Disposable {
     return failures;
   }
 
-  #messageOf(edit: KernelEdit, peer: Kernel | undefined): Message {
+  #messageOf(edit: KernelEdit, peer: KernelNetwork | undefined): Message {
     const indexOf = (name: string): number => this.#indexOf(name);
     if (edit.verb === 'change') return setLink(indexOf(edit.link), edit.change);
     const { verb, object } = edit;
