@@ -37,9 +37,14 @@ function program(context: Context): Command {
     nodeCommand,
     undoCommand,
   ];
-  for (const make of commands)
-    root.addCommand(make(context).exitOverride().showHelpAfterError('(add --help for a list of commands)'));
+  for (const make of commands) root.addCommand(reportErrors(make(context)));
   return root;
+}
+
+/** Commander exits by itself with another status, also from a command below one that does not. */
+function reportErrors(command: Command): Command {
+  for (const below of command.commands) reportErrors(below);
+  return command.exitOverride().showHelpAfterError('(add --help for a list of commands)');
 }
 
 async function main(): Promise<number> {

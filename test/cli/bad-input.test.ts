@@ -35,6 +35,8 @@ describe('a wrong request exits with 2, names the value and the place, and chang
     ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"restrats".*\n.*"restarts"/],
     ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],
     ['an unknown option', ['study', '--restats', '3'], /--restats.*\n.*--restarts/],
+    ['an unknown option of a command below another', ['kubernetes', 'rbac', '--bad'], /--bad/],
+    ['an unknown option of node leave', ['node', 'leave', '--bad'], /--bad/],
     ['an unknown command', ['sutdy'], /study/],
     ['a load without a rate', ['load', 'http://127.0.0.1/'], /--rate N/],
     ['a load of what is no URL', ['load', 'localhost', '--rate', '5'], /"localhost"/],

@@ -210,7 +210,7 @@ test('every option that the documents name is in a help text', async () => {
   const known = new Set(help.join('\n').match(/--[a-z][a-z-]+/g));
   // Of docker, of programs that the text mentions, and of the past.
   for (const other of ['--net', '--blocks', '--selector']) known.add(other);
-  for (const other of ['--network', '--input', '--bip', '--mtu', '--ip-masq']) known.add(other);
+  for (const other of ['--network', '--input', '--bip', '--mtu', '--publish']) known.add(other);
   for (const name of DOCS)
     for (const option of read(name).match(/(?<=[`\s])--[a-z][a-z-]+/g) ?? [])
       expect(known.has(option), `${name}: ${option}`).toBe(true);

@@ -99,7 +99,7 @@ describe.skipIf(!support.ok)('beside the real flanneld', () => {
     const status = await two.status();
     expect(status).toMatchObject({ ipv6Subnet: two.subnet6(), publicIpv6: two.address6, peers: 1 });
     await two.leave();
-    expect(two.sh('ip -6 route')).not.toContain('fd50');
+    expect(two.sh('ip -6 route')).not.toContain('via fd50');
     expect(two.sh('ip -o link')).not.toContain('flannel');
   });
 
