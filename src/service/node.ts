@@ -318,17 +318,24 @@ export class NodeAgent implements AsyncDisposable {
     await this.#checkRules();
   }
 
-  #follow({ leases }: LeaseSnapshot): void {
-    const edits = this.#peers.update(leases);
-    if (!this.#isWhole) this.#check();
+  #follow(snapshot: LeaseSnapshot): void {
+    const { changed } = snapshot;
+    const edits =
+      changed === null || !this.#isWhole ? this.#peers.update(snapshot.leases) : this.#peers.change(changed);
+    if (!this.#isWhole || (edits.length > 0 && this.#hasForeignChange())) this.#check();
     else if (edits.length > 0) this.#apply(edits);
   }
 
   #poll(): void {
-    const events = this.#kernel.foreignEvents();
     const isDue = performance.now() - this.#lastCheckMs >= CHECK_MS;
+    if (this.#hasForeignChange() || isDue) this.#check();
+  }
+
+  /** Whether others have changed what is the node's, since the last call. */
+  #hasForeignChange(): boolean {
+    const events = this.#kernel.foreignEvents();
     const own = new Set(this.#ownIndexes);
-    const concerns =
+    return (
       events?.some(
         ({ what, index, protocol, removed }) =>
           (what === 'route' && removed) ||
@@ -336,8 +343,8 @@ export class NodeAgent implements AsyncDisposable {
           (what !== 'route' && own.has(index)) ||
           // A link of our name that was made again has another index.
           (what === 'link' && removed),
-      ) ?? true;
-    if (isDue || concerns) this.#check();
+      ) ?? true
+    );
   }
 
   #ownIndexes: readonly number[] = [];
@@ -366,6 +373,8 @@ export class NodeAgent implements AsyncDisposable {
 
   #apply(edits: readonly KernelEdit[]): void {
     const failures = this.#kernel.apply(edits);
+    // The notifications of the own edits: those of forwarding entries do not name their sender.
+    this.#kernel.foreignEvents();
     if (failures.length === 0) return;
     this.#count({ refusedEdits: failures.length });
     for (const { reason } of failures.slice(0, 3)) this.#note(new Error(reason));

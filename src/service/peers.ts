@@ -53,12 +53,21 @@ export class Peers {
 
   /** Takes over the complete set of leases, and returns the edits that lead to it from the last one. */
   update(leases: readonly Lease[]): KernelEdit[] {
+    const present = new Set(leases.map(({ subnet }) => subnet));
+    const removed = [...this.#peers].flatMap(([subnet, { objects }]) => {
+      if (present.has(subnet)) return [];
+      this.#peers.delete(subnet);
+      return missingIn(objects, []);
+    });
+    return [...removed, ...this.change(leases)];
+  }
+
+  /** Takes over leases that have changed, and returns the edits that lead to them. */
+  change(leases: readonly Lease[]): KernelEdit[] {
     const removed: KernelEdit[] = [];
     const added: KernelEdit[] = [];
-    const present = new Set<string>();
     for (const lease of leases) {
       if (this.#isOwn(lease)) continue;
-      present.add(lease.subnet);
       const known = this.#peers.get(lease.subnet);
       // The table of leases keeps the object of a lease that has not changed.
       if (known?.lease === lease) continue;
@@ -67,11 +76,6 @@ export class Peers {
       removed.push(...missingIn(known?.objects ?? [], peer.objects));
       added.push(...peer.objects.map((object): KernelEdit => ({ verb: 'add', object })));
     }
-    for (const [subnet, { objects }] of this.#peers)
-      if (!present.has(subnet)) {
-        this.#peers.delete(subnet);
-        removed.push(...missingIn(objects, []));
-      }
     return [...removed, ...added];
   }
 

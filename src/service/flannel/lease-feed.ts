@@ -92,7 +92,7 @@ export class LeaseFeed {
       this.#timer = null;
       this.#deliveredMs = performance.now();
       if (this.#config === null) return;
-      const snapshot = this.table.snapshot(this.#config);
+      const snapshot = this.table.deliver(this.#config);
       for (const subscriber of this.#subscribers) subscriber(snapshot);
     };
     const waitMs = this.#deliveredMs + DELIVERY_MS - performance.now();

@@ -39,6 +39,8 @@ export interface LeaseSnapshot {
   readonly config: NetworkConfig;
   readonly leases: readonly Lease[];
   readonly ignored: readonly IgnoredLease[];
+  /** What has changed since the last delivery, if it is only attributes of leases that stay; null for anything else. */
+  readonly changed: readonly Lease[] | null;
 }
 
 export function parseEntry(pair: KeyValue, prefix: string): LeaseEntry {
@@ -62,6 +64,9 @@ export class LeaseTable {
   readonly #prefix: string;
   readonly #entries = new Map<string, LeaseEntry>();
   #revision = 0n;
+  /** Keys whose attributes have changed since the last delivery; null when more has. */
+  #changed: Set<string> | null = null;
+  #lastConfig: NetworkConfig | null = null;
   /** Kept until a key is created or deleted: most changes are of attributes. */
   #overlaps: ReadonlyMap<string, string> | null = null;
   /** Whether entries are inside the network of a config: thousands are asked for each snapshot. */
@@ -80,6 +85,7 @@ export class LeaseTable {
     for (const pair of entries) this.#entries.set(pair.key, parseEntry(pair, this.#prefix));
     this.#revision = revision;
     this.#overlaps = null;
+    this.#changed = null;
   }
 
   apply(events: readonly WatchEvent[]): void {
@@ -88,8 +94,10 @@ export class LeaseTable {
       if (type === 'DELETE') this.#entries.delete(entry.key);
       else this.#entries.set(entry.key, parseEntry(entry, this.#prefix));
       const usable = type === 'PUT' && this.#entries.get(entry.key)?.problem === null;
-      if (usable !== (before?.problem === null) || before?.pair.createRevision !== entry.createRevision)
+      if (usable !== (before?.problem === null) || before?.pair.createRevision !== entry.createRevision) {
         this.#overlaps = null;
+        this.#changed = null;
+      } else this.#changed?.add(entry.key);
       this.#revision = entry.modRevision;
     }
   }
@@ -98,21 +106,30 @@ export class LeaseTable {
     return this.#entries.get(`${this.#prefix}${name}`)?.pair ?? null;
   }
 
+  /** The complete set, for a reader that has received none. */
   snapshot(config: NetworkConfig): LeaseSnapshot {
+    return this.#snapshot(config, null);
+  }
+
+  /** The next snapshot for readers that have received the one before. */
+  deliver(config: NetworkConfig): LeaseSnapshot {
+    const keys = this.#lastConfig === config ? this.#changed : null;
+    this.#changed = new Set();
+    this.#lastConfig = config;
+    return this.#snapshot(config, keys);
+  }
+
+  #snapshot(config: NetworkConfig, keys: ReadonlySet<string> | null): LeaseSnapshot {
     const entries = [...this.#entries.values()];
-    this.#overlaps ??= findOverlaps(entries.filter(({ problem }) => problem === null));
-    const leases: Lease[] = [];
-    const ignored: IgnoredLease[] = [];
-    for (const entry of entries) {
-      const { name, lease, problem } = entry;
-      const older = this.#overlaps.get(name);
-      if (problem !== null) ignored.push({ name, problem });
-      else if (lease === null) continue;
-      else if (!this.#isInside(entry, config)) ignored.push({ name, problem: { kind: 'outside-network' } });
-      else if (older !== undefined) ignored.push({ name, problem: { kind: 'overlap', with: older } });
-      else leases.push(lease);
-    }
-    return { revision: this.#revision, config, leases, ignored };
+    const overlaps = (this.#overlaps ??= findOverlaps(entries.filter(({ problem }) => problem === null)));
+    const judge = (entry: LeaseEntry): Lease | LeaseProblem | null => {
+      const older = overlaps.get(entry.name);
+      if (entry.problem !== null) return entry.problem;
+      if (!this.#isInside(entry, config)) return { kind: 'outside-network' };
+      return older === undefined ? entry.lease : { kind: 'overlap', with: older };
+    };
+    const changed = keys === null ? null : entriesOf(this.#entries, keys).map(judge).filter(isLease);
+    return new TableSnapshot({ revision: this.#revision, config, changed }, entries, judge);
   }
 
   #isInside(entry: LeaseEntry, config: NetworkConfig): boolean {
@@ -177,4 +194,52 @@ function findOverlaps(entries: readonly LeaseEntry[]): ReadonlyMap<string, strin
     settle();
   }
   return found;
+}
+
+const entriesOf = (entries: ReadonlyMap<string, LeaseEntry>, keys: ReadonlySet<string>): LeaseEntry[] =>
+  [...keys].flatMap((key) => entries.get(key) ?? []);
+
+const isLease = (judged: Lease | LeaseProblem | null): judged is Lease =>
+  judged !== null && 'subnet' in judged;
+
+/** Sorts the leases of thousands of nodes only for a reader that wants all of them. */
+class TableSnapshot implements LeaseSnapshot {
+  readonly revision: bigint;
+  readonly config: NetworkConfig;
+  readonly changed: readonly Lease[] | null;
+  readonly #entries: readonly LeaseEntry[];
+  readonly #judge: (entry: LeaseEntry) => Lease | LeaseProblem | null;
+  #sorted: Pick<LeaseSnapshot, 'leases' | 'ignored'> | null = null;
+
+  constructor(
+    { revision, config, changed }: Pick<LeaseSnapshot, 'revision' | 'config' | 'changed'>,
+    entries: readonly LeaseEntry[],
+    judge: (entry: LeaseEntry) => Lease | LeaseProblem | null,
+  ) {
+    this.revision = revision;
+    this.config = config;
+    this.changed = changed;
+    this.#entries = entries;
+    this.#judge = judge;
+  }
+
+  get leases(): readonly Lease[] {
+    return this.#sort().leases;
+  }
+
+  get ignored(): readonly IgnoredLease[] {
+    return this.#sort().ignored;
+  }
+
+  #sort(): Pick<LeaseSnapshot, 'leases' | 'ignored'> {
+    if (this.#sorted !== null) return this.#sorted;
+    const leases: Lease[] = [];
+    const ignored: IgnoredLease[] = [];
+    for (const entry of this.#entries) {
+      const judged = this.#judge(entry);
+      if (isLease(judged)) leases.push(judged);
+      else if (judged !== null) ignored.push({ name: entry.name, problem: judged });
+    }
+    return (this.#sorted = { leases, ignored });
+  }
 }

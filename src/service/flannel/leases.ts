@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BarewireError, bug } from '../../schema/index.js';
 import { Backoff } from '../etcd/backoff.js';
@@ -89,10 +90,13 @@ export class SubnetLeases implements AsyncDisposable {
 
   /** Reads the config. Snapshots and claims use the last one that was read. */
   async readConfig(signal: AbortSignal): Promise<NetworkConfig> {
-    this.#config = await this.#connection.patiently(
+    const read = await this.#connection.patiently(
       (both) => this.#store.readConfig(both),
       this.#until(signal),
     );
+    // The same object for the same content: judging thousands of leases by it is remembered.
+    if (this.#config !== null && isDeepStrictEqual(read, this.#config)) return this.#config;
+    this.#config = read;
     this.#feed.setConfig(this.#config);
     return this.#config;
   }
