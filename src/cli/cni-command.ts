@@ -17,8 +17,9 @@ import {
   type CniCheckReport,
   type PluginReport,
 } from '../cni/index.js';
-import { lockMachine, undoAll } from '../machine/index.js';
-import { nearest, userError } from '../schema/index.js';
+import { resolve } from 'node:path';
+import { lockMachine, undoAll, type Machine } from '../machine/index.js';
+import { machineError, nearest, userError } from '../schema/index.js';
 import { requireMachine } from '../study/index.js';
 import type { Context } from './format.js';
 
@@ -26,6 +27,7 @@ interface CheckFlags {
   readonly config?: string;
   readonly pluginDir: readonly string[];
   readonly stateDir: readonly string[];
+  readonly start?: string;
   readonly only?: string;
   readonly format: 'terminal' | 'markdown';
   readonly json?: true;
@@ -65,6 +67,10 @@ const checkCommand = (context: Context): Command =>
       [],
     )
     .option(
+      '--start <program>',
+      "a program to run in the host namespace first, such as the plugin's daemon; it prints a line when it is ready",
+    )
+    .option(
       '--only <groups>',
       `comma-separated groups or checks: ${CHECK_GROUPS.join(', ')}, or one such as add.concurrent`,
     )
@@ -79,6 +85,7 @@ Examples:
   barewire cni check bridge ptp macvlan                  installed plugins, with built-in configurations
   barewire cni check ./my-plugin --config net.conflist   your own, with your configuration
   barewire cni check ./my-plugin --config net.conflist --only add,del.repeated
+  barewire cni check ./my-plugin --config net.conf --start ./my-daemon
   barewire cni check tuning --config net.conflist        a chained plugin: the list has the ones before it
 
 How to read it: one row for each check, and below it the evidence for what failed: the difference, and the last call. A level "must"
@@ -130,6 +137,7 @@ async function check(context: Context, plugins: readonly string[], flags: CheckF
       stateDirectories: [...flags.stateDir, ...stateDirectoriesOf(network)],
       signal,
     });
+    if (flags.start !== undefined) await startDaemon(lab.host, flags.start, signal);
     const onCheck = ({ id }: { readonly id: string }): void => terminal.status(`${found.type}: ${id} …`);
     const timed = flags.only === undefined;
     const report = await checkPlugin({
@@ -152,6 +160,23 @@ async function check(context: Context, plugins: readonly string[], flags: CheckF
       flags.format === 'markdown' ? renderMarkdownReports(reports) : renderReports(reports, terminal),
     );
   if (reports.some((report) => report.checks.some(({ status }) => status === 'failed'))) fail();
+}
+
+/** It ends with the host namespace. */
+async function startDaemon(host: Machine, program: string, signal: AbortSignal): Promise<void> {
+  const name = 'cni-daemon';
+  const daemon = await host.start({
+    why: "Start the plugin's daemon.",
+    do: { kind: 'process', name, netns: null, argv: [resolve(program)], cpus: [] },
+    undo: { kind: 'process', name },
+  });
+  if ((await daemon.readLine(signal)) !== null) return;
+  const { code, stderrTail } = await daemon.exited;
+  throw machineError(
+    'process-failed',
+    `${program} exited with status ${code ?? ''} before it printed a line: ${stderrTail.trim()}`,
+    'It must keep running, and print a line when plugins can use it.',
+  );
 }
 
 /** The checks of groups and ids. */

@@ -31,7 +31,7 @@ interface NodeFlags {
   readonly iface?: string;
   readonly publicIp?: string;
   readonly subnetFile: string;
-  readonly ipMasq?: true;
+  readonly ipMasq?: boolean;
   readonly subnetLeaseRenewMargin: string;
   readonly healthzIp: string;
   readonly healthzPort: string;
@@ -103,7 +103,11 @@ export function nodeCommand(context: Context): Command {
     .addOption(
       flanneld('--subnet-file <path>', 'file for CNI plugins and Docker').default('/run/flannel/subnet.env'),
     )
-    .addOption(flanneld('--ip-masq', 'masquerade what containers send to other networks'))
+    .addOption(
+      flanneld('--ip-masq [boolean]', 'masquerade what containers send to other networks')
+        .preset('true')
+        .argParser(parseBoolean),
+    )
     .addOption(
       flanneld('--subnet-lease-renew-margin <minutes>', 'renew the lease so long before its end').default(
         '60',
@@ -175,6 +179,16 @@ function leasesOf(flags: NodeFlags): NodeOptions['leases'] {
     tls: { caFile: flags.etcdCafile, certificateFile: flags.etcdCertfile, keyFile: flags.etcdKeyfile },
     ...(name !== undefined && { user: { name, password } }),
   };
+}
+
+/** As flanneld's environment variables have it: one that is set may be `false`. */
+function parseBoolean(text: string): boolean {
+  if (/^(?:1|t|true)$/i.test(text)) return true;
+  if (/^(?:0|f|false)$/i.test(text)) return false;
+  throw userError(
+    `--ip-masq must be true or false, got \`${text}\`.`,
+    'Use `--ip-masq` or `--ip-masq=false`.',
+  );
 }
 
 function wholeNumber(option: string, text: string, most: number): number {

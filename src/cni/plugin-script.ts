@@ -30,7 +30,17 @@ fail() {
 }
 
 if [ "$CNI_COMMAND" = VERSION ]; then
-  printf '{"cniVersion":"1.1.0","supportedVersions":[${SPEC_VERSIONS.map((version) => `"${version}"`).join(',')}]}\\n'
+  config=
+  while IFS= read -r line || [ -n "$line" ]; do config="$config$line"; done
+  version=1.1.0
+  case $config in
+    *'"cniVersion"'*)
+      version=\${config#*'"cniVersion"'}
+      version=\${version#*'"'}
+      version=\${version%%'"'*}
+      ;;
+  esac
+  printf '{"cniVersion":"%s","supportedVersions":[${SPEC_VERSIONS.map((version) => `"${version}"`).join(',')}]}\\n' "$version"
   exit 0
 fi
 down=11
@@ -44,6 +54,8 @@ for fifo in "$dir"/${SLOT_FILES.reply}*; do
   [ -p "$fifo" ] || continue
   number=\${fifo##*${SLOT_FILES.reply}}
   if true 2>/dev/null > "$dir/${SLOT_FILES.request}$number"; then
+    # Used and removed by another since it was listed.
+    [ -p "$fifo" ] || continue
     slot=$number
     break
   fi

@@ -1,4 +1,13 @@
-import { constants, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  constants,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { makeFifo } from '../linux/index.js';
@@ -25,6 +34,7 @@ export class Slots implements AsyncDisposable {
   readonly #bell: Socket;
   /** The writing ends of free slots by number. */
   readonly #free = new Map<number, number>();
+  readonly #served = new Set<number>();
   #last = 0;
 
   /** @param answer must not throw */
@@ -49,6 +59,7 @@ export class Slots implements AsyncDisposable {
   }
 
   #refill(): void {
+    if (this.#last % FREE_SLOTS === 0) this.#removeStrays();
     while (this.#free.size < FREE_SLOTS) {
       const number = ++this.#last;
       const path = this.#path(this.#names.reply, number);
@@ -57,15 +68,28 @@ export class Slots implements AsyncDisposable {
     }
   }
 
+  /** Request files of slots that were removed while a script claimed them. */
+  #removeStrays(): void {
+    for (const file of readdirSync(this.#folder)) {
+      const number = Number(
+        file.startsWith(this.#names.request) ? file.slice(this.#names.request.length) : '',
+      );
+      if (number > 0 && !this.#free.has(number) && !this.#served.has(number))
+        rmSync(join(this.#folder, file), { force: true });
+    }
+  }
+
   async #serve(number: number): Promise<void> {
     const fd = this.#free.get(number);
     if (fd === undefined) return;
     this.#free.delete(number);
+    this.#served.add(number);
     try {
       const reply = await this.#answer(readFileSync(this.#path(this.#names.request, number), 'utf8'));
       // A pipe holds 64 KiB.
       writeSync(fd, reply);
     } finally {
+      this.#served.delete(number);
       this.#remove(number, fd);
       this.#refill();
     }
@@ -73,7 +97,8 @@ export class Slots implements AsyncDisposable {
 
   #remove(number: number, fd: number): void {
     closeSync(fd);
-    for (const name of [this.#names.request, this.#names.reply])
+    // The FIFO first: who can create the request file again finds none.
+    for (const name of [this.#names.reply, this.#names.request])
       rmSync(this.#path(name, number), { force: true });
   }
 

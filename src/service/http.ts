@@ -4,7 +4,8 @@ import { text } from 'node:stream/consumers';
 import { machineError } from '../schema/index.js';
 import { removeFile } from '../machine/index.js';
 import { printMetrics } from './metrics.js';
-import type { NodeAgent, NodeStatus } from './node.js';
+import type { NodeAgent } from './node.js';
+import type { NodeStatus } from './node-types.js';
 
 /** Where the agent listens: a unix socket for commands of this host, or an address for probes. */
 export type Listening = { readonly socket: string } | { readonly host: string; readonly port: number };

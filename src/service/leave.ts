@@ -9,14 +9,14 @@ import { LeaseStore } from './flannel/lease-store.js';
 import { parseLeaseValue, printLeaseKey } from './flannel/lease.js';
 import type { SubnetLeasesOptions } from './flannel/leases.js';
 import { parsePrefix } from './flannel/prefix.js';
-import { MARKS } from './node.js';
+import { MARKS } from './kernel-keeper.js';
 import { AWS_VPC, openVpc } from './vpc.js';
 import { readRecord, removeRecord, type NodeRecord } from './record.js';
 
 /** What a node had when it left. */
 export interface LeftNetwork {
   readonly subnet: string | null;
-  /** False when another node has the subnet, or nobody. */
+  /** False when another node has the subnet, or no node. */
   readonly leaseDeleted: boolean;
   readonly removedObjects: number;
 }

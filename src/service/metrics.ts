@@ -1,4 +1,4 @@
-import type { NodeStatus } from './node.js';
+import type { NodeStatus } from './node-types.js';
 
 interface Metric {
   readonly name: string;

@@ -55,7 +55,13 @@ export async function checkPath(
   const requests = pings > 0 ? 1 : await burst();
   const after = await readCounters(testbed, active.plans);
   // TCP decides how many packets requests take: at least one for several that are sent at a time.
-  checkCarried(active, 'the requests', Math.ceil(LEAST_SHARE * requests), between, after);
+  checkCarried(
+    active,
+    pings > 0 ? 'the request' : 'the requests',
+    Math.ceil(LEAST_SHARE * requests),
+    between,
+    after,
+  );
   const through = countPath(active.plans, before, after);
   const ms = performance.now() - started;
   // A device of the bypass carries other packets now and then (`lo`: ssh, a resolver). If the pings had crossed

@@ -121,7 +121,7 @@ describe.skipIf(!isRoot || !canBuild).each(versions)('stock flanneld on etcd $ve
     await start();
     expect(parseSubnetEnv(readFileSync(subnetFile, 'utf8'))).toEqual(env);
     expect(node.kinds).toEqual(['acquired']);
-    // A lease that vanishes before flanneld has read it leaves its route for ever.
+    // A lease that vanishes before flanneld has read it leaves its route behind.
     await until('flanneld has read our lease', () => log.includes(`Subnet added: ${subnet} via ${OURS}`));
     await node.leases.release(never);
     await routed('has dropped the route', none);

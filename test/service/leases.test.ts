@@ -164,7 +164,7 @@ describe.skipIf(versions.length === 0).each(versions)('leases in etcd $version',
     expect(first.leases.own?.subnet).toBe(subnet);
   });
 
-  test('leases that nobody can use are ignored and named', async () => {
+  test('leases that cannot be used are ignored and named', async () => {
     const value = '{"PublicIP":"192.0.2.9","BackendType":"host-gw"}';
     const bad: Record<string, [string, string]> = {
       '10.50.20.7-24': [value, 'host-bits'],

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { endRuns } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
@@ -249,7 +249,9 @@ test('a changed config moves the node, and its old routes go', async () => {
 test('leases that it cannot use are ignored and named', async () => {
   const one = lab.node(1);
   await lab.configure(HOST_GW);
-  await one.start();
+  await one.start('--ip-masq=false');
+  expect(readFileSync(one.subnetFile, 'utf8')).toContain('FLANNEL_IPMASQ=false');
+  expect(one.sh('nft list ruleset')).not.toContain('masquerade');
   const put = (name: string, value: object): Promise<unknown> =>
     lab.etcd.ctl('put', `${PREFIX}/subnets/${name}`, JSON.stringify(value));
   await put('10.50.201.0-24', { PublicIP: '10.99.0.7', BackendType: 'vxlan' });

@@ -33,7 +33,7 @@ export function chooseSubnet(request: ChoiceRequest): SubnetChoice | null {
     found.subnets !== null && fits(config, found.subnets) ? [{ ...found, subnets: found.subnets }] : [],
   );
   const own = fitting.filter(({ attributes }) => attributes?.publicIp === publicIp);
-  // A key whose value nobody can read has no owner.
+  // A key whose value cannot be read has no owner.
   const unreadable = fitting.filter((entry) => entry.attributes === null);
   const found = [...own, ...unreadable].find((entry) => entry.name === name) ?? own[0];
   if (found !== undefined) return { name: found.name, subnets: found.subnets, found, how: 'kept' };

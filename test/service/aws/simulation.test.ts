@@ -153,7 +153,7 @@ describe('a cluster below the quota', () => {
     expect(Object.keys(countPaths(cluster))).toEqual(['host-gw']);
   });
 
-  test('whose subnets have a table each gives up routes that nobody sends by when it grows', () => {
+  test('whose subnets have a table each gives up routes that no node uses when it grows', () => {
     const cluster = new VpcSimulation({
       nodes: 40,
       tableOf: [0, 1],
