@@ -77,7 +77,7 @@ const checkCommand = (context: Context): Command =>
     .addOption(
       new Option('--format <format>', 'what to print').choices(['terminal', 'markdown']).default('terminal'),
     )
-    .option('--json', 'print one object, with what was sent and what came back for every check')
+    .option('--json', 'print one object, with the input and the output of every call')
     .addHelpText(
       'after',
       `

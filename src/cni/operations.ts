@@ -73,21 +73,10 @@ export class CniOperations {
     );
   }
 
-  /** Idempotent: what is gone already counts as removed. */
-  async del({ containerId, ifname, netns }: CniRequest): Promise<void> {
+  /** Idempotent: what is gone already counts as removed. An interface that this node has not attached stays. */
+  async del({ containerId, ifname }: CniRequest): Promise<void> {
     const known = this.#allocations.find(containerId, ifname);
-    const inode = inodeOf(netns);
-    await this.#detach(
-      known ?? {
-        containerId,
-        ifname,
-        network: '',
-        netns,
-        netnsInode: inode ?? 0,
-        addresses: [],
-        hostLink: hostLinkOf(containerId, ifname),
-      },
-    );
+    if (known !== undefined) await this.#detach(known);
   }
 
   /** @throws CniError with what differs from the result of ADD */

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
@@ -23,6 +24,9 @@ interface SlotNames {
 /** More requests at a time than a host starts containers. */
 const FREE_SLOTS = 128;
 
+/** A script announces its slot within milliseconds; one that was killed before never does. */
+const ABANDONED_MS = 30_000;
+
 /**
  * Receives requests from scripts that have no sockets: a script claims a slot by creating its request file, announces it, and reads the
  * reply from the slot's FIFO. A slot is used once. Its writing end is open here, so that a reader notices when this process ends.
@@ -36,6 +40,7 @@ export class Slots implements AsyncDisposable {
   readonly #free = new Map<number, number>();
   readonly #served = new Set<number>();
   #last = 0;
+  readonly #timer: NodeJS.Timeout;
 
   /** @param answer must not throw */
   constructor(folder: string, names: SlotNames, answer: (request: string) => Promise<string>) {
@@ -56,6 +61,7 @@ export class Slots implements AsyncDisposable {
       for (const number of numbers) void this.#serve(Number(number));
     });
     this.#refill();
+    this.#timer = setInterval(() => this.#removeAbandoned(), ABANDONED_MS / 2).unref();
   }
 
   #refill(): void {
@@ -77,6 +83,17 @@ export class Slots implements AsyncDisposable {
       if (number > 0 && !this.#free.has(number) && !this.#served.has(number))
         rmSync(join(this.#folder, file), { force: true });
     }
+  }
+
+  /** Slots that were claimed and not announced: otherwise killed scripts would use up all of them. */
+  #removeAbandoned(): void {
+    for (const [number, fd] of this.#free) {
+      const claim = statSync(this.#path(this.#names.request, number), { throwIfNoEntry: false });
+      if (claim === undefined || Date.now() - claim.mtimeMs < ABANDONED_MS) continue;
+      this.#free.delete(number);
+      this.#remove(number, fd);
+    }
+    this.#refill();
   }
 
   async #serve(number: number): Promise<void> {
@@ -107,6 +124,7 @@ export class Slots implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
     this.#bell.destroy();
     for (const [number, fd] of this.#free) this.#remove(number, fd);
     rmSync(this.#folder, { recursive: true, force: true });

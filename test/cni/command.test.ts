@@ -80,7 +80,7 @@ describe('a plugin with a fault', () => {
     expect(created()).toEqual(NOTHING);
   });
 
-  test('that prints garbage for everything gets a result for every check', async () => {
+  test('that prints no JSON for any verb gets a result for every check', async () => {
     writeFileSync(join(folder, 'garbage'), '#!/bin/sh\necho garbage\n', { mode: 0o755 });
     const config = file('garbage.conf', '{"type": "garbage", "ipam": {"type": "garbage"}}');
     const args = ['cni', 'check', join(folder, 'garbage'), '--config', config, '--json'];

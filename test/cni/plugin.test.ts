@@ -45,7 +45,8 @@ async function call(
   });
   let stdout = '';
   child.stdout?.on('data', (text: string) => (stdout += text));
-  child.stdin?.end(JSON.stringify(config));
+  // A plugin that fails at once does not read it.
+  child.stdin?.on('error', () => undefined).end(JSON.stringify(config));
   await once(child, 'close');
   return { status: child.exitCode, stdout };
 }
@@ -189,6 +190,12 @@ test('each version of the specification gets its own form, and what is wrong its
   });
   expect(sh(`ip -n ${netns} addr show eth0`)).toContain('.77/24');
   expect(await code(node, 'ADD', netns)).toEqual([1, 100]);
+  // The interface of another plugin stays, also when the runtime cleans up after the failed ADD.
+  const other = makeContainer('o');
+  sh(`ip -n ${other} link add eth0 type veth peer name far`);
+  expect(await code(node, 'ADD', other)).toEqual([1, 100]);
+  expect(await call(node, 'DEL', other)).toEqual({ status: 0, stdout: '' });
+  expect(sh(`ip -n ${other} -o link`)).toContain('eth0');
   sh(`ip -n ${netns} route del default`);
   expect(await code(node, 'CHECK', netns)).toEqual([1, 103]);
 });
@@ -247,6 +254,13 @@ test('an agent that is killed among ADDs loses no address: after its restart DEL
 test('a plugin that is killed while it waits blocks no other', async () => {
   const node = lab.node(1);
   await startNode(node);
+  // All slots, claimed long ago by scripts that were killed.
+  sh(`for fifo in ${node.cni}/reply.*; do touch -d '1 hour ago' ${node.cni}/request.\${fifo##*.}; done`);
+  await until(
+    'they are free again',
+    async () => (await call(node, 'STATUS', '', { config: { ...CONFIG, cniVersion: '1.1.0' } })).status === 0,
+    40_000,
+  );
   for (let round = 0; round < 10; round++) {
     const child = spawn(join(node.folder, 'bin/barewire'), {
       env: { CNI_COMMAND: 'ADD' },
