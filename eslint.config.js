@@ -14,11 +14,11 @@ const MODULES = [
   'cni',
   'testbed',
   'guest',
+  'tuning',
   'network',
   'load',
   'server',
   'metrics',
-  'tuning',
   'stats',
   'report',
   'machine',
@@ -184,7 +184,13 @@ export default defineConfig(
   {
     files: ['**/*.js', '**/*.mjs', 'bin/*'],
     languageOptions: {
-      globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly' },
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        Buffer: 'readonly',
+      },
     },
   },
 );

@@ -1,4 +1,4 @@
-// Runs bench/*.bench.ts, all but the soak or those whose names are given: each prints a table of interleaved measurements.
+// Runs bench/*.bench.ts, all but the long ones or those whose names are given: each prints a table of interleaved measurements.
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,9 +11,12 @@ await buildBundle();
 const root = new URL('..', import.meta.url).pathname;
 const wanted = process.argv.slice(2);
 const files = readdirSync(join(root, 'bench')).filter((name) => name.endsWith('.bench.ts'));
-// The soak takes ten minutes: it runs where it is named.
+// They take ten minutes and an hour, and run where they are named.
+const LONG = ['soak', 'endurance'];
 const chosen = files.filter((name) =>
-  wanted.length === 0 ? !name.startsWith('soak') : wanted.some((part) => name.includes(part)),
+  wanted.length === 0
+    ? !LONG.some((part) => name.includes(part))
+    : wanted.some((part) => name.includes(part)),
 );
 if (chosen.length === 0) {
   console.error(`No bench has "${wanted.join('" or "')}" in its name. There are: ${files.join(', ')}`);

@@ -1,10 +1,10 @@
-// Two files: the command line, and a small one for what runs on every host (the agent, the generator and its threads). Beside them
+// Two bundles: the command line in parts, and one file for what runs on every host (the agent, the generator and its threads). Beside them
 // the native parts of the agent for other hosts than this machine.
 import { build } from 'esbuild';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -13,11 +13,11 @@ const { version } = JSON.parse(await readFile(new URL('../package.json', import.
 
 export async function buildBundle() {
   await collectNatives();
-  await build({
-    entryPoints: { barewire: 'src/cli/main.ts', agent: 'src/cli/agent-main.ts' },
+  const root = new URL('..', import.meta.url).pathname;
+  const shared = {
     outdir: 'dist',
     outExtension: { '.js': '.mjs' },
-    absWorkingDir: new URL('..', import.meta.url).pathname,
+    absWorkingDir: root,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -31,7 +31,15 @@ export async function buildBundle() {
       js: "import { createRequire as barewireRequire } from 'node:module'; const require = barewireRequire(import.meta.url);",
     },
     logLevel: 'warning',
-  });
+  };
+  // The command line is split, so that a command loads what it needs. The agent is one file, which is sent to hosts.
+  const parts = { splitting: true, chunkNames: 'parts/[name]-[hash]', metafile: true };
+  const built = await build({ ...shared, ...parts, entryPoints: { barewire: 'src/cli/main.ts' } });
+  // Only after the new ones are there: commands may run meanwhile.
+  const present = new Set(Object.keys(built.metafile.outputs));
+  for (const name of await readdir(join(root, 'dist/parts')))
+    if (!present.has(`dist/parts/${name}`)) await rm(join(root, 'dist/parts', name));
+  await build({ ...shared, entryPoints: { agent: 'src/cli/agent-main.ts' } });
 }
 
 const LIBRARY = 'koffi';

@@ -11,14 +11,18 @@ const fileOf = (name) => new URL(`../schema/${name}.schema.json`, import.meta.ur
 
 /** The published texts by name. Keys that a reader does not know are allowed: later versions only add. */
 export async function schemaTexts() {
+  // By name: what is not imported needs modules that a data URL cannot load.
+  const names = Object.values(PUBLISHED).map(({ schema }) => schema);
   const source =
-    "import { z } from 'zod'; import * as schemas from './src/schema/index.js';" +
-    "export default (name) => z.toJSONSchema(schemas[name], { io: 'input' });";
+    `import { z } from 'zod'; import { ${names.join(', ')} } from './src/schema/index.js';` +
+    `const schemas = { ${names.join(', ')} };` +
+    "export default (name) => z.toJSONSchema(schemas[name], { io: 'input', reused: 'ref' });";
   const { outputFiles } = await build({
     stdin: { contents: source, resolveDir: new URL('..', import.meta.url).pathname },
     bundle: true,
     format: 'esm',
-    platform: 'node',
+    // For that of Node, yaml has a build that a data URL cannot load.
+    platform: 'browser',
     write: false,
   });
   const { default: schemaOf } = await import(

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 
 /** What a test run must leave as it found: by kind, the lines that tell one of them from another. */
 export type MachineSnapshot = Readonly<Record<string, readonly string[]>>;
@@ -14,6 +14,10 @@ const folder = (path: string): string[] => {
   }
 };
 const ours = /nginx|barewire|agent\.mjs|qemu/;
+const OWN_NETNS = readlinkSync('/proc/self/ns/net').replace(/\D/g, '');
+/** Whether a process is in another network namespace, as a ping of a test is. Kernel threads have `[…]` as arguments. */
+const isElsewhere = (netns: string, args: string): boolean =>
+  /^\d+$/.test(netns) && netns !== OWN_NETNS && !args.startsWith('[');
 
 export function snapshotMachine(): Promise<MachineSnapshot> {
   return Promise.resolve({
@@ -21,10 +25,14 @@ export function snapshotMachine(): Promise<MachineSnapshot> {
     links: lines(['ip', '-o', 'link']).map((line) => line.split(':').slice(0, 2).join()),
     routes: lines(['ip', 'route', 'show', 'table', 'all']),
     rules: lines(['ip', 'rule']),
-    processes: lines(['ps', '-eo', 'pid=,stat=,args='])
-      // A zombie has ended, unless `l` shows that other threads of it still run.
-      .filter((line) => ours.test(line) && !/^\s*\d+ Z[^l ]* /.test(line))
-      .map((line) => line.replace(/^(\s*\d+) \S+/, '$1')),
+    processes: lines(['ps', '-eo', 'pid=,stat=,netns=,args='])
+      .map((line) => /^\s*(\d+) +(\S+) +(\S+) (.*)/.exec(line)?.slice(1) ?? [])
+      .filter(
+        ([, stat = '', netns = '', args = '']) =>
+          // A zombie has ended, unless `l` shows that other threads of it still run.
+          !/^Z[^l]*$/.test(stat) && (ours.test(args) || isElsewhere(netns, args)),
+      )
+      .map(([pid, , , args]) => `${pid} ${args}`),
     journals: folder('/var/lib/barewire/journal'),
     runFiles: folder('/run/barewire'),
   });

@@ -1,6 +1,6 @@
 // The small bundle that runs on every host: the agent, the generator process and the generator's threads.
 import { isMainThread } from 'node:worker_threads';
-import { setObserverPriority, setShortTimeSlice } from '../linux/index.js';
+import { readTopology, setObserverPriority, setShortTimeSlice } from '../linux/index.js';
 import { runThread, serveGenerator } from '../load/index.js';
 import { serveAgent } from '../machine/index.js';
 
@@ -19,6 +19,9 @@ async function agent(): Promise<void> {
 if (isMainThread) setShortTimeSlice();
 if (!isMainThread) runThread();
 else if (process.argv[2] === 'generator') await serveGenerator();
+// The other words are files whose values the topology includes.
+else if (process.argv[2] === 'topology')
+  process.stdout.write(JSON.stringify(readTopology('/', process.argv.slice(3))));
 else {
   setObserverPriority();
   await agent();

@@ -20,8 +20,9 @@ import {
 import { resolve } from 'node:path';
 import { lockMachine, undoAll, type Machine } from '../machine/index.js';
 import { machineError, nearest, userError } from '../schema/index.js';
-import { requireMachine } from '../study/index.js';
+import { requireTools } from '../study/index.js';
 import type { Context } from './format.js';
+import { noteRestored } from './restored.js';
 
 interface CheckFlags {
   readonly config?: string;
@@ -125,10 +126,9 @@ async function check(context: Context, plugins: readonly string[], flags: CheckF
         locatePlugin(name, found.directories);
     return { found, network };
   });
-  requireMachine(['ip', 'mount']);
+  requireTools(['ip', 'mount']);
   await using _lock = await lockMachine('cni check');
-  for (const { steps, host } of await undoAll())
-    terminal.note(`An earlier run ended without cleanup: undid ${steps} steps on ${host}.`);
+  noteRestored(terminal, await undoAll());
   const reports: PluginReport[] = [];
   for (const { found, network } of targets) {
     terminal.status(`${found.type} …`);

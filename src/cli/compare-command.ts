@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { buildComparisonDocument } from '../report/index.js';
-import { userError } from '../schema/index.js';
+import { requireQuantity, shareQuantity, userError } from '../schema/index.js';
 import { compareStudies, type StudyData } from '../stats/index.js';
 import { readResults, ResultsDirectory } from '../study/index.js';
 import { type Context, formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
@@ -41,7 +41,8 @@ Exit status: 0 no regression; 1 a regression; 2 a directory cannot be read, or t
 
 async function compare(context: Context, base: string, later: string, flags: CompareFlags): Promise<void> {
   const { terminal } = context;
-  const margin = flags.margin === undefined ? {} : { margin: parseMargin(flags.margin) };
+  const margin =
+    flags.margin === undefined ? {} : { margin: requireQuantity('--margin', flags.margin, shareQuantity(1)) };
   const comparison = compareStudies(await read(base), await read(later), margin);
   const document = buildComparisonDocument(comparison);
   printDocument(terminal, document, comparison, flags);
@@ -57,13 +58,3 @@ async function compare(context: Context, base: string, later: string, flags: Com
 }
 
 const read = (path: string): Promise<StudyData> => readResults(new ResultsDirectory(path));
-
-function parseMargin(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?|\.\d+)\s*(%?)$/.exec(text.trim()) ?? [];
-  const margin = Number(number ?? NaN) / (unit === '%' ? 100 : 1);
-  if (margin > 0 && margin <= 1) return margin;
-  throw userError(
-    `--margin must be a share above 0 and up to 100%, got ${JSON.stringify(text)}.`,
-    'Write 5% or 0.05.',
-  );
-}

@@ -6,18 +6,18 @@ const HEADER_BYTES = 450;
 const BODY_BYTES: Readonly<Record<string, number>> = { '350B': 350, '4KB': 4096 };
 
 /**
- * Asks for the confirmation of a study whose hosts and load were printed.
+ * Asks for the confirmation of what was printed.
  *
  * @throws BarewireError `interrupted` or `bad-input`
  */
-export async function confirm(): Promise<void> {
+export async function confirm(what = 'A study on your machines'): Promise<void> {
   if (!process.stdin.isTTY)
-    throw userError('A study on your machines needs a confirmation.', 'Add --yes, or run it on a terminal.');
+    throw userError(`${what} needs a confirmation.`, 'Add --yes, or run it on a terminal.');
   const readline = createInterface({ input: process.stdin, output: process.stderr });
   const reply = await readline.question('Continue? [y/N] ');
   readline.close();
   if (!/^y(es)?$/i.test(reply.trim()))
-    throw userError('The study was not confirmed.', 'Answer y, or add --yes.', { code: 'interrupted' });
+    throw userError(`${what} was not confirmed.`, 'Answer y, or add --yes.', { code: 'interrupted' });
 }
 
 /** Describes the hosts and the peak load of a spec. */

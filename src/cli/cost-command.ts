@@ -1,21 +1,27 @@
 import { Command } from 'commander';
-import { measureCost, type CellPlan, type CostEvent } from '../cost/index.js';
+import { measureCost, planCostAblation, type CellPlan, type CostEvent } from '../cost/index.js';
 import { findNetwork } from '../network/index.js';
 import { buildCostDocument, describeFinding } from '../report/index.js';
 import {
   type BarewireError,
   nearest,
+  requireQuantity,
+  REFERENCE,
   toolsOf,
   WORKLOADS,
+  wholeQuantity,
   type WorkloadName,
   userError,
 } from '../schema/index.js';
-import { requireMachine, ResultsDirectory, writeReports } from '../study/index.js';
+import { requireMachine, ResultsDirectory, THIS_MACHINE, writeReports } from '../study/index.js';
+import { resolveProfile } from '../tuning/index.js';
 import { type Context, formatOption, printDocument, writeDocument, type FormatFlags } from './format.js';
+import { noteRestored } from './restored.js';
 import type { Terminal } from './terminal.js';
 
 interface CostFlags extends FormatFlags {
-  readonly networks: string;
+  readonly networks?: string;
+  readonly ablate?: string;
   readonly workloads: string;
   readonly connections: string;
   readonly repeats: string;
@@ -33,9 +39,13 @@ export const costCommand = (context: Context): Command =>
       'Boots a guest with one emulated CPU whose clock counts instructions, sets up each network in it, and prints the ' +
         'instructions per request of client and server: user and kernel, the difference to host, and the groups of kernel ' +
         'functions they belong to. With the same kernel and programs every run gives the same counts, whatever else runs on the ' +
-        'machine. They are not times.',
+        'machine. They are not times. With --ablate it compares the knobs of a profile of `tune` on each network.',
     )
-    .option('--networks <names>', 'comma-separated catalog names; host is always counted too', NETWORKS)
+    .option(
+      '--networks <names>',
+      `comma-separated catalog names; host is always counted too (default: ${NETWORKS}; with --ablate: host)`,
+    )
+    .option('--ablate <profile|file>', 'count what each knob of a profile costs, alone and left out of all')
     .option('--workloads <names>', 'comma-separated: 350B, 4KB', '350B')
     .option('--connections <counts>', "comma-separated: the client's connections", '16')
     .option('--repeats <n>', 'counts of each cell', '3')
@@ -55,6 +65,7 @@ Examples:
   barewire cost                                          six networks, in two to three minutes
   barewire cost --networks ipvlan,macvlan --connections 1,64
   barewire cost --workloads 350B,4KB --networks flannel-vxlan
+  barewire cost --ablate own.yaml                        instructions per request of each knob of a profile
   barewire cost --into results/quick-20260101T000000Z    as a column of a study's reports
   barewire cost --kernel A/boot/vmlinuz-6.1 --kernel B/boot/vmlinuz-6.12
 
@@ -65,14 +76,21 @@ and NICs are not included: a network with more instructions is not slower by the
     .action((flags: CostFlags) => cost(context, flags));
 
 async function cost({ terminal, signal, version, fail }: Context, flags: CostFlags): Promise<void> {
-  const networks = list(flags.networks);
+  const networks = list(flags.networks ?? (flags.ablate === undefined ? NETWORKS : REFERENCE));
   for (const name of networks) findNetwork(name);
+  const ablation =
+    flags.ablate === undefined
+      ? null
+      : planCostAblation(resolveProfile(flags.ablate, THIS_MACHINE.readText), networks);
+  if (ablation !== null && flags.into !== undefined)
+    throw bad('--ablate and --into exclude each other.', 'Use --out to keep the counts of an ablation.');
   const cells = cellsOf(flags);
   const directory = flags.into === undefined ? null : new ResultsDirectory(flags.into);
   await directory?.readStudy();
-  requireMachine(toolsOf('cost'));
+  await requireMachine([...toolsOf('cost'), ...toolsOf('single-guest')]);
   const found = await measureCost({
     networks,
+    ablation,
     cells,
     kernels: flags.kernel ?? [null],
     version,
@@ -87,28 +105,21 @@ async function cost({ terminal, signal, version, fail }: Context, flags: CostFla
   const document = buildCostDocument(found);
   printDocument(terminal, document, found, flags);
   if (flags.out !== undefined) await writeDocument(flags.out, document, { name: 'cost.json', value: found });
-  const bad = found.kernels.some(({ networks: all }) => all.some(({ status }) => status === 'failed'));
-  if (bad || found.warnings.length > 0) fail();
+  const someFailed = found.kernels.some(({ networks: all }) => all.some(({ status }) => status === 'failed'));
+  if (someFailed || found.warnings.length > 0) fail();
 }
 
 function cellsOf(flags: CostFlags): CellPlan[] {
-  const repeats = count('--repeats', flags.repeats, 2, 100);
-  const connections = list(flags.connections).map((text) => count('--connections', text, 1, 1_000));
+  const repeats = requireQuantity('--repeats', flags.repeats, wholeQuantity(2, 100));
+  const connections = list(flags.connections).map((text) =>
+    requireQuantity('--connections', text, wholeQuantity(1, 1_000)),
+  );
   return list(flags.workloads)
     .map(workloadOf)
     .flatMap((workload) => connections.map((each) => ({ workload, connections: each, repeats })));
 }
 
 const list = (text: string): string[] => [...new Set(text.split(',').map((item) => item.trim()))];
-
-function count(option: string, text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (value >= least && value <= most) return value;
-  throw bad(
-    `${option} must be a number from ${least} to ${most}, got ${JSON.stringify(text)}.`,
-    `Write ${option} 16.`,
-  );
-}
 
 function workloadOf(name: string): WorkloadName {
   const found = WORKLOADS.find((each) => each === name);
@@ -127,9 +138,7 @@ function showCost(terminal: Terminal): (event: CostEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'restored':
-        terminal.note(
-          `An earlier run ended without cleanup: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
-        );
+        noteRestored(terminal, event.undone);
         break;
       case 'booting':
         terminal.status(`Booting a guest${event.kernel === null ? '' : ` with ${event.kernel}`} …`);

@@ -1,23 +1,29 @@
 import { Command } from 'commander';
-import { lookup } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { checkTarget, runStandalone } from '../load/index.js';
-import { describeFinding } from '../report/index.js';
+import { runStandalone } from '../load/index.js';
 import {
+  durationQuantity,
+  machineError,
+  rateQuantity,
+  requireQuantity,
+  userError,
+  wholeQuantity,
   type BarewireError,
-  ERROR_KINDS,
-  LATENCY_KEYS,
-  type LatencyEstimates,
   type LoadPlan,
   type LoadReading,
-  type LoadResult,
-  userError,
 } from '../schema/index.js';
-import { estimateLatencies, Histogram } from '../stats/index.js';
-import { parseDurationMs, parseRate } from '../study/index.js';
 import type { Context } from './format.js';
+import { intervalOf, outputOf } from './load-output.js';
+import { buildRequest, type RequestFlags } from './load-request.js';
+import { intervalLine, loadTable } from './load-table.js';
+import { lookUpAddresses, parseLoadUrl, reachTarget, type Family } from './load-target.js';
 
-interface LoadFlags {
+interface LoadFlags extends RequestFlags {
+  readonly expectStatus?: string;
+  readonly expectLength?: string;
+  readonly ipv4?: true;
+  readonly ipv6?: true;
   readonly rate?: string;
   readonly closed?: true;
   readonly connections: string;
@@ -40,7 +46,27 @@ export const loadCommand = (context: Context): Command =>
       'Sends requests to URL at a constant rate (open loop: each request is sent when it is due, whatever the responses do) and prints ' +
         'latencies from the intended time (response time) and from the actual send (service time).',
     )
-    .argument('<url>', 'http://HOST[:PORT]/PATH')
+    .argument(
+      '<url>',
+      'http://[USER:PASSWORD@]HOST[:PORT]/PATH; HOST is a name, an IPv4 address, or [IPv6], with a zone: [fe80::1%25eth0]',
+    )
+    .option('-4, --ipv4', 'use only IPv4 addresses of the host')
+    .option('-6, --ipv6', 'use only IPv6 addresses')
+    .option(
+      '--header <header>',
+      "add a header, as often as needed: 'Accept-Encoding: gzip'",
+      (header: string, before: string[]) => [...before, header],
+      [],
+    )
+    .option('--host <host>', "the header Host (default: the URL's host and port)")
+    .option('--method <method>', 'default: GET, with --body POST')
+    .option('--body <text>', 'send this body, or that of a file: @FILE')
+    .option('--user <user>', 'Basic authentication: NAME:PASSWORD, or @FILE, which has it')
+    .option(
+      '--expect-status <status>',
+      'count other statuses as errors (default: the status of the first response, below 500)',
+    )
+    .option('--expect-length <bytes>', 'count bodies of another length as errors (default: any length)')
     .option('--rate <rate>', 'requests per second: 5000, 50k')
     .option('--closed', 'closed loop: each connection sends when it has a response')
     .option('--connections <n>', 'kept open', '64')
@@ -61,105 +87,84 @@ Examples:
   barewire load http://127.0.0.1:8080/ --rate 5k
   barewire load http://10.0.0.2/file --closed --connections 128 --cpus 0,1 --json
   barewire load http://10.0.0.2/file --rate 20k --report-every 1s
-  barewire load http://10.0.0.2/file --rate 1k --connections 60000 --source 10.0.0.5,10.0.0.6`,
+  barewire load http://10.0.0.2/file --rate 1k --connections 60000 --source 10.0.0.5,10.0.0.6
+  barewire load http://[::1]:8080/login --rate 100 --method POST --body @form.json --header 'Content-Type: application/json'
+
+Exit status: 0 when more than half of the requests received the expected response, 1 when not, 2 for a wrong option, 3 when the first
+request fails.`,
     )
     .action((url: string, flags: LoadFlags) => load(context, url, flags));
 
-async function load({ terminal, signal, fail }: Context, url: string, flags: LoadFlags): Promise<void> {
-  const plan = await planOf(url, flags);
-  const { status, bodyBytes, headerBytes } = await checkTarget(plan.target, plan.expect);
+/** The first request opens a connection and may find the server idle: it may take longer than --timeout. */
+const LEAST_CHECK_MS = 5_000;
+
+async function load(context: Context, text: string, flags: LoadFlags): Promise<void> {
+  const { terminal, signal, fail } = context;
+  context.announceStop('Interrupted. Stopping the load …');
+  const url = parseLoadUrl(text);
+  const settings = settingsOf(flags);
+  const expect = expectationOf(flags);
+  const request = await buildRequest(url, flags, context.version);
+  const { target, checked } = await reachTarget(
+    { ...request, port: url.port },
+    await lookUpAddresses(url.hostname, familyOf(flags, settings.sources)),
+    expect,
+    { source: settings.sources?.[0], limitMs: Math.max(settings.timeoutMs, LEAST_CHECK_MS) },
+  );
+  const shown = `http://${url.host}${url.path}`;
+  const { status, bodyBytes, headerBytes, location } = checked;
+  if (expect.status === null && status >= 500)
+    throw machineError(
+      'load-failed',
+      `${shown} at ${target.address} responded with status ${status}: the server has failed.`,
+      `Check the server's log, or load it all the same: --expect-status ${status}`,
+    );
+  const plan: LoadPlan = { ...settings, target, expect: { status, bodyBytes: expect.bodyBytes } };
   terminal.note(
-    `${url}: status ${status}, ${headerBytes} + ${bodyBytes} bytes. Loading for ${(plan.warmupMs + plan.durationMs) / 1_000} s …`,
+    `${shown} at ${target.address}: status ${status}, ${headerBytes} + ${bodyBytes} bytes. ` +
+      `Loading for ${(plan.warmupMs + plan.durationMs) / 1_000} s …`,
   );
   const isJson = flags.json === true;
   const onReading = (reading: LoadReading): void => {
     const interval = intervalOf(reading);
     terminal.print(isJson ? JSON.stringify(interval) : intervalLine(interval));
   };
-  const result = await runStandalone(
-    { ...plan, expect: { status, bodyBytes } },
-    { signal, warmsUp: true, ...(plan.readingMs === undefined ? {} : { onReading }) },
-  );
-  const output = outputOf(result);
-  terminal.print(isJson ? JSON.stringify(output, null, plan.readingMs === undefined ? 2 : 0) : table(output));
-  if (result.requests === 0) fail();
-}
-
-/** What `--report-every` prints of an interval. */
-interface LoadInterval {
-  /** From the opening of the recorded window. */
-  readonly fromMs: number;
-  readonly untilMs: number;
-  /** Responses in the interval. */
-  readonly requests: number;
-  readonly achievedRps: number;
-  readonly latencyMs: LatencyEstimates;
-}
-
-function intervalOf({ fromMs, untilMs, requests, response }: LoadReading): LoadInterval {
-  return {
-    fromMs: Math.round(fromMs),
-    untilMs: Math.round(untilMs),
-    requests,
-    achievedRps: Math.round((requests / (untilMs - fromMs)) * 1_000),
-    latencyMs: estimateLatencies(Histogram.decode(response), requests),
-  };
-}
-
-const intervalLine = ({ untilMs, achievedRps, latencyMs }: LoadInterval): string =>
-  `${(untilMs / 1_000).toFixed(1).padStart(6)} s  ${String(achievedRps).padStart(8)} requests/s  ` +
-  (['p50', 'p99'] as const).map((key) => `${key} ${milliseconds(latencyMs, key)} ms`).join('  ');
-
-const milliseconds = (estimates: LatencyEstimates, key: keyof LatencyEstimates): string =>
-  estimates[key].value?.toPrecision(3) ?? '–';
-
-/** What `--json` prints. */
-interface LoadOutput extends Omit<LoadResult, 'response' | 'service'> {
-  readonly latencyMs: LatencyEstimates;
-  readonly serviceMs: LatencyEstimates;
-}
-
-function outputOf({ response, service, ...rest }: LoadResult): LoadOutput {
-  return {
-    ...rest,
-    latencyMs: estimateLatencies(Histogram.decode(response), rest.intended),
-    serviceMs: estimateLatencies(Histogram.decode(service), rest.intended),
-  };
-}
-
-function table(output: LoadOutput): string {
-  const rows = LATENCY_KEYS.map((key) => {
-    const columns = [output.latencyMs, output.serviceMs].map((each) => milliseconds(each, key).padStart(12));
-    return key.padEnd(9) + columns.join('');
+  const startedAt = new Date().toISOString();
+  const result = await runStandalone(plan, {
+    signal,
+    warmsUp: true,
+    ...(plan.readingMs === undefined ? {} : { onReading }),
   });
-  const missing = LATENCY_KEYS.flatMap((key) => {
-    const estimate = output.latencyMs[key];
-    return estimate.value === null ? [`${key}: ${describeFinding(estimate.finding)}`] : [];
+  const cpu = process.cpuUsage();
+  const output = outputOf(result, {
+    url: shown,
+    address: target.address,
+    expectedStatus: status,
+    startedAt,
+    processCpuSeconds: { user: cpu.user / 1e6, system: cpu.system / 1e6 },
+    ports: await localPorts(),
+    findings:
+      expect.status === null && (status < 200 || status > 299)
+        ? [{ code: 'status-chosen', status, location }]
+        : [],
   });
-  const errors = ERROR_KINDS.filter((kind) => output.errors[kind] > 0).map(
-    (kind) => `${kind} ${output.errors[kind]}`,
+  terminal.print(
+    isJson ? JSON.stringify(output, null, plan.readingMs === undefined ? 2 : 0) : loadTable(output),
   );
-  const { selfCheck } = output;
-  return [
-    `${output.requests} requests in ${output.durationS.toFixed(2)} s: ${Math.round(output.achievedRps)} requests/s, ` +
-      `errors: ${errors.length === 0 ? 'none' : errors.join(', ')}`,
-    '',
-    `ms       ${'response'.padStart(12)}${'service'.padStart(12)}`,
-    ...rows,
-    ...missing.map((why) => `  ${why}`),
-    '',
-    selfCheck.valid
-      ? 'Generator self-check passed.'
-      : `Generator self-check failed: ${selfCheck.findings.map(describeFinding).join('; ')}`,
-  ].join('\n');
+  if (output.successShare <= 0.5) fail();
 }
 
-async function planOf(url: string, flags: LoadFlags): Promise<LoadPlan> {
+/** How many ports the kernel has for connections from one address; 0 where it does not say. */
+async function localPorts(): Promise<number> {
+  const text = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'ascii').catch(() => '');
+  const [, first, last] = /^(\d+)\s+(\d+)$/.exec(text.trim()) ?? [];
+  return first === undefined ? 0 : Number(last) - Number(first) + 1;
+}
+
+function settingsOf(flags: LoadFlags): Omit<LoadPlan, 'target' | 'expect'> {
   const cpus =
     flags.cpus === undefined ? [] : flags.cpus.split(',').map((cpu) => whole('--cpus', cpu, 0, 4_095));
   return {
-    target: await targetOf(url),
-    expect: { status: 200, bodyBytes: null },
     mode: modeOf(flags),
     connections: whole('--connections', flags.connections, 1, 1_000_000),
     threads:
@@ -176,6 +181,27 @@ async function planOf(url: string, flags: LoadFlags): Promise<LoadPlan> {
   };
 }
 
+const expectationOf = ({ expectStatus, expectLength }: LoadFlags) => ({
+  status: expectStatus === undefined ? null : whole('--expect-status', expectStatus, 200, 599),
+  bodyBytes:
+    expectLength === undefined ? null : whole('--expect-length', expectLength, 0, Number.MAX_SAFE_INTEGER),
+});
+
+/** Of the target's addresses: what the user asks for, and what the sources can reach. */
+function familyOf({ ipv4, ipv6 }: LoadFlags, sources: LoadPlan['sources'] = []): Family | null {
+  const wanted = new Set<Family>([
+    ...(ipv4 === true ? [4 as const] : []),
+    ...(ipv6 === true ? [6 as const] : []),
+    ...sources.map((source) => isIP(source) as Family),
+  ]);
+  if (wanted.size > 1)
+    throw bad(
+      '--ipv4, --ipv6 and --source require addresses of IPv4 and of IPv6 at once.',
+      'Use addresses of one family.',
+    );
+  return [...wanted][0] ?? null;
+}
+
 function sourcesOf(text: string): string[] {
   const addresses = text.split(',').map((address) => address.trim());
   const wrong = addresses.find((address) => isIP(address) === 0);
@@ -190,8 +216,8 @@ function modeOf(flags: LoadFlags): LoadPlan['mode'] {
   if ((flags.closed === true) === (flags.rate !== undefined))
     throw bad('Give either --rate N (open loop) or --closed.', 'For example: --rate 5000');
   if (flags.rate === undefined) return { kind: 'closed' };
-  const rate = parseRate(flags.rate);
-  if (rate?.kind !== 'absolute')
+  const rate = requireQuantity('--rate', flags.rate, rateQuantity);
+  if (rate.kind !== 'absolute')
     throw bad(
       `--rate must be a number of requests per second, got "${flags.rate}".`,
       'For example: 5000 or 50k.',
@@ -201,39 +227,10 @@ function modeOf(flags: LoadFlags): LoadPlan['mode'] {
   return { kind: 'open', rateRps: rate.rps, arrival: flags.arrival };
 }
 
-async function targetOf(text: string): Promise<LoadPlan['target']> {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol !== 'http:')
-    throw bad(`URL must start with http://, got "${text}".`, 'For example: http://127.0.0.1:8080/file');
-  const found = await lookup(url.hostname, { family: 4 }).catch((error: unknown) => {
-    throw bad(
-      `The host "${url.hostname}" has no IPv4 address.`,
-      'Check the name, or use the address.',
-      error,
-    );
-  });
-  return {
-    address: found.address,
-    port: url.port === '' ? 80 : Number(url.port),
-    path: `${url.pathname}${url.search}`,
-    host: url.host,
-  };
-}
+const whole = (flag: string, text: string, least: number, most: number): number =>
+  requireQuantity(flag, text, wholeQuantity(least, most));
 
-function whole(flag: string, text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw bad(
-    `${flag} must be a whole number from ${least} to ${most}, got "${text}".`,
-    'See `barewire load --help`.',
-  );
-}
+const durationMs = (flag: string, text: string, least: number): number =>
+  requireQuantity(flag, text, durationQuantity(least, 3_600_000));
 
-function durationMs(flag: string, text: string, least: number): number {
-  const ms = parseDurationMs(text);
-  if (ms !== null && ms >= least && ms <= 3_600_000) return ms;
-  throw bad(`${flag} must be a duration from ${least} ms to 1 h, got "${text}".`, 'Write 10s, 500ms or 2m.');
-}
-
-const bad = (message: string, hint: string, cause?: unknown): BarewireError =>
-  userError(message, hint, { cause });
+const bad = (message: string, hint: string): BarewireError => userError(message, hint);

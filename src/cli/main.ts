@@ -1,43 +1,38 @@
 import { Command, CommanderError } from 'commander';
 import { userError } from '../schema/index.js';
-import { compareCommand } from './compare-command.js';
+import { readFlanneldFlags } from './flanneld-flags.js';
 import type { Context } from './format.js';
-import { cniCommand } from './cni-command.js';
-import { costCommand } from './cost-command.js';
-import { doctorCommand } from './doctor-command.js';
-import { kubernetesCommand } from './kubernetes-command.js';
-import { loadCommand } from './load-command.js';
-import { nodeCommand } from './node-command.js';
-import { networksCommand } from './networks-command.js';
-import { reportCommand } from './report-command.js';
-import { studyCommand } from './study-command.js';
 import { describeError, exitStatus, openTerminal } from './terminal.js';
-import { undoCommand } from './undo-command.js';
 
 /** Set by the build from package.json. */
 declare const BAREWIRE_VERSION: string;
 
-function program(context: Context): Command {
+/** Each is loaded when it is needed: loading all takes as long as much of what one does. */
+const COMMANDS: Readonly<Record<string, () => Promise<(context: Context) => Command>>> = {
+  study: async () => (await import('./study-command.js')).studyCommand,
+  networks: async () => (await import('./networks-command.js')).networksCommand,
+  doctor: async () => (await import('./doctor-command.js')).doctorCommand,
+  load: async () => (await import('./load-command.js')).loadCommand,
+  report: async () => (await import('./report-command.js')).reportCommand,
+  compare: async () => (await import('./compare-command.js')).compareCommand,
+  cost: async () => (await import('./cost-command.js')).costCommand,
+  cni: async () => (await import('./cni-command.js')).cniCommand,
+  kubernetes: async () => (await import('./kubernetes-command.js')).kubernetesCommand,
+  node: async () => (await import('./node-command.js')).nodeCommand,
+  tune: async () => (await import('./tune-command.js')).tuneCommand,
+  undo: async () => (await import('./undo-command.js')).undoCommand,
+};
+
+/** @param name the command; with another name the program has all of them, for help and for what resembles the name */
+async function program(context: Context, name: string): Promise<Command> {
   const root = new Command('barewire')
     .enablePositionalOptions()
     .description('Measure what a container network costs compared with the host network.')
     .version(BAREWIRE_VERSION)
     .showHelpAfterError('(add --help for a list of commands)')
     .exitOverride();
-  const commands = [
-    studyCommand,
-    networksCommand,
-    doctorCommand,
-    loadCommand,
-    reportCommand,
-    compareCommand,
-    costCommand,
-    cniCommand,
-    kubernetesCommand,
-    nodeCommand,
-    undoCommand,
-  ];
-  for (const make of commands) root.addCommand(reportErrors(make(context)));
+  const wanted = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
+  for (const load of wanted) if (load !== undefined) root.addCommand(reportErrors((await load())(context)));
   return root;
 }
 
@@ -70,7 +65,10 @@ async function main(): Promise<number> {
     fail: () => (status = 1),
   };
   try {
-    await program(context).parseAsync();
+    const args = process.argv.slice(2);
+    const [command = '', ...rest] = args;
+    const read = command === 'node' ? [command, ...readFlanneldFlags(rest)] : args;
+    await (await program(context, command)).parseAsync(read, { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -44,16 +44,20 @@ export const networksCommand = (context: Context): Command =>
         );
         return;
       }
-      if (madeHere) requireMachine(flags.paths === true ? toolsOf('study') : ['ip', 'nsenter']);
+      if (madeHere) await requireMachine(flags.paths === true ? toolsOf('study') : ['ip', 'nsenter']);
       await using _lock = madeHere ? await lockMachine('networks') : null;
-      await using testbed = await openTestbed(choice, {
-        run: freshRunId(),
-        ip: flags.ip === '6' ? 6 : 4,
-        wire: { mtu: 1500, rateMbps: null },
-        signal: context.signal,
-      });
+      const options = { ip: flags.ip === '6' ? 6 : 4, wire: { mtu: 1500, rateMbps: null } } as const;
+      const plan = await planTestbed(choice, options);
+      await using testbed = await openTestbed(
+        choice,
+        { ...options, run: freshRunId(), signal: context.signal },
+        plan,
+      );
       const networks = offeredNetworks(choice).map((name) => findOfferedNetwork(choice, name));
-      const statuses = await probeNetworks(testbed, networks);
+      const statuses = (await probeNetworks(testbed, networks)).map((status): NetworkStatus => {
+        const refusal = plan.unavailable?.find(({ network }) => network === status.name);
+        return refusal === undefined ? status : { ...status, support: 'no', finding: refusal.finding };
+      });
       const rows: NetworkRow[] = [];
       for (const status of statuses) {
         const network = networks.find(({ name }) => name === status.name);
@@ -93,7 +97,7 @@ async function measurePaths(testbed: Testbed, network: PlannedNetwork): Promise<
 
 const PATH_NAMES = { across: 'another host', sameHost: 'same host', ownHost: 'its own host' } as const;
 
-function printRow({ name, what, support, finding, facts = [], paths }: NetworkRow): string {
+function printRow({ name, what, support, finding, caveat, facts = [], paths }: NetworkRow): string {
   const indent = ' '.repeat(31);
   const measured =
     paths === undefined
@@ -104,6 +108,7 @@ function printRow({ name, what, support, finding, facts = [], paths }: NetworkRo
   return [
     `${name.padEnd(22)}${support.padEnd(9)}${what}`,
     ...(finding === null ? [] : [indent + describeFinding(finding)]),
+    ...(caveat === undefined || support === 'no' ? [] : [indent + describeFinding(caveat)]),
     ...facts.map((fact) => `${indent}${fact.kind} ${fact.what}`),
     ...(measured.length === 0 ? [] : [`${indent}longest packets: ${measured.join(', ')}`]),
   ].join('\n');

@@ -1,6 +1,7 @@
 import { describeFinding } from '../report/index.js';
 import type { PlannedSlice } from '../schema/index.js';
 import type { StudyEvent } from '../study/index.js';
+import { noteRestored } from './restored.js';
 import type { Terminal } from './terminal.js';
 
 /** Shows a study as it runs: one line rewritten in place on a terminal, plain lines when piped. */
@@ -12,9 +13,7 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'restored':
-        terminal.note(
-          `An earlier run ended without cleanup: undid ${event.steps} steps on ${event.hosts.join(', ')}.`,
-        );
+        noteRestored(terminal, event.undone);
         break;
       case 'probed':
         for (const { name, support, finding } of event.networks)
@@ -29,6 +28,7 @@ export function showProgress(terminal: Terminal): (event: StudyEvent) => void {
           terminal.note(`Reference maximum, ${event.workload}: ${rate(event.rps)} requests/s`);
         break;
       case 'planned':
+        for (const finding of event.warnings) terminal.note(`Warning: ${describeFinding(finding)}`);
         terminal.note(
           `${plural(event.restarts, 'restart')} of ${plural(event.rounds, 'round')}, ${event.slices} slices of ${event.sliceMs} ms` +
             (event.eachMs > 2 * event.sliceMs

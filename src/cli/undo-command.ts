@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import { lockMachine, undoAll } from '../machine/index.js';
+import { listKept, lockMachine, undoAll } from '../machine/index.js';
+import { describeChangedSetting } from '../report/index.js';
 import { userError } from '../schema/index.js';
-import { requireMachine } from '../study/index.js';
+import { requireTools } from '../study/index.js';
 import { findTestbedKind, requireTestbed, withOptions } from '../testbed/index.js';
 import type { Context } from './format.js';
 
@@ -29,16 +30,23 @@ export const undoCommand = (context: Context): Command =>
     );
 
 async function undoHere({ terminal }: Context, flags: UndoFlags): Promise<void> {
-  requireMachine(['ip', 'nsenter']);
+  requireTools(['ip', 'nsenter']);
   await using _lock = await lockMachine('undo');
   const undone = await undoAll();
+  const kept = await listKept();
   if (flags.json === true) {
     terminal.print(JSON.stringify(undone, null, 2));
     return;
   }
-  for (const { run, host, steps, since } of undone)
+  for (const { run, host, steps, since, changed } of undone) {
     terminal.print(`Undid ${steps} steps on ${host} (run ${run}, since ${since}).`);
+    for (const setting of changed) terminal.print(describeChangedSetting(setting));
+  }
   if (undone.length === 0) terminal.print('Nothing to undo: no journal is open.');
+  for (const { label, since } of kept)
+    terminal.print(
+      `The tuning ${label} of ${since} stays. \`barewire tune restore\` restores what was before it.`,
+    );
 }
 
 async function undoThere(context: Context, flags: UndoFlags): Promise<void> {

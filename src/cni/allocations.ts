@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod';
 import { replaceFile } from '../machine/index.js';
 import { addressToNumber, numberToAddress, singleOf, versionOf } from '../network/index.js';
+import { machineError } from '../schema/index.js';
 import { CNI_CODES, CniError } from './protocol.js';
 
 const allocationSchema = z.object({
@@ -50,6 +51,13 @@ export class Allocations {
    */
   choose(subnets: readonly string[], wanted: readonly string[]): string[] {
     const taken = new Set(this.list.flatMap(({ addresses }) => addresses));
+    const surplus = wanted.find(
+      (address, at) =>
+        !subnets.some((subnet) => versionOf(subnet) === versionOf(address)) ||
+        wanted.findIndex((one) => versionOf(one) === versionOf(address)) < at,
+    );
+    if (surplus !== undefined)
+      throw new CniError(CNI_CODES.badConfig, `the node has no subnet for the address ${surplus}`);
     return subnets.map((subnet) => {
       const { first, last } = rangeOf(subnet);
       const own = wanted.find((address) => versionOf(address) === versionOf(subnet));
@@ -86,6 +94,11 @@ export class Allocations {
     return this.#byKey.delete(keyOf({ containerId, ifname })) ? this.#save() : Promise.resolve();
   }
 
+  /** Those whose namespace exists. */
+  present(): Allocation[] {
+    return this.list.filter(({ netns, netnsInode }) => inodeOf(netns) === netnsInode);
+  }
+
   /** Those whose namespace is gone. */
   abandoned(): Allocation[] {
     return this.list.filter(({ netns, netnsInode }) => inodeOf(netns) !== netnsInode);
@@ -110,7 +123,12 @@ function readList(path: string): readonly Allocation[] {
     return fileSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).list;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    throw machineError(
+      'results-damaged',
+      `Could not read the addresses of the node's containers in ${path}: ${error instanceof z.ZodError ? z.prettifyError(error) : String(error)}`,
+      'Stop the containers of this node, remove the file, and start the agent again.',
+      error,
+    );
   }
 }
 

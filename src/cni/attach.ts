@@ -1,14 +1,19 @@
 import type { EditFailure, KernelNetwork, KernelEdit } from '../machine/index.js';
 import type { KernelChange } from '../network/index.js';
 
-/** Applies the changes that join a container to its host, until the kernel refuses one. */
+/**
+ * Applies the changes that join a container to its host, until the kernel refuses one.
+ *
+ * @param alias of the links that are created
+ */
 export function attach(
   host: KernelNetwork,
   container: KernelNetwork,
   changes: readonly KernelChange[],
+  alias?: string,
 ): EditFailure | null {
   for (const { netns, object } of changes) {
-    const edit: KernelEdit = { verb: 'add', object };
+    const edit: KernelEdit = { verb: 'add', object, ...(alias !== undefined && { alias }) };
     // A link that ends in the container is created from the host.
     const failures =
       object.kind === 'link' || netns === null ? host.apply([edit], container) : container.apply([edit]);

@@ -1,7 +1,8 @@
 /** CNI: the plugin of the node agent, and the suite of checks for any plugin. */
 export { Allocations } from './allocations.js';
 export { gatewayOf, type ContainerNetwork } from './container-network.js';
-export { CniOperations, CONTAINER_ALIAS } from './operations.js';
+export { CONTAINER_ALIAS } from './join-container.js';
+export { CniOperations } from './operations.js';
 export { pluginScript } from './plugin-script.js';
 export { serveCni } from './server.js';
 export {

@@ -1,30 +1,29 @@
 import { createHash } from 'node:crypto';
-import { KernelNetwork, type EditFailure } from '../machine/index.js';
-import { isKernelChange, type ContainerPlan, type KernelChange } from '../network/index.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { KernelNetwork } from '../machine/index.js';
+import { isKernelChange, singleOf, versionOf } from '../network/index.js';
+import type { RouteObject } from '../schema/index.js';
 import { inodeOf, type Allocation, type Allocations } from './allocations.js';
-import { attach } from './attach.js';
-import { gatewayOf, type ContainerNetwork } from './container-network.js';
+import type { ContainerNetwork } from './container-network.js';
+import { joinContainer, planOf } from './join-container.js';
 import { CNI_CODES, CniError } from './protocol.js';
 import type { CniRequest } from './request.js';
 import { describeAttachment, type CniResult } from './result.js';
 
-/** The name of the attachments' side of a veth pair on the host: from the container, so that a repeated ADD finds it. */
+/** The name of the host's end of a veth pair, computed from the container, so that a repeated ADD finds the link. */
 const hostLinkOf = (containerId: string, ifname: string): string =>
   `bw${createHash('sha256').update(`${containerId}/${ifname}`).digest('hex').slice(0, 12)}`;
 
 /** `rt_protos` of iproute2: as other CNI plugins mark routes in containers. */
 const PROTOCOL_BOOT = 3;
 
-/** The alias of links that containers share: a bridge. */
-export const CONTAINER_ALIAS = 'barewire cni';
-
-/** In the changes of an attachment, the namespace of the container. */
-const CONTAINER = 'container';
-
 /** The commands of the CNI specification on a node. Each is complete or leaves nothing. */
 export class CniOperations {
   readonly #network: () => ContainerNetwork;
   readonly #allocations: Allocations;
+  /** Attachments whose DEL waits for the next batch. */
+  readonly #leaving: Allocation[] = [];
+  #detaching: Promise<void> | null = null;
 
   constructor(network: () => ContainerNetwork, allocations: Allocations) {
     this.#network = network;
@@ -45,9 +44,14 @@ export class CniOperations {
         `container veth name "${ifname}" already exists`,
         'A container has one interface of a name.',
       );
+    if (wanted.mac !== null && network.attachment.name.startsWith('ipvlan'))
+      throw new CniError(
+        CNI_CODES.unsupportedField,
+        `the MAC ${wanted.mac} was requested, but ${network.attachment.name} links have that of the host's interface`,
+      );
     // A container that was removed without a DEL.
     const former = this.#allocations.find(containerId, ifname);
-    if (former !== undefined) await this.#detach(former);
+    if (former !== undefined) await this.#detach([former]);
     const addresses = this.#allocations.choose(
       network.sites.map(({ subnet }) => subnet),
       wanted.ips,
@@ -63,9 +67,14 @@ export class CniOperations {
       hostLink,
     };
     await this.#allocations.add(allocation);
-    const failure = join(network, container, addresses, { ifname, hostLink, mac: wanted.mac });
+    const failure = joinContainer(network, container, addresses, {
+      ifname,
+      hostLink,
+      mac: wanted.mac,
+      hairpin: config.hairpinMode,
+    });
     if (failure === null) return describeAttachment(request, network, container, addresses, hostLink);
-    await this.#detach(allocation);
+    await this.#detach([allocation]);
     throw new CniError(
       CNI_CODES.refusedByKernel,
       `the kernel refused to attach the container: ${failure.reason}`,
@@ -76,7 +85,13 @@ export class CniOperations {
   /** Idempotent: what is gone already counts as removed. An interface that this node has not attached stays. */
   async del({ containerId, ifname }: CniRequest): Promise<void> {
     const known = this.#allocations.find(containerId, ifname);
-    if (known !== undefined) await this.#detach(known);
+    if (known === undefined) return;
+    this.#leaving.push(known);
+    // DELs that arrive before the next turn of the event loop are detached together.
+    await (this.#detaching ??= nextTurn().then(() => {
+      this.#detaching = null;
+      return this.#detach(this.#leaving.splice(0));
+    }));
   }
 
   /** @throws CniError with what differs from the result of ADD */
@@ -90,18 +105,15 @@ export class CniOperations {
     const link = state.links.get(ifname);
     if (link === undefined) throw failed(`there is no interface ${ifname} in the container`);
     if (!link.up) throw failed(`the interface ${ifname} is down`);
-    const { sites, kernel } = this.#network();
     for (const address of allocation.addresses) {
       const has = state.addresses.some((one) => one.link === ifname && one.address.split('/')[0] === address);
       if (!has) throw failed(`the interface ${ifname} has no address ${address}`);
-    }
-    for (const { view } of sites) {
-      const all = view.host.address.includes(':') ? '::/0' : '0.0.0.0/0';
+      const all = versionOf(address) === 6 ? '::/0' : '0.0.0.0/0';
       if (!state.routes.some(({ destination, link: on }) => destination === all && on === ifname))
         throw failed(`there is no default route on ${ifname}`);
     }
     const needsHostLink = link.type === 'veth';
-    if (needsHostLink && allocation.hostLink !== null && !kernel.hasLink(allocation.hostLink))
+    if (needsHostLink && allocation.hostLink !== null && !this.#network().kernel.hasLink(allocation.hostLink))
       throw failed(`the host has no interface ${allocation.hostLink}`);
   }
 
@@ -115,90 +127,50 @@ export class CniOperations {
     const stale = this.#allocations.list.filter(
       ({ network, containerId, ifname }) => network === config.name && !valid.has(`${containerId} ${ifname}`),
     );
-    for (const allocation of stale) await this.#detach(allocation);
+    await this.#detach(stale);
     await this.reclaim();
+  }
+
+  /** The routes of the host to its containers, which the node keeps with its own. */
+  hostRoutes(): RouteObject[] {
+    const { attachment, sites, kernel, mtu } = this.#network();
+    if (this.#allocations.list.length === 0) return [];
+    const links = kernel.links();
+    return this.#allocations.list.flatMap(({ addresses, hostLink, ifname }) => {
+      // A container that is being attached, or whose namespace has gone.
+      if (hostLink === null || !links.has(hostLink)) return [];
+      // A container that was attached before the network had IPv6 has one address.
+      return sites.slice(0, addresses.length).flatMap(({ view, subnet }, at) => {
+        const plan = planOf(subnet, addresses[at] ?? '', mtu, { ifname, hostLink });
+        return attachment
+          .join(view, plan)
+          .changes.filter(isKernelChange)
+          .flatMap(({ netns, object }) => (netns === null && object.kind === 'route' ? [object] : []))
+          .map((route) => ({ ...route, destination: withPrefix(route.destination) }));
+      });
+    });
   }
 
   /** Frees the addresses of namespaces that are gone. Returns their number. */
   async reclaim(): Promise<number> {
     const abandoned = this.#allocations.abandoned();
-    for (const allocation of abandoned) await this.#detach(allocation);
+    await this.#detach(abandoned);
     return abandoned.length;
   }
 
-  async #detach(allocation: Allocation): Promise<void> {
-    const { netns, netnsInode, ifname, hostLink } = allocation;
+  async #detach(allocations: readonly Allocation[]): Promise<void> {
     const { kernel } = this.#network();
-    const link = (name: string) =>
-      ({ verb: 'remove', object: { kind: 'link', type: 'bridge', name } }) as const;
-    if (inodeOf(netns) === netnsInode && netnsInode !== 0) {
+    // With the host's end of a pair, the container's is removed.
+    kernel.removeLinks(allocations.flatMap(({ hostLink }) => hostLink ?? []));
+    for (const { netns, netnsInode, ifname, hostLink } of allocations) {
+      if (inodeOf(netns) !== netnsInode) continue;
       using container = new KernelNetwork(netns, PROTOCOL_BOOT);
-      container.apply([link(ifname), ...(hostLink === null ? [] : [link(hostLink)])]);
+      container.removeLinks([ifname, ...(hostLink === null ? [] : [hostLink])]);
     }
-    if (hostLink !== null) kernel.apply([link(hostLink)]);
-    await this.#allocations.remove(allocation);
+    await Promise.all(allocations.map((allocation) => this.#allocations.remove(allocation)));
   }
 }
 
-interface Names {
-  readonly ifname: string;
-  readonly hostLink: string;
-  readonly mac: string | null;
-}
-
-/** Joins a container to its host by the definitions that studies measure. */
-function join(
-  { attachment, sites, mtu, kernel }: ContainerNetwork,
-  container: KernelNetwork,
-  addresses: readonly string[],
-  { ifname, hostLink, mac }: Names,
-): EditFailure | null {
-  for (const [at, { view, subnet }] of sites.entries()) {
-    const [base = '', length = ''] = subnet.split('/');
-    const plan: ContainerPlan = {
-      number: 0,
-      netns: CONTAINER,
-      hostLink,
-      link: ifname,
-      address: addresses[at] ?? '',
-      prefix: Number(length),
-      gateway: gatewayOf(base),
-      mtu,
-    };
-    const existing = new Set([...kernel.links().keys()]);
-    const prepared = attachment
-      .prepare(view, plan)
-      .filter(isKernelChange)
-      // What the first container of the host has made.
-      .filter(({ object }) => !(object.kind === 'link' && existing.has(object.name)))
-      .map((change) => withStableMac(change, plan.gateway));
-    const joined = attachment
-      .join(view, plan)
-      .changes.filter(isKernelChange)
-      .filter(
-        ({ object }) => !(object.kind === 'up' && object.link === 'lo') && object.kind !== 'no-link-local',
-      )
-      // The link exists since the first version of IP.
-      .filter(({ object }) => at === 0 || object.kind === 'address' || object.kind === 'route')
-      .map((change) => (mac === null ? change : withMac(change, mac)));
-    const failure = attach(kernel, container, [...prepared, ...joined]);
-    if (failure !== null) return failure;
-    const made = prepared.flatMap(({ object }) => (object.kind === 'link' ? [object.name] : []));
-    kernel.apply(made.map((link) => ({ verb: 'change', link, change: { alias: CONTAINER_ALIAS } })));
-  }
-  return null;
-}
-
-/** Otherwise a bridge has the lowest MAC of its ports, and its containers' entries for the gateway become wrong. */
-function withStableMac(change: KernelChange, gateway: string): KernelChange {
-  const { object } = change;
-  if (object.kind !== 'link' || object.type !== 'bridge' || gateway.includes(':')) return change;
-  const bytes = gateway.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
-  return { ...change, object: { ...object, mac: ['0a', '58', ...bytes].join(':') } };
-}
-
-function withMac(change: KernelChange, mac: string): KernelChange {
-  const { object } = change;
-  if (object.kind !== 'link' || object.type !== 'veth') return change;
-  return { ...change, object: { ...object, peer: { ...object.peer, mac } } };
-}
+/** As the kernel reports a route to one address. */
+const withPrefix = (destination: string): string =>
+  destination.includes('/') ? destination : `${destination}/${singleOf(versionOf(destination))}`;

@@ -14,6 +14,8 @@ const configSchema = z.looseObject({
     .looseObject({ ips: z.array(z.string()).optional(), mac: z.string().optional() })
     .optional(),
   dns: z.looseObject({}).optional(),
+  /** As flannel's usual configuration has it. */
+  hairpinMode: z.boolean().default(true),
   'cni.dev/valid-attachments': z.array(attachmentKeySchema).optional(),
 });
 

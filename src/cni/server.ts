@@ -4,17 +4,21 @@ import type { CniOperations } from './operations.js';
 import { CNI_CODES, CniError, SLOT_FILES } from './protocol.js';
 import { parseRequest, type CniRequest } from './request.js';
 
-/** Serves the requests of the CNI plugin, one after the other: each changes the same bridge and the same file. */
+/** Serves the requests of the CNI plugin, one after the other: each changes the same bridge and the same file. DELs are served together. */
 export function serveCni(
   folder: string,
   operations: CniOperations,
   /** Null when containers can be attached, else why they cannot. */
   unavailable: () => string | null,
 ): AsyncDisposable {
+  /** All requests so far, and those that a DEL waits for. */
   let queue: Promise<unknown> = Promise.resolve();
+  let beforeDels: Promise<unknown> = queue;
   return new Slots(folder, SLOT_FILES, (text) => {
-    const reply = queue.then(() => answer(text, operations, unavailable));
-    queue = reply;
+    const isDel = text.startsWith('CNI_COMMAND=DEL\n');
+    const reply = (isDel ? beforeDels : queue).then(() => answer(text, operations, unavailable));
+    queue = Promise.all([queue, reply]);
+    if (!isDel) beforeDels = queue;
     return reply;
   });
 }

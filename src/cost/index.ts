@@ -2,3 +2,4 @@
 export type { CostEvent } from './network.js';
 export { measureCost } from './run.js';
 export type { CellPlan } from './network.js';
+export { planCostAblation } from './ablation.js';

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { SingleGuest } from '../guest/index.js';
+import type { UndoneJournal } from '../machine/index.js';
 import { findNetwork } from '../network/index.js';
 import {
   BarewireError,
@@ -7,7 +8,9 @@ import {
   type CostCell,
   type WorkloadName,
   machineError,
+  networkOfArm,
 } from '../schema/index.js';
+import type { CostArm } from './ablation.js';
 import type { BareNetwork } from './warnings.js';
 import { partsOf, SENDS_A_REQUEST } from './parts.js';
 import { DOWN, shellScriptOf, type ShellScript } from './shell-script.js';
@@ -24,18 +27,17 @@ export interface NetworkCostRequest {
 export async function measureNetwork(
   guest: SingleGuest,
   { reader }: SymbolReader,
-  name: string,
+  arm: CostArm,
   request: NetworkCostRequest,
 ): Promise<BareNetwork> {
-  const { what, requires } = findNetwork(name);
-  const place = requires.find((each) => each.kind === 'platform');
+  const { name } = arm;
+  const { what, caveat } = findNetwork(networkOfArm(name));
   const none = (status: 'unsupported' | 'failed', finding: Finding): BareNetwork => {
     request.onEvent({ kind: 'unmeasured', kernel: guest.kernel, network: name, finding });
     return { name, what, status, finding, cells: [] };
   };
-  if (place !== undefined) return none('unsupported', { code: 'platform-missing', platform: place.name });
   request.onEvent({ kind: 'started', kernel: guest.kernel, network: name });
-  const lacks = (await guest.run(shellScriptOf(name).lacks)).trim();
+  const lacks = (await guest.run(shellScriptOf(arm).lacks)).trim();
   if (lacks !== '') return none('unsupported', { code: 'kernel-features-missing', names: lacks.split('\n') });
   try {
     return {
@@ -43,7 +45,8 @@ export async function measureNetwork(
       what,
       status: 'measured',
       finding: null,
-      cells: await measureCells(guest, reader, name, request),
+      ...(caveat !== undefined && { caveat }),
+      cells: await measureCells(guest, reader, arm, request),
     };
   } catch (error) {
     if (!(error instanceof BarewireError) || !OF_NETWORK.has(error.code)) throw error;
@@ -54,16 +57,34 @@ export async function measureNetwork(
 /** Errors that end the measurement of one network and not the run. */
 const OF_NETWORK = new Set<string>(['step-failed', 'path-check-failed', 'load-failed']);
 
+/** Sets the network of an arm up, and returns its script with the keys of the hosts. */
+async function setUp(guest: SingleGuest, arm: CostArm): Promise<ShellScript> {
+  const output = await guest.run(shellScriptOf(arm).introduce);
+  const script = shellScriptOf(arm, output.trim() === '' ? [] : output.trim().split('\n'));
+  await guest.run(script.up);
+  return script;
+}
+
+/** Loads the modules of an arm, which stay and cost instructions in every later one. What fails fails again when the arm is counted. */
+export async function loadModules(guest: SingleGuest, arm: CostArm): Promise<void> {
+  try {
+    await setUp(guest, arm);
+  } catch (error) {
+    if (!(error instanceof BarewireError) || !OF_NETWORK.has(error.code)) throw error;
+  } finally {
+    await guest.run(DOWN);
+  }
+}
+
 async function measureCells(
   guest: SingleGuest,
   reader: TraceReader,
-  name: string,
+  arm: CostArm,
   { cells, onEvent }: NetworkCostRequest,
 ): Promise<BareNetwork['cells']> {
+  const { name } = arm;
   try {
-    const output = await guest.run(shellScriptOf(name).introduce);
-    const script = shellScriptOf(name, output.trim() === '' ? [] : output.trim().split('\n'));
-    await guest.run(script.up);
+    const script = await setUp(guest, arm);
     const symbolReader = { reader, symbols: await readSymbols(guest) };
     const measured: BareNetwork['cells'][number][] = [];
     for (const plan of cells) {
@@ -179,7 +200,7 @@ const astray = (network: string, fact: string): BarewireError =>
 
 /** Progress of a run. */
 export type CostEvent =
-  | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
+  | { readonly kind: 'restored'; readonly undone: readonly UndoneJournal[] }
   | { readonly kind: 'booting'; readonly kernel: string | null }
   | { readonly kind: 'booted'; readonly kernel: string; readonly ms: number }
   | { readonly kind: 'started'; readonly kernel: string; readonly network: string }

@@ -1,12 +1,19 @@
-import { findNetwork, type HostPlan, type NetworkHost } from '../network/index.js';
-import { bug, SERVER_PORT, type Step, type WorkloadName, type Action } from '../schema/index.js';
+import { findNetwork, pinCongestionControl, type HostPlan, type NetworkHost } from '../network/index.js';
+import { networkOfArm, SERVER_PORT, type Setting, type Step, type WorkloadName } from '../schema/index.js';
 import { serverSteps, workload } from '../server/index.js';
 import { hostNetns, hostsOf, wireSteps } from '../testbed/index.js';
+import { tuningSteps } from '../tuning/index.js';
+import { settingsInGuest, type CostArm } from './ablation.js';
+import { inside, shellOf } from './shell.js';
 
 /** Names in the guest. No other run exists there, and equal names give equal hashes in every run. */
 const RUN = 'cost';
 const SERVER = '/run/server';
 const LOAD = '/run/load';
+/** The values from before of settings that all namespaces of the guest share, by their path. */
+const BEFORE = '/run/before';
+/** It depends on nothing but the flow table of RFS, of which each connection gets an entry. */
+const CONNECTIONS = 64;
 const WIRE = { mtu: 1500, rateMbps: null };
 /** The guest skips idle time, and deferred work of the kernel is done by then. */
 const SETTLE = 'sleep 3';
@@ -44,8 +51,12 @@ interface CostLoad {
 }
 
 /** `introduced` holds the keys of the hosts. */
-export function shellScriptOf(name: string, introduced: ExchangedKeys = []): ShellScript {
-  const hosts = hostsOf(RUN, { wire: WIRE });
+export function shellScriptOf(
+  arm: Pick<CostArm, 'name' | 'knobs'>,
+  introduced: ExchangedKeys = [],
+): ShellScript {
+  const name = networkOfArm(arm.name);
+  const hosts = hostsOf(RUN, { wire: WIRE, networks: [name] });
   const [client, server] = findNetwork(name).plan({
     run: RUN,
     hosts: [known(hosts.client, introduced[0]), known(hosts.server, introduced[1])],
@@ -73,7 +84,7 @@ export function shellScriptOf(name: string, introduced: ExchangedKeys = []): She
       ...wireSteps(RUN, WIRE, hosts).map((step) => shellOf(step, null)),
       ...[client, server].flatMap(introduction),
     ].join('\n'),
-    up: upScript(client, server),
+    up: upScript(client, server, settingsInGuest(arm.knobs, hosts.client.dev, CONNECTIONS), arm.knobs),
     counters: places.map(({ netns }) => `${inside(netns)}ip -s -j link | tr -d '\\n'; echo`).join('\n'),
     through: [client, server].flatMap((plan) => find(plan, 'path')),
     around: [client, server].flatMap((plan) => find(plan, 'bypass')),
@@ -100,18 +111,44 @@ const onHost = ({ host }: HostPlan, steps: readonly Step[]): string[] =>
 
 const homeOf = ({ host, container }: HostPlan): string => container.netns ?? hostNetns(RUN, host);
 
-function upScript(client: HostPlan, server: HostPlan): string {
+function upScript(
+  client: HostPlan,
+  server: HostPlan,
+  settings: readonly Setting[],
+  knobs: CostArm['knobs'],
+): string {
   const address = server.container.address;
   const request = { dir: SERVER, address, port: SERVER_PORT, cpus: [], netns: homeOf(server) };
   const { files, nginx } = serverSteps(request);
+  const ofMachine = settings.filter(({ scope }) => scope.where === 'machine');
+  const others = settings.filter((setting) => !ofMachine.includes(setting));
+  const ofNamespace = others.filter(({ scope }) => scope.where === 'namespace');
+  const congestionControl = knobs['congestion-control'];
+  const pins = (from: HostPlan, to: HostPlan): readonly Step[] =>
+    congestionControl === undefined
+      ? []
+      : [pinCongestionControl(from.container, to.container, String(congestionControl))];
   return [
+    ...tuningSteps(ofMachine).flatMap((step) => [saveLine(step), shellOf(step, null)]),
+    ...[client, server].flatMap((plan) => onHost(plan, tuningSteps(others))),
     ...[client, server].flatMap((plan) => onHost(plan, plan.steps.slice(plan.keyExchange?.steps ?? 0))),
+    ...[client, server].flatMap((plan) =>
+      plan.container.netns === null ? [] : onHost(plan, tuningSteps(ofNamespace, [plan.container.netns])),
+    ),
+    ...onHost(client, pins(client, server)),
+    ...onHost(server, pins(server, client)),
     ...[...files, nginx].map((step) => shellOf(step, null)),
     SETTLE,
     // Resolves the neighbours. A broken path fails here, and not in a client that waits.
     `${inside(homeOf(client))}ping -q -c 1 -W 2 ${address} || { echo ${address} does not answer; exit 1; }`,
   ].join('\n');
 }
+
+/** Keeps the value of a file that all namespaces share: of a choice (`always [never]`) the chosen word. */
+const saveLine = ({ do: action }: Step): string =>
+  action.kind === 'setting'
+    ? `mkdir -p ${BEFORE}${action.path.replace(/\/[^/]*$/, '')} && sed 's/.*\\[\\(.*\\)\\].*/\\1/' ${action.path} > ${BEFORE}${action.path}`
+    : '';
 
 /**
  * A program that is read from the machine's disk starts when the disk responds, of which the guest's clock
@@ -146,50 +183,11 @@ const RUNNING_PACKETS = 4_000;
  */
 const KNOWN_NEIGHBOURS = 'echo 86400000 > /proc/sys/net/ipv4/neigh/default/base_reachable_time_ms';
 
-/** Tears down whatever exists of any network. */
+/** Tears down whatever exists of any network, and restores the guest. */
 export const DOWN = `pid=$(cat ${SERVER}/nginx.pid 2> /dev/null) && kill $pid
 ${SETTLE}
 for place in /run/netns/*; do [ ! -e $place ] || ip netns del \${place##*/}; done
 rm -rf ${SERVER}
+find ${BEFORE} -type f 2> /dev/null | while read -r file; do cat $file > \${file#${BEFORE}}; done
+rm -rf ${BEFORE}
 ${SETTLE}`;
-
-/**
- * Prints a step as a line of shell, for a guest that is discarded afterwards and needs no journal. `home` is
- * the namespace of the host, in which steps on the host itself run.
- */
-function shellOf({ do: action, why }: Step, home: string | null): string {
-  return `${lineOf(action, home)} || { echo ${quote(`could not: ${why}`)}; exit 1; }`;
-}
-
-function lineOf(action: Action, home: string | null): string {
-  switch (action.kind) {
-    case 'command':
-      return inside(action.netns ?? home) + words([action.tool, ...action.args]);
-    case 'sysctl': {
-      const path = `/proc/sys/${action.key.replaceAll('.', '/')}`;
-      return inside(action.netns ?? home) + words(['sh', '-c', `echo ${quote(action.value)} > ${path}`]);
-    }
-    case 'file':
-      return `printf %s ${quote(action.content)} > ${quote(action.path)}`;
-    case 'key':
-      return `(umask 077; wg genkey > ${quote(action.path)})`;
-    case 'directory':
-      return words(['mkdir', '-p', action.path]);
-    case 'cgroup':
-    case 'container-netns':
-    case 'image':
-      throw bug(`the guest has no Docker for ${action.kind}`);
-    case 'process':
-      // A list ends with its first command: the process continues in the background.
-      return `{ ${inside(action.netns ?? home)}${words(action.argv)} & }`;
-  }
-}
-
-/** Not `ip -n`, which has its own mounts: a namespace created there is invisible elsewhere. */
-const inside = (netns: string | null): string => (netns === null ? '' : `nsenter --net=/run/netns/${netns} `);
-
-const words = (argv: readonly string[]): string => argv.map(quote).join(' ');
-
-/** POSIX: within single quotes every character is literal except the single quote. */
-const quote = (word: string): string =>
-  /^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,4 +1,12 @@
-import type { Finding, KernelCost, CostCell, NetworkCost } from '../schema/index.js';
+import {
+  ARM,
+  networkOfArm,
+  REFERENCE,
+  type Finding,
+  type KernelCost,
+  type CostCell,
+  type NetworkCost,
+} from '../schema/index.js';
 import { MAX_REPEAT_SPREAD } from './slope.js';
 
 /**
@@ -46,25 +54,29 @@ export const findCostWarnings = (kernels: readonly KernelCost[]): Finding[] =>
 type BareCell = Omit<CostCell, 'difference'>;
 export type BareNetwork = Omit<NetworkCost, 'cells'> & { readonly cells: readonly BareCell[] };
 
-/** Adds to each cell its difference from the reference's cell of the same workload and connections. */
-export function againstReference(networks: readonly BareNetwork[], reference: string): NetworkCost[] {
-  const bare = networks.find(({ name }) => name === reference)?.cells ?? [];
-  return networks.map((network) => ({
+/** What a network differs from: the reference, or the same network without a knob. */
+export const referenceOfArm = (name: string): string =>
+  name.includes(ARM) ? `${networkOfArm(name)}${ARM}none` : REFERENCE;
+
+/** Adds to each cell its difference from its reference's cell of the same workload and connections. */
+export const againstReference = (networks: readonly BareNetwork[]): NetworkCost[] =>
+  networks.map((network) => ({
     ...network,
     cells: network.cells.map((cell) => ({
       ...cell,
       difference:
-        network.name === reference
+        network.name === referenceOfArm(network.name)
           ? null
           : difference(
               cell,
-              bare.find(
-                (other) => cell.workload === other.workload && cell.connections === other.connections,
-              ),
+              networks
+                .find(({ name }) => name === referenceOfArm(network.name))
+                ?.cells.find(
+                  (other) => cell.workload === other.workload && cell.connections === other.connections,
+                ),
             ),
     })),
   }));
-}
 
 function difference({ instructions }: BareCell, bare: BareCell | undefined): CostCell['difference'] {
   if (bare === undefined) return null;

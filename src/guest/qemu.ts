@@ -21,6 +21,8 @@ export interface QemuPlan {
   /** The directory on the machine with the guest's own files; `probe` makes the guest exit at once. */
   readonly own: string;
   readonly nics: readonly NicPlan[];
+  /** Emulated CPUs have none of the vulnerabilities that mitigations address: the default is to omit them. */
+  readonly mitigations?: boolean;
   /** A directory of the machine that the guest may write to, under the tag `share`. */
   readonly share?: string;
   /** The path of a socket for QEMU's monitor (QMP). */
@@ -53,7 +55,7 @@ export const qemuArgv = (plan: QemuPlan): string[] => [
     '-initrd',
     plan.initramfs,
     '-append',
-    `console=ttyS0 quiet panic=-1 net.ifnames=0${OPTIONS[plan.accelerator]} barewire=${plan.own}`,
+    `console=ttyS0 quiet panic=-1 net.ifnames=0${OPTIONS[plan.accelerator]}${plan.mitigations === true ? ' mitigations=auto' : ''} barewire=${plan.own}`,
   ],
   ...['-virtfs', 'local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap'],
   ...(plan.share === undefined

@@ -16,13 +16,14 @@ export interface SingleGuestPlan {
   readonly name: string;
   /** A bzImage; null selects this machine's own kernel if it suffices, else Debian's. */
   readonly kernel: string | null;
+  /** `counting` is the default: one CPU that skips idle time. `tcg` has two CPUs and this machine's clock. */
+  readonly accelerator?: 'counting' | 'tcg';
+  /** Whether the kernel works around flaws of CPUs, which an emulated one does not have. */
+  readonly mitigations?: boolean;
   readonly signal: AbortSignal;
 }
 
-/**
- * A guest with one emulated CPU and no NIC, whose clock counts instructions. It stops with the machine that
- * started it.
- */
+/** An emulated guest without a NIC. It stops with the machine that started it. */
 export interface SingleGuest extends AsyncDisposable {
   /** The version of its kernel. */
   readonly kernel: string;
@@ -55,19 +56,21 @@ export async function bootSingleGuest(machine: Machine, plan: SingleGuestPlan): 
   const folder = `/run/barewire/${plan.run}-${plan.name}`;
   await machine.apply(fileSteps(folder, kernel));
   const monitor = join(folder, 'monitor');
+  const { accelerator = 'counting', mitigations = false } = plan;
   const argv = qemuArgv({
-    accelerator: 'counting',
-    cpus: 1,
+    accelerator,
+    cpus: accelerator === 'counting' ? 1 : 2,
     memoryMiB: MEMORY_MIB,
     kernel,
     initramfs,
     own: join(folder, 'own'),
     share: join(folder, 'share'),
     monitor,
+    mitigations,
     nics: [],
   });
   const guest = await machine.start({
-    why: `Boot a guest that counts instructions, with kernel ${kernel.version}.`,
+    why: `Boot an emulated guest (${accelerator}) with kernel ${kernel.version}.`,
     do: { kind: 'process', name: `qemu-${plan.name}`, netns: null, argv, cpus: [] },
     undo: { kind: 'process', name: `qemu-${plan.name}` },
   });

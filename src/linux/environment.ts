@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
+import { readCpuQuota } from './cpu-quota.js';
 
 /**
  * Facts of this machine that affect measurements, by name; null when unavailable. None identifies the
@@ -25,13 +26,68 @@ export const readEnvironment = (): Record<string, string | number | boolean | nu
   microcode: firstMatch('/proc/cpuinfo', /^microcode\s*: (\S+)/m),
   mitigations: firstMatch('/proc/cmdline', /(?:^| )mitigations=(\S+)/) ?? 'default',
   kernelParameters: kernelParameters(),
-  cpuQuota: cpuQuota(),
+  vulnerabilities: vulnerabilities(),
+  preemption: firstMatch('/proc/version', /\b(PREEMPT\w*)/),
+  hugePages: firstMatch('/sys/kernel/mm/transparent_hugepage/enabled', /\[(\w+)\]/),
+  cpuQuota: readCpuQuota()?.cpus ?? null,
   congestionControl: line('/proc/sys/net/ipv4/tcp_congestion_control'),
   defaultQdisc: line('/proc/sys/net/core/default_qdisc'),
   conntrack: existsSync('/proc/sys/net/netfilter/nf_conntrack_max'),
   stealSinceBootS: stealSeconds(),
   node: process.version,
+  ...Object.fromEntries(
+    SYSCTLS.map((name) => [
+      name,
+      line(`/proc/sys/${name.replaceAll('.', '/')}`)
+        ?.split(/\s+/)
+        .join(' ') ?? null,
+    ]),
+  ),
 });
+
+/** Sysctls that change what a request costs; those of `net` are the namespace's own. */
+const SYSCTLS = [
+  'kernel.numa_balancing',
+  'kernel.sched_autogroup_enabled',
+  'kernel.timer_migration',
+  ...[
+    'busy_poll',
+    'busy_read',
+    'dev_weight',
+    'netdev_budget',
+    'netdev_budget_usecs',
+    'netdev_max_backlog',
+  ].map((name) => `net.core.${name}`),
+  ...['rmem_max', 'rps_sock_flow_entries', 'somaxconn', 'wmem_max'].map((name) => `net.core.${name}`),
+  'net.ipv4.ip_forward',
+  'net.ipv4.ip_local_port_range',
+  ...['autocorking', 'ecn', 'fastopen', 'limit_output_bytes', 'max_syn_backlog', 'min_tso_segs'].map(
+    (name) => `net.ipv4.tcp_${name}`,
+  ),
+  ...[
+    'moderate_rcvbuf',
+    'rmem',
+    'sack',
+    'slow_start_after_idle',
+    'syncookies',
+    'timestamps',
+    'tw_reuse',
+    'wmem',
+  ].map((name) => `net.ipv4.tcp_${name}`),
+  'net.bridge.bridge-nf-call-iptables',
+  'net.netfilter.nf_conntrack_buckets',
+  'net.netfilter.nf_conntrack_max',
+];
+
+/** What the kernel does about each vulnerability of the CPU, where it does something or should. */
+function vulnerabilities(): string | null {
+  const folder = '/sys/devices/system/cpu/vulnerabilities';
+  const states = names(folder)
+    .sort()
+    .map((name) => [name, line(`${folder}/${name}`) ?? ''] as const)
+    .filter(([, state]) => state !== '' && state !== 'Not affected');
+  return states.map(([name, state]) => `${name}: ${state.replace(/^Mitigation: /, '')}`).join('; ') || null;
+}
 
 /** The parameters of the kernel that affect measurements; the others may identify the machine. */
 const PARAMETERS =
@@ -41,18 +97,6 @@ const kernelParameters = (): string | null =>
     .split(' ')
     .filter((word) => PARAMETERS.test(word))
     .join(' ') || null;
-
-/** The CPU time per second that the cgroup of this process may use, s; null without a quota. */
-function cpuQuota(): number | null {
-  const own = firstMatch('/proc/self/cgroup', /^0::(.*)$/m) ?? '/';
-  const [quota = 'max', period] = (line(`/sys/fs/cgroup${own}/cpu.max`) ?? 'max').split(' ');
-  const v1 = firstMatch('/proc/self/cgroup', /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m) ?? '/';
-  const [quotaV1, periodV1] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) =>
-    Number(line(`/sys/fs/cgroup/cpu${v1}/${name}`) ?? NaN),
-  );
-  const share = quota === 'max' ? Number(quotaV1) / Number(periodV1) : Number(quota) / Number(period);
-  return share > 0 ? share : null;
-}
 
 /** The hypervisor's name if it is reported, `yes` if only the CPU reports one, null on bare metal. */
 function virtualization(): string | null {

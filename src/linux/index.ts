@@ -1,11 +1,13 @@
 /** The only module with kernel constants: direct system calls, procfs and sysfs readers, feature probes. */
 export { SyscallError } from './libc.js';
 export {
+  parseConntrack,
   parseNetDev,
   parsePidStat,
   parseProtocolCounters,
   parseSoftnet,
   idleTimesOf,
+  listeningPorts,
   parseIdleTimes,
   parseStat,
   TIMER_LIST,
@@ -14,6 +16,7 @@ export {
   readBootId,
   readProcess,
   readProcessTexts,
+  runningPrograms,
   sessionMembers,
   type ProcessEntry,
 } from './procfs.js';
@@ -34,7 +37,7 @@ export { MonotonicClock, monotonicEpochS, threadCpuTime, type CpuTime } from './
 export { Epoll, EPOLLOUT } from './epoll.js';
 export { errnoName, lastErrno } from './libc.js';
 export { mapMemory } from './memory.js';
-export { allowOpenFiles, unshareFiles } from './limits.js';
+export { allowOpenFiles, openFileLimits, unshareFiles } from './limits.js';
 export {
   bindSource,
   chooseSourceLate,
@@ -51,18 +54,23 @@ export {
   withPort,
   type SocketAddress,
 } from './socket.js';
+export { isFiltered, missingCapabilities } from './capabilities.js';
+export { readCpuQuota, type CpuQuota } from './cpu-quota.js';
 export { readEnvironment } from './environment.js';
+export { readTopology } from './topology/read.js';
 export { Message, Netlink, NetlinkError } from './netlink.js';
+export { parseAttributes } from './netlink-attributes.js';
 export { NetlinkMonitor, type KernelEvent } from './netlink-monitor.js';
+export { keyBytes, WireguardNetlink, type KernelWireguardPeer } from './wireguard.js';
 export { readKernelState, readLinks, type KernelLink, type KernelState } from './kernel-state.js';
 export {
-  changeAddress,
-  changeForwarding,
-  changeNeighbour,
-  changeRoute,
   delLink,
+  delLinkGroup,
   getLink,
   newLink,
+  setAlias,
   setLink,
   type LinkChange,
-} from './rtnetlink.js';
+} from './link-messages.js';
+export { changeAddress, changeForwarding, changeNeighbour, changeRoute, getRoute } from './route-messages.js';
+export { RTA } from './rtnetlink.js';

@@ -1,8 +1,6 @@
-import { isIPv6 } from 'node:net';
-
 /** The 4 or 16 bytes of an address, in network order. IPv6 is without a zone. */
 export function addressBytes(address: string): Uint8Array {
-  if (!isIPv6(address)) return Uint8Array.from(address.split('.').map(Number));
+  if (!address.includes(':')) return ipv4Bytes(address);
   // The URL parser writes any form of an address in its shortest one: at most one `::`, no dotted tail.
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
   const left = groupsOf(head);
@@ -10,6 +8,20 @@ export function addressBytes(address: string): Uint8Array {
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => 0);
   return Uint8Array.from([...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 255]));
 }
+
+/** By characters: a node with thousands of peers converts tens of thousands of addresses when it starts. */
+function ipv4Bytes(address: string): Uint8Array {
+  const bytes = new Uint8Array(4);
+  let part = 0;
+  for (let at = 0; at < address.length; at++) {
+    const code = address.charCodeAt(at);
+    if (code === DOT) part++;
+    else bytes[part] = 10 * (bytes[part] ?? 0) + code - ZERO;
+  }
+  return bytes;
+}
+const DOT = 46;
+const ZERO = 48;
 
 const groupsOf = (text: string): number[] =>
   text === '' ? [] : text.split(':').map((group) => parseInt(group, 16));
@@ -23,8 +35,7 @@ export function addressText(bytes: Uint8Array): string {
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }
 
-export const macBytes = (mac: string): Uint8Array =>
-  Uint8Array.from(mac.split(':').map((part) => parseInt(part, 16)));
+export const macBytes = (mac: string): Uint8Array => Buffer.from(mac.replaceAll(':', ''), 'hex');
 
 export const macText = (bytes: Uint8Array): string =>
   [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');

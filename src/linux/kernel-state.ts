@@ -6,7 +6,9 @@ import type {
   RouteObject,
 } from '../schema/index.js';
 import { addressText, macText } from './ip-bytes.js';
-import { parseAttributes, type Attributes, type Netlink } from './netlink.js';
+import type { KernelWireguard, WireguardNetlink } from './wireguard.js';
+import type { Netlink } from './netlink.js';
+import { parseAttributes, type Attributes } from './netlink-attributes.js';
 import {
   AF_BRIDGE,
   AF_INET,
@@ -18,6 +20,7 @@ import {
   IFLA_INFO_KIND,
   IPVLAN_MODE,
   IPVLAN_MODES,
+  IPTUN,
   NDA,
   NUD_PERMANENT,
   RTA,
@@ -47,6 +50,8 @@ export interface KernelLink {
     readonly local: string | null;
     readonly learning: boolean;
   } | null;
+  /** The local address of an ipip link. */
+  readonly ipipLocal: string | null;
   readonly ipvlanMode: Extract<LinkObject, { type: 'ipvlan' }>['mode'] | null;
 }
 
@@ -60,6 +65,7 @@ export interface KernelState {
   readonly routes: readonly KernelRoute[];
   readonly neighbours: readonly NeighbourObject[];
   readonly forwarding: readonly ForwardingObject[];
+  readonly wireguard: readonly KernelWireguard[];
 }
 
 const cString = (bytes: Buffer | undefined): string | null =>
@@ -110,12 +116,14 @@ function describeLink(
             learning: data.get(VXLAN.learning)?.[0] !== 0,
           }
         : null,
+    ipipLocal: type === 'ipip' ? ip(data.get(IPTUN.local)) : null,
     ipvlanMode:
       type === 'ipvlan' ? (IPVLAN_MODES[data.get(IPVLAN_MODE)?.readUInt16LE(0) ?? -1] ?? null) : null,
   };
 }
 
-export function readKernelState(netlink: Netlink): KernelState {
+/** @param wireguard is called where there are WireGuard links */
+export function readKernelState(netlink: Netlink, wireguard: () => WireguardNetlink): KernelState {
   const links = readLinks(netlink);
   const names = new Map([...links.values()].map(({ index, name }) => [index, name]));
   return {
@@ -124,6 +132,9 @@ export function readKernelState(netlink: Netlink): KernelState {
     routes: [AF_INET, AF_INET6].flatMap((family) => readRoutes(netlink, names, family)),
     neighbours: [AF_INET, AF_INET6].flatMap((family) => readNeighbours(netlink, names, family)),
     forwarding: readForwarding(netlink, names),
+    wireguard: [...links.values()]
+      .filter(({ type }) => type === 'wireguard')
+      .flatMap(({ name, index }) => wireguard().read(name, index) ?? []),
   };
 }
 

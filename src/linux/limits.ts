@@ -40,7 +40,8 @@ export function allowOpenFiles(count: number): number {
 
 const limits = (count: number): BigUint64Array => BigUint64Array.of(BigInt(count), BigInt(count));
 
-function openFileLimits(): [soft: number, hard: number] {
+/** Of this process. */
+export function openFileLimits(): [soft: number, hard: number] {
   const old = limits(0);
   prlimit(0, RLIMIT_NOFILE, null, old);
   return [Number(old[0]), Number(old[1])];

@@ -1,13 +1,12 @@
 import { closeSync, readSync } from 'node:fs';
 import { lastErrno, libc, SyscallError } from './libc.js';
-import { NETLINK_HEADER_BYTES, openNetlink } from './netlink.js';
+import { AF_NETLINK, NETLINK_HEADER_BYTES, openNetlink } from './netlink.js';
 import { RTM } from './rtnetlink.js';
 
 const bind: (fd: number, address: Uint8Array, bytes: number) => number = libc.func(
   'int bind(int fd, uint8_t *address, int bytes)',
 );
 
-const AF_NETLINK = 16;
 /** linux/rtnetlink.h: links, neighbours, addresses and routes of both versions. */
 const GROUPS = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
 
@@ -19,8 +18,6 @@ export interface KernelEvent {
   readonly index: number;
   /** Who made the route; 0 for others. */
   readonly protocol: number;
-  /** The port of the socket whose request caused it; 0 for the kernel itself. */
-  readonly port: number;
 }
 
 const WHAT = new Map<number, Pick<KernelEvent, 'what' | 'removed'>>([
@@ -47,14 +44,18 @@ export class NetlinkMonitor implements Disposable {
     if (bind(this.#fd, address, address.length) !== 0) throw new SyscallError('bind', lastErrno());
   }
 
-  /** The notifications since the last call; null when the kernel has dropped some. */
-  read(): KernelEvent[] | null {
+  /**
+   * The notifications since the last call; null when the kernel has dropped some.
+   *
+   * @param ownPort of a socket whose requests caused nothing that is wanted
+   */
+  read(ownPort: number): KernelEvent[] | null {
     const events: KernelEvent[] = [];
     for (let complete = true; ;)
       try {
         const bytes = this.#buffer.subarray(0, readSync(this.#fd, this.#buffer));
         for (let at = 0; at + NETLINK_HEADER_BYTES <= bytes.length;) {
-          const event = parseEvent(bytes, at);
+          const event = bytes.readUInt32LE(at + 12) === ownPort ? null : parseEvent(bytes, at);
           if (event !== null) events.push(event);
           at += (bytes.readUInt32LE(at) + 3) & ~3;
         }
@@ -80,6 +81,5 @@ function parseEvent(bytes: Buffer, at: number): KernelEvent | null {
     // Every body but that of a route has the index as its second word.
     index: known.what === 'route' ? 0 : bytes.readInt32LE(body + 4),
     protocol: known.what === 'route' ? bytes.readUInt8(body + 5) : 0,
-    port: bytes.readUInt32LE(at + 12),
   };
 }

@@ -1,5 +1,6 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { errnoName, lastErrno, libc, SyscallError } from './libc.js';
+import { parseAttributes } from './netlink-attributes.js';
 
 const socket: (family: number, type: number, protocol: number) => number = libc.func(
   'int socket(int family, int type, int protocol)',
@@ -7,10 +8,11 @@ const socket: (family: number, type: number, protocol: number) => number = libc.
 const setsockopt: (fd: number, level: number, option: number, value: Int32Array, bytes: number) => number =
   libc.func('int setsockopt(int fd, int level, int option, int *value, int bytes)');
 
-const AF_NETLINK = 16;
+export const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
-const NETLINK_ROUTE = 0;
+/** Protocols of netlink: rtnetlink, and generic netlink for families that are found by name. */
+export const NETLINK = { route: 0, generic: 16 } as const;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
@@ -40,17 +42,20 @@ export const NETLINK_HEADER_BYTES = 16;
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 const BATCH = 256;
 
-/** Opens a socket of rtnetlink in the namespace of this thread. */
-export function openNetlink(nonBlocking: boolean): number {
-  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC | (nonBlocking ? SOCK_NONBLOCK : 0), NETLINK_ROUTE);
+/** From Node's pool, which `Buffer.alloc` does not use. */
+export const zeros = (bytes: number): Buffer => Buffer.allocUnsafe(bytes).fill(0);
+
+/** Opens a socket of netlink in the namespace of this thread. */
+export function openNetlink(nonBlocking: boolean, protocol: number = NETLINK.route): number {
+  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC | (nonBlocking ? SOCK_NONBLOCK : 0), protocol);
   if (fd < 0) throw new SyscallError('socket', lastErrno());
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, Int32Array.of(RECEIVE_BUFFER_BYTES), 4);
   return fd;
 }
 
-/** A message of rtnetlink that is being written: struct nlmsghdr, a body, attributes. */
+/** A message of netlink that is being written: struct nlmsghdr, a body, attributes. */
 export class Message {
-  #bytes = Buffer.alloc(256);
+  #bytes = zeros(128);
   #length = NETLINK_HEADER_BYTES;
 
   constructor(type: number, flags: number) {
@@ -60,6 +65,11 @@ export class Message {
 
   get type(): number {
     return this.#bytes.readUInt16LE(4);
+  }
+
+  /** What follows the header. */
+  get body(): Buffer {
+    return this.#bytes.subarray(NETLINK_HEADER_BYTES, this.#length);
   }
 
   raw(bytes: Uint8Array): this {
@@ -97,7 +107,7 @@ export class Message {
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
-    const grown = Buffer.alloc(2 * (this.#length + more));
+    const grown = zeros(2 * (this.#length + more));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
@@ -115,32 +125,18 @@ export class NetlinkError extends Error {
   }
 }
 
-/** Attributes by type; of several with one type, the last. */
-export type Attributes = ReadonlyMap<number, Buffer>;
-
-export function parseAttributes(bytes: Buffer): Attributes {
-  const attributes = new Map<number, Buffer>();
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const length = bytes.readUInt16LE(at);
-    if (length < 4) break;
-    // The upper bits say that it is nested, or in network order.
-    attributes.set(bytes.readUInt16LE(at + 2) & 0x3fff, bytes.subarray(at + 4, at + length));
-    at += (length + 3) & ~3;
-  }
-  return attributes;
-}
-
 /**
- * A socket of rtnetlink, in the namespace that this thread is in when it is opened. Its calls are synchronous: the kernel answers within
+ * A socket of netlink, in the namespace that this thread is in when it is opened. Its calls are synchronous: the kernel answers within
  * the system call that sends.
  */
 export class Netlink implements Disposable {
-  readonly #fd = openNetlink(false);
+  readonly #fd: number;
   readonly #reply = Buffer.alloc(1 << 17);
   #sequence = 0;
   #port = 0;
 
-  constructor() {
+  constructor(protocol: number = NETLINK.route) {
+    this.#fd = openNetlink(false, protocol);
     const on = Int32Array.of(1);
     // Kernels before 4.12 and 4.20 lack them: errors have then no text, and dumps are not filtered.
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK])

@@ -18,7 +18,7 @@ const TICK_S = 0.01;
 /** /proc/stat → times by CPU number (Documentation/filesystems/proc.rst, 1.7). */
 export function parseStat(text: string): ReadonlyMap<number, CpuTimes> {
   const cpus = new Map<number, CpuTimes>();
-  for (const [, cpu, rest] of text.matchAll(/^cpu(\d+) (.*)$/gm)) {
+  for (const [, cpu, rest] of text.matchAll(/^cpu(\d+) ([\d ]*)$/gm)) {
     const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = (
       rest ?? ''
     )
@@ -57,10 +57,21 @@ export function parseProtocolCounters(text: string): ReadonlyMap<string, number>
   const lines = text.split('\n');
   for (let i = 0; i + 1 < lines.length; i += 2) {
     const [prefix = '', ...names] = (lines[i] ?? '').split(' ');
-    const values = (lines[i + 1] ?? '').split(' ').slice(1);
-    names.forEach((name, at) => counters.set(`${prefix.slice(0, -1)}.${name}`, Number(values[at])));
+    const [, ...values] = (lines[i + 1] ?? '').split(' ');
+    names.forEach((name, at) => setCounter(counters, `${prefix.slice(0, -1)}.${name}`, values[at]));
   }
   return counters;
+}
+
+/** A torn line has fewer values than names. A counter that is absent is not zero, and NaN would damage a record. */
+function setCounter(counters: Map<string, number>, name: string, text: string | undefined): void {
+  if (text !== undefined && /^-?\d+$/.test(text)) counters.set(name, Number(text));
+}
+
+/** /proc/net/tcp or /proc/net/tcp6 → the ports of sockets in the state LISTEN (0A), ascending. */
+export function listeningPorts(text: string): number[] {
+  const found = text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /gm);
+  return [...new Set([...found].map(([, port = '']) => Number.parseInt(port, 16)))].sort((a, b) => a - b);
 }
 
 const RECEIVED = ['rx_bytes', 'rx_packets', 'rx_errors', 'rx_dropped'];
@@ -70,9 +81,9 @@ const SENT = ['tx_bytes', 'tx_packets', 'tx_errors', 'tx_dropped'];
 export function parseNetDev(text: string): ReadonlyMap<string, number> {
   const counters = new Map<string, number>();
   for (const [, link = '', rest = ''] of text.matchAll(/^\s*([^\s:|]+):\s*(.*)$/gm)) {
-    const values = rest.trim().split(/\s+/).map(Number);
-    RECEIVED.forEach((name, at) => counters.set(`${link}.${name}`, values[at] ?? 0));
-    SENT.forEach((name, at) => counters.set(`${link}.${name}`, values[8 + at] ?? 0));
+    const values = rest.trim().split(/\s+/);
+    RECEIVED.forEach((name, at) => setCounter(counters, `${link}.${name}`, values[at]));
+    SENT.forEach((name, at) => setCounter(counters, `${link}.${name}`, values[8 + at]));
   }
   return counters;
 }
@@ -82,12 +93,33 @@ export function parseSoftnet(text: string): ReadonlyMap<string, number> {
   const rows = text
     .trim()
     .split('\n')
+    .filter((line) => /^[\da-f]+(?:\s+[\da-f]+)*\s*$/i.test(line))
     .map((line) => line.split(/\s+/).map((word) => Number.parseInt(word, 16)));
   const sum = (column: number): number => rows.reduce((total, row) => total + (row[column] ?? 0), 0);
   return new Map([
     ['softnet.processed', sum(0)],
     ['softnet.dropped', sum(1)],
     ['softnet.time_squeeze', sum(2)],
+  ]);
+}
+
+/** /proc/net/stat/nf_conntrack (hexadecimal, one line per CPU below their names) → what a full table of connections dropped. */
+export function parseConntrack(text: string): ReadonlyMap<string, number> {
+  const [names = [], ...rows] = text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  const sum = (name: string): number => {
+    const column = names.indexOf(name);
+    return rows.reduce(
+      (total, row) => total + (column === -1 ? 0 : Number.parseInt(row[column] ?? '0', 16)),
+      0,
+    );
+  };
+  if (rows.length === 0) return new Map();
+  return new Map([
+    ['conntrack.dropped', sum('drop')],
+    ['conntrack.early_dropped', sum('early_drop')],
   ]);
 }
 
@@ -121,6 +153,14 @@ export const sessionMembers = (session: number): readonly ProcessEntry[] =>
 /** The running processes that were started with this variable in their environment. */
 export const pidsWithVariable = (name: string, value: string): readonly number[] =>
   listPids().filter((pid) => `\0${readOfProcess(pid, 'environ')}`.includes(`\0${name}=${value}\0`));
+
+/** Those of these programs that run, by the name that the kernel has of them. */
+export const runningPrograms = (names: readonly string[]): ReadonlySet<string> =>
+  new Set(
+    listPids()
+      .map((pid) => readOfProcess(pid, 'comm').trim())
+      .filter((name) => names.includes(name)),
+  );
 
 /** A process's environment and current command line, each joined by spaces; empty when it has ended. */
 export const readProcessTexts = (pid: number): { environ: string; cmdline: string } => ({
@@ -159,7 +199,7 @@ function readStat(path: string): { ended: boolean; session: number; startTime: n
 }
 
 /** Reads through a live thread where the leader has ended: the kernel drops a thread's memory map when that thread exits. */
-function readOfProcess(pid: number, file: 'environ' | 'cmdline'): string {
+function readOfProcess(pid: number, file: 'environ' | 'cmdline' | 'comm'): string {
   const text = readOrNull(`/proc/${pid}/${file}`) ?? '';
   if (text !== '') return text;
   const [thread] = liveThreads(pid);

@@ -111,14 +111,30 @@ export interface SocketAddress {
   readonly bytes: Uint8Array;
 }
 
-/** `address` is IPv4 in dots or IPv6 without a zone. */
+/**
+ * `address` is IPv4 in dots or IPv6, with a zone or without. Call it in the namespace that has the zone's interface.
+ *
+ * @throws SyscallError ENODEV for a zone that is no interface
+ */
 export function socketAddress(address: string, port: number): SocketAddress {
   const family = isIPv6(address) ? AF_INET6 : AF_INET;
   const bytes = new Uint8Array(family === AF_INET6 ? 28 : 16);
+  const [plain = '', zone] = address.split('%');
   bytes.set([family, 0, port >> 8, port & 255]);
-  bytes.set(addressBytes(address), family === AF_INET6 ? 8 : 4);
+  bytes.set(addressBytes(plain), family === AF_INET6 ? 8 : 4);
+  if (zone !== undefined) new DataView(bytes.buffer).setUint32(SCOPE_AT, zoneIndex(zone), true);
   return { family, bytes };
 }
+const SCOPE_AT = 24;
+
+const nameToIndex: (name: string) => number = libc.func('unsigned int if_nametoindex(const char *name)');
+
+function zoneIndex(zone: string): number {
+  const index = /^\d+$/.test(zone) ? Number(zone) : nameToIndex(zone);
+  if (index === 0) throw new SyscallError(`if_nametoindex("${zone}")`, ENODEV);
+  return index;
+}
+const ENODEV = 19;
 
 /** The same address with another port. */
 export function withPort({ family, bytes }: SocketAddress, port: number): SocketAddress {

@@ -5,7 +5,7 @@
 export { GeneratorProcess, planGenerator, type Generator } from './pool/generator.js';
 export { runStandalone } from './pool/standalone.js';
 export { serveGenerator } from './pool/serve.js';
-export { checkTarget } from './engine/target.js';
+export { checkTarget, type CheckedTarget } from './engine/target.js';
 export { runThread } from './pool/thread.js';
 export { EXTERNAL_GENERATORS } from './external/catalog.js';
 export {

@@ -1,15 +1,24 @@
-import { errnoName } from '../linux/index.js';
+import { errnoName, type CpuQuota } from '../linux/index.js';
 import type { Finding, LoadPlan, SelfCheck } from '../schema/index.js';
 import { Histogram } from '../stats/index.js';
 import { ERROR_PLACES, type Tally } from './engine/tally.js';
 import { SELF_CHECK_LIMITS } from './thresholds.js';
 
-/** Checks the generator by its own behaviour, never by the server's. */
-export function checkSelf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[]): SelfCheck {
+/**
+ * Checks the generator by its own behaviour, never by the server's.
+ *
+ * @param quota the CPU quota of this process, with the periods of this load alone; null without one
+ */
+export function checkSelf(
+  plan: LoadPlan,
+  sum: Tally,
+  tallies: readonly Tally[],
+  quota: CpuQuota | null,
+): SelfCheck {
   const durationS = plan.durationMs / 1000;
   const busyS = (tally: Tally): number => tally.cpuUserS + tally.cpuSystemS - tally.busyPolledNs / 1e9;
   const cpuShare = Math.max(0, ...tallies.map(busyS)) / durationS;
-  const findings = findFaults(plan, sum, cpuShare);
+  const findings = findFaults(plan, sum, cpuShare, quota);
   return {
     valid: findings.length === 0,
     findings,
@@ -33,11 +42,13 @@ export function checkSelf(plan: LoadPlan, sum: Tally, tallies: readonly Tally[])
 }
 
 /** An open loop must keep its rate; a closed loop has none. Times of an emulated host invalidate nothing. */
-function findFaults(plan: LoadPlan, sum: Tally, cpuShare: number): Finding[] {
+function findFaults(plan: LoadPlan, sum: Tally, cpuShare: number, quota: CpuQuota | null): Finding[] {
   const findings: Finding[] = [];
   const { missedSends: missed, intended } = sum;
   if (plan.mode.kind === 'open') {
     if (plan.emulated !== true) findings.push(...findTimingFaults(sum, cpuShare));
+    if (findings.length > 0 && quota !== null && quota.throttledPeriods > 0)
+      findings.push({ code: 'generator-throttled', ...quota });
     const { value: limitShare } = SELF_CHECK_LIMITS.missedShare;
     if (missed > intended * limitShare) findings.push({ code: 'sends-missed', missed, intended, limitShare });
   }

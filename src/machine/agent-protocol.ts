@@ -1,6 +1,11 @@
 import * as z from 'zod';
 import type { Protocol } from '../rpc/index.js';
-import { environmentSchema, stepSchema } from '../schema/index.js';
+import {
+  changedSettingSchema,
+  environmentSchema,
+  stepSchema,
+  verifiedSettingSchema,
+} from '../schema/index.js';
 
 const netns = z.string().nullable();
 const processId = z.number();
@@ -11,7 +16,11 @@ export const appliedSchema = z.object({
   steps: z.number(),
   ms: z.number(),
 });
-export const undoneSchema = z.object({ steps: z.number(), ms: z.number() });
+export const undoneSchema = z.object({
+  steps: z.number(),
+  ms: z.number(),
+  changed: z.array(changedSettingSchema),
+});
 /** `code` is null when a signal ended the program. */
 export const runResultSchema = z.object({
   code: z.number().nullable(),
@@ -40,6 +49,25 @@ export const filesReadSchema = z.object({
   spanNs: z.number(),
   files: z.record(z.string(), z.string().nullable()),
 });
+/** A journal that was undone. */
+export const undoneJournalSchema = z.object({
+  run: z.string(),
+  host: z.string(),
+  /** UTC, ISO 8601. */
+  since: z.string(),
+  steps: z.number(),
+  changed: z.array(changedSettingSchema),
+});
+/** Steps that stay when their owner ends. */
+export const keptStepsSchema = z.object({
+  run: z.string(),
+  host: z.string(),
+  since: z.string(),
+  label: z.string(),
+  /** The machine was rebooted since, which has reset all settings. */
+  rebooted: z.boolean(),
+  settings: z.array(verifiedSettingSchema),
+});
 /** Something that a kernel or a machine may have. */
 export const featureSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('link-type'), type: z.string() }),
@@ -54,7 +82,7 @@ export const probeResultSchema = z.union([
 /** The protocol of an agent. Its first request is `open`. */
 export const AGENT_PROTOCOL = {
   name: 'agent',
-  version: 3,
+  version: 4,
   methods: {
     open: {
       params: z.object({
@@ -67,7 +95,8 @@ export const AGENT_PROTOCOL = {
       result: z.object({ pid: z.number() }),
     },
     apply: { params: z.object({ steps: z.array(stepSchema) }), result: appliedSchema },
-    undo: { params: z.object({ mark: z.number() }), result: undoneSchema },
+    /** Without `steps` all since the mark. */
+    undo: { params: z.object({ mark: z.number(), steps: z.number().optional() }), result: undoneSchema },
     /** The caller chooses the number that identifies the process from then on. */
     start: {
       params: z.object({ process: processId, step: stepSchema }),
@@ -82,6 +111,10 @@ export const AGENT_PROTOCOL = {
     readFiles: { params: z.object({ paths: z.array(z.string()) }), result: filesReadSchema },
     probe: { params: z.object({ features: z.array(featureSchema) }), result: z.array(probeResultSchema) },
     environment: { params: z.object({}), result: environmentSchema },
+    verify: { params: z.object({}), result: z.array(verifiedSettingSchema) },
+    keep: { params: z.object({ label: z.string() }), result: z.null() },
+    listKept: { params: z.object({}), result: z.array(keptStepsSchema) },
+    undoKept: { params: z.object({}), result: z.array(undoneJournalSchema) },
     /**
      * Undoes all steps; the agent then exits. Only its answer is the end of an agent: the status of the program that connects to it
      * may be 0 although the agent still runs (kubectl exec when containerd is killed).

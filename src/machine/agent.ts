@@ -44,7 +44,7 @@ class AgentSession implements AsyncDisposable {
           return { pid: process.pid };
         },
         apply: async ({ steps }) => (await this.#machine()).apply(steps),
-        undo: async ({ mark }) => (await this.#machine()).undo(mark),
+        undo: async ({ mark, steps }) => (await this.#machine()).undo(mark, steps),
         start: async ({ process: id, step }) => {
           const started = await (await this.#machine()).start(step);
           this.#processes.set(id, started);
@@ -62,6 +62,13 @@ class AgentSession implements AsyncDisposable {
         run: async ({ argv, options }) => (await this.#machine()).run(argv, options),
         readFiles: async ({ paths }) => (await this.#machine()).readFiles(paths),
         probe: async ({ features }) => [...(await (await this.#machine()).probe(features))],
+        verify: async () => [...(await (await this.#machine()).verify())],
+        keep: async ({ label }) => {
+          await (await this.#machine()).keep(label);
+          return null;
+        },
+        listKept: async () => [...(await (await this.#machine()).listKept())],
+        undoKept: async () => [...(await (await this.#machine()).undoKept())],
         environment: async () => (await this.#machine()).environment(),
         close: async () => {
           await this[Symbol.asyncDispose]();

@@ -1,11 +1,21 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { inNetns } from '../linux/index.js';
-import { type BarewireError, printAction, type Action, type Step, machineError } from '../schema/index.js';
+import {
+  type BarewireError,
+  printAction,
+  printTable,
+  type Action,
+  type Step,
+  machineError,
+} from '../schema/index.js';
 import { createCgroup } from './cgroup.js';
+import { attachContainer } from './cni.js';
 import { batchInput, failedLine, joins, runCommand } from './command.js';
 import { getImage, nameContainerNetns } from './docker.js';
 import type { Entry } from './journal-format.js';
+import { writeFeature } from './offload.js';
+import { readSetting, restoreSetting, writeSetting } from './setting.js';
 import { writeSysctl } from './sysctl.js';
 
 type Command = Extract<Action, { kind: 'command' }>;
@@ -13,6 +23,8 @@ type Command = Extract<Action, { kind: 'command' }>;
 export interface ApplyOptions {
   readonly run: string;
   readonly host: string;
+  /** The name of the namespace that is this host; null for a machine. */
+  readonly netns: string | null;
   /** Starts the process of an entry. */
   start(entry: Entry): Promise<unknown>;
 }
@@ -64,6 +76,22 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
       case 'sysctl':
         inNetns(action.netns, () => writeSysctl(action.key, action.value));
         break;
+      case 'setting':
+        await takeSetting(first, action, how.netns);
+        break;
+      case 'feature':
+        await writeFeature(action.netns, action.link, action.feature, action.value);
+        break;
+      case 'nftables': {
+        const input = printTable(action);
+        const { code, stderr } = await runCommand(['nft', '-f', '-'], {
+          netns: action.netns,
+          input,
+          tag: applyTag(how),
+        });
+        if (code !== 0) throw new Error(stderr);
+        break;
+      }
       case 'file':
         // Exclusive: a file created since the check must not be overwritten.
         writeFileSync(action.path, action.content, { flag: 'wx' });
@@ -87,6 +115,9 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
       case 'image':
         await getImage(action, applyTag(how));
         break;
+      case 'cni':
+        await attachContainer(action, applyTag(how));
+        break;
       case 'process':
         await how.start(first);
         break;
@@ -97,6 +128,21 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
     const tried = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 0 : 1;
     const errorText = cause instanceof Error ? cause.message : String(cause);
     return { error: stepFailed(first.step, how.host, errorText, cause), tried };
+  }
+}
+
+/** A value that the kernel refuses or replaces by another is restored at once: no later undo would know it as ours. */
+async function takeSetting(
+  { undo }: Entry,
+  { netns, path, value }: Extract<Action, { kind: 'setting' }>,
+  home: string | null,
+): Promise<void> {
+  try {
+    await writeSetting(netns ?? home, path, value);
+  } catch (error) {
+    const found = await readSetting(netns ?? home, path);
+    if (undo?.kind === 'setting' && found !== null) await restoreSetting({ ...undo, written: found }, home);
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { idleTimesOf, readBootId, readEnvironment, TIMER_LIST } from '../linux/index.js';
-import { type Environment, type Step, bug, machineError } from '../schema/index.js';
+import { type Environment, type Step, type VerifiedSetting, bug, machineError } from '../schema/index.js';
 import { applyEntries } from './apply.js';
 import { runCommand } from './command.js';
 import { version } from './installation.js';
@@ -23,7 +23,11 @@ import type {
   RunResult,
   Applied,
   Undone,
+  UndoneJournal,
+  KeptSteps,
 } from './types.js';
+import { keptLabels, listKept, undoKept } from './kept.js';
+import { verifyEntries } from './verify.js';
 import { undoEntries, undoFailed } from './undo.js';
 
 /**
@@ -57,6 +61,7 @@ class Engine implements Machine {
   readonly #journal: Journal;
   readonly #turns = new SerialQueue();
   readonly #processes = new Map<number, StartedProcess>();
+  #isKept = false;
 
   constructor(header: JournalHeader) {
     this.name = header.host;
@@ -68,8 +73,8 @@ class Engine implements Machine {
     return this.#turns.run(() => this.#take(steps));
   }
 
-  undo(mark = 0): Promise<Undone> {
-    return this.#turns.run(() => this.#undo(this.#journal.live(mark)));
+  undo(mark = 0, steps = Infinity): Promise<Undone> {
+    return this.#turns.run(() => this.#undo(this.#journal.live(mark).filter(({ id }) => id < mark + steps)));
   }
 
   async start(step: Step): Promise<RunningProcess> {
@@ -99,13 +104,33 @@ class Engine implements Machine {
     return Promise.resolve(probeFeatures(features));
   }
 
-  environment(): Promise<Environment> {
-    return Promise.resolve(readEnvironment());
+  async environment(): Promise<Environment> {
+    const [tuning] = await keptLabels();
+    return { ...readEnvironment(), ...(tuning === undefined ? {} : { tuning }) };
+  }
+
+  verify(): Promise<readonly VerifiedSetting[]> {
+    return this.#turns.run(() =>
+      verifyEntries(this.#journal.live(), this.#header.netns, (id) => this.#journal.processOf(id)),
+    );
+  }
+
+  async keep(label: string): Promise<void> {
+    await this.#turns.run(() => this.#journal.keep(label));
+    this.#isKept = true;
+  }
+
+  listKept(): Promise<readonly KeptSteps[]> {
+    return listKept();
+  }
+
+  undoKept(): Promise<readonly UndoneJournal[]> {
+    return this.#turns.run(undoKept);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.undo();
+      if (!this.#isKept) await this.undo();
     } finally {
       await this.#journal.close();
     }
@@ -113,10 +138,10 @@ class Engine implements Machine {
 
   async #take(steps: readonly Step[]): Promise<Applied> {
     const started = performance.now();
-    const { run, host } = this.#header;
+    const { run, host, netns } = this.#header;
     const mark = this.#journal.mark;
-    const entries = await this.#journal.add(await resolveSteps(steps, { run, host, mark }));
-    const stopped = await applyEntries(entries, { run, host, start: (entry) => this.#start(entry) });
+    const entries = await this.#journal.add(await resolveSteps(steps, { run, host, netns, mark }));
+    const stopped = await applyEntries(entries, { run, host, netns, start: (entry) => this.#start(entry) });
     if (stopped !== null) {
       await this.#journal.undone(new Set(stopped.untaken.map(({ id }) => id)));
       throw stopped.error;
@@ -142,14 +167,17 @@ class Engine implements Machine {
 
   async #undo(newestFirst: readonly Entry[]): Promise<Undone> {
     const started = performance.now();
-    const how = { home: null, processOf: (id: number) => this.#journal.processOf(id) };
-    const failures = await undoEntries(newestFirst, how);
-    const left = new Set(failures.map(({ entry }) => entry.id));
-    const gone = newestFirst.map(({ id }) => id).filter((id) => !left.has(id));
+    const { failures, changed } = await undoEntries(newestFirst, {
+      home: null,
+      netns: this.#header.netns,
+      processOf: (id) => this.#journal.processOf(id),
+    });
+    const remaining = new Set(failures.map(({ entry }) => entry.id));
+    const gone = newestFirst.map(({ id }) => id).filter((id) => !remaining.has(id));
     await this.#journal.undone(new Set(gone));
     for (const id of gone) this.#processes.delete(id);
     if (failures.length > 0) throw undoFailed(this.name, failures);
-    return { steps: gone.length, ms: performance.now() - started };
+    return { steps: gone.length, ms: performance.now() - started, changed: [...changed] };
   }
 }
 

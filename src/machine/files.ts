@@ -14,6 +14,7 @@ export const cacheDirectory = (): string => {
   return join(base === undefined || base === '' ? join(homedir(), '.cache') : base, 'barewire');
 };
 
+/** What is written beside its path, until it is complete. */
 const UNFINISHED = '.new';
 const RETRY_MS = 100;
 
@@ -98,13 +99,19 @@ export const writeScratch = (path: string, content: string): Promise<void> => wr
 /** Deletes a file that a started process wrote into such a directory. */
 export const deleteScratch = (path: string): Promise<void> => rm(path);
 
-/** Writes a file beside its path and renames it into place, so that no reader sees a part of it. Creates its directories. */
+/**
+ * Writes a file beside its path and renames it into place, so that no reader sees a part of it. Creates its directories. One writer at a
+ * time: what a killed one left is written over.
+ */
 export async function replaceFile(path: string, content: string, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const beside = `${path}.${process.pid}.new`;
+  const beside = `${path}${UNFINISHED}`;
   await writeFile(beside, content, { mode });
   await rename(beside, path);
 }
 
-/** Removes a file, unless it is gone. */
-export const removeFile = (path: string): Promise<void> => rm(path, { force: true });
+/** Removes a file, unless it is gone, and what a killed writer of it left. */
+export async function removeFile(path: string): Promise<void> {
+  await rm(`${path}${UNFINISHED}`, { force: true });
+  await rm(path, { force: true });
+}

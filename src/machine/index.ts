@@ -4,10 +4,11 @@
 export type * from './types.js';
 export { openMachine, freshRunId } from './engine.js';
 export { runCommand } from './command.js';
-export { KernelNetwork, type EditFailure, type KernelEdit } from './kernel-network.js';
+export type { EditFailure, KernelEdit } from './kernel-edit.js';
+export { KernelNetwork } from './kernel-network.js';
 export { connectAgent } from './remote-machine.js';
 export { serveAgent } from './agent.js';
-export { bundlePath, version } from './installation.js';
+export { bundlePath, journalDirectory, version } from './installation.js';
 export {
   cached,
   cacheDirectory,
@@ -21,3 +22,4 @@ export { lockFile, lockMachine } from './lock.js';
 export { Slots } from './slots.js';
 export { identify, isAlive } from './session.js';
 export { openJournals, undoAll } from './recovery.js';
+export { listKept } from './kept.js';

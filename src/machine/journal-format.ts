@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { dockerUndoSchema, stepSchema } from '../schema/index.js';
+import { cniAttachmentSchema, dockerUndoSchema, stepSchema } from '../schema/index.js';
 
 const netns = z.string().nullable();
 
@@ -9,17 +9,28 @@ const undoSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('link'), netns, name: z.string() }),
   z.object({ kind: z.literal('route'), netns, destination: z.string() }),
   z.object({ kind: z.literal('qdisc'), netns, link: z.string() }),
-  /** The previous values: of the key itself and of those that the kernel changes with it. */
+  /** The previous values: of the file itself, first, and of those that the kernel changes with it. */
   z.object({
-    kind: z.literal('sysctl'),
+    kind: z.literal('setting'),
     netns,
-    values: z.array(z.object({ key: z.string(), value: z.string() })).readonly(),
+    written: z.string(),
+    previous: z.array(z.object({ path: z.string(), value: z.string() })).readonly(),
   }),
+  z.object({
+    kind: z.literal('feature'),
+    netns,
+    link: z.string(),
+    feature: z.string(),
+    written: z.string(),
+    previous: z.string(),
+  }),
+  z.object({ kind: z.literal('nftables'), netns, table: z.string() }),
   z.object({ kind: z.literal('file'), path: z.string() }),
   /** `parents` are the missing folders above it, outermost first. */
   z.object({ kind: z.literal('directory'), path: z.string(), parents: z.array(z.string()).readonly() }),
   z.object({ kind: z.literal('process'), name: z.string(), program: z.string(), tag: z.string() }),
   dockerUndoSchema,
+  cniAttachmentSchema,
   z.object({ kind: z.literal('cgroup'), path: z.string() }),
   z.object({ kind: z.literal('firewall-rule'), netns, rule: z.array(z.string()).readonly() }),
   z.object({ kind: z.literal('docker-rules'), netns }),
@@ -53,6 +64,8 @@ export const recordSchema = z.union([
   entrySchema,
   z.object({ started: z.number(), process: ownerSchema }),
   z.object({ undone: z.array(z.number()).readonly() }),
+  /** The steps stay when their owner ends, under this label. */
+  z.object({ kept: z.string() }),
 ]);
 export type JournalRecord = z.infer<typeof recordSchema>;
 
@@ -68,8 +81,12 @@ export function describeUndo(undo: Undo): string {
       return `route ${undo.destination}${within}`;
     case 'qdisc':
       return `queueing discipline of ${undo.link}${within}`;
-    case 'sysctl':
-      return `setting ${undo.values[0]?.key ?? ''}${within}`;
+    case 'setting':
+      return `setting ${undo.previous[0]?.path ?? ''}${within}`;
+    case 'feature':
+      return `feature ${undo.feature} of ${undo.link}${within}`;
+    case 'nftables':
+      return `table ${undo.table} of nftables${within}`;
     case 'file':
       return `file ${undo.path}`;
     case 'directory':
@@ -78,6 +95,8 @@ export function describeUndo(undo: Undo): string {
       return `process ${undo.name}`;
     case 'docker':
       return `Docker ${undo.object} ${undo.name}`;
+    case 'cni':
+      return `attachment of ${undo.container}`;
     case 'cgroup':
       return `control group ${undo.path}`;
     case 'docker-rules':

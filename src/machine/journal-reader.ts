@@ -80,15 +80,17 @@ function replay(records: readonly JournalRecord[]): JournalContents {
   const live = new Map<number, Entry>();
   const processes = new Map<number, ProcessIdentity>();
   let nextId = 0;
+  let kept: string | null = null;
   for (const record of records) {
     if ('undone' in record) for (const id of record.undone) live.delete(id);
+    else if ('kept' in record) kept = record.kept;
     else if ('started' in record) processes.set(record.started, record.process);
     else {
       live.set(record.id, record);
       nextId = record.id + 1;
     }
   }
-  return { live: [...live.values()], processes, nextId };
+  return { live: [...live.values()], processes, nextId, kept };
 }
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';

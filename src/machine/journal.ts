@@ -71,6 +71,12 @@ export class Journal {
     if (ids.size > 0) await this.#append([{ undone: [...ids] }]);
   }
 
+  /** The steps stay when their owner ends. Synced: they must not be undone as those of a killed run. */
+  async keep(label: string): Promise<void> {
+    await this.#append([{ kept: label }]);
+    await this.#file?.datasync();
+  }
+
   /** Closes the file, and removes it when it holds nothing to undo. */
   async close(): Promise<void> {
     await this.#file?.close();
@@ -130,6 +136,8 @@ export interface JournalContents {
   readonly live: readonly Entry[];
   readonly processes: ReadonlyMap<number, ProcessIdentity>;
   readonly nextId: number;
+  /** The label under which the steps stay; null for those of a run. */
+  readonly kept: string | null;
 }
 
 /** The journal of one host of one run. */

@@ -1,14 +1,17 @@
-import { closeSync, openSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import {
   changeAddress,
   changeForwarding,
   changeNeighbour,
   changeRoute,
   delLink,
+  delLinkGroup,
   getLink,
+  getRoute,
   inNetnsAt,
+  keyBytes,
   type KernelState,
-  type LinkChange,
   type Message,
   type KernelEvent,
   type KernelLink,
@@ -16,24 +19,17 @@ import {
   NetlinkMonitor,
   NetlinkError,
   newLink,
+  parseAttributes,
   readKernelState,
   readLinks,
+  RTA,
+  setAlias,
   setLink,
+  WireguardNetlink,
 } from '../linux/index.js';
-import { bug, type KernelObject, type LinkObject } from '../schema/index.js';
+import { bug, machineError } from '../schema/index.js';
+import { isOfWireguard, linksNeededBy, type EditFailure, type KernelEdit } from './kernel-edit.js';
 import { writeSysctl } from './sysctl.js';
-
-/** One difference to remove. `change` is of a link that exists. */
-export type KernelEdit =
-  | { readonly verb: 'add' | 'remove'; readonly object: KernelObject }
-  | { readonly verb: 'change'; readonly link: string; readonly change: LinkChange };
-
-/** An edit that the kernel refused. */
-export interface EditFailure {
-  readonly edit: KernelEdit;
-  /** `EEXIST`, … and the kernel's own text where it has one. */
-  readonly reason: string;
-}
 
 /** Removing what is gone succeeds. */
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'EADDRNOTAVAIL']);
@@ -44,6 +40,8 @@ export class KernelNetwork implements Disposable {
   readonly #netlink: Netlink;
   readonly #monitor: NetlinkMonitor;
   readonly #protocol: number;
+  /** Opened when the namespace has a WireGuard link, or gets one. */
+  #wireguard: WireguardNetlink | null = null;
   /** Indexes of links by name, as long as no link is created, renamed or removed. */
   readonly #indexes = new Map<string, number>();
   /** The namespace as an open file, for links that are created in it. */
@@ -60,7 +58,7 @@ export class KernelNetwork implements Disposable {
   }
 
   read(): KernelState {
-    return readKernelState(this.#netlink);
+    return readKernelState(this.#netlink, () => this.#openWireguard());
   }
 
   links(): ReadonlyMap<string, KernelLink> {
@@ -69,7 +67,16 @@ export class KernelNetwork implements Disposable {
 
   /** What others have changed since the last call; null when there was too much to follow. */
   foreignEvents(): readonly KernelEvent[] | null {
-    return this.#monitor.read()?.filter(({ port }) => port !== this.#netlink.port) ?? null;
+    return this.#monitor.read(this.#netlink.port);
+  }
+
+  /** The link by which the kernel routes to an address; null without a route. */
+  linkTowards(address: string): string | null {
+    const answer = this.#netlink.get(getRoute(address));
+    if (answer instanceof NetlinkError) return null;
+    // struct rtmsg, and attributes.
+    const index = parseAttributes(answer.subarray(12)).get(RTA.outLink)?.readUInt32LE(0);
+    return [...this.links().values()].find((link) => link.index === index)?.name ?? null;
   }
 
   hasLink(name: string): boolean {
@@ -85,12 +92,14 @@ export class KernelNetwork implements Disposable {
     this.#indexes.clear();
     const failures: EditFailure[] = [];
     let batch: { readonly edit: KernelEdit; readonly message: Message }[] = [];
+    let socket: Pick<Netlink, 'request'> = this.#netlink;
     const flush = (): void => {
-      const results = this.#netlink.request(batch.map(({ message }) => message));
+      const results = socket.request(batch.map(({ message }) => message));
       for (const [at, { edit }] of batch.entries()) {
         const error = results[at] ?? null;
         if (error === null || (edit.verb === 'remove' && GONE.has(error.errnoName))) continue;
-        failures.push({ edit, reason: error.message });
+        // Of a link and of its alias, the first error is the cause.
+        if (failures.at(-1)?.edit !== edit) failures.push({ edit, reason: error.message });
       }
       batch = [];
     };
@@ -100,7 +109,12 @@ export class KernelNetwork implements Disposable {
       if (ofLink) flush();
       if (edit.verb === 'add' && edit.object.kind === 'setting') {
         const { key, value } = edit.object;
-        inNetnsAt(this.#path, () => writeSysctl(key, value));
+        try {
+          inNetnsAt(this.#path, () => writeSysctl(key, value));
+        } catch (error) {
+          // A setting of a link that is gone, or /proc/sys is mounted read-only.
+          failures.push({ edit, reason: error instanceof Error ? error.message : String(error) });
+        }
         continue;
       }
       const missing = this.#missingLink(edit);
@@ -108,7 +122,27 @@ export class KernelNetwork implements Disposable {
         if (edit.verb !== 'remove') failures.push({ edit, reason: `there is no link ${missing}` });
         continue;
       }
-      batch.push({ edit, message: this.#messageOf(edit, peer) });
+      const marked =
+        edit.verb === 'add' && edit.object.kind === 'link' && edit.alias !== undefined
+          ? { name: edit.object.name, alias: edit.alias }
+          : null;
+      // The alias would mark the link of another owner.
+      if (marked !== null && this.hasLink(marked.name)) {
+        failures.push({ edit, reason: 'EEXIST' });
+        continue;
+      }
+      const needed = isOfWireguard(edit) ? this.#openWireguard() : this.#netlink;
+      if (needed !== socket) flush();
+      socket = needed;
+      try {
+        batch.push({ edit, message: this.#messageOf(edit, peer) });
+      } catch (error) {
+        // The file of a private key is gone, or the module of WireGuard.
+        if (!isOfWireguard(edit)) throw error;
+        failures.push({ edit, reason: error instanceof Error ? error.message : String(error) });
+      }
+      // A process that is killed leaves no link without its mark.
+      if (marked !== null) batch.push({ edit, message: setAlias(marked.name, marked.alias) });
       if (ofLink) {
         flush();
         this.#indexes.clear();
@@ -116,6 +150,18 @@ export class KernelNetwork implements Disposable {
     }
     flush();
     return failures;
+  }
+
+  /** Removes links together: the kernel waits for readers of each link that it removes, and once for those of a group. */
+  removeLinks(names: readonly string[]): void {
+    this.#indexes.clear();
+    const indexes = names.map((name) => this.#indexOf(name)).filter((index) => index !== 0);
+    if (indexes.length === 0) return;
+    // A random group, so that it has no other links.
+    const group = randomInt(1, 2 ** 31);
+    this.#netlink.request(indexes.map((index) => setLink(index, { group })));
+    this.#netlink.request([delLinkGroup(group)]);
+    this.#indexes.clear();
   }
 
   #messageOf(edit: KernelEdit, peer: KernelNetwork | undefined): Message {
@@ -137,6 +183,14 @@ export class KernelNetwork implements Disposable {
         return changeNeighbour(verb, object, indexOf);
       case 'forwarding':
         return changeForwarding(verb, object, indexOf);
+      case 'wireguard':
+        return this.#openWireguard().setDevice(
+          indexOf(object.link),
+          object.port,
+          readPrivateKey(object.keyFile),
+        );
+      case 'wireguard-peer':
+        return this.#openWireguard().changePeer(verb, indexOf(object.link), object);
       case 'up':
         return setLink(indexOf(object.link), { up: verb === 'add' });
       case 'no-link-local':
@@ -146,10 +200,13 @@ export class KernelNetwork implements Disposable {
     }
   }
 
+  #openWireguard(): WireguardNetlink {
+    return (this.#wireguard ??= inNetnsAt(this.#path, () => new WireguardNetlink()));
+  }
+
   /** The link that an edit needs and the namespace lacks. */
   #missingLink(edit: KernelEdit): string | null {
-    const needed = edit.verb === 'change' ? [edit.link] : linksOf(edit.verb, edit.object);
-    return needed.find((name) => this.#indexOf(name) === 0) ?? null;
+    return linksNeededBy(edit).find((name) => this.#indexOf(name) === 0) ?? null;
   }
 
   #indexOf(name: string): number {
@@ -169,28 +226,18 @@ export class KernelNetwork implements Disposable {
   [Symbol.dispose](): void {
     this.#netlink[Symbol.dispose]();
     this.#monitor[Symbol.dispose]();
+    this.#wireguard?.[Symbol.dispose]();
     if (this.#file !== null) closeSync(this.#file);
   }
 }
 
-function linksOf(verb: 'add' | 'remove', object: KernelObject): string[] {
-  switch (object.kind) {
-    case 'link':
-      return verb === 'remove' ? [object.name] : linksBelow(object);
-    case 'route':
-      return object.link === undefined ? [] : [object.link];
-    case 'setting':
-      return [];
-    case 'address':
-    case 'neighbour':
-    case 'forwarding':
-    case 'up':
-    case 'no-link-local':
-      return [object.link];
-  }
+/** @throws BarewireError `results-damaged` */
+function readPrivateKey(path: string): Buffer {
+  const key = keyBytes(readFileSync(path, 'utf8').trim());
+  if (key !== null) return key;
+  throw machineError(
+    'results-damaged',
+    `${path} has no WireGuard key.`,
+    'Remove it, and start the agent again.',
+  );
 }
-
-const linksBelow = (link: LinkObject): string[] => [
-  ...('dev' in link ? [link.dev] : []),
-  ...(link.master === undefined ? [] : [link.master]),
-];

@@ -24,19 +24,26 @@ export function isPresent(undo: Undo, home: string | null): boolean {
       // Identifying the route would take a netlink dump or a process; an existing link is enough to try.
       return inspect(undo.netns ?? home, false, () => linkExists(undo.link));
     case 'file':
+      return isOccupied(undo.path);
     case 'directory':
-      // Not `exists`: a dangling symbolic link occupies the name too.
-      return lstatSync(undo.path, { throwIfNoEntry: false }) !== undefined;
+      // Its parents are made first, and a kill in between leaves them alone.
+      return [undo.path, ...undo.parents].some(isOccupied);
     case 'cgroup':
       return findCgroups(undo.path).length > 0;
-    case 'sysctl':
+    case 'setting':
+    case 'feature':
+    case 'nftables':
     case 'process':
     case 'docker':
+    case 'cni':
     case 'firewall-rule':
     case 'docker-rules':
       return true;
   }
 }
+
+/** Not `exists`: a dangling symbolic link occupies the name too. */
+const isOccupied = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 const qdiscsSchema = z.array(z.object({ handle: z.string(), root: z.boolean().optional() }));
 

@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pidsWithVariable, readBootId } from '../linux/index.js';
-import { machineError } from '../schema/index.js';
+import { machineError, type ChangedSetting } from '../schema/index.js';
 import { TAG } from './command.js';
 import { Journal, journalPath } from './journal.js';
 import type { Undo } from './journal-format.js';
 import { findJournals, repairJournal, readJournal, type FoundJournal } from './journal-reader.js';
 import { isAlive } from './session.js';
 import { applyTag } from './apply.js';
+import type { UndoneJournal } from './types.js';
 import { undoEntries, undoFailed } from './undo.js';
 
 /** A journal of an ended run with steps to undo. `since` is UTC, ISO 8601. */
@@ -17,7 +18,6 @@ export interface OpenJournal {
   readonly since: string;
   readonly steps: number;
 }
-export type UndoneJournal = OpenJournal;
 
 /** What outlives a reboot. */
 const PERSISTENT: readonly Undo['kind'][] = ['file', 'directory', 'docker'];
@@ -31,7 +31,7 @@ const ORPHANS_MS = 5000;
  * an unreadable one.
  */
 export async function openJournals(): Promise<readonly OpenJournal[]> {
-  const ended = (await findJournals()).filter((journal) => !isOwned(journal));
+  const ended = (await findRuns()).filter((journal) => !isOwned(journal));
   for (const { damage } of ended) if (damage !== null) throw damage;
   return ended.filter(({ contents }) => contents.live.length > 0).flatMap(summary);
 }
@@ -45,15 +45,16 @@ export async function undoAll(): Promise<readonly UndoneJournal[]> {
   // With the lock held no study runs, but agents of a killed study still undo their steps, and a killed process
   // takes a moment to exit.
   const deadline = performance.now() + ORPHANS_MS;
-  while (performance.now() < deadline && (await findJournals()).some(isOwned)) await sleep(20);
-  const journals = await findJournals();
+  while (performance.now() < deadline && (await findRuns()).some(isOwned)) await sleep(20);
+  const journals = await findRuns();
   const busy = new Set(journals.filter(isOwned).map(({ header }) => header?.run));
   const undone: UndoneJournal[] = [];
   const failures: unknown[] = [];
   for (const journal of journals.filter(({ header }) => !busy.has(header?.run))) {
     try {
-      await undoJournal(journal);
-      if (journal.contents.live.length > 0) undone.push(...summary(journal));
+      const changed = await undoJournal(journal);
+      if (journal.contents.live.length > 0)
+        undone.push(...summary(journal).map((one) => ({ ...one, changed: [...changed] })));
     } catch (error) {
       failures.push(error);
     }
@@ -82,15 +83,27 @@ export async function undoJournalOf(owner: {
   readonly host: string;
 }): Promise<boolean> {
   const journal = await readJournal(journalPath(owner));
-  if (journal === null) return false;
+  if (journal?.contents.kept !== null) return false;
   await undoJournal(journal);
   return true;
 }
 
-/** Undoes a journal from outside its host, and removes it. */
-async function undoJournal({ path, header, contents, damage }: FoundJournal): Promise<void> {
+/** Journals of runs: those that `Machine.keep` left are not undone with them. */
+const findRuns = async (): Promise<readonly FoundJournal[]> =>
+  (await findJournals()).filter(({ contents }) => contents.kept === null);
+
+/** Undoes a journal from outside its host, and removes it. Returns the settings that were changed meanwhile, and are left. */
+export async function undoJournal({
+  path,
+  header,
+  contents,
+  damage,
+}: FoundJournal): Promise<readonly ChangedSetting[]> {
   if (damage !== null) throw damage;
-  if (header === null) return rm(path, { force: true });
+  if (header === null) {
+    await rm(path, { force: true });
+    return [];
+  }
   // A command may still be applying its step after its owner was killed.
   const deadline = performance.now() + STRAGGLERS_MS;
   while (performance.now() < deadline && pidsWithVariable(TAG, applyTag(header)).length > 0) await sleep(5);
@@ -103,14 +116,16 @@ async function undoJournal({ path, header, contents, damage }: FoundJournal): Pr
     const entries = journal
       .live()
       .filter(({ undo }) => header.boot === readBootId() || PERSISTENT.includes(undo?.kind ?? 'netns'));
-    const failures = await undoEntries(entries, {
+    const { failures, changed } = await undoEntries(entries, {
       home: header.netns,
+      netns: header.netns,
       processOf: (id) => journal.processOf(id),
     });
-    const left = new Set(failures.map(({ entry }) => entry.id));
+    const remaining = new Set(failures.map(({ entry }) => entry.id));
     const gone = journal.live().map(({ id }) => id);
-    await journal.undone(new Set(gone.filter((id) => !left.has(id))));
+    await journal.undone(new Set(gone.filter((id) => !remaining.has(id))));
     if (failures.length > 0) throw undoFailed(header.host, failures);
+    return changed;
   } finally {
     await journal.close();
   }

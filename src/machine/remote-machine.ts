@@ -3,10 +3,17 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { HEARTBEAT, RpcClient } from '../rpc/index.js';
-import { type Environment, type Step, machineError, BarewireError } from '../schema/index.js';
+import {
+  type Environment,
+  type Step,
+  type VerifiedSetting,
+  machineError,
+  BarewireError,
+} from '../schema/index.js';
 import { AGENT_PROTOCOL } from './agent-protocol.js';
 import { toolPath } from './command.js';
 import { bundlePath, version } from './installation.js';
+import { messageIn } from './login-noise.js';
 import { LineQueue } from './queues.js';
 import { undoJournalOf } from './recovery.js';
 import type {
@@ -22,6 +29,8 @@ import type {
   RunOptions,
   RunResult,
   Undone,
+  UndoneJournal,
+  KeptSteps,
 } from './types.js';
 
 /**
@@ -64,8 +73,8 @@ class RemoteMachine implements Machine {
     return this.#client.request('apply', { steps: [...steps] });
   }
 
-  undo(mark = 0): Promise<Undone> {
-    return this.#client.request('undo', { mark });
+  undo(mark = 0, steps?: number): Promise<Undone> {
+    return this.#client.request('undo', { mark, ...(steps === undefined ? {} : { steps }) });
   }
 
   async start(step: Step): Promise<RunningProcess> {
@@ -105,6 +114,22 @@ class RemoteMachine implements Machine {
 
   async environment(): Promise<Environment> {
     return { ...(await this.#client.request('environment', {})), ...this.#facts };
+  }
+
+  verify(): Promise<readonly VerifiedSetting[]> {
+    return this.#client.request('verify', {});
+  }
+
+  async keep(label: string): Promise<void> {
+    await this.#client.request('keep', { label });
+  }
+
+  listKept(): Promise<readonly KeptSteps[]> {
+    return this.#client.request('listKept', {});
+  }
+
+  undoKept(): Promise<readonly UndoneJournal[]> {
+    return this.#client.request('undoKept', {});
   }
 
   /** Throws `undo-failed` with what could not be undone. */
@@ -149,11 +174,11 @@ class AgentConnection {
   private constructor(
     host: string,
     child: AgentProcess,
-    lastOutput: () => string | Promise<string> = () => '',
+    { throughShell = false, lastWords = () => '' }: AgentTransport,
   ) {
     this.#host = host;
     this.#child = child;
-    this.#lastOutput = lastOutput;
+    this.#lastOutput = lastWords;
     this.client = new RpcClient(AGENT_PROTOCOL, {
       peer: `agent of ${host}`,
       version: version(),
@@ -165,21 +190,25 @@ class AgentConnection {
     });
     // The end of the process carries the reason.
     child.stdin.on('error', () => undefined);
-    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', (line) =>
-      this.client.receive(line),
-    );
-    createInterface({ input: child.stderr, crlfDelay: Infinity }).on('line', (line) => {
+    const keep = (line: string): void => {
       this.#stderrTail.push(line);
       this.#stderrTail.splice(0, this.#stderrTail.length - TAIL_LINES);
+    };
+    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', (line) => {
+      const message = throughShell ? messageIn(line) : line;
+      if (message === null) keep(line);
+      else this.client.receive(message);
     });
+    createInterface({ input: child.stderr, crlfDelay: Infinity }).on('line', keep);
     this.#ended = this.#waitForEnd();
   }
 
   /** Starts the agent behind the prefix and opens the host. Throws `agent-lost` or `agent-protocol`. */
   static async open(
     { run, host, netns }: MachineIdentity,
-    { prefix, bundle = [process.execPath, bundlePath()], throughShell = false, ...transport }: AgentTransport,
+    transport: AgentTransport,
   ): Promise<AgentConnection> {
+    const { prefix, bundle = [process.execPath, bundlePath()], throughShell = false } = transport;
     // In real time, a collector that waits for its helper threads would keep them from running.
     const [node = process.execPath, ...script] = bundle;
     const agent = [node, '--single-threaded-gc', ...script, 'agent'];
@@ -195,7 +224,7 @@ class AgentConnection {
     });
     transport.signal?.addEventListener('abort', () => child.kill(), { once: true });
     if (transport.preamble !== undefined) child.stdin.write(transport.preamble);
-    const connection = new AgentConnection(host, child, transport.lastWords);
+    const connection = new AgentConnection(host, child, transport);
     try {
       await connection.client.shakeHands();
       await connection.client.request('open', {

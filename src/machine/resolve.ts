@@ -4,13 +4,17 @@ import { printAction, type UndoTarget, type Step, bug, machineError } from '../s
 import { findDockerObject } from './docker.js';
 import type { ResolvedStep } from './journal.js';
 import { describeUndo, type Undo } from './journal-format.js';
-import { hasOwnQdisc, isPresent, inspect } from './presence.js';
-import { readSysctl, sysctlsChangedBy } from './sysctl.js';
+import { hasOwnQdisc, isPresent } from './presence.js';
+import { hasTable, readFeature } from './offload.js';
+import { resolveSetting } from './setting.js';
+import { sysctlPath } from './sysctl.js';
 
 /** What resolving needs from the host. */
 export interface Resolving {
   readonly run: string;
   readonly host: string;
+  /** The name of the namespace that is this host; null for a machine. */
+  readonly netns: string | null;
   /** The id of the first step. */
   readonly mark: number;
 }
@@ -42,7 +46,17 @@ async function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: numb
       // An image that the daemon has already stays.
       return made.object === 'image' && (await findDockerObject(made)) !== 'absent' ? null : made;
     case 'sysctl':
-      return resolveSysctl(made.netns, made.key);
+      return resolveSetting(made.netns, sysctlPath(made.key), step.do.kind === 'sysctl' ? step.do.value : '');
+    case 'setting': {
+      const value = step.do.kind === 'setting' ? step.do.value : '';
+      const undo = await resolveSetting(made.netns ?? at.netns, made.path, value);
+      return undo === null ? null : { ...undo, netns: made.netns };
+    }
+    case 'feature': {
+      const previous = await readFeature(made.netns, made.link, made.feature);
+      const written = step.do.kind === 'feature' ? step.do.value : '';
+      return previous === null ? null : { ...made, written, previous };
+    }
     case 'directory':
       return { ...made, parents: missingParents(made.path) };
     case 'process':
@@ -55,27 +69,14 @@ async function resolveUndo(step: Step, made: UndoTarget, at: Resolving, id: numb
     case 'link':
     case 'route':
     case 'qdisc':
+    case 'nftables':
     case 'file':
     case 'cgroup':
+    case 'cni':
     case 'firewall-rule':
     case 'docker-rules':
       return made;
   }
-}
-
-/**
- * Null when the key does not exist yet: it belongs to a namespace or link that an earlier step creates, and
- * is removed with it.
- */
-function resolveSysctl(netns: string | null, key: string): Undo | null {
-  return inspect<Undo | null>(netns, null, () => {
-    if (readSysctl(key) === null) return null;
-    const values = sysctlsChangedBy(key).flatMap((name) => {
-      const value = readSysctl(name);
-      return value === null ? [] : [{ key: name, value }];
-    });
-    return { kind: 'sysctl', netns, values };
-  });
 }
 
 function missingParents(path: string): string[] {
@@ -85,10 +86,18 @@ function missingParents(path: string): string[] {
 }
 
 /** These undo a change, and create nothing that could exist before. */
-const CHANGES: ReadonlySet<Undo['kind']> = new Set(['sysctl', 'process', 'firewall-rule', 'docker-rules']);
+const CHANGES: ReadonlySet<Undo['kind']> = new Set([
+  'setting',
+  'feature',
+  'process',
+  'cni',
+  'firewall-rule',
+  'docker-rules',
+]);
 
 async function belongsToAnother(undo: Undo): Promise<boolean> {
   if (CHANGES.has(undo.kind)) return false;
+  if (undo.kind === 'nftables') return hasTable(undo.netns, undo.table);
   if (undo.kind === 'docker') return undo.object !== 'image' && (await findDockerObject(undo)) !== 'absent';
   if (!isPresent(undo, null)) return false;
   return undo.kind === 'qdisc' ? hasOwnQdisc(undo.netns, undo.link) : true;

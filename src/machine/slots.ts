@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeFifo } from '../linux/index.js';
 
 interface SlotNames {
@@ -49,7 +49,9 @@ export class Slots implements AsyncDisposable {
     this.#answer = answer;
     // What an agent has left that was killed.
     rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // A recursive call would give the parent its mode too, and the servers of studies read below /run/barewire as another user.
+    mkdirSync(dirname(folder), { recursive: true });
+    mkdirSync(folder, { mode: 0o700 });
     const bell = join(folder, names.bell);
     makeFifo(bell);
     // Open for writing too, so that it never ends.

@@ -16,7 +16,7 @@ export function sysctlPath(key: string): string {
 }
 
 /** In this thread's namespace; null when the kernel has no such key there. */
-export function readSysctl(key: string): string | null {
+function readSysctl(key: string): string | null {
   try {
     return readFileSync(sysctlPath(key), 'utf8').trim();
   } catch (error) {

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { Environment, Step } from '../schema/index.js';
+import type { Environment, Step, VerifiedSetting } from '../schema/index.js';
 import type {
   appliedSchema,
   exitSchema,
@@ -7,7 +7,9 @@ import type {
   filesReadSchema,
   probeResultSchema,
   runOptionsSchema,
+  keptStepsSchema,
   runResultSchema,
+  undoneJournalSchema,
   undoneSchema,
 } from './agent-protocol.js';
 
@@ -16,6 +18,10 @@ export type RunOptions = z.infer<typeof runOptionsSchema>;
 export type Exit = z.infer<typeof exitSchema>;
 export type Applied = z.infer<typeof appliedSchema>;
 export type Undone = z.infer<typeof undoneSchema>;
+/** Steps that stay when their owner ends. */
+export type KeptSteps = z.infer<typeof keptStepsSchema>;
+/** A journal that was undone. */
+export type UndoneJournal = z.infer<typeof undoneJournalSchema>;
 export type FilesRead = z.infer<typeof filesReadSchema>;
 export type Feature = z.infer<typeof featureSchema>;
 export type ProbeResult = z.infer<typeof probeResultSchema>;
@@ -45,8 +51,8 @@ export interface Machine extends AsyncDisposable {
    * ones stay journaled.
    */
   apply(steps: readonly Step[]): Promise<Applied>;
-  /** Undoes the steps since `mark` (all by default), newest first. */
-  undo(mark?: number): Promise<Undone>;
+  /** Undoes the steps since `mark` (all by default), newest first, or only so many from there. */
+  undo(mark?: number, steps?: number): Promise<Undone>;
   /** Applies a step whose action is a process, and returns it. */
   start(step: Step): Promise<RunningProcess>;
   /**
@@ -57,6 +63,14 @@ export interface Machine extends AsyncDisposable {
   readFiles(paths: readonly string[]): Promise<FilesRead>;
   probe(features: readonly Feature[]): Promise<readonly ProbeResult[]>;
   environment(): Promise<Environment>;
+  /** Compares the settings of its steps with what the host has now. */
+  verify(): Promise<readonly VerifiedSetting[]>;
+  /** Leaves the applied steps in place when this is disposed, until `undoKept`. `barewire undo` does not touch them. */
+  keep(label: string): Promise<void>;
+  /** What `keep` left on the host, newest first. */
+  listKept(): Promise<readonly KeptSteps[]>;
+  /** Restores what `keep` left. */
+  undoKept(): Promise<readonly UndoneJournal[]>;
 }
 
 /** Identifies who changes a host: the run's id, which prefixes every name that it creates, and the host. */

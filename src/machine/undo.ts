@@ -1,18 +1,23 @@
 import { randomInt } from 'node:crypto';
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { netnsPath, unmountNetns } from '../linux/index.js';
-import { type BarewireError, machineError } from '../schema/index.js';
+import { type BarewireError, type ChangedSetting, machineError } from '../schema/index.js';
 import { removeCgroup } from './cgroup.js';
+import { detachContainer } from './cni.js';
 import { batchInput, runCommand } from './command.js';
 import { describeUndo, type Entry, type ProcessIdentity, type Undo } from './journal-format.js';
 import { removeDockerObject } from './docker.js';
 import { removeDockerRules, removeFirewallRule } from './firewall.js';
-import { hasOwnQdisc, isPresent, inspect } from './presence.js';
+import { hasOwnQdisc, isPresent } from './presence.js';
 import { endSession } from './session.js';
-import { readSysctl, writeSysctl } from './sysctl.js';
+import { removeTable, restoreFeature } from './offload.js';
+import { restoreSetting } from './setting.js';
 
 export interface Undoing {
+  /** The name of the host's own namespace where this process is not in it. */
   readonly home: string | null;
+  /** The name of the namespace that is the host; null for a machine. */
+  readonly netns: string | null;
   processOf(id: number): ProcessIdentity | null;
 }
 
@@ -23,35 +28,45 @@ export interface UndoFailure {
 }
 
 /**
- * By kind, and newest first within a kind: containers, which their daemon stops, and processes release what they use, then kernel state is
- * removed in few transactions (each that removes links waits for the kernel's readers), then namespaces, then files.
+ * By kind, and newest first within a kind: containers, which their daemon stops, and processes release what they use, a CNI plugin detaches
+ * what it has attached, then kernel state is removed in few transactions (each that removes links waits for the kernel's readers), then namespaces, then files.
  */
 const ORDER = [
   'docker',
   'process',
+  'cni',
   'qdisc',
   'firewall-rule',
   'docker-rules',
   'route',
   'link',
-  'sysctl',
+  'nftables',
+  'feature',
+  'setting',
   'netns',
   'cgroup',
   'file',
   'directory',
 ] as const;
 
+/** What undoing did not do: what failed, and settings that were changed meanwhile. */
+export interface UndoOutcome {
+  readonly failures: readonly UndoFailure[];
+  readonly changed: readonly ChangedSetting[];
+}
+
 /** Undoes entries, continuing after failures. An object that is gone already counts as undone. */
-export async function undoEntries(
-  newestFirst: readonly Entry[],
-  how: Undoing,
-): Promise<readonly UndoFailure[]> {
+export async function undoEntries(newestFirst: readonly Entry[], how: Undoing): Promise<UndoOutcome> {
   const failures: UndoFailure[] = [];
+  const changed: ChangedSetting[] = [];
   for (const kind of ORDER) {
     const entries = newestFirst.filter((entry) => entry.undo?.kind === kind);
-    if (entries.length > 0) failures.push(...(await undoKind(entries, how)));
+    if (entries.length === 0) continue;
+    const outcome = await undoKind(entries, how);
+    failures.push(...outcome.failures);
+    changed.push(...outcome.changed);
   }
-  return failures;
+  return { failures, changed };
 }
 
 /** Lists everything that could not be undone. */
@@ -62,26 +77,34 @@ export const undoFailed = (host: string, failures: readonly UndoFailure[]): Bare
     'Remove what holds it, and run: barewire undo',
   );
 
-async function undoKind(entries: readonly Entry[], how: Undoing): Promise<UndoFailure[]> {
+async function undoKind(entries: readonly Entry[], how: Undoing): Promise<UndoOutcome> {
   const removable = entries.flatMap(({ undo }) =>
     undo?.kind === 'link' || undo?.kind === 'route' ? [undo] : [],
   );
-  const left = await removeByIp(removable, how.home);
-  const failures = left.flatMap(({ undo, reason }) =>
+  const remaining = await removeByIp(removable, how.home);
+  const changed: ChangedSetting[] = [];
+  const failures = remaining.flatMap(({ undo, reason }) =>
     entries.filter((entry) => entry.undo === undo).map((entry) => ({ entry, reason })),
   );
   for (const entry of entries) {
     try {
-      if (entry.undo !== null) await undoOne(entry.undo, how, how.processOf(entry.id));
+      if (entry.undo === null) continue;
+      const found = await undoOne(entry.undo, how, how.processOf(entry.id));
+      if (found !== null) changed.push(found);
     } catch (error) {
       failures.push({ entry, reason: error instanceof Error ? error.message : String(error) });
     }
   }
-  return failures;
+  return { failures, changed };
 }
 
-async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null): Promise<void> {
-  if (!isPresent(undo, how.home)) return;
+/** Returns a setting that was changed meanwhile, which is left; otherwise null. */
+async function undoOne(
+  undo: Undo,
+  how: Undoing,
+  process: ProcessIdentity | null,
+): Promise<ChangedSetting | null> {
+  if (!isPresent(undo, how.home)) return null;
   switch (undo.kind) {
     case 'process':
       // Without a pid in the journal the program was never started.
@@ -89,6 +112,9 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
       break;
     case 'docker':
       await removeDockerObject(undo);
+      break;
+    case 'cni':
+      await detachContainer(undo);
       break;
     case 'cgroup':
       await removeCgroup(undo.path);
@@ -102,8 +128,13 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
     case 'qdisc':
       await removeQdisc(undo.netns ?? how.home, undo.link);
       break;
-    case 'sysctl':
-      inspect(undo.netns ?? how.home, undefined, () => restoreSysctls(undo.values));
+    case 'setting':
+      return await restoreSetting(undo, how.netns);
+    case 'feature':
+      await restoreFeature(undo, how.home);
+      break;
+    case 'nftables':
+      await removeTable(undo.netns ?? how.home, undo.table);
       break;
     case 'netns':
       unmountNetns(undo.name);
@@ -120,13 +151,7 @@ async function undoOne(undo: Undo, how: Undoing, process: ProcessIdentity | null
       // Links and routes are removed together by `ip`.
       break;
   }
-}
-
-function restoreSysctls(values: readonly { key: string; value: string }[]): void {
-  for (const { key, value } of values) {
-    // The key is removed with its link.
-    if (readSysctl(key) !== null) writeSysctl(key, value);
-  }
+  return null;
 }
 
 async function removeQdisc(netns: string | null, link: string): Promise<void> {

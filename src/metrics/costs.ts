@@ -53,6 +53,29 @@ function busySeconds(first: Sample, last: Sample, cpus: readonly number[]): numb
   return busyNs / 1e9;
 }
 
+/** USER_HZ of /proc/stat, and the fields whose rest of a tick is lost at each edge. */
+const TICK_S = 0.01;
+const FIELDS = 8;
+/** The ticks of a shorter window are too few to check. */
+const LEAST_CHECKED_S = 1;
+
+/**
+ * True when both samples have every CPU, were read at once, and the kinds of CPU time sum up to the time between them. A starved host
+ * is interrupted between the time stamp and the reading: its differences then belong to another window.
+ */
+function areConsistent(first: Sample, last: Sample, cpus: readonly number[]): boolean {
+  const spanS = (last.atNs - first.atNs) / 1e9;
+  if (spanS <= 0) return true;
+  if ((first.spanNs + last.spanNs) / 1e9 > Math.max(TICK_S, MAX_READING_SHARE * spanS)) return false;
+  return cpus.every((cpu) => {
+    if (!first.cpus.has(cpu) || !last.cpus.has(cpu)) return false;
+    const sumS = Object.values(cpuBetween(first, last, [cpu])).reduce((sum, seconds) => sum + seconds, 0);
+    return (
+      spanS < LEAST_CHECKED_S || Math.abs(sumS - spanS) <= 2 * FIELDS * TICK_S + MAX_READING_SHARE * spanS
+    );
+  });
+}
+
 /**
  * The cost of a slice on one side: the differences between the first and last sample of the window, divided
  * by the responses between them. (A busy machine samples late, so fewer responses lie between.) Softirq is
@@ -87,7 +110,8 @@ export function costs(
   const ticks = spent.user + spent.system + spent.softirq;
   const busy = busySeconds(first, last, cpus);
   // Ticks are no substitute for a failed reading: a window of 150 ms has 15 of them.
-  const failed = busy === null && first.idleNs.size > 0 && last.idleNs.size > 0;
+  const failed =
+    (busy === null && first.idleNs.size > 0 && last.idleNs.size > 0) || !areConsistent(first, last, cpus);
   const total = busy === null ? ticks : Math.max(0, busy - (busyPolled.user + busyPolled.system) * share);
   const scale = ticks === 0 ? 0 : total / ticks;
   return {
@@ -101,7 +125,10 @@ export function costs(
             softirq: perRequest(spent.softirq * scale),
           },
     cpuSeconds,
-    cpuSecondsByCpu: cpus.map((cpu) => ({ cpu, ...cpuBetween(first, last, [cpu]) })),
+    // A CPU that is offline has no time, which is not zero.
+    cpuSecondsByCpu: cpus
+      .filter((cpu) => first.cpus.has(cpu) && last.cpus.has(cpu))
+      .map((cpu) => ({ cpu, ...cpuBetween(first, last, [cpu]) })),
     processCpuSeconds: {
       user: round(Math.max(0, last.process.user - first.process.user)),
       system: round(Math.max(0, last.process.system - first.process.system)),

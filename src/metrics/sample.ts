@@ -1,4 +1,5 @@
 import {
+  parseConntrack,
   parseIdleTimes,
   parseNetDev,
   parsePidStat,
@@ -41,6 +42,9 @@ export interface Sample {
  */
 const HOST = '/proc/thread-self';
 
+/** Absent without connection tracking. */
+const CONNTRACK = `${HOST}/net/stat/nf_conntrack`;
+
 const netFiles = (root: string): string[] => [`${root}/net/dev`, `${root}/net/snmp`, `${root}/net/netstat`];
 
 export async function sample(side: Side): Promise<Sample> {
@@ -50,6 +54,7 @@ export async function sample(side: Side): Promise<Sample> {
     TIMER_LIST,
     '/proc/stat',
     `${HOST}/net/softnet_stat`,
+    CONNTRACK,
     ...netFiles(HOST),
     ...container,
     ...stats,
@@ -63,6 +68,7 @@ export async function sample(side: Side): Promise<Sample> {
     process: total(stats.map((path) => parsePidStat(text(path)))),
     counters: new Map([
       ...parseSoftnet(text(`${HOST}/net/softnet_stat`)),
+      ...parseConntrack(text(CONNTRACK)),
       ...netCounters(netFiles(HOST).map(text), ''),
       ...netCounters(container.map(text), 'container:'),
     ]),

@@ -18,7 +18,7 @@ const subnet = {
 const ofVersion = (host: NetworkHost) => subnet[versionOf(host.address)];
 
 /** The range that contains all hosts' subnets. */
-export const wholeNetwork = (host: NetworkHost): string => ofVersion(host).all;
+export const wholeNetwork = (host: NetworkHost): string => host.network ?? ofVersion(host).all;
 export const subnetOf = (host: NetworkHost): string =>
   host.subnet ?? `${addressInSubnet(host, 0)}/${ofVersion(host).prefix}`;
 /** The address of the host's tunnel device: as with flannel, the first of the subnet. */

@@ -56,6 +56,17 @@ export function findPairing(name: string): { readonly backend: string; readonly 
   return found === undefined ? null : { backend: found[1].name, attachment: found[2].name };
 }
 
+/** Whether one of these networks, or of the whole catalog, needs hosts in a VPC. */
+export const needsVpc = (names: readonly string[] | undefined): boolean =>
+  CATALOG.some(
+    ({ name, requires }) =>
+      (names === undefined || names.includes(name)) && requires.some(({ kind }) => kind === 'platform'),
+  );
+
+/** The network of the catalog that a backend and an attachment make; null where it has none. */
+export const findNameOf = (backend: string, attachment: string): string | null =>
+  PAIRINGS.find(([, own, how]) => own.name === backend && how.name === attachment)?.[0] ?? null;
+
 export const networkNames = (): string[] => CATALOG.map(({ name }) => name);
 export const dockerNetworkNames = (): string[] => DOCKER_CATALOG.map(({ name }) => name);
 

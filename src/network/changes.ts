@@ -1,5 +1,5 @@
 import type { KernelObject, LinkObject, Step, UndoTarget } from '../schema/index.js';
-import { ipStep, bridgeStep } from './commands.js';
+import { ipStep, bridgeStep, wgStep } from './commands.js';
 import { versionOf } from './ip-version.js';
 import type { NetworkChange, HostView, KernelChange } from './types.js';
 
@@ -52,6 +52,18 @@ function printObject({ why, netns, object }: KernelChange, links: ReadonlySet<st
       ];
     case 'forwarding':
       return [bridgeStep(netns, why, `fdb add ${object.mac} dev ${object.link} dst ${object.to}`)];
+    case 'wireguard': {
+      const { link, port, keyFile } = object;
+      return [wgStep(netns, why, `set ${link} listen-port ${port} private-key ${keyFile}`)];
+    }
+    case 'wireguard-peer': {
+      // Studies have no preshared keys, which `wg` takes from files only.
+      const { link, publicKey, endpoint, allowed, keepaliveS } = object;
+      const to = versionOf(endpoint.address) === 6 ? `[${endpoint.address}]` : endpoint.address;
+      const keepalive = keepaliveS === undefined ? '' : ` persistent-keepalive ${keepaliveS}`;
+      const peer = `peer ${publicKey} endpoint ${to}:${endpoint.port} allowed-ips ${allowed.join()}`;
+      return [wgStep(netns, why, `set ${link} ${peer}${keepalive}`)];
+    }
     case 'up':
       return [ipStep(netns, why, `link set ${object.link} up`)];
     case 'no-link-local':

@@ -8,6 +8,7 @@ export const SOURCES = {
   macvlan: 'Docker documentation, Macvlan network driver',
   dockerHost: 'Docker documentation, Host network driver',
   dockerPublish: 'Docker documentation, Port publishing and mapping',
+  fallbackTunnels: 'Linux kernel documentation, admin-guide/sysctl/net, fb_tunnels_only_for_init_net',
   flannel: 'flannel, Documentation/backends.md',
   flannelReleases: 'flannel, release notes of v0.20',
   linux319: 'kernelnewbies.org, Linux 3.19',
@@ -31,8 +32,10 @@ export const HOST_STACK: readonly NetworkFact[] = [
   needs('IP forwarding on every host', S.forwarding),
   offers("NetworkPolicy and ClusterIP in the host's netfilter", S.policies),
 ];
+export const ownHostBlocked = (source: string): NetworkFact =>
+  forbids('traffic between a container and its own host, unless it has a link as of barewire node', source);
 /** Of links on the host's interface that do not, with the document of the link type. */
 export const bypassingHost = (source: string): readonly NetworkFact[] => [
   forbids("NetworkPolicy and ClusterIP in the host's netfilter: packets bypass it", source),
-  forbids('traffic between a container and its own host', source),
+  ownHostBlocked(source),
 ];

@@ -3,7 +3,7 @@ import { versionOf, type IpVersion } from './ip-version.js';
 /** The address as the number that its bits are. */
 export const addressToNumber = (address: string): bigint =>
   versionOf(address) === 4
-    ? joinBits(address.split('.').map(Number), 8n)
+    ? BigInt(address.split('.').reduce((sum, part) => 256 * sum + Number(part), 0))
     : joinBits(
         groupsOf(address).map((group) => parseInt(group, 16)),
         16n,
@@ -23,7 +23,7 @@ function groupsOf(address: string): string[] {
 /** As Go and RFC 5952 print it. */
 export const numberToAddress = (value: bigint, version: IpVersion): string =>
   version === 4
-    ? [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.')
+    ? [24, 16, 8, 0].map((shift) => (Number(value) >>> shift) & 0xff).join('.')
     : shortenIpv6([112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => (value >> shift) & 0xffffn));
 
 /** RFC 5952: the longest run of at least two zero groups becomes `::`. */

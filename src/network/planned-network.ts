@@ -1,4 +1,5 @@
 import { placeContainer } from './addressing.js';
+import { requireRoomBeside } from './beside-deployed.js';
 import { toSteps } from './changes.js';
 import { requireOneSegment } from './segment.js';
 import type {
@@ -20,6 +21,7 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
     requires: [...attachment.requires, ...backend.requires],
     facts: [...backend.facts, ...attachment.facts],
     ...(backend.noIpv6 !== undefined && { noIpv6: backend.noIpv6 }),
+    ...(backend.caveat !== undefined && { caveat: backend.caveat }),
     blocked: attachment.blocked ?? {},
     claims: [
       ...(backend.addresses === 'subnet' ? ['subnets' as const] : []),
@@ -35,6 +37,7 @@ export function plannedNetwork(name: string, backend: Backend, attachment: Attac
         }))
         .map((site) => {
           if (backend.oneSegment) requireOneSegment(site, name);
+          requireRoomBeside(site, backend, attachment);
           return hostPlan(site, backend, attachment, request);
         }),
   };

@@ -23,4 +23,5 @@ const hostAt = (index: number): NetworkHost => ({
   mtu: 1500,
   publicKey: 'key',
   ipv6: false,
+  vpc: { dev: 'eth0', router: '10.0.0.1' },
 });

@@ -32,6 +32,7 @@ export function support(
     what: network.what,
     support: worst?.support ?? 'yes',
     finding: worst?.finding ?? null,
+    ...(network.caveat !== undefined && { caveat: network.caveat }),
   };
 }
 

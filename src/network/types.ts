@@ -1,4 +1,4 @@
-import type { DockerContainer, KernelObject, NetworkFact, Step } from '../schema/index.js';
+import type { Caveat, DockerContainer, KernelObject, NetworkFact, Step } from '../schema/index.js';
 import type { ContainerEngine } from './docker/engine.js';
 import type { IpVersion } from './ip-version.js';
 
@@ -19,10 +19,28 @@ export interface NetworkHost {
   readonly tunnelMac?: string;
   /** The host's public key after the key exchange; absent before. */
   readonly publicKey?: string;
+  /** Where its WireGuard device receives; by default its address and flannel's port. */
+  readonly endpoint?: { readonly address: string; readonly port: number };
+  /** The file of its private key; by default one of the run. */
+  readonly keyFile?: string;
+  /** The network of all subnets, in CIDR; by default that of studies. */
+  readonly network?: string;
   /** False when the kernel has no IPv6 or has it disabled: then no IPv6 setting can be written. */
   readonly ipv6?: boolean;
+  /** The VPC that it is in; absent outside of one. */
+  readonly vpc?: VpcPort;
+  /** The network that a node agent runs on it: one beside it needs other names. */
+  readonly deployed?: { readonly backend: string; readonly attachment: string };
   /** How Docker makes its containers; absent where they are bare namespaces. */
   readonly docker?: ContainerEngine;
+}
+
+/** A host's place in a VPC, whose router has a route to the containers of each host. */
+interface VpcPort {
+  /** The interface that is in the VPC. */
+  readonly dev: string;
+  /** The address of the VPC's router there. */
+  readonly router: string;
 }
 
 /** The input of a plan: the same request gives the same steps on any machine. */
@@ -123,6 +141,8 @@ export interface PlannedNetwork extends NetworkFacts {
   readonly facts: readonly NetworkFact[];
   /** Paths that do not work by design, with the reason. */
   readonly blocked: BlockedPaths;
+  /** What its figures do not show on any testbed; absent where there is nothing to say. */
+  readonly caveat?: Caveat;
   /** What only one network can have on a host at a time. */
   readonly claims: readonly Claim[];
   plan(request: NetworkRequest): readonly HostPlan[];
@@ -172,6 +192,8 @@ export interface Backend {
   readonly facts: readonly NetworkFact[];
   /** Why it carries only IPv4; absent where it carries IPv6 too. */
   readonly noIpv6?: string;
+  /** What its figures do not show on any testbed; absent where there is nothing to say. */
+  readonly caveat?: Caveat;
   /** Bytes of headers that it adds to each packet, by the version of the outer IP. */
   readonly overheadBytes: Readonly<Record<IpVersion, number>>;
   /**

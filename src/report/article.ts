@@ -1,5 +1,15 @@
 import type { Cell, Estimate, Summary } from '../schema/index.js';
-import { estimate, heading, left, note, paragraph, right, text, type Block } from './document.js';
+import {
+  caveatNotes,
+  estimate,
+  heading,
+  left,
+  note,
+  paragraph,
+  right,
+  text,
+  type Block,
+} from './document.js';
 import { NO_VALUE, three } from './number.js';
 
 /** The percentiles that a slice supports. */
@@ -101,6 +111,7 @@ export function articleBlocks(summary: Summary): readonly Block[] {
               text(agrees === null ? NO_VALUE : agrees ? 'agrees' : describeDifference(own, high)),
             ]),
           } as const,
+          ...caveatNotes(summary.networks.filter(({ name }) => rows.some(({ network }) => network === name))),
           note(
             'The article measured once on two machines of 36 CPUs with a 10 Gbit/s network; it has no intervals.',
           ),

@@ -9,6 +9,7 @@ import {
   type JudgedRatio,
 } from '../schema/index.js';
 import {
+  caveatNotes,
   countNoun,
   estimate,
   heading,
@@ -67,6 +68,7 @@ export function buildComparisonDocument(comparison: Comparison): Document {
       ...listFindings('warnings', groupFindings(comparison.warnings)),
       heading('In short'),
       ...summarizeChanges(comparison),
+      ...caveatNotes(comparison.caveats),
       ...[...rates.values()].flatMap(rateBlocks),
       ...(maxima.length === 0
         ? []

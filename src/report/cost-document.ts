@@ -1,5 +1,14 @@
-import type { Cost, CostCell, KernelCost } from '../schema/index.js';
 import {
+  ARM,
+  networkOfArm,
+  type Cost,
+  type CostCell,
+  type KernelCost,
+  type NetworkCost,
+} from '../schema/index.js';
+import { costEffectBlocks, signed } from './cost-effects.js';
+import {
+  caveatNotes,
   count,
   countNoun,
   heading,
@@ -27,19 +36,21 @@ type CostRate = Pick<CostCell, 'workload' | 'connections'>;
 
 interface CostRow {
   readonly name: string;
+  readonly caveat?: NetworkCost['caveat'];
   readonly cell: CostCell;
 }
 
 export function buildCostDocument(cost: Cost): Document {
   const { kernels, client, server, emulator, wallS } = cost;
   return {
-    title: 'Barewire cost: instructions per request',
+    title: `Barewire cost: instructions per request${cost.ablation === undefined ? '' : ` of each knob of ${cost.ablation.profile}`}`,
     blocks: [
       paragraph(
         `Client (${client}) and server (${server}) together, on one emulated CPU (${emulator}), ` +
           `kernel ${kernels.map(({ kernel }) => kernel).join(' and ')}; ${duration(wallS)}.`,
       ),
       ...listFindings('warnings', cost.warnings),
+      ...costEffectBlocks(cost),
       ...kernels.flatMap((kernel) => listRates(kernel).flatMap((rate) => rateBlocks(cost, kernel, rate))),
       ...kernelComparison(cost),
       ...unmeasuredBlocks(cost),
@@ -64,8 +75,8 @@ const rateTitle = ({ workload, connections }: CostRate): string =>
   `${workload}, ${countNoun(connections, 'connection')}`;
 
 const selectRows = ({ networks }: KernelCost, rate: CostRate): CostRow[] =>
-  networks.flatMap(({ name, cells }) =>
-    cells.filter((cell) => isSame(cell, rate)).map((cell) => ({ name, cell })),
+  networks.flatMap(({ name, caveat, cells }) =>
+    cells.filter((cell) => isSame(cell, rate)).map((cell) => ({ name, caveat, cell })),
   );
 
 function rateBlocks({ reference, kernels }: Cost, kernel: KernelCost, rate: CostRate): readonly Block[] {
@@ -75,6 +86,7 @@ function rateBlocks({ reference, kernels }: Cost, kernel: KernelCost, rate: Cost
     heading(`${rateTitle(rate)}${where}`),
     totalsTable(rows, reference),
     groupsTable(rows),
+    ...caveatNotes(rows),
     note(
       rows.length > 1
         ? `Groups of kernel functions in which these networks differ most; ${reference} is the reference.`
@@ -109,7 +121,14 @@ const totalsTable = (rows: readonly CostRow[], reference: string): Table => ({
   caption: 'Instructions per request, with the greatest distance of a repeat from the median',
   columns: [
     left('instructions'),
-    ...['total', 'user', 'kernel', `− ${reference}`, 'ratio', 'repeats'].map(right),
+    ...[
+      'total',
+      'user',
+      'kernel',
+      `− ${reference.includes(ARM) ? 'none' : reference}`,
+      'ratio',
+      'repeats',
+    ].map(right),
   ],
   rows: rows.map(({ name, cell: { instructions, difference, spread, steady } }) => [
     text(name),
@@ -119,8 +138,6 @@ const totalsTable = (rows: readonly CostRow[], reference: string): Table => ({
     text(`±${(spread * 100).toFixed(2)} %`, steady ? 'plain' : 'bad'),
   ]),
 });
-
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${whole(Math.abs(value))}`;
 
 /** The groups in which networks differ most and the rest: a row sums to the kernel's instructions. */
 function groupsTable(rows: readonly CostRow[]): Table {
@@ -150,8 +167,9 @@ function describeFunctions(
   rows: readonly CostRow[],
   reference: string,
 ): readonly Block[] {
-  const base = rows.find((row) => row.name === reference)?.cell;
-  if (base === undefined || name === reference) return [];
+  const own = reference.includes(ARM) ? `${networkOfArm(name)}${ARM}none` : reference;
+  const base = rows.find((row) => row.name === own)?.cell;
+  if (base === undefined || name === own) return [];
   const before = new Map(base.functions.map((each) => [each.name, each.instructions]));
   const more = cell.functions
     .map((each) => ({ name: each.name, by: each.instructions - (before.get(each.name) ?? 0) }))
@@ -159,7 +177,7 @@ function describeFunctions(
     .toSorted((one, other) => other.by - one.by)
     .slice(0, SHOWN_FUNCTIONS)
     .map((each) => `${each.name} ${signed(each.by)}`);
-  return more.length === 0 ? [] : [paragraph(`${name} over ${reference}: ${more.join(', ')}.`)];
+  return more.length === 0 ? [] : [paragraph(`${name} over ${own}: ${more.join(', ')}.`)];
 }
 
 function kernelComparison({ kernels }: Cost): readonly Block[] {

@@ -1,5 +1,5 @@
 import { groupFindings, type Decision, type Estimate, type Summary } from '../schema/index.js';
-import { countNoun, heading, left, listFindings, text, type Block } from './document.js';
+import { caveatNotes, countNoun, heading, left, listFindings, text, type Block } from './document.js';
 import { intervalText, three } from './number.js';
 import { whyBlocks } from './why.js';
 
@@ -21,6 +21,9 @@ export function decisionBlocks(summary: Summary): readonly Block[] {
     },
     ...(reasons.length === 0 ? [] : listFindings('findings', groupFindings(reasons))),
     ...whyBlocks(summary),
+    ...caveatNotes(
+      networks.filter(({ name }) => [network, ...runnersUp.map((other) => other.network)].includes(name)),
+    ),
     ...(flipsIf.length === 0 ? [] : listFindings('findings', groupFindings(flipsIf))),
   ];
 }

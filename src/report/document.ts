@@ -1,5 +1,6 @@
 import {
   groupFindings,
+  networkOfArm,
   type Estimate,
   type Finding,
   type FindingGroup,
@@ -134,6 +135,14 @@ export const listFindings = (
   kind: 'findings' | 'warnings',
   findings: readonly (Finding | FindingGroup)[],
 ): readonly Block[] => (findings.length === 0 ? [] : [{ kind, findings }]);
+
+/** What the figures of these networks do not show, once for all arms of a network. */
+export const caveatNotes = (
+  networks: readonly { readonly name: string; readonly caveat?: Finding | undefined }[],
+): readonly Block[] =>
+  [...new Map(networks.map((network) => [networkOfArm(network.name), network.caveat]))].flatMap(
+    ([name, caveat]) => (caveat === undefined ? [] : [note(`${name}: ${describeFinding(caveat)}`)]),
+  );
 
 /** Words for a number of things: `1 restart`, `6 restarts`. */
 export const countNoun = (number: number, noun: string): string =>

@@ -1,4 +1,5 @@
 import { printRate, type Cell, type Estimate, type SliceFigures, type Summary } from '../schema/index.js';
+import { keptProfiles } from './knob-effects.js';
 
 /** Files that other programs read, by name. */
 export const renderExports = (
@@ -8,6 +9,7 @@ export const renderExports = (
   { name: 'benchstat.txt', content: renderBenchstat(summary, slices) },
   { name: 'bencher.json', content: json(renderBencher(summary)) },
   { name: 'otava.json', content: json([renderOtava(summary)]) },
+  ...keptProfiles(summary),
 ];
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

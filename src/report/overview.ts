@@ -1,5 +1,6 @@
 import { groupFindings, type NetworkSummary, type Summary, type Verdict } from '../schema/index.js';
 import {
+  caveatNotes,
   count,
   countNoun,
   estimate,
@@ -16,6 +17,7 @@ import {
   type VerdictLine,
 } from './document.js';
 import { decisionBlocks, factsBlocks } from './decision-blocks.js';
+import { ablationBlocks } from './ablation-blocks.js';
 import { duration, NO_VALUE, percent, three, whole } from './number.js';
 import { PRIMARY, rankNetworks, type Ranking, type RateGroup } from './rate-groups.js';
 import { describeFinding } from './wording.js';
@@ -29,7 +31,7 @@ export function overview(
   const rankings = rankNetworks(summary).filter(({ network }) => network.status === 'measured');
   const { reference, generator } = summary;
   const slices = `${whole(summary.slices)} of ${whole(summary.plannedSlices)} slices${summary.complete ? '' : ', incomplete'}`;
-  const instructions = findInstructions(summary);
+  const ablated = ablationBlocks(summary);
   const unmeasured = summary.networks.filter(({ status }) => status !== 'measured');
   return [
     {
@@ -47,23 +49,9 @@ export function overview(
     },
     ...(generator === undefined ? [] : [paragraph(describeGenerator(generator))]),
     ...listFindings('warnings', groupFindings(summary.warnings)),
-    ...(rankings.length === 0
-      ? []
-      : [
-          ...decisionBlocks(summary),
-          heading('In short'),
-          { kind: 'verdicts', items: summarizeVerdicts(rankings, reference) } as const,
-          ...describeRemedies(summary).map(paragraph),
-          overallTable(rankings, summary),
-          ...(instructions === null ? [] : [note(instructions)]),
-          note(
-            `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
-              `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided. ` +
-              `CPU: time per request as a ratio to ${summary.reference}. ` +
-              'Knee: the lowest measured rate with twice the p50 of the lowest one, or that is not sustained.',
-          ),
-        ]),
-    ...factsBlocks(summary),
+    ...(ablated === null
+      ? networkBlocks(rankings, summary)
+      : [...ablated, ...caveatNotes(rankings.map(({ network }) => network))]),
     ...(groups.length < 2 || rankings.length === 0
       ? []
       : [
@@ -86,6 +74,28 @@ export function overview(
             ),
           } as const,
         ]),
+  ];
+}
+
+/** What the study decides about its networks. */
+function networkBlocks(rankings: readonly Ranking[], summary: Summary): readonly Block[] {
+  const instructions = findInstructions(summary);
+  if (rankings.length === 0) return factsBlocks(summary);
+  return [
+    ...decisionBlocks(summary),
+    heading('In short'),
+    { kind: 'verdicts', items: summarizeVerdicts(rankings, summary.reference) },
+    ...describeRemedies(summary).map(paragraph),
+    overallTable(rankings, summary),
+    ...caveatNotes(rankings.map(({ network }) => network)),
+    ...(instructions === null ? [] : [note(instructions)]),
+    note(
+      `Verdicts compare the ${PRIMARY} with ${summary.reference}: ▼ better (lower), ▲ worse (higher), ` +
+        `= equivalent (the interval lies within ${percent(summary.tailMargin)}, of the p50 within ${percent(summary.margin)}), ? undecided. ` +
+        `CPU: time per request as a ratio to ${summary.reference}. ` +
+        'Knee: the lowest measured rate with twice the p50 of the lowest one, or that is not sustained.',
+    ),
+    ...factsBlocks(summary),
   ];
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../schema/index.js';
 import { cpuBlocks } from './cpu-blocks.js';
 import {
+  caveatNotes,
   count,
   describeNeeded,
   estimate,
@@ -39,6 +40,7 @@ export function rateGroupBlocks(
     { kind: 'lead', text: describeExtremes(rows) },
     latencyTable(rows),
     pooledTable(rows),
+    ...caveatNotes(rows.map(({ network }) => network)),
     ...describeUndecided(rows, summary).map(note),
     ...describeOpenIntervals(rows).map(note),
     ...describeCells(rows).map(note),

@@ -1,5 +1,6 @@
 import { type Cell, type Summary } from '../schema/index.js';
 import {
+  caveatNotes,
   describeNeeded,
   heading,
   listFindings,
@@ -13,6 +14,7 @@ import { groupByRate, PRIMARY } from './rate-groups.js';
 import { containerBlocks } from './container-blocks.js';
 import { buildStudyRecords } from './study-records.js';
 import { describeFinding } from './wording.js';
+import { tuningBlocks } from './tuning-blocks.js';
 import { overview } from './overview.js';
 import { rateGroupBlocks } from './rate-group-blocks.js';
 import { setupBlocks, controlBlocks, environmentBlocks } from './study-sections.js';
@@ -24,6 +26,7 @@ export function buildStudyDocument(summary: Summary): Document {
     title: `Barewire study ${summary.study}`,
     blocks: [
       ...overview(summary, groups, names),
+      ...tuningBlocks(summary),
       ...groups.flatMap((group) => rateGroupBlocks(group, summary, names)),
       ...articleBlocks(summary),
       ...setupBlocks(summary),
@@ -37,6 +40,7 @@ export function buildStudyDocument(summary: Summary): Document {
           ]),
       heading('What this testbed does not show'),
       ...listFindings('findings', summary.limitations),
+      ...caveatNotes(summary.networks.filter(({ status }) => status === 'measured')),
       ...readingBlocks(summary),
       ...environmentBlocks(summary),
     ],

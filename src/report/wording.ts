@@ -36,7 +36,8 @@ const ERRNO: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no response in time; packets are lost or the listen backlog is full',
   EMFILE: 'the limit of open files is reached; raise `ulimit -n` or use more threads',
   ENFILE: 'the machine has no free file entries; raise fs.file-max',
-  EADDRNOTAVAIL: 'the source address is not on this host, or has no free port; add addresses with --source',
+  EADDRNOTAVAIL:
+    'no source port of net.ipv4.ip_local_port_range is free, or the source address is not on this host; widen the range, or add addresses with --source',
   EADDRINUSE: 'no source port is free; add addresses with --source',
   ENOBUFS: 'the kernel is out of socket memory; see net.ipv4.tcp_mem',
   ENETUNREACH: 'no route to the network',
@@ -67,6 +68,8 @@ const LIMITS: Readonly<Record<(typeof EXTERNAL_LIMITS)[number], (name: string) =
     `${name} calibrates for 10 s before it records, which lengthens each slice; its errors are those of the whole run.`,
   'pipelines-when-late': (name) =>
     `${name} sends the next request before the last response when it falls behind, and reports no errors, status codes or lengths: responses are bytes received divided by the length of one response.`,
+  'counts-bytes': (name) =>
+    `${name} counts bytes: the number of responses follows from the length of the first one, and no status is checked.`,
   'log-per-request': (name) => `${name} writes a log line per request, which takes part of its CPU time.`,
   'no-time-out': (name) => `${name} has no time-out for a response.`,
 };
@@ -96,6 +99,8 @@ const LIMITATION_TEXTS: Readonly<Record<(typeof LIMITATIONS)[number], string>> =
     'The pods may not raise their priority or choose their CPUs: the self-check reports how late the generator sent.',
   'maximum-estimated':
     "The load stays below half of the nodes' CPU and link: the maximum of the reference is an estimate from its CPU time at lower rates. --maximum measures it.",
+  'vpc-namespace':
+    "A namespace of this machine routes in place of the VPC. Its forwarding is part of the figures; Amazon's network is not. The work of the hosts is that of instances.",
   'pod-reference':
     'Pods with hostNetwork are not allowed here. Ratios are against the pod network, so that the cost of the CNI itself is not shown.',
 };
@@ -119,6 +124,8 @@ const WORDINGS: Wordings = {
   'generator-stalled': ({ count, maxMs, runDelayMs, share, limitShare }) =>
     `the generator stalled ${num(count)} times, up to ${ms(maxMs)} ms (other tasks ran on its CPU for ${num(runDelayMs)} ms); ` +
     `${pct(share)} of the response times are mostly a stall (limit ${pct(limitShare)})`,
+  'generator-throttled': ({ cpus, group, periods, throttledPeriods }) =>
+    `its control group ${group} used up the quota of ${fig(cpus)} CPUs in ${num(throttledPeriods)} of ${num(periods)} periods, and was stopped until the next one`,
   'generator-saturated': ({ generator, share, limitShare }) =>
     `${generator} used ${pct(share)} of a CPU (limit ${pct(limitShare)})`,
   'sends-missed': ({ missed, intended, limitShare }) =>
@@ -135,6 +142,17 @@ const WORDINGS: Wordings = {
     `${generator} achieved ${num(achievedRps)} of ${num(offeredRps)} requests/s (limit ${pct(limitShare)})`,
   'nothing-received': () => 'no request received the expected response',
 
+  'all-failed': ({ kind, failed }) => `All ${num(failed)} failed requests failed the same way: ${kind}.`,
+  'status-chosen': ({ status, location }) =>
+    `Status ${num(status)}${location === null ? '' : ` (Location: ${location})`} is expected because the first response had it. ` +
+    'Require another one with --expect-status.',
+  'connections-not-kept': ({ closed, requests, ports }) =>
+    `The server closed ${plural(closed, 'connection')} after a response, for ${plural(requests, 'request')}: response times include new connections. ` +
+    `Each holds a source port for up to a minute${ports.max === 0 ? '' : `, and net.ipv4.ip_local_port_range has ${num(ports)} for each source address`}. ` +
+    'Let the server keep connections alive, widen that range, or add addresses with --source.',
+  'responses-malformed': ({ malformed, what }) =>
+    `${plural(malformed, 'response')} violated HTTP/1.1; the first had ${what}.`,
+
   'no-samples': () => 'no samples',
   'too-few-samples': tooFew,
   'too-few-samples-in-slices': (view) => inSlices(view) + tooFew(view),
@@ -146,7 +164,7 @@ const WORDINGS: Wordings = {
   'no-valid-slice': () => 'no valid slice',
   'no-common-round': () => 'no round has a valid slice of both',
   'cpu-readings-failed': ({ failed, rounds }) =>
-    `the CPU time of ${num(failed)} of ${num(rounds)} rounds could not be read: a host was too busy`,
+    `the CPU time of ${num(failed)} of ${num(rounds)} rounds could not be read: a host was too busy, or one of its CPUs went offline`,
   'emulated-times': () => 'the hosts are emulated: their times are not proportional to those of a machine',
   'not-compared': () => 'not compared',
 
@@ -189,6 +207,9 @@ const WORDINGS: Wordings = {
     'and the margin: something other than the network determines the results. Do not trust the ratios. Stop other load on ' +
     'the hosts, run `barewire doctor`, and repeat with more restarts.',
 
+  'setting-lost': ({ what, wanted, found, changers }) =>
+    `The tuning did not hold: ${what} was set to ${wanted} and is ${found ?? 'gone'} after the load` +
+    `${changers.length === 0 ? '' : `; ${list([...changers])} runs and changes such settings`}. The figures are of a host that was tuned for a part of the time.`,
   'reference-moved': ({ network, ratio }) =>
     `${network} moves the reference on the same hosts: the reference's p50 beside it is ${fig(ratio)}× that of the reference alone. ` +
     'After the first restart it was set up apart from the other networks; its ratios contain what it does to its hosts.',
@@ -252,7 +273,14 @@ const WORDINGS: Wordings = {
   'forward-dropped': ({ detail }) =>
     `${detail} drops what it forwards (iptables: -P FORWARD DROP), as Docker configures its hosts. Use --containers docker, which adds a rule for the ` +
     "study's addresses and removes it; or run there: iptables -I FORWARD -s 198.19.0.0/16 -d 198.19.0.0/16 -j ACCEPT",
-  'platform-missing': ({ platform }) => `the hosts are not in ${platform}. Use hosts that are.`,
+  'links-taken': ({ host, links }) =>
+    `${host} already has ${list(links)}, which this network would make: another container network (flannel, Kubernetes) runs there. Use hosts without one, ` +
+    'or --testbed kubernetes, which measures the network that runs.',
+  'range-routed': ({ host, range, route }) =>
+    `its containers need ${range}, and ${host} already routes ${route}. Remove that route or address, or use hosts without it.`,
+  'platform-missing': ({ platform }) =>
+    `it needs ${platform}, whose routes a study does not change. Use --testbed netns or vm, where a namespace routes in its place, or run ` +
+    '`barewire node` on the hosts, which makes the routes.',
   'ipv6-unsupported': ({ detail }) => `${detail}. Measure it over IPv4.`,
   'requirement-not-probed': ({ requirement }) => `${requirement} was not probed`,
   'host-network-refused': ({ detail }) => `pods with hostNetwork are not admitted here: ${detail}`,
@@ -271,8 +299,32 @@ const WORDINGS: Wordings = {
   'external-limit': ({ generator, limit }) => LIMITS[limit](generator),
 
   'not-root': () => 'Not running as root: namespaces and links cannot be created. Run with sudo.',
-  'tools-missing': ({ tools, packages }) =>
-    `Not installed: ${list(tools)}. On Debian or Ubuntu: apt-get install ${packages.join(' ')}`,
+  'tools-missing': ({ tools, install }) => `Not installed: ${list(tools)}. Run: ${install}`,
+  'kernel-old': ({ kernel, least }) =>
+    `The kernel is ${kernel}; a study needs Linux ${least} or newer. Use a newer kernel, or measure other machines: --testbed ssh:CLIENT,SERVER.`,
+  'capabilities-missing': ({ capabilities }) =>
+    `Root lacks ${list(capabilities)}, as in a container. Start the container with ${capabilities.map((name) => `--cap-add ${name.replace(/^CAP_/, '')}`).join(' ')} or --privileged, or run Barewire on the host.`,
+  'calls-refused': ({ calls, said, by }) =>
+    `The kernel refuses ${list(calls)} to root (${said}): ${
+      by === 'seccomp'
+        ? 'a seccomp filter decides here. Start the container with --security-opt seccomp=unconfined or --privileged, or remove SystemCallFilter from the unit.'
+        : 'a security module or a user namespace decides here. Run Barewire as root of the host; see dmesg for denials.'
+    }`,
+  'settings-read-only': () =>
+    '/proc/sys is mounted read-only, as in a container: no setting of the network can be changed. Start the container with --privileged, or run Barewire on the host.',
+  'folder-unusable': ({ folder, what, problem }) =>
+    `${folder}, the folder of ${what}, cannot be written (${problem}). Make it writable, or mount a file system there.`,
+  'cache-unusable': ({ folder, problem }) =>
+    `The cache ${folder} cannot be used (${problem}): --testbed vm and --containers docker keep their files there. Make it writable, or set XDG_CACHE_HOME to another folder.`,
+  'disk-full': ({ folder, what, freeMib, leastMib }) =>
+    `${folder}, the folder of ${what}, has ${num(freeMib)} MiB free; a study needs ${num(leastMib)} MiB. Free space on its file system.`,
+  'cpu-quota': ({ cpus, group, periods, throttledPeriods }) =>
+    `A quota of ${fig(cpus)} CPUs stops the programs of the control group ${group} when it is used up (nr_throttled: ${num(throttledPeriods)} of ${num(periods)} periods), ` +
+    'which shows as stalls. Remove the limit: docker --cpus, CPUQuota= of systemd, limits.cpu of Kubernetes.',
+  'clock-slow': ({ clock }) =>
+    `The kernel's clock source is ${clock}: each time stamp is a slow system call. See dmesg for why it does not use tsc; clocksource=tsc on the kernel command line forces it.`,
+  'few-open-files': ({ limit, wanted }) =>
+    `Programs may open ${num(limit)} files; ${num(wanted)} and more connections need more. Raise the limit: ulimit -Hn, or LimitNOFILE= of systemd.`,
   'journals-open': ({ journals }) =>
     `${plural(journals, 'journal')} of an earlier run ${journals.max === 1 ? 'is' : 'are'} open. Run: barewire undo`,
   'single-cpu': () =>
@@ -284,6 +336,8 @@ const WORDINGS: Wordings = {
   smt: () => 'SMT is on: two threads share a core. Run: echo off > /sys/devices/system/cpu/smt/control',
   'virtual-machine': () =>
     'A virtual machine: other guests can take CPU time (steal). Trust ratios within one study more than milliseconds; use more restarts.',
+  'nic-used': ({ host, device, packetsPerS, mbps }) =>
+    `${device} of ${host} carried ${num(packetsPerS)} packets/s (${fig(mbps)} Mbit/s) of others before the study, which wait in the same queues as the load. Stop them, or use another interface (HOST/DEV).`,
   'machine-busy': ({ loadPerCpu }) =>
     `Other programs are running (load ${fig(loadPerCpu)} per CPU). Stop them, or wait.`,
   'bridge-netfilter': () =>

@@ -60,7 +60,11 @@ export class RpcClient<P extends Protocol> {
   async request<M extends Method<P>>(method: M, params: Params<P, M>): Promise<Result<P, M>> {
     const id = ++this.#lastId;
     const result = await this.#exchange(id, { id, method, params });
-    return this.#protocol.methods[method]?.result.parse(result) as Result<P, M>;
+    const parsed = this.#protocol.methods[method]?.result.safeParse(result);
+    if (parsed?.success === true) return parsed.data as Result<P, M>;
+    throw this.#protocolError(
+      `answered ${method} with an unknown value: ${JSON.stringify(result).slice(0, 200)}`,
+    );
   }
 
   /** One line from the peer. */
@@ -132,9 +136,15 @@ export class RpcClient<P extends Protocol> {
   }
 
   #emit(name: string, data: unknown): void {
-    const schema = this.#protocol.events[name];
+    const schema = Object.hasOwn(this.#protocol.events, name) ? this.#protocol.events[name] : undefined;
     const listener = this.#options.onEvent?.[name as EventName<P>] as ((data: unknown) => void) | undefined;
-    if (schema !== undefined) listener?.(schema.parse(data));
+    if (schema === undefined) return;
+    const parsed = schema.safeParse(data);
+    if (parsed.success) listener?.(parsed.data);
+    else
+      this.end(
+        this.#protocolError(`reported ${name} with an unknown value: ${JSON.stringify(data).slice(0, 200)}`),
+      );
   }
 
   #settle(id: number, conclude: (waiting: Waiting) => void): void {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { BarewireError, type ErrorCode, type Fault } from '../schema/index.js';
+import { BarewireError, type ErrorCode } from '../schema/index.js';
 
 /**
  * What two processes say to each other, one JSON value per line. Declared once; both sides derive their types from it.
@@ -35,7 +35,7 @@ export const HEARTBEAT: Heartbeat = { intervalMs: 5_000, limitMs: 60_000 };
 const wireErrorSchema = z.object({
   message: z.string(),
   code: z.string(),
-  fault: z.string(),
+  fault: z.enum(['user', 'machine', 'bug']),
   hint: z.string().optional(),
   cause: z.string().optional(),
 });
@@ -60,7 +60,7 @@ export function encodeError(error: unknown): WireError {
 export const decodeError = ({ message, code, fault, hint, cause }: WireError): BarewireError =>
   new BarewireError(message, {
     code: code as ErrorCode,
-    fault: fault as Fault,
+    fault,
     hint,
     ...(cause === undefined ? {} : { cause: new Error(cause) }),
   });

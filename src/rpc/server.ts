@@ -100,7 +100,9 @@ export class RpcServer<P extends Protocol> {
 
   async #answer({ id, method, params }: { id: number; method: string; params?: unknown }): Promise<void> {
     try {
-      const definition = this.#protocol.methods[method];
+      // A method named like one of every object's, such as `constructor`, is none.
+      const isKnown = Object.hasOwn(this.#protocol.methods, method);
+      const definition = isKnown ? this.#protocol.methods[method] : undefined;
       const handler = this.#options.handlers[method as Method<P>] as
         ((params: unknown) => unknown) | undefined;
       if (definition === undefined || handler === undefined) throw invalid(`Unknown method: ${method}`);

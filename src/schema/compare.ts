@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { findingSchema } from './finding.js';
+import { caveatSchema, findingSchema } from './finding.js';
 import { LATENCY_KEYS, type LatencyKey } from './quantiles.js';
 import { estimateSchema, verdictSchema } from './summary.js';
 
@@ -89,6 +89,8 @@ export const comparisonSchema = z.object({
   cells: z.array(comparedCellSchema),
   /** Of networks whose maximum both studies searched for, with the same objective. */
   maxima: z.array(comparedMaximumSchema).default([]),
+  /** What the figures of networks do not show. */
+  caveats: z.array(z.object({ name: z.string(), caveat: caveatSchema })).default([]),
   onlyA: z.array(loneCell),
   onlyB: z.array(loneCell),
   /** True when any value is a regression. */

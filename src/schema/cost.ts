@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { findingSchema } from './finding.js';
+import { caveatSchema, findingSchema } from './finding.js';
+import { ablationSchema } from './tuning.js';
 
 /** Instructions per request, client and server together. */
 export const instructionsSchema = z.object({
@@ -40,6 +41,8 @@ const networkCostSchema = z.object({
   what: z.string(),
   status: z.enum(['measured', 'unsupported', 'failed']),
   finding: findingSchema.nullable(),
+  /** What its figures do not show. */
+  caveat: caveatSchema.optional(),
   cells: z.array(costCellSchema),
 });
 export type NetworkCost = z.infer<typeof networkCostSchema>;
@@ -61,6 +64,8 @@ export const costSchema = z.object({
   client: z.string(),
   server: z.string(),
   emulator: z.string(),
+  /** What the knobs of a profile cost. Then networks have names such as `host@notrack`, and each differs from its own `host@none`. */
+  ablation: ablationSchema.extend({ profile: z.string() }).optional(),
   /** Shown at the top: counts that do not repeat or contradict each other. */
   warnings: z.array(findingSchema),
   /** One for each kernel, in the order of the request. */

@@ -1,35 +1,10 @@
+import type catalogue from './errors.json';
+
 /** Who has to act, and so the exit status: `user` 2, `machine` 3, `bug` 1. */
 export type Fault = 'user' | 'machine' | 'bug';
 
-/** The closed set of errors. A code is for programs; the message is for people. */
-export type ErrorCode =
-  | 'bad-input'
-  | 'no-such-file'
-  | 'not-root'
-  | 'missing-tool'
-  | 'missing-kernel-feature'
-  | 'locked'
-  | 'step-failed'
-  | 'undo-failed'
-  | 'host-unreachable'
-  | 'host-unsupported'
-  | 'cluster-refused'
-  | 'cloud-refused'
-  | 'pod-failed'
-  | 'agent-lost'
-  | 'agent-protocol'
-  | 'process-failed'
-  | 'server-not-ready'
-  | 'path-check-failed'
-  | 'load-failed'
-  | 'disk'
-  | 'results-damaged'
-  | 'etcd-unreachable'
-  | 'etcd-refused'
-  | 'no-free-subnet'
-  | 'timed-out'
-  | 'interrupted'
-  | 'bug';
+/** The closed set of errors. A code is for programs; the message is for people. docs/errors.md has cause and remedy of each. */
+export type ErrorCode = keyof typeof catalogue;
 
 export interface ErrorFacts {
   readonly code: ErrorCode;

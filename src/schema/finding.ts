@@ -26,6 +26,7 @@ export const EXTERNAL_LIMITS = [
   'pipelines-when-late',
   'log-per-request',
   'no-time-out',
+  'counts-bytes',
 ] as const;
 
 /** What the results of a testbed do not show. */
@@ -45,6 +46,7 @@ export const LIMITATIONS = [
   'no-priority',
   'pod-reference',
   'maximum-estimated',
+  'vpc-namespace',
 ] as const;
 
 /** What a Docker daemon does to its host; `report/wording.ts` has words for each. */
@@ -61,6 +63,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   // The generator's self-check.
   define('generator-late', { p99Us: n, limitUs: n }),
   define('generator-stalled', { count: n, maxMs: n, runDelayMs: n, share: n, limitShare: n }),
+  define('generator-throttled', { cpus: n, group: z.string(), periods: n, throttledPeriods: n }),
   define('generator-saturated', { generator: z.string(), share: n, limitShare: n }),
   define('sends-missed', { missed: n, intended: n, limitShare: n }),
   define('connections-unopened', { errno: z.string().nullable(), failed: n, intended: n, limitShare: n }),
@@ -68,6 +71,13 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('error-statuses-timed', { generator: z.string(), responses: n }),
   define('rate-missed', { generator: z.string(), achievedRps: n, offeredRps: n, limitShare: n }),
   define('nothing-received', {}),
+
+  // What the load generator alone reports beside its figures.
+  define('all-failed', { kind: z.string(), failed: n }),
+  define('status-chosen', { status: n, location: z.string().nullable() }),
+  /** `ports` is 0 where the kernel does not say. */
+  define('connections-not-kept', { closed: n, requests: n, ports: n }),
+  define('responses-malformed', { malformed: n, what: z.string() }),
 
   // Missing estimates.
   define('no-samples', {}),
@@ -106,6 +116,12 @@ export const findingSchema = z.discriminatedUnion('code', [
   // A study as a whole.
   define('no-reference', {}),
   define('single-restart', {}),
+  define('setting-lost', {
+    what: z.string(),
+    wanted: z.string(),
+    found: z.string().nullable(),
+    changers: names,
+  }),
   define('reference-moved', { network: z.string(), ratio: n }),
   define('precision-missed', { latency: z.string(), share: n, wantedShare: n }),
   define('study-incomplete', { slices: n, planned: n }),
@@ -165,6 +181,8 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('link-type-missing', { type: z.string(), detail: z.string() }),
   define('tool-missing', { tool: z.string(), package: z.string(), detail: z.string() }),
   define('forward-dropped', { detail: z.string() }),
+  define('links-taken', { host: z.string(), links: names }),
+  define('range-routed', { host: z.string(), range: z.string(), route: z.string() }),
   define('platform-missing', { platform: z.string() }),
   define('ipv6-unsupported', { detail: z.string() }),
   define('requirement-not-probed', { requirement: z.string() }),
@@ -184,7 +202,17 @@ export const findingSchema = z.discriminatedUnion('code', [
 
   // This machine, as `barewire doctor` finds it.
   define('not-root', {}),
-  define('tools-missing', { tools: names, packages: names }),
+  define('tools-missing', { tools: names, packages: names, install: z.string() }),
+  define('kernel-old', { kernel: z.string(), least: z.string() }),
+  define('capabilities-missing', { capabilities: names }),
+  define('calls-refused', { calls: names, said: z.string(), by: z.enum(['seccomp', 'another']) }),
+  define('settings-read-only', {}),
+  define('folder-unusable', { folder: z.string(), what: z.string(), problem: z.string() }),
+  define('cache-unusable', { folder: z.string(), problem: z.string() }),
+  define('disk-full', { folder: z.string(), what: z.string(), freeMib: n, leastMib: n }),
+  define('cpu-quota', { cpus: n, group: z.string(), periods: n, throttledPeriods: n }),
+  define('clock-slow', { clock: z.string() }),
+  define('few-open-files', { limit: n, wanted: n }),
   define('journals-open', { journals: n }),
   define('single-cpu', {}),
   define('governor', { governor: z.string() }),
@@ -192,9 +220,13 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('smt', {}),
   define('virtual-machine', {}),
   define('machine-busy', { loadPerCpu: n }),
+  define('nic-used', { host: z.string(), device: z.string(), packetsPerS: n, mbps: n }),
   define('bridge-netfilter', {}),
 ]);
 export type Finding = z.infer<typeof findingSchema>;
+/** A finding that holds for a network wherever it is measured. */
+export const caveatSchema = z.object({ code: z.literal('limitation'), limitation: z.enum(LIMITATIONS) });
+export type Caveat = z.infer<typeof caveatSchema>;
 export type FindingCode = Finding['code'];
 
 /**

@@ -1,5 +1,5 @@
 /** The formats that others read, findings, and the one error type. Plain data only. */
-export { BarewireError, bug, machineError, userError, type ErrorCode, type Fault } from './error.js';
+export { BarewireError, bug, machineError, userError, type ErrorCode } from './error.js';
 export {
   EXTERNAL_LIMITS,
   findingSchema,
@@ -8,6 +8,7 @@ export {
   DOCKER_EFFECTS,
   LIMITATIONS,
   missing,
+  type Caveat,
   type Finding,
   type FindingCode,
   type FindingGroup,
@@ -21,7 +22,11 @@ export type {
   LinkObject,
   NeighbourObject,
   RouteObject,
+  WireguardObject,
+  WireguardPeerObject,
 } from './kernel-object.js';
+export { deployedNodeSchema, NODE_PLUGIN, NODE_SOCKET, type DeployedNode } from './deployed.js';
+export { Secret } from './secret.js';
 export { nearest } from './nearest.js';
 export { type NetworkFact } from './network-fact.js';
 export {
@@ -35,15 +40,35 @@ export {
   type Objective,
 } from './objective.js';
 export { LATENCY_KEYS, QUANTILES, QUANTILE_NAMES, type LatencyKey, type QuantileName } from './quantiles.js';
-export { BARE_PORT, CONTROL_PORT, PUBLISHED_PORT, SERVER_PORT } from './ports.js';
-export { printRate, type Rate } from './rate.js';
+export { ARM_PORT, BARE_PORT, CONTROL_PORT, PUBLISHED_PORT, SERVER_PORT } from './ports.js';
 export {
+  durationQuantity,
+  parseDurationMs,
+  parseRate,
+  positiveQuantity,
+  rateQuantity,
+  refuseQuantity,
+  requireQuantity,
+  shareQuantity,
+  wholeQuantity,
+  type QuantityKind,
+  type QuantityProblem,
+} from './quantity.js';
+export { printRate, type Rate } from './rate.js';
+export { normalizeSetting, SETTING_PATH, writableSetting } from './setting.js';
+export {
+  cniAttachmentSchema,
+  cniConfiguration,
+  cniVariables,
   CPU_SHARES,
   dockerArgv,
   dockerUndoSchema,
+  HOLDER,
   printAction,
+  printTable,
   stepSchema,
   type Action,
+  type CniAttachment,
   type DockerContainer,
   type DockerUndo,
   type UndoTarget,
@@ -71,6 +96,7 @@ export {
   type LoadPlan,
   type LoadReading,
   type LoadResult,
+  type Traffic,
   GENERATORS,
   externalResultSchema,
   type GeneratorName,
@@ -92,6 +118,8 @@ export {
   summarySchema,
   type Cell,
   type Estimate,
+  type KnobMaximum,
+  type MainEffect,
   type LatencyEstimates,
   type NetworkSummary,
   type Summary,
@@ -115,4 +143,25 @@ export {
   type WorkloadName,
 } from './study.js';
 export { costSchema, type Cost, type CostCell, type KernelCost, type NetworkCost } from './cost.js';
-export { installCommand, packageOf, toolsOf } from './tools.js';
+export { installCommand, PACKAGE_MANAGERS, packageOf, toolsOf } from './tools.js';
+export { parseCpuList, parseCpuMask, printCpuList, printCpuMask } from './cpu-set.js';
+export { topologySchema, type NetworkDevice, type Topology } from './topology.js';
+export {
+  ARM,
+  networkOfArm,
+  settingSchema,
+  tuningFindingSchema,
+  tuningPlanSchema,
+  changedSettingSchema,
+  verifiedSettingSchema,
+  type ChangedSetting,
+  type AblationEffect,
+  type StudyTuning,
+  type TunedHost,
+  type VerifiedSetting,
+  type Setting,
+  type TuningFinding,
+  type TuningPlan,
+  type TuningScope,
+} from './tuning.js';
+export { YamlText } from './yaml-text.js';

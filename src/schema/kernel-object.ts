@@ -1,3 +1,5 @@
+import type { Secret } from './secret.js';
+
 /** What a link is, beyond its name. `dev` is the host's interface below it. */
 type LinkType =
   | { readonly type: 'bridge' }
@@ -76,6 +78,29 @@ interface LinkState {
   readonly link: string;
 }
 
+/** The private key of a WireGuard link, by the file that has it, and its port. */
+export interface WireguardObject {
+  readonly kind: 'wireguard';
+  readonly link: string;
+  readonly port: number;
+  readonly keyFile: string;
+  /** Of the key in the file; absent where it is not known yet. */
+  readonly publicKey?: string;
+}
+
+/** A peer of a WireGuard link. */
+export interface WireguardPeerObject {
+  readonly kind: 'wireguard-peer';
+  readonly link: string;
+  readonly publicKey: string;
+  readonly endpoint: { readonly address: string; readonly port: number };
+  /** CIDRs: what is sent to the peer, and accepted from it. */
+  readonly allowed: readonly string[];
+  /** Seconds; absent is never. */
+  readonly keepaliveS?: number;
+  readonly presharedKey?: Secret;
+}
+
 interface SettingObject {
   readonly kind: 'setting';
   readonly key: string;
@@ -87,4 +112,12 @@ interface SettingObject {
  * with the kernel's state and applies the difference.
  */
 export type KernelObject =
-  LinkObject | AddressObject | RouteObject | NeighbourObject | ForwardingObject | LinkState | SettingObject;
+  | LinkObject
+  | AddressObject
+  | RouteObject
+  | NeighbourObject
+  | ForwardingObject
+  | WireguardObject
+  | WireguardPeerObject
+  | LinkState
+  | SettingObject;

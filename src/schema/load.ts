@@ -1,12 +1,32 @@
 import * as z from 'zod';
 import { findingSchema } from './finding.js';
 
+/** What is requested, and of whom. */
+const targetSchema = z.object({
+  /** IPv4, or IPv6 with the zone of a link-local address: `fe80::1%eth0`. */
+  address: z.string(),
+  port: z.number().int(),
+  path: z.string(),
+  /** The header Host: a name or an address, with a port or without. */
+  host: z.string(),
+  /** A plain GET when absent. */
+  request: z
+    .object({
+      method: z.string(),
+      /** Lines of the header, without Host and Content-Length. */
+      headers: z.array(z.string()).readonly(),
+      /** Base64. */
+      body: z.string().optional(),
+    })
+    .optional(),
+});
+
 /** One load, as a generator process receives it. */
 export const loadPlanSchema = z.object({
-  target: z.object({ address: z.string(), port: z.number().int(), path: z.string(), host: z.string() }),
+  target: targetSchema,
   /** Source addresses of the connections, in turn; the kernel chooses when there are none. */
   sources: z.array(z.string()).readonly().optional(),
-  /** The expected response; a null body length takes that of the first response. */
+  /** The expected response; with a null body length any is right. */
   expect: z.object({ status: z.number().int(), bodyBytes: z.number().int().nullable() }),
   /** Open: requests are sent at `rateRps` regardless of responses. Closed: each connection sends when it has a response. */
   mode: z.discriminatedUnion('kind', [
@@ -85,11 +105,36 @@ const selfCheckSchema = z.object({
 });
 export type SelfCheck = z.infer<typeof selfCheckSchema>;
 
+/** What was exchanged for the requests of the window, and with which connections. */
+const trafficSchema = z.object({
+  /** Complete responses by status. */
+  statuses: z.record(z.string(), z.number()),
+  /** On the connections, headers included. */
+  sentBytes: z.number(),
+  receivedBytes: z.number(),
+  /** Bodies of complete responses: all together, the shortest and the longest; null without a response. */
+  bodyBytes: z.number(),
+  bodyLength: z.object({ min: z.number(), max: z.number() }).nullable(),
+  /** Connections that opened during the whole load, and within the window; those that the server closed after a response. */
+  opened: z.number(),
+  openedInWindow: z.number(),
+  closedAfterResponse: z.number(),
+  /** From the start of a connect to its completion, during the whole load; null when no connection opened. */
+  connectUs: spread.nullable(),
+  /** Connects that failed during the whole load, by error: `ECONNREFUSED`. */
+  connectErrors: z.record(z.string(), z.number()),
+  /** What was wrong with the first malformed response. */
+  malformed: z.string().optional(),
+});
+export type Traffic = z.infer<typeof trafficSchema>;
+
 /** The responses in a part of the window. */
 export const loadReadingSchema = z.object({
   fromMs: z.number(),
   untilMs: z.number(),
   requests: z.number(),
+  /** Requests that failed meanwhile. */
+  failed: z.number(),
   /** As in the result. */
   response: z.string(),
 });
@@ -103,6 +148,8 @@ export const loadResultSchema = z.object({
   durationS: z.number(),
   achievedRps: z.number(),
   errors: z.record(z.enum(ERROR_KINDS), z.number()),
+  /** External generators do not report it. */
+  traffic: trafficSchema.optional(),
   cpuSeconds: z.object({ user: z.number(), system: z.number() }),
   /**
    * The part of `cpuSeconds` spent busy polling. It is no request's cost and no sign of saturation, so subtract it from the

@@ -1,10 +1,11 @@
 import * as z from 'zod';
-import { findingSchema } from './finding.js';
+import { caveatSchema, findingSchema } from './finding.js';
 import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
 import { latencyKeySchema } from './quantiles.js';
 import { articleSchema, rateSchema } from './rate.js';
 import { setupStepsSchema } from './slice.js';
+import { studyTuningSchema, tunedHostSchema } from './tuning.js';
 import { GENERATORS, externalGeneratorSchema } from './load.js';
 
 /** The network that ratios are against where the study names no other: the host's own stack. */
@@ -52,6 +53,8 @@ export const resolvedStudySchema = z.object({
   sliceGiven: z.boolean(),
   warmupMs: z.number().nonnegative(),
   timeoutMs: z.number().positive(),
+  /** Settings of the hosts; absent: they stay as they are. */
+  tuning: studyTuningSchema.optional(),
   /** Of the connections of every planned network; `unchanged`: that of its kernel. */
   congestionControl: z.string().default('unchanged'),
   connections: z.number().int().positive(),
@@ -93,6 +96,8 @@ const networkStatusSchema = z.object({
   /** Absent for a network that the testbed has already. */
   setupSteps: setupStepsSchema.optional(),
   facts: z.array(networkFactSchema).readonly().optional(),
+  /** What its figures do not show on any testbed. */
+  caveat: caveatSchema.optional(),
 });
 export type NetworkStatus = z.infer<typeof networkStatusSchema>;
 
@@ -112,6 +117,8 @@ export const studyRecordSchema = z.object({
   limitations: z.array(findingSchema),
   /** The external generator, if one was used. */
   generator: externalGeneratorSchema.optional(),
+  /** What tuning set, compared after the load. */
+  tuned: z.array(tunedHostSchema).optional(),
   environment: z.record(z.string(), environmentSchema),
 });
 export type StudyRecord = z.infer<typeof studyRecordSchema>;

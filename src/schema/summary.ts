@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { instructionsSchema } from './cost.js';
-import { findingGroupSchema, findingSchema } from './finding.js';
+import { caveatSchema, findingGroupSchema, findingSchema } from './finding.js';
 import { externalGeneratorSchema } from './load.js';
 import { networkFactSchema } from './network-fact.js';
 import { objectiveSchema } from './objective.js';
 import { latencyKeySchema } from './quantiles.js';
 import { articleSchema } from './rate.js';
+import { studyTuningSchema, tunedHostSchema } from './tuning.js';
 import { cpuCostSchema, cpuLoadSchema, observedPathSchema, setupStepsSchema } from './slice.js';
 
 /** A value with its 95 % interval, or no value with the finding that explains it. */
@@ -64,6 +65,30 @@ const cellSchema = z.object({
 });
 export type Cell = z.infer<typeof cellSchema>;
 
+/** All arms with a knob over all without it, at one workload and rate. */
+const mainEffectSchema = cellSchema
+  .pick({
+    workload: true,
+    rateRps: true,
+    rateOfMax: true,
+    ratioToReference: true,
+    verdicts: true,
+    cpuRatioToReference: true,
+    cpuVerdict: true,
+  })
+  .extend({ arm: z.string() });
+export type MainEffect = z.infer<typeof mainEffectSchema>;
+
+/** The maximum with a knob over that without it, in requests per second: `better` is more. */
+const knobMaximumSchema = z.object({
+  /** As in the effects of the ablation. */
+  arm: z.string(),
+  workload: z.string(),
+  ratio: estimateSchema,
+  verdict: verdictSchema.nullable(),
+});
+export type KnobMaximum = z.infer<typeof knobMaximumSchema>;
+
 /** From cost.json, if present: instructions per request in an emulated machine and their ratio to the reference's. */
 const instructionsPerRequestSchema = z.object({
   kernel: z.string(),
@@ -97,6 +122,8 @@ const networkSummarySchema = z.object({
   setupSteps: setupStepsSchema.optional(),
   /** What it needs, forbids and offers; absent for a network that the testbed has already. */
   facts: z.array(networkFactSchema).readonly().optional(),
+  /** What its figures do not show on any testbed. */
+  caveat: caveatSchema.optional(),
   /** The highest sustained rate of the first workload that has one; null when none was requested or seen. */
   maxRps: estimateSchema.nullable(),
   /** The same by workload, when the study searched for it. Without `high` the load generator is the limit. */
@@ -189,6 +216,18 @@ export const summarySchema = z.object({
   }),
   /** Of a study with containers of Docker: the reference in a container over the same programs without one. */
   container: z.array(containerCostSchema).readonly().optional(),
+  /** Of a study that tuned its hosts. */
+  tuning: z
+    .object({
+      profile: z.string(),
+      ablation: studyTuningSchema.shape.ablation,
+      hosts: z.array(tunedHostSchema),
+      /** Of a design in which each arm has about half of the knobs. */
+      mainEffects: z.array(mainEffectSchema).optional(),
+      /** Of an ablation that searched for the maxima. */
+      maxima: z.array(knobMaximumSchema).optional(),
+    })
+    .optional(),
   environment: z.record(
     z.string(),
     z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),

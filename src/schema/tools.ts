@@ -10,6 +10,8 @@ const TOOLS = z
     z.strictObject({
       tool: z.string(),
       package: z.string(),
+      /** Its name for other package managers, where it differs. */
+      elsewhere: z.strictObject({ dnf: z.string(), apk: z.string(), zypper: z.string() }).optional(),
       why: z.string(),
       usedBy: z.array(z.enum(USERS)),
     }),
@@ -20,9 +22,26 @@ const TOOLS = z
 export const toolsOf = (user: User): string[] =>
   TOOLS.filter(({ usedBy }) => usedBy.includes(user)).map(({ tool }) => tool);
 
-/** The package of a tool; the tool's own name for one that is not in the table. */
-export const packageOf = (name: string): string => TOOLS.find(({ tool }) => tool === name)?.package ?? name;
+/** Package managers by their program, with the command that installs packages. RUNLEVEL=1 keeps a package from starting its service. */
+const MANAGERS = {
+  'apt-get': 'RUNLEVEL=1 apt-get install --no-install-recommends',
+  dnf: 'dnf install',
+  apk: 'apk add',
+  zypper: 'zypper install',
+} as const;
+type PackageManager = keyof typeof MANAGERS;
+export const PACKAGE_MANAGERS = Object.keys(MANAGERS) as readonly PackageManager[];
 
-/** RUNLEVEL=1 keeps a package from starting its service. */
-export const installCommand = (tools: readonly string[]): string =>
-  `RUNLEVEL=1 apt-get install --no-install-recommends ${[...new Set(tools.map(packageOf))].join(' ')}`;
+/** The package of a tool, on Debian by default; the tool's own name for one that is not in the table. */
+export function packageOf(name: string, manager: PackageManager = 'apt-get'): string {
+  const found = TOOLS.find(({ tool }) => tool === name);
+  return (manager === 'apt-get' ? undefined : found?.elsewhere?.[manager]) ?? found?.package ?? name;
+}
+
+/** The command that installs tools on a host with this package manager; null is a host with another one. */
+export function installCommand(tools: readonly string[], manager: PackageManager | null = 'apt-get'): string {
+  const packages = [...new Set(tools.map((tool) => packageOf(tool, manager ?? 'apt-get')))];
+  return manager === null
+    ? `install the packages that have them (on Debian: ${packages.join(' ')})`
+    : `${MANAGERS[manager]} ${packages.join(' ')}`;
+}

@@ -1,3 +1,4 @@
+import { USUAL_BUILD, type NginxBuild } from './nginx-build.js';
 import { ADDRESS_PATH, allWorkloads, type Workload } from './workload.js';
 
 export interface NginxRequest {
@@ -7,8 +8,12 @@ export interface NginxRequest {
   readonly port: number;
   /** One worker for each CPU, pinned to it; none leaves one worker to the scheduler. */
   readonly cpus: readonly number[];
+  /** False leaves as many workers to the scheduler. */
+  readonly pinned?: boolean;
   /** The folder of the bodies; `www` in its own directory by default. */
   readonly root?: string;
+  /** The nginx that reads it; that of Debian by default. */
+  readonly build?: NginxBuild | undefined;
   /** Without root there is no user to change to and no priority; the workers are left to the scheduler. */
   readonly unprivileged?: { readonly workers: number };
 }
@@ -47,20 +52,33 @@ const location = (workload: Workload): string => {
   return `    location = ${workload.path} { ${fill === '' ? '' : `add_header X-Fill "${fill}";`} }`;
 };
 
+/** Folders of temporary files, with the module that creates each. */
+const TEMPORARY = [
+  ['client_body', null],
+  ['proxy', 'proxy'],
+  ['fastcgi', 'fastcgi'],
+  ['uwsgi', 'uwsgi'],
+  ['scgi', 'scgi'],
+] as const;
+
 /** Serves files of fixed size, as in the article: no access log, no limit on requests per connection. */
 export function nginxConfig({
   dir,
   address,
   port,
   cpus,
+  pinned = true,
   root = `${dir}/www`,
+  build = USUAL_BUILD,
   unprivileged,
 }: NginxRequest): string {
+  // A build without the module refuses its directive; one with it creates its folder, by default one that may be read-only.
+  const folders = TEMPORARY.filter(([, module]) => module === null || !build.without.includes(module));
   // The masks are binary, the highest CPU first.
   const masks = cpus.map((cpu) => `1${'0'.repeat(cpu)}`);
-  const affinity = cpus.length === 0 ? '' : `worker_cpu_affinity ${masks.join(' ')};`;
+  const affinity = cpus.length === 0 || !pinned ? '' : `worker_cpu_affinity ${masks.join(' ')};`;
   return `daemon off;
-${unprivileged === undefined ? 'user nobody nogroup;\nworker_priority -20;' : ''}
+${unprivileged === undefined ? `user nobody ${build.group};\nworker_priority -20;` : ''}
 worker_processes ${unprivileged?.workers ?? Math.max(1, cpus.length)};
 ${affinity}
 pid ${dir}/nginx.pid;
@@ -77,11 +95,7 @@ http {
   tcp_nodelay on;
   open_file_cache max=16 inactive=1h;
   open_file_cache_valid 1h;
-  client_body_temp_path ${dir}/client;
-  proxy_temp_path ${dir}/proxy;
-  fastcgi_temp_path ${dir}/fastcgi;
-  uwsgi_temp_path ${dir}/uwsgi;
-  scgi_temp_path ${dir}/scgi;
+${folders.map(([name]) => `  ${name}_temp_path ${dir}/${name.split('_')[0] ?? ''};`).join('\n')}
   server {
     listen ${address.includes(':') ? `[${address}]` : address}:${port} reuseport backlog=4096;
     root ${root};

@@ -24,6 +24,7 @@ export interface Server extends AsyncDisposable {
 
 /** All changes of a server to a machine: its files, then its process. */
 export interface ServerPlan {
+  readonly endpoint: Pick<ServerRequest, 'netns' | 'address' | 'port'>;
   readonly files: readonly Step[];
   readonly nginx: Step;
 }
@@ -37,18 +38,36 @@ export const planServer = (
   run: string,
   name: string,
   cpus: readonly number[],
-  { netns, address, port, docker }: Pick<ServerRequest, 'netns' | 'address' | 'port' | 'docker'>,
+  {
+    netns,
+    address,
+    port,
+    docker,
+    pinned,
+    build,
+  }: Pick<ServerRequest, 'netns' | 'address' | 'port' | 'docker' | 'pinned' | 'build'>,
   folder = '/run/barewire',
-): ServerPlan => serverSteps({ dir: `${folder}/${run}-nginx-${name}`, netns, address, port, cpus, docker });
+): ServerPlan =>
+  serverSteps({
+    dir: `${folder}/${run}-nginx-${name}`,
+    netns,
+    address,
+    port,
+    cpus,
+    docker,
+    build,
+    ...(pinned === undefined ? {} : { pinned }),
+  });
 
 export function serverSteps(request: ServerRequest): ServerPlan {
-  const { dir, netns, docker } = request;
+  const { dir, netns, docker, address, port } = request;
   const write = (path: string, content: string, why: string): Step => ({
     why,
     do: { kind: 'file', path, content },
     undo: null,
   });
   return {
+    endpoint: { netns, address, port },
     files: [
       {
         why: 'Create the directory of the server.',
@@ -85,7 +104,7 @@ const READY_LIMIT_MS = 5_000;
 const RETRY_MS = 5;
 
 /** Starts nginx; call `ready` before any load. */
-export async function startServer(machine: Machine, { files, nginx }: ServerPlan): Promise<Server> {
+export async function startServer(machine: Machine, { files, nginx, endpoint }: ServerPlan): Promise<Server> {
   const { mark } = await machine.apply(files);
   try {
     const running = await machine.start(nginx);
@@ -101,7 +120,7 @@ export async function startServer(machine: Machine, { files, nginx }: ServerPlan
             'Check whether the kernel ran out of memory (dmesg), or an administrator stopped it.',
           );
       },
-      ready: (ask) => untilResponse(running, ask),
+      ready: (ask) => untilResponse(machine, running, endpoint, ask),
       [Symbol.asyncDispose]: async () => {
         await machine.undo(mark);
       },
@@ -112,19 +131,27 @@ export async function startServer(machine: Machine, { files, nginx }: ServerPlan
   }
 }
 
-async function untilResponse(running: RunningProcess, ask: () => Promise<void>): Promise<void> {
+async function untilResponse(
+  machine: Machine,
+  running: RunningProcess,
+  endpoint: ServerPlan['endpoint'],
+  ask: () => Promise<void>,
+): Promise<void> {
+  const { address, port } = endpoint;
   const deadline = performance.now() + READY_LIMIT_MS;
-  const ended = running.exited.then((exit) => {
+  const ended = running.exited.then(async (exit) => {
+    if (/address already in use/i.test(exit.stderrTail)) throw await portTaken(machine, endpoint);
     throw notReady(`nginx exited (status ${String(exit.code)}): ${exit.stderrTail}`, undefined);
   });
   for (;;) {
     try {
-      await Promise.race([ask(), ended]);
+      // In this order: an exit that is known precedes another failed request.
+      await Promise.race([ended, ask()]);
       return;
     } catch (error) {
       if (error instanceof BarewireError && error.code === 'server-not-ready') throw error;
       if (performance.now() > deadline)
-        throw notReady(`nginx did not respond within ${READY_LIMIT_MS} ms`, error);
+        throw notReady(`nginx did not respond at ${address} port ${port} within ${READY_LIMIT_MS} ms`, error);
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
@@ -132,3 +159,17 @@ async function untilResponse(running: RunningProcess, ask: () => Promise<void>):
 
 const notReady = (message: string, cause: unknown): BarewireError =>
   machineError('server-not-ready', message, 'Run `nginx -V` by hand, and `barewire doctor`.', cause);
+
+async function portTaken(
+  machine: Machine,
+  { netns, address, port }: ServerPlan['endpoint'],
+): Promise<BarewireError> {
+  const { stdout } = await machine.run(['ss', '-Hltnp', `sport = :${port}`], { netns });
+  const [, name, pid] = /users:\(\("([^"]*)",pid=(\d+)/.exec(stdout) ?? [];
+  const owner = name === undefined ? 'another program' : `${name} (process ${pid ?? ''})`;
+  return machineError(
+    'server-not-ready',
+    `nginx cannot listen at ${address} port ${port} of ${machine.name}: ${owner} does.`,
+    'Start the study again, which then uses another port, or stop that program.',
+  );
+}

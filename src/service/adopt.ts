@@ -1,7 +1,7 @@
 import { findPairing } from '../network/index.js';
 import { REFERENCE } from '../schema/index.js';
 import { ATTACHMENTS, type AttachmentName } from './attachments.js';
-import { BACKEND_TYPES } from './desired.js';
+import { BACKEND_TYPES } from './backends.js';
 
 /** How a node runs the network that a study has chosen. */
 export type Adoption =

@@ -12,6 +12,7 @@ import {
 } from '../network/index.js';
 import { userError, type KernelObject } from '../schema/index.js';
 import { gatewayOf } from '../cni/index.js';
+import { reversePathSettings } from './aws/peers.js';
 import type { BackendConfig } from './flannel/network-config.js';
 
 /** How containers may join a node. */
@@ -44,18 +45,34 @@ const BY_NAME: Readonly<Record<AttachmentName, Attachment>> = {
 export const attachmentOf = (name: AttachmentName): Attachment => BY_NAME[name];
 
 /**
- * IPvlan in layer 3 routes only over its own master (ipvlan_process_v4_outbound in drivers/net/ipvlan): a tunnel is another device.
+ * IPvlan in layer 3 routes only over its own master (ipvlan_process_v4_outbound in drivers/net/ipvlan): a tunnel is another device. In
+ * layer 2 nothing has been tried but routes.
  *
  * @throws BarewireError `bad-input`
  */
 export function requireCompatible(name: AttachmentName, { type, directRouting }: BackendConfig): void {
-  if (!name.startsWith('ipvlan-l3') || type === hostGw.name) return;
+  if (!name.startsWith('ipvlan') || type === hostGw.name) return;
   throw userError(
     `--attachment ${name} needs the backend host-gw: ${type}${directRouting ? ' (also with DirectRouting)' : ''} sends to some nodes by ` +
       'another device than the interface, which IPvlan bypasses.',
-    'Use --attachment bridge, ptp or ipvlan-l2, or change Backend.Type of the flannel config to host-gw.',
+    'Use --attachment bridge, ptp or macvlan, or change Backend.Type of the flannel config to host-gw.',
   );
 }
+
+/**
+ * What the host's netfilter sees of its containers: all; what leaves or enters the node, but not what containers of the node send each
+ * other; or only what they send, because the interface hands over to them what arrives (ipvlan_handle_frame in drivers/net/ipvlan).
+ */
+export type NetfilterView = 'all' | 'across-nodes' | 'sent';
+
+export const NETFILTER_VIEWS: Readonly<Record<AttachmentName, NetfilterView>> = {
+  bridge: 'all',
+  ptp: 'all',
+  macvlan: 'across-nodes',
+  'ipvlan-l3s': 'across-nodes',
+  'ipvlan-l3': 'sent',
+  'ipvlan-l2': 'sent',
+};
 
 /** The host's own link beside those of its containers, which share its interface and do not reach it otherwise. */
 const HOST_LINK = 'bw-host';
@@ -79,6 +96,12 @@ export function hostLinkObjects(name: AttachmentName, { host }: HostView): reado
       return [
         { ...common, type: 'ipvlan', mode: 'l2' },
         { kind: 'address', link: HOST_LINK, address: `${gateway}/${length}` },
+        // The host finds what containers send to other nodes on its interface, and routes to them by the link.
+        ...(single === 32 ? reversePathSettings([host.dev]) : []).map(([key, value]) => ({
+          kind: 'setting' as const,
+          key,
+          value,
+        })),
       ];
     case 'ipvlan-l3':
     case 'ipvlan-l3s':

@@ -1,4 +1,4 @@
-import type { KernelLink, KernelState } from '../linux/index.js';
+import type { KernelLink, KernelState, KernelWireguardPeer } from '../linux/index.js';
 import type { KernelEdit } from '../machine/index.js';
 import type {
   AddressObject,
@@ -7,6 +7,8 @@ import type {
   LinkObject,
   NeighbourObject,
   RouteObject,
+  WireguardObject,
+  WireguardPeerObject,
 } from '../schema/index.js';
 
 /** How the node's objects are marked in the kernel. */
@@ -20,7 +22,7 @@ export interface Marks {
 /** `rt_protos` of iproute2: made by the kernel itself. */
 const PROTOCOL_KERNEL = 2;
 
-/** Something of another owner has the place of an object. */
+/** A link of another owner has the name of a link that the node needs. */
 export interface Conflict {
   readonly link: string;
   /** `a link of type bridge` */
@@ -38,12 +40,20 @@ export interface Difference {
  * routes with its marks, and everything on its links.
  */
 export function findDifference(
-  desired: readonly KernelObject[],
+  objects: readonly KernelObject[],
   state: KernelState,
   marks: Marks,
 ): Difference {
-  const links = compareLinks(desired.filter(isKind('link')), state, marks);
+  const enabled = new Set(objects.flatMap((object) => (object.kind === 'up' ? [object.link] : [])));
+  const links = compareLinks(
+    objects.filter(isKind('link')).map((link) => (enabled.has(link.name) ? { ...link, up: true } : link)),
+    state,
+    marks,
+  );
   const { own, fresh } = links;
+  const refused = new Set(links.conflicts.map(({ link }) => link));
+  // A link of another owner stays as it is, and no route leads through it.
+  const desired = objects.filter((object) => !('link' in object && refused.has(object.link ?? '')));
   const removed: KernelEdit[] = [];
   const added: KernelEdit[] = [];
   const compare = <T extends KernelObject>(
@@ -86,6 +96,21 @@ export function findDifference(
     (one, other) => one.to === other.to,
     ({ link }) => own.has(link),
   );
+  const wireguard = state.wireguard.filter(({ link }) => survives(link));
+  compare<WireguardObject>(
+    desired.filter(isKind('wireguard')),
+    wireguard.map((each) => ({ ...each, keyFile: '' })),
+    ({ link }) => link,
+    (one, other) => one.port === other.port && one.publicKey === other.publicKey,
+    () => false,
+  );
+  compare<WireguardPeerObject & Partial<KernelWireguardPeer>>(
+    desired.filter(isKind('wireguard-peer')),
+    wireguard.flatMap(({ peers }) => peers),
+    ({ link, publicKey }) => `${link} ${publicKey}`,
+    isSamePeer,
+    ({ link }) => own.has(link),
+  );
   compare<RouteObject & { readonly protocol?: number }>(
     desired.filter(isKind('route')),
     state.routes.filter(({ link }) => survives(link)),
@@ -100,7 +125,7 @@ export function findDifference(
   );
   const settings = desired.filter(isKind('setting')).map((object): KernelEdit => ({ verb: 'add', object }));
   return {
-    // Routes go first and come last, so that no packet meets a tunnel without its peer.
+    // Routes are removed first and added last, so that no packet is sent to a tunnel without its peer.
     edits: [...removed.reverse(), ...links.edits, ...settings, ...added],
     conflicts: links.conflicts,
   };
@@ -111,12 +136,27 @@ const isKind =
   (object: KernelObject): object is Extract<KernelObject, { kind: K }> =>
     object.kind === kind;
 
+/** An authenticated peer may have another endpoint than its lease says: WireGuard learns it from the peer's packets. */
+function isSamePeer(
+  one: WireguardPeerObject,
+  other: WireguardPeerObject & Partial<KernelWireguardPeer>,
+): boolean {
+  const isThere =
+    one.endpoint.address === other.endpoint.address && one.endpoint.port === other.endpoint.port;
+  return (
+    (isThere || other.hasSession === true) &&
+    one.keepaliveS === other.keepaliveS &&
+    one.presharedKey?.reveal() === other.presharedKey?.reveal() &&
+    one.allowed.toSorted().join() === other.allowed.toSorted().join()
+  );
+}
+
 interface LinkDifference {
   readonly edits: readonly KernelEdit[];
   readonly conflicts: readonly Conflict[];
   /** The node's links by name, also those that will be created. */
   readonly own: ReadonlySet<string>;
-  /** Links that are created, now or again: what was on one before has gone with it. */
+  /** Links that the edits create: objects on a link that they replace are removed with it. */
   readonly fresh: ReadonlySet<string>;
 }
 
@@ -147,10 +187,7 @@ function compareLinks(desired: readonly LinkObject[], state: KernelState, marks:
     }
     if (found !== undefined) edits.push(removal(found));
     fresh.add(object.name);
-    edits.push(
-      { verb: 'add', object },
-      { verb: 'change', link: object.name, change: { alias: marks.alias } },
-    );
+    edits.push({ verb: 'add', object, alias: marks.alias });
   }
   return { edits, conflicts, own, fresh };
 }
@@ -160,14 +197,18 @@ const removal = ({ name }: KernelLink): KernelEdit => ({
   object: { kind: 'link', type: 'bridge', name },
 });
 
-/** Its own, or one of flanneld, which this node replaces. */
+/** A link of the node, or one of flanneld, which the node replaces. */
 const isOwnable = ({ alias, name, type }: KernelLink, marks: Marks): boolean =>
-  alias === marks.alias || (name.startsWith('flannel') && (type === 'vxlan' || type === 'ipip'));
+  alias === marks.alias ||
+  (name.startsWith('flannel') && (type === 'vxlan' || type === 'ipip' || type === 'wireguard'));
 
 /** What cannot be changed in a link that exists. */
 function isMadeAs(found: KernelLink, object: LinkObject): boolean {
   if (found.type !== object.type) return false;
   if (object.type === 'ipvlan' && found.ipvlanMode !== object.mode) return false;
+  // flanneld binds its tunnel to no interface.
+  if (object.type === 'ipip')
+    return (found.dev === null || found.dev === object.dev) && found.ipipLocal === object.local;
   if (object.type !== 'vxlan') return !('dev' in object) || found.dev === object.dev;
   const { vxlan } = found;
   return (

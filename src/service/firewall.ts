@@ -11,6 +11,7 @@ import {
 
 type Backend = 'nftables' | 'iptables';
 
+const VERSIONS = [4, 6] as const;
 const FAMILIES = { 4: 'ip', 6: 'ip6' } as const;
 const IPTABLES = { 4: 'iptables', 6: 'ip6tables' } as const;
 
@@ -19,18 +20,13 @@ const IPTABLES = { 4: 'iptables', 6: 'ip6tables' } as const;
  * iptables, whose verdict `drop` another table could not change.
  */
 export class Firewall {
-  readonly #scopes: readonly MasqueradeScope[];
   readonly #masquerades: boolean;
-  readonly #netns: string | null;
-  /** What the kernel printed after the rules were written, by version: another text has been changed by others. */
-  readonly #written = new Map<number, string>();
+  /** By version: the rules that were written, and what the kernel printed after that. It prints other text once they have been changed. */
+  readonly #written = new Map<number, { readonly rules: string; readonly printed: string }>();
   #backend: Backend | null = null;
 
-  /** @param netns the name of the node's namespace; null is this process's */
-  constructor(scopes: readonly MasqueradeScope[], masquerades: boolean, netns: string | null = null) {
-    this.#scopes = scopes;
+  constructor(masquerades: boolean) {
     this.#masquerades = masquerades;
-    this.#netns = netns;
   }
 
   get backend(): Backend | null {
@@ -38,34 +34,50 @@ export class Firewall {
   }
 
   /**
-   * Writes the rules unless they are as they were written. Returns the number of versions whose rules were written.
+   * Writes the rules unless the kernel has them. Returns the number of versions whose rules others had changed. Calls must not overlap.
    *
    * @throws BarewireError `process-failed` with the message of the tool
    */
-  async check(): Promise<number> {
-    this.#backend ??= await this.#chooseBackend();
-    let written = 0;
-    for (const scope of this.#scopes) {
-      const found = await this.#read(scope);
-      if (found !== null && found === this.#written.get(scope.version)) continue;
-      await this.#write(scope);
-      this.#written.set(scope.version, (await this.#read(scope)) ?? '');
-      written++;
+  async check(scopes: readonly MasqueradeScope[]): Promise<number> {
+    if (this.#backend === null) {
+      this.#backend = await this.#chooseBackend();
+      // An earlier agent has written them, if the config has one version of IP less since.
+      for (const version of VERSIONS)
+        if (!scopes.some((scope) => scope.version === version)) await this.#remove(version, this.#backend);
     }
-    return written;
+    let changed = 0;
+    for (const scope of scopes) {
+      const rules =
+        this.#backend === 'nftables'
+          ? nftRules(scope, this.#masquerades)
+          : iptablesRules(scope, this.#masquerades);
+      const before = this.#written.get(scope.version);
+      const found = await this.#read(scope);
+      if (before !== undefined && found !== before.printed) changed++;
+      else if (rules === before?.rules) continue;
+      await this.#write(scope, rules);
+      this.#written.set(scope.version, { rules, printed: (await this.#read(scope)) ?? '' });
+    }
+    return changed;
   }
 
   async remove(): Promise<void> {
-    for (const version of [4, 6] as const) {
-      await this.#run(['nft', 'delete', 'table', FAMILIES[version], TABLE]);
-      const tool = IPTABLES[version];
-      for (const { table, chain, to } of IPTABLES_JUMPS) {
-        const jump = ['--wait', '--table', table];
-        while ((await this.#run([tool, ...jump, '-D', chain, '-j', to])).code === 0);
-        for (const verb of ['-F', '-X']) await this.#run([tool, ...jump, verb, to]);
-      }
-    }
+    for (const version of VERSIONS)
+      for (const backend of ['nftables', 'iptables'] as const) await this.#remove(version, backend);
     this.#written.clear();
+  }
+
+  async #remove(version: 4 | 6, backend: Backend): Promise<void> {
+    if (backend === 'nftables') {
+      await this.#run(['nft', 'delete', 'table', FAMILIES[version], TABLE]);
+      return;
+    }
+    const tool = IPTABLES[version];
+    for (const { table, chain, to } of IPTABLES_JUMPS) {
+      const jump = ['--wait', '--table', table];
+      while ((await this.#run([tool, ...jump, '-D', chain, '-j', to])).code === 0);
+      for (const verb of ['-F', '-X']) await this.#run([tool, ...jump, verb, to]);
+    }
   }
 
   async #chooseBackend(): Promise<Backend> {
@@ -86,13 +98,13 @@ export class Firewall {
     return code === 0 ? ours.map((line) => line.replace(/\[\d+:\d+\]/, '')).join('\n') : null;
   }
 
-  async #write(scope: MasqueradeScope): Promise<void> {
+  async #write({ version }: MasqueradeScope, rules: string): Promise<void> {
     if (this.#backend === 'nftables') {
-      await this.#require(['nft', '-f', '-'], nftRules(scope, this.#masquerades));
+      await this.#require(['nft', '-f', '-'], rules);
       return;
     }
-    const tool = IPTABLES[scope.version];
-    await this.#require([`${tool}-restore`, '--noflush', '--wait'], iptablesRules(scope, this.#masquerades));
+    const tool = IPTABLES[version];
+    await this.#require([`${tool}-restore`, '--noflush', '--wait'], rules);
     for (const { table, chain, to } of IPTABLES_JUMPS) {
       const jump = ['-j', to];
       const exists = await this.#run([tool, '--wait', '--table', table, '-C', chain, ...jump]);
@@ -117,7 +129,7 @@ export class Firewall {
     input?: string,
   ): Promise<Pick<RunResult, 'code' | 'stdout' | 'stderr'>> {
     try {
-      return await runCommand(argv, { netns: this.#netns, ...(input !== undefined && { input }) });
+      return await runCommand(argv, { netns: null, ...(input !== undefined && { input }) });
     } catch (error) {
       if (error instanceof BarewireError && error.code === 'missing-tool')
         return { code: 127, stdout: '', stderr: error.message };

@@ -1,8 +1,18 @@
 /** The node agent: a node of a flannel network. */
 export { adoptionOf, type Adoption } from './adopt.js';
+export { planAdoption, type AdoptionGoal, type AdoptionStep } from './adoption-steps.js';
+export {
+  hasSystemd,
+  readAdoptionState,
+  takeAdoptionStep,
+  untilHealthy,
+  type AdoptionPlaces,
+} from './apply-adoption.js';
 export { ATTACHMENTS, type AttachmentName } from './attachments.js';
 export { askNode, askStatus, serveNode } from './http.js';
-export { installPlugin, uninstallPlugin } from './install.js';
+export { installPlugin, pluginFiles, uninstallPlugin } from './install.js';
+export { ENVIRONMENT_PATH, printEnvironment, printUnit, UNIT, UNIT_PATH } from './systemd-unit.js';
+export type { PeerProblem } from './desired.js';
 export { leaveNetwork } from './leave.js';
 export { NodeAgent } from './node.js';
 export type { NodeEvent, NodeOptions } from './node-types.js';

@@ -23,21 +23,32 @@ const CONFIG = '10-barewire.conflist';
 
 /** Port mappings and tuning of runtimes are plugins behind ours. */
 const conflist = (): string =>
-  `${JSON.stringify({ cniVersion: '1.0.0', name: 'barewire', plugins: [{ type: PLUGIN }] }, null, 2)}\n`;
+  `${JSON.stringify(
+    {
+      cniVersion: '1.0.0',
+      name: 'barewire',
+      plugins: [{ type: PLUGIN, capabilities: { ips: true, mac: true } }],
+    },
+    null,
+    2,
+  )}\n`;
+
+/** What `installPlugin` writes: the plugin, and its configuration. */
+export const pluginFiles = ({ binFolder, configFolder, cniFolder }: InstallOptions) =>
+  [
+    { path: join(binFolder, PLUGIN), content: pluginScript(cniFolder), mode: 0o755 },
+    { path: join(configFolder, CONFIG), content: conflist(), mode: 0o644 },
+  ] as const;
 
 /**
  * Writes the CNI plugin and its configuration, and runs the plugin once.
  *
  * @throws BarewireError `process-failed` when the plugin does not run here
  */
-export async function installPlugin({
-  binFolder,
-  configFolder,
-  cniFolder,
-}: InstallOptions): Promise<Installed> {
-  const plugin = join(binFolder, PLUGIN);
-  const config = join(configFolder, CONFIG);
-  await replaceFile(plugin, pluginScript(cniFolder), 0o755);
+export async function installPlugin(folders: InstallOptions): Promise<Installed> {
+  const [script, list] = pluginFiles(folders);
+  const [plugin, config] = [script.path, list.path];
+  await replaceFile(plugin, script.content, script.mode);
   const { code, stdout, stderr } = await runCommand(['env', 'CNI_COMMAND=VERSION', plugin], {
     netns: null,
     input: '{"cniVersion":"1.0.0"}',
@@ -50,7 +61,7 @@ export async function installPlugin({
       'It needs a POSIX shell as /bin/sh, and a file system that is not mounted noexec.',
     );
   }
-  await replaceFile(config, conflist());
+  await replaceFile(config, list.content);
   return { plugin, config, versions: stdout.trim() };
 }
 

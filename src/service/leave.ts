@@ -6,9 +6,8 @@ import { EtcdClient } from './etcd/client.js';
 import { findDifference } from './difference.js';
 import { Firewall } from './firewall.js';
 import { LeaseStore } from './flannel/lease-store.js';
-import { parseLeaseValue, printLeaseKey } from './flannel/lease.js';
+import { parseEntry } from './flannel/lease-entry.js';
 import type { SubnetLeasesOptions } from './flannel/leases.js';
-import { parsePrefix } from './flannel/prefix.js';
 import { MARKS } from './kernel-keeper.js';
 import { AWS_VPC, openVpc } from './vpc.js';
 import { readRecord, removeRecord, type NodeRecord } from './record.js';
@@ -45,9 +44,10 @@ export async function leaveNetwork(
   const shared = { ...MARKS, alias: CONTAINER_ALIAS };
   const removals = [MARKS, shared].flatMap((marks) => findDifference([], state, marks).edits);
   kernel.apply(removals);
-  await new Firewall([], false).remove();
+  await new Firewall(false).remove();
   if (record !== null) {
     await removeFile(record.subnetFile);
+    if (record.keyFile !== null) await removeFile(record.keyFile);
     await removeRecord(stateFolder);
   }
   return { subnet: record?.subnet ?? null, leaseDeleted, removedObjects: removals.length };
@@ -59,6 +59,7 @@ async function releaseRoutes(
   options: Omit<SubnetLeasesOptions, 'onEvent'>,
   signal: AbortSignal,
 ): Promise<void> {
+  if (subnet === null) return;
   using client = new EtcdClient(options);
   const config = await new LeaseStore(client, options.prefix ?? prefix).readConfig(signal);
   if (config.backend.type !== AWS_VPC) return;
@@ -77,20 +78,21 @@ async function lockPatiently(path: string, waitMs: number): Promise<AsyncDisposa
     }
 }
 
-/** Deletes the key of the record if it still has the node's address. */
+/** Deletes the node's key: the record's, or, where a killed agent has not recorded one, those with its address. */
 async function deleteLease(
-  { subnet, ipv6Subnet, publicIp, prefix }: NodeRecord,
+  { subnet, etcdLease, publicIp, prefix }: NodeRecord,
   options: Omit<SubnetLeasesOptions, 'onEvent'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const ipv4 = parsePrefix(subnet);
-  if (ipv4 === null) return false;
   using client = new EtcdClient(options);
   const store = new LeaseStore(client, options.prefix ?? prefix);
-  const name = printLeaseKey({ ipv4, ipv6: ipv6Subnet === null ? null : parsePrefix(ipv6Subnet) });
-  const found = await store.read(name, signal);
-  if (found === null) return false;
-  const value = parseLeaseValue(found.value);
-  if (!value.ok || value.attributes.publicIp !== publicIp) return false;
-  return await store.remove(name, found.modRevision, signal);
+  let isDeleted = false;
+  for (const pair of (await store.list(signal)).entries) {
+    const { name, lease, attributes } = parseEntry(pair, store.subnets);
+    const isKnown = subnet === null || lease?.subnet === subnet;
+    const isOwn = pair.lease === etcdLease || (isKnown && attributes?.publicIp === publicIp);
+    if (isOwn && (await store.remove(name, pair.modRevision, signal))) isDeleted = true;
+  }
+  if (etcdLease !== null) await client.revokeLease(etcdLease, signal);
+  return isDeleted;
 }

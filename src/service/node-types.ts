@@ -1,4 +1,6 @@
 import type { AttachmentName } from './attachments.js';
+import type { ExternalInterface } from './desired.js';
+import type { InterfaceChoice } from './external-interface.js';
 import type { LeaseEvent } from './flannel/lease-event.js';
 import type { SubnetLeasesOptions } from './flannel/leases.js';
 import type { NetworkConfig } from './flannel/network-config.js';
@@ -7,14 +9,18 @@ import type { UnusedPeer } from './peers.js';
 
 export interface NodeOptions {
   readonly leases: Omit<SubnetLeasesOptions, 'onEvent'>;
-  readonly iface: string | null;
-  readonly publicIp: string | null;
+  /** How the interface to the other nodes is chosen. */
+  readonly external: InterfaceChoice;
   readonly subnetFile: string;
   readonly ipMasq: boolean;
+  /** How often the rules are compared. */
+  readonly rulesCheckMs: number;
   readonly attachment: AttachmentName;
   /** Holds the record of the node, and of its containers. */
   readonly stateFolder: string;
-  /** Where the CNI plugin hands over its requests. */
+  /** The private key with the backend wireguard, which is made if it is missing. */
+  readonly keyFile: string;
+  /** Of the CNI plugin's requests. */
   readonly cniFolder: string;
 }
 
@@ -24,6 +30,8 @@ export type NodeEvent =
   | KernelKeeperEvent
   | { readonly kind: 'ready'; readonly subnet: string; readonly backend: string; readonly peers: number }
   | { readonly kind: 'rules-repaired' }
+  /** The interface to the other nodes has another address or MTU. */
+  | { readonly kind: 'interface-changed'; readonly interface: ExternalInterface }
   | { readonly kind: 'config-changed'; readonly config: NetworkConfig };
 
 /** What `barewire node status` shows. */

@@ -5,22 +5,32 @@ import * as z from 'zod';
 import { removeFile, replaceFile } from '../machine/index.js';
 import { machineError } from '../schema/index.js';
 import { ATTACHMENTS } from './attachments.js';
-import type { TunnelMacs } from './desired.js';
+import type { NodeView, TunnelMacs } from './desired.js';
+import type { NodeOptions } from './node-types.js';
 
 /** What a node must know after its agent has ended, also to leave the network. No secrets. */
 const recordSchema = z.object({
   record: z.literal(1),
   prefix: z.string(),
-  subnet: z.string(),
+  /** Null until the first lease is there. */
+  subnet: z.string().nullable(),
   ipv6Subnet: z.string().nullable(),
+  /** The etcd lease that holds the key: proves that it is the node's, also after a change of its address. */
+  etcdLease: z.string().nullable().default(null),
   publicIp: z.string(),
   tunnelMacs: z.object({ ipv4: z.string(), ipv6: z.string() }),
   subnetFile: z.string(),
   attachment: z.enum(ATTACHMENTS),
+  /** Of the private key that the agent has made. */
+  keyFile: z.string().nullable().default(null),
 });
 export type NodeRecord = z.infer<typeof recordSchema>;
 
+const DEFAULT_PREFIX = '/coreos.com/network';
+
 const recordPath = (folder: string): string => join(folder, 'node.json');
+/** Of the addresses of the node's containers. */
+export const allocationsPath = (folder: string): string => join(folder, 'attachments.json');
 
 /** Null on a host that has not joined a network. */
 export async function readRecord(folder: string): Promise<NodeRecord | null> {
@@ -49,8 +59,27 @@ const safeJson = (text: string): unknown => {
   }
 };
 
-export const writeRecord = (folder: string, record: NodeRecord): Promise<void> =>
-  replaceFile(recordPath(folder), `${JSON.stringify(record, null, 2)}\n`);
+export async function saveRecord(
+  { stateFolder, subnetFile, leases: { prefix = DEFAULT_PREFIX } }: NodeOptions,
+  { external: { publicIp }, tunnelMacs, attachment, key }: NodeView,
+  { subnet, ipv6Subnet, etcdLease }: Pick<NodeRecord, 'subnet' | 'ipv6Subnet' | 'etcdLease'>,
+): Promise<void> {
+  const lease = { subnet, ipv6Subnet, etcdLease };
+  // That of an earlier backend is removed with the node, too.
+  const former = key === null ? ((await readRecord(stateFolder))?.keyFile ?? null) : null;
+  const keyFile = key === null ? former : key.isOwn ? key.file : null;
+  const record: NodeRecord = {
+    record: 1,
+    prefix,
+    ...lease,
+    publicIp,
+    tunnelMacs,
+    subnetFile,
+    attachment,
+    keyFile,
+  };
+  await replaceFile(recordPath(stateFolder), `${JSON.stringify(record, null, 2)}\n`);
+}
 
 export const removeRecord = (folder: string): Promise<void> => removeFile(recordPath(folder));
 

@@ -1,4 +1,5 @@
 import {
+  awsVpc,
   hostGw,
   isKernelChange,
   vxlanBackend,
@@ -11,6 +12,7 @@ import { openVpcBackend } from './aws/open-backend.js';
 import type { VpcBackend } from './aws/backend.js';
 import { readVpcConfig, type VpcConfig } from './aws/config.js';
 import { planVpcPeers } from './aws/peers.js';
+import { prefixPlacement } from './aws/prefixes.js';
 import { readPlacement, type VpcNode, type VpcPlacement } from './aws/placement.js';
 import type { Lease } from './flannel/lease.js';
 import type { NetworkConfig } from './flannel/network-config.js';
@@ -39,7 +41,7 @@ export const vpcConfigOf = (config: NetworkConfig): VpcConfig => readVpcConfig(r
 /**
  * Opens EC2 for a node.
  *
- * @throws BarewireError `bad-input` for prefix delegation, `cloud-refused` without the metadata service
+ * @throws BarewireError `bad-input` for a network that its VPC does not allow, `host-unreachable` without the metadata service
  */
 export async function openVpc(
   config: NetworkConfig,
@@ -54,11 +56,11 @@ export async function openVpc(
     env: process.env,
     ...(signal !== undefined && { signal }),
   });
-  if (backend.leaseRange === null) return backend;
+  if (backend.leaseRange === null || config.ipv6 === null) return backend;
   backend[Symbol.dispose]();
   throw userError(
-    `The cluster's network ${config.ipv4.network} is inside the VPC: barewire node does not take delegated prefixes.`,
-    'Choose a Network outside of the VPC.',
+    `The cluster's network ${config.ipv4.network} is inside the VPC, whose prefixes a node takes for IPv4 only, and EnableIPv6 is true.`,
+    'Set EnableIPv6 to false, or choose a Network outside of the VPC.',
   );
 }
 
@@ -96,13 +98,9 @@ export function vpcPeerObjects(site: HostView, self: VpcNode, vpc: VpcView, leas
       return { ok: true, objects: objectsOf(hostGw.peer(site, host)) };
     case 'vpc-route':
     case 'vpc-prefix': {
-      const route = {
-        kind: 'route',
-        destination: peer.subnet,
-        via: vpc.router,
-        link: site.host.dev,
-      } as const;
-      return { ok: true, objects: [route] };
+      const { dev } = site.host;
+      const placed = { ...site, host: { ...site.host, vpc: { dev, router: vpc.router } } };
+      return { ok: true, objects: objectsOf(awsVpc.peer(placed, host)) };
     }
     case 'vxlan':
       return { ok: true, objects: objectsOf(vxlanBackend(VXLAN_DEFAULTS).peer(site, host)) };
@@ -128,7 +126,7 @@ export interface VpcOutcome {
 /** Between checks that no lease asks for. */
 const CHECK_MS = 10 * 60_000;
 
-/** Keeps the node's route in the VPC: at its start, when leases ask for a change, and now and then. */
+/** Keeps the node's route in the VPC: at its start, when leases require a change, and at intervals. */
 export class VpcFollower implements Disposable {
   readonly #backend: VpcBackend;
   readonly #encapsulates: boolean;
@@ -137,15 +135,22 @@ export class VpcFollower implements Disposable {
 
   constructor(backend: VpcBackend, config: VpcConfig) {
     this.#backend = backend;
-    this.#encapsulates = config.encapsulate === 'auto';
+    // The VPC reaches each delegated prefix by itself.
+    this.#encapsulates = config.encapsulate === 'auto' && backend.leaseRange === null;
   }
 
-  /** Before the first check. */
+  /** The subnet that the node has to lease, with prefix delegation; else null. */
+  async delegate({ ipv4 }: NetworkConfig, previous: string | null): Promise<string | null> {
+    return await this.#backend.delegate({ min: ipv4.subnetMin, max: ipv4.subnetMax }, previous);
+  }
+
+  /** Before the first check, which is after the lease. */
   get initial(): VpcView {
+    const { identity, leaseRange } = this.#backend;
     return {
-      placement: null,
+      placement: leaseRange === null ? null : prefixPlacement(identity),
       listed: new Set(),
-      router: this.#backend.identity.router,
+      router: identity.router,
       encapsulates: this.#encapsulates,
     };
   }

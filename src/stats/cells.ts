@@ -1,4 +1,4 @@
-import type { Finding, MeasuredSlice, SliceRecord } from '../schema/index.js';
+import type { Finding, MeasuredSlice, SliceRecord, StudyRecord } from '../schema/index.js';
 import type { Histogram } from './histogram.js';
 import { Samples } from './samples.js';
 
@@ -58,11 +58,28 @@ const GROWTH_SHARE = 0.002;
 const GROWTH_ERRORS = 3.3;
 const LEAST_GROWTH_SLICES = 8;
 
+/** How a study offers its load. */
+export interface Offer {
+  /** A generator without a rate. */
+  readonly isClosedLoop: boolean;
+  /** At random moments: a slice has more or fewer requests than its rate, by chance. */
+  readonly isPoisson: boolean;
+}
+
+export const offerOf = ({ generator, spec }: StudyRecord): Offer => ({
+  isClosedLoop: generator?.loop === 'closed',
+  isPoisson: spec.arrival === 'poisson',
+});
+
+/** The rate that a slice was to achieve. */
+export const offeredRps = ({ load, rateRps }: MeasuredSlice, { isPoisson }: Offer): number =>
+  isPoisson ? load.intended / load.durationS : rateRps;
+
 /** Whether requests are left over at the end of most slices, so that the latency depends on how long one waits. */
-function growsBacklog(valid: readonly ValidSlice[], rateRps: number): boolean {
+function growsBacklog(valid: readonly ValidSlice[], offer: Offer): boolean {
   const count = valid.length;
   if (count < LEAST_GROWTH_SLICES) return false;
-  const left = valid.map(({ record }) => 1 - record.load.achievedRps / rateRps);
+  const left = valid.map(({ record }) => 1 - record.load.achievedRps / offeredRps(record, offer));
   const mean = left.reduce((sum, share) => sum + share, 0) / count;
   const square = left.reduce((sum, share) => sum + (share - mean) ** 2, 0) / (count - 1);
   return mean > GROWTH_SHARE && mean > GROWTH_ERRORS * Math.sqrt(square / count);
@@ -75,7 +92,7 @@ export const findUnsustained = (cell: CellSlices): Finding | null =>
     : null;
 
 /** The slices by cell, sorted by workload, rate and network, and within a cell by id: independent of their order. */
-export function groupCells(slices: readonly SliceData[], closedLoop = false): CellSlices[] {
+export function groupCells(slices: readonly SliceData[], offer: Offer): CellSlices[] {
   const groups = new Map<string, SliceData[]>();
   for (const slice of selectCellSlices(slices).toSorted((a, b) => compareText(a.record.id, b.record.id))) {
     const key = `${slice.record.network} ${rateGroupKey(slice.record)}`;
@@ -96,9 +113,9 @@ export function groupCells(slices: readonly SliceData[], closedLoop = false): Ce
         valid,
         achievedRps,
         sustained:
-          valid.length === 0 || closedLoop
+          valid.length === 0 || offer.isClosedLoop
             ? null
-            : achievedRps >= rateRps * SUSTAINED_SHARE && !growsBacklog(valid, rateRps),
+            : achievedRps >= SUSTAINED_SHARE * meanOffered(valid, offer) && !growsBacklog(valid, offer),
         refused: members.flatMap(({ refused = [] }) => refused),
       };
     })
@@ -107,6 +124,9 @@ export function groupCells(slices: readonly SliceData[], closedLoop = false): Ce
         compareText(a.workload, b.workload) || a.rateRps - b.rateRps || compareText(a.network, b.network),
     );
 }
+
+const meanOffered = (valid: readonly ValidSlice[], offer: Offer): number =>
+  valid.reduce((sum, { record }) => sum + offeredRps(record, offer), 0) / valid.length;
 
 function toValidSlice({ record, response, service }: SliceData): ValidSlice[] {
   if (record.status !== 'measured' || !record.valid || response === null || service === null) return [];

@@ -9,7 +9,14 @@ import {
   referenceOf,
   type References,
 } from '../schema/index.js';
-import { countRestarts, groupCells, rateGroupKey, type CellSlices, type SliceData } from './cells.js';
+import {
+  countRestarts,
+  groupCells,
+  rateGroupKey,
+  type CellSlices,
+  type SliceData,
+  offerOf,
+} from './cells.js';
 import { compareCells, type CellPair, type ReferencedCell } from './compared-cells.js';
 import { compareMaxima } from './compared-maxima.js';
 import { evaluateControl } from './control.js';
@@ -51,8 +58,8 @@ interface Run extends StudyData {
  */
 export function compareStudies(a: StudyData, b: StudyData, options: CompareOptions = {}): Comparison {
   const runs: readonly [Run, Run] = [
-    { ...a, scope: 'base', cells: groupCells(a.slices) },
-    { ...b, scope: 'new', cells: groupCells(b.slices) },
+    { ...a, scope: 'base', cells: groupCells(a.slices, offerOf(a.study)) },
+    { ...b, scope: 'new', cells: groupCells(b.slices, offerOf(b.study)) },
   ];
   const [cellsA, cellsB] = [runs[0].cells, runs[1].cells];
   const others = new Map(cellsB.map((cell) => [cellKey(cell), cell]));
@@ -70,8 +77,14 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
   });
   const margin = options.margin ?? Math.max(a.study.spec.margin, b.study.spec.margin);
   // A host that one run lacks is of a network that it lacks.
+  // Another version of Barewire records other facts, which says nothing about a host.
+  const sameFacts = a.study.version === b.study.version;
   const environment = Object.entries(a.study.environment)
-    .flatMap(([host, facts]) => findChanges(host, facts, b.study.environment[host] ?? facts))
+    .flatMap(([host, facts]) => {
+      const later = b.study.environment[host] ?? facts;
+      const changes = findChanges(host, facts, later);
+      return changes.filter(({ name }) => sameFacts || (name in facts && name in later));
+    })
     .filter(({ name }) => !name.includes(COUNTER_SUFFIX));
   const spec = findChanges(null, toSettings(a.study), toSettings(b.study)).filter(
     ({ name }) => !RUN_SETTINGS.includes(name),
@@ -89,6 +102,9 @@ export function compareStudies(a: StudyData, b: StudyData, options: CompareOptio
     spec,
     cells,
     maxima,
+    caveats: a.study.networks.flatMap(({ name, caveat }) =>
+      caveat !== undefined && cells.some(({ network }) => network === name) ? [{ name, caveat }] : [],
+    ),
     onlyA: selectUnpaired(cellsA, cellsB),
     onlyB: selectUnpaired(cellsB, cellsA),
     regression: compared.some(({ regression }) => regression),

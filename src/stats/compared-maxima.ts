@@ -6,6 +6,7 @@ import {
   type StudyRecord,
 } from '../schema/index.js';
 import type { SliceData } from './cells.js';
+import { offerOf } from './cells.js';
 import { judgeRatios } from './compared-cells.js';
 import type { LogEstimate } from './clustered.js';
 import type { LogEstimateOrFinding } from './log-estimate.js';
@@ -65,7 +66,9 @@ const withoutRestarts = ({ ratio, verdict }: ComparedMaximum['direct']): Compare
 
 function collectMaxima({ study, slices }: SearchedRun): MaximaByWorkload {
   if (!wantsMaximum(study.spec)) return new Map();
-  const evidence = slices.flatMap((slice) => toEvidence(slice, findLimit(study.spec.objective)) ?? []);
+  const evidence = slices.flatMap(
+    (slice) => toEvidence(slice, findLimit(study.spec.objective), offerOf(study)) ?? [],
+  );
   const found = new Map<string, Map<string, Estimate>>();
   for (const network of new Set(evidence.map((slice) => slice.network))) {
     const { maxRpsByWorkload = {} } = estimateMaxima(study, evidence, network);
@@ -96,16 +99,18 @@ function estimateChange(
 }
 
 /** ln of a maximum with the error that its interval shows. */
-function toLog(estimate: Estimate, scope: FindingScope): LogEstimateOrFinding {
-  if (estimate.value === null) return { finding: { ...estimate.finding, scope } };
+export function toLog(estimate: Estimate, scope?: FindingScope): LogEstimateOrFinding {
+  const scoped = scope === undefined ? {} : { scope };
+  if (estimate.value === null) return { finding: { ...estimate.finding, ...scoped } };
   const { value, low, high } = estimate;
-  if (low === null || high === null || low <= 0) return { finding: { code: 'generator-is-limit', scope } };
+  if (low === null || high === null || low <= 0)
+    return { finding: { code: 'generator-is-limit', ...scoped } };
   const error = (Math.log(high) - Math.log(low)) / (2 * NORMAL);
   return { log: Math.log(value), error, df: KNOWN_DF, restarts: 1, logs: [] };
 }
 
 /** The difference of two independent estimates. */
-function subtract(above: LogEstimateOrFinding, below: LogEstimateOrFinding): LogEstimateOrFinding {
+export function subtract(above: LogEstimateOrFinding, below: LogEstimateOrFinding): LogEstimateOrFinding {
   if ('finding' in above) return above;
   if ('finding' in below) return below;
   const error = Math.hypot(above.error ?? 0, below.error ?? 0);
@@ -113,5 +118,5 @@ function subtract(above: LogEstimateOrFinding, below: LogEstimateOrFinding): Log
 }
 
 /** Verdicts are about quantities of which less is better. */
-const negate = (estimate: LogEstimateOrFinding | null): LogEstimate | null =>
+export const negate = (estimate: LogEstimateOrFinding | null): LogEstimate | null =>
   estimate === null || 'finding' in estimate ? null : { ...estimate, log: -estimate.log };

@@ -1,5 +1,5 @@
 import { type Finding, type StudyRecord } from '../schema/index.js';
-import { groupCells, type CellSlices, type SliceData } from './cells.js';
+import { groupCells, type CellSlices, type SliceData, offerOf } from './cells.js';
 import { estimateClustered, median, type RoundLog } from './clustered.js';
 import { buildSeries, sliceLog, subtractIndependent } from './log-estimate.js';
 import { pValue } from './verdicts.js';
@@ -9,7 +9,7 @@ const FALSE_ALARM_RATE = 0.05;
 
 /** Networks that move the reference beside them, by the slices of the first restart. */
 export const listReferenceMoving = (study: StudyRecord, slices: readonly SliceData[]): string[] =>
-  findMovedReference(groupCells(slices), study.spec).flatMap((finding) =>
+  findMovedReference(groupCells(slices, offerOf(study)), study.spec).flatMap((finding) =>
     finding.code === 'reference-moved' ? [finding.network] : [],
   );
 

@@ -14,6 +14,7 @@ import {
   type WorkloadName,
 } from '../schema/index.js';
 import type { SliceData } from './cells.js';
+import { offeredRps, type Offer } from './cells.js';
 import { quantileRank, samplesNeeded } from './order-ranks.js';
 import { MS_PER_NS } from './quantile-estimates.js';
 import { boundMaximum, nextRate, type RateAttempt, type RateStep } from './rate-search.js';
@@ -104,11 +105,15 @@ function stepSearch(study: StudyRecord, target: SearchTarget, evidence: readonly
  * whose only finding is missed sends is valid evidence: the generator sends overdue requests until the time-out after the
  * window, so the network was too slow for that rate.
  */
-export function toEvidence(slice: SliceData, limit: LatencyLimit | undefined): RateEvidence | null {
+export function toEvidence(
+  slice: SliceData,
+  limit: LatencyLimit | undefined,
+  offer: Offer,
+): RateEvidence | null {
   const { record } = slice;
-  const { network, workload, rateRps: offeredRps } = record;
+  const { network, workload, rateRps } = record;
   const searched = record.role === 'search';
-  const base = { network, workload, offeredRps, searched };
+  const base = { network, workload, offeredRps: rateRps, searched };
   if (record.status === 'failed' || slice.response === null)
     return searched ? { ...base, achievedRps: 0, latencyMs: null, valid: false, failed: true } : null;
   const { load } = record;
@@ -117,7 +122,9 @@ export function toEvidence(slice: SliceData, limit: LatencyLimit | undefined): R
     load.achievedRps > 0 && findings.length > 0 && findings.every(({ code }) => code === 'sends-missed');
   const latencyMs = limit === undefined ? null : findLatency(slice.response, load.intended, limit);
   const valid = (record.valid || overloaded) && latencyMs !== undefined;
-  return { ...base, achievedRps: load.achievedRps, latencyMs: latencyMs ?? null, valid, failed: false };
+  // Of a rate that more or fewer requests were drawn for by chance, as if there had been exactly as many.
+  const achievedRps = (load.achievedRps * base.offeredRps) / offeredRps(record, offer);
+  return { ...base, achievedRps, latencyMs: latencyMs ?? null, valid, failed: false };
 }
 
 /** Milliseconds; null among requests without a response; undefined where there are too few requests. */

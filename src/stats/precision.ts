@@ -1,5 +1,5 @@
 import { type ResolvedStudy, type SliceRecord, type StudyRecord } from '../schema/index.js';
-import { groupCells, type SliceData } from './cells.js';
+import { groupCells, type SliceData, offerOf } from './cells.js';
 import { halfWidth } from './clustered.js';
 import { compareToReference, findWithheld } from './reference-ratios.js';
 
@@ -17,7 +17,7 @@ export function findWidest(
   slices: readonly SliceData[],
   { latency }: NonNullable<ResolvedStudy['precision']>,
 ): number | null {
-  const cells = groupCells(slices, study.generator?.loop === 'closed');
+  const cells = groupCells(slices, offerOf(study));
   const comparisons = compareToReference(cells, study.spec, findWithheld(study));
   const halves = [...comparisons.values()].flatMap(({ ratios }) => {
     const estimate = ratios.get(latency);

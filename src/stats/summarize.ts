@@ -4,15 +4,18 @@ import {
   printObjective,
   type Cost,
   type Finding,
+  type MainEffect,
   type StudyRecord,
   type Summary,
 } from '../schema/index.js';
 import { summarizeCell } from './cell-summary.js';
-import { countRestarts, countRunSlices, groupCells, type SliceData } from './cells.js';
+import { countRestarts, countRunSlices, groupCells, offerOf, type SliceData } from './cells.js';
 import { evaluateControl } from './control.js';
 import { listContainerCosts } from './container-cost.js';
 import { decide } from './decision.js';
-import { estimateMaxima, openSearches, toEvidence } from './maximum.js';
+import { estimateMainEffects } from './main-effects.js';
+import { estimateKnobMaxima } from './knob-maxima.js';
+import { estimateMaxima, openSearches, toEvidence, wantsMaximum } from './maximum.js';
 import { findMovedReference } from './isolation.js';
 import { findKnee } from './limits.js';
 import { compareToReference, findWithheld, NOT_COMPARED } from './reference-ratios.js';
@@ -37,13 +40,13 @@ export function summarize(
   { refused = [], ...options }: SummaryOptions = {},
 ): Summary {
   const { spec } = study;
-  const all = groupCells(slices, study.generator?.loop === 'closed');
+  const all = groupCells(slices, offerOf(study));
   const comparisons = compareToReference(all, spec, findWithheld(study));
   const reference = all.filter((cell) => cell.network === spec.reference);
   const { control, finding } = evaluateControl(reference, spec);
   const progress = { ...computeProgress(study, slices), ...options };
   const limit = findLimit(spec.objective);
-  const evidence = slices.flatMap((slice) => toEvidence(slice, limit) ?? []);
+  const evidence = slices.flatMap((slice) => toEvidence(slice, limit, offerOf(study)) ?? []);
   const searches = openSearches(study, evidence).length;
   const linkMbps = findLinkMbps(study);
   const run = countRunSlices(slices);
@@ -62,6 +65,7 @@ export function summarize(
       setup: computeSetupCost(cells),
       ...(known?.setupSteps === undefined ? {} : { setupSteps: known.setupSteps }),
       ...(known?.facts === undefined ? {} : { facts: known.facts }),
+      ...(known?.caveat === undefined ? {} : { caveat: known.caveat }),
       ...estimateMaxima(study, evidence, name),
       kneeRps: findKnee(summarized),
       cells: summarized,
@@ -84,6 +88,7 @@ export function summarize(
       ...(finding === null ? [] : [finding]),
       ...findMovedReference(all, spec),
       ...findStudyWarnings(study, slices, { plannedSlices: progress.plannedSlices, searches }),
+      ...findLostSettings(study),
       ...refused,
     ],
     ...(spec.objective === undefined ? {} : { objective: printObjective(spec.objective) }),
@@ -96,9 +101,34 @@ export function summarize(
     networks,
     control,
     ...listContainerCosts(networks),
+    ...(spec.tuning === undefined
+      ? {}
+      : {
+          tuning: {
+            profile: spec.tuning.profile,
+            ...(spec.tuning.ablation === undefined ? {} : { ablation: spec.tuning.ablation }),
+            hosts: study.tuned ?? [],
+            ...(wantsMaximum(spec) &&
+              spec.tuning.ablation !== undefined && {
+                maxima: estimateKnobMaxima(networks, spec.tuning, spec.workloads, spec.margin),
+              }),
+            ...withMainEffects(estimateMainEffects(all, spec.tuning, spec, findWithheld(study))),
+          },
+        }),
     environment: study.environment,
   };
 }
+
+const withMainEffects = (mainEffects: MainEffect[]): { mainEffects?: MainEffect[] } =>
+  mainEffects.length === 0 ? {} : { mainEffects };
+
+/** One for each setting that did not hold until the end of the load. */
+const findLostSettings = ({ tuned = [] }: StudyRecord): Finding[] => {
+  const lost = tuned.flatMap(({ settings }) => settings.filter(({ holds }) => !holds));
+  return [...new Map(lost.map((setting) => [setting.what, setting])).values()].map(
+    ({ what, wanted, found, changers }) => ({ code: 'setting-lost', what, wanted, found, changers }),
+  );
+};
 
 /** The speed of the wire of the spec, else of the hosts' interface; null where neither is known. */
 function findLinkMbps({ spec, environment }: StudyRecord): number | null {

@@ -13,7 +13,8 @@ import {
 import { findDockerEffects, findOfferedNetwork, probeNetworks, readNicFacts } from '../testbed/index.js';
 import { networksOf } from './plan-on-hosts.js';
 import { divideTime, measurable } from './plan-slices.js';
-import { stationKey, UNCHANGED, type StudyPlan } from './plan.js';
+import { stationKey, UNCHANGED } from './plan-stations.js';
+import type { StationPlan, StudyPlan } from './plan-types.js';
 import type { OnStudyEvent } from './progress.js';
 import type { ResultsDirectory } from './results.js';
 import { findMaximum } from './maximum.js';
@@ -55,16 +56,17 @@ export async function beginStudy(
     async ([name, machine]) => [name, await machine.environment()] as const,
   );
   const environment: Record<string, Environment> = {
-    client: { ...(await client.machine.environment()), ...(await readNicFacts(client)) },
-    server: { ...(await server.machine.environment()), ...(await readNicFacts(server)) },
+    client: { ...(await client.machine.environment()), ...(await readNicFacts(client)), ...client.facts },
+    server: { ...(await server.machine.environment()), ...(await readNicFacts(server)), ...server.facts },
     ...Object.fromEntries(await Promise.all(others)),
   };
-  const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(({ kind }) => kind !== 'given');
+  const isOwn = (station: StationPlan): boolean => station.kind !== 'given' || station.steps !== null;
+  const pinned = spec.congestionControl !== UNCHANGED && plan.stations.every(isOwn);
   if (pinned)
     for (const facts of Object.values(environment)) facts['congestionControl'] = spec.congestionControl;
   // Read here: setting up another station may close these hosts.
   const effects = await findDockerEffects({ client, server });
-  const probed = await probeNetworks({ client, server }, networksOf(spec));
+  const probed = await probeNetworks({ client, server }, networksOf(plan.study));
   const networks = probed.map((status): NetworkStatus => {
     const network = findOfferedNetwork(spec.testbed, status.name);
     const refusal = plan.testbed.unavailable?.find(({ network: name }) => name === status.name);

@@ -18,13 +18,18 @@ export interface Station {
   readonly role: 'reference' | 'control' | 'contender';
 }
 
+type GroupedStudy = Pick<
+  ResolvedStudy,
+  'testbed' | 'restarts' | 'apart' | 'together' | 'reference' | 'references' | 'tuning'
+>;
+
 /**
  * The groups of a restart, each with the reference. Where each network has hosts of its own, a group has as many as fit into the
  * memory. On shared hosts networks that exclude each other are in different groups, and the first of several restarts shows what
  * each does to the reference: alone, then beside each network alone.
  */
 export function groupNetworks(
-  study: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together' | 'reference'>,
+  study: GroupedStudy,
   networks: readonly string[],
   restart: number,
 ): readonly Group[] {
@@ -45,22 +50,35 @@ export function groupNetworks(
 
 /** Whether the first restart shows what each network does to the reference: where networks are built on hosts that others share. */
 export const showsIsolation = (
-  { testbed, restarts, reference }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'reference'>,
+  {
+    testbed,
+    restarts,
+    reference,
+    tuning,
+  }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'reference' | 'tuning'>,
   networks: readonly string[],
 ): boolean =>
+  // Arms of an ablation are one network with several settings.
+  tuning?.ablation === undefined &&
   findTestbedKind(testbed).sharesHosts !== 'never' &&
   restarts > 1 &&
   networks.includes(reference) &&
   networks.some((name) => name !== reference && findOfferedNetwork(testbed, name).kind === 'planned');
 
 function groupContenders(
-  { testbed, restarts, apart, together }: Pick<ResolvedStudy, 'testbed' | 'restarts' | 'apart' | 'together'>,
+  { testbed, restarts, apart, together, references, tuning }: GroupedStudy,
   names: readonly string[],
   eachAlone: boolean,
 ): readonly (readonly string[])[] {
   if (names.length === 0) return [names];
   const ownHosts = findTestbedKind(testbed).sharesHosts === 'never';
   if (eachAlone) return [[], ...names.map((name) => [name])];
+  // A given network whose ratios are against a planned one is set up beside it.
+  const leaderOf = (name: string): string | undefined =>
+    names.find(
+      (one) =>
+        one !== name && one === references[name] && findOfferedNetwork(testbed, one).kind === 'planned',
+    );
   const claimsOf = (name: string): readonly Claim[] => {
     const network = findOfferedNetwork(testbed, name);
     return ownHosts || network.kind === 'given' ? [] : network.claims;
@@ -68,15 +86,17 @@ function groupContenders(
   // In a single restart nothing shows what a network does to the reference.
   const isAlone = (name: string): boolean =>
     !ownHosts &&
+    tuning?.ablation === undefined &&
     (apart.includes(name) || (restarts === 1 && findOfferedNetwork(testbed, name).kind === 'planned'));
   const groups: string[][] = [];
-  for (const name of names) {
+  for (const name of names.filter((one) => leaderOf(one) === undefined)) {
+    const unit = [name, ...names.filter((one) => leaderOf(one) === name)];
     const fits = (group: readonly string[]): boolean =>
-      group.length < (together ?? Infinity) &&
+      group.length + unit.length <= (together ?? Infinity) &&
       !group.some((one) => isAlone(one) || claimsOf(one).some((claim) => claimsOf(name).includes(claim)));
     const group = isAlone(name) ? undefined : groups.find(fits);
-    if (group === undefined) groups.push([name]);
-    else group.push(name);
+    if (group === undefined) groups.push(unit);
+    else group.push(...unit);
   }
   return groups;
 }

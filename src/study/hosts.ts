@@ -1,7 +1,7 @@
 import { freshRunId } from '../machine/index.js';
 import { BarewireError, bug } from '../schema/index.js';
 import { openTestbed, type Testbed } from '../testbed/index.js';
-import type { StudyPlan } from './plan.js';
+import type { StudyPlan } from './plan-types.js';
 
 /** The hosts of a study: opened for each station, or kept for all of them. Disposing closes those that are kept. */
 export class Hosts implements AsyncDisposable {

@@ -10,9 +10,9 @@ import {
   type RateReading,
 } from './estimate-maximum.js';
 import { wireBytes } from './link-capacity.js';
-import type { LoadTemplate, MaximumPlan } from './plan.js';
+import type { LoadTemplate, MaximumPlan } from './plan-types.js';
 import { loadAndSample, loadOver, type SliceContext } from './slice.js';
-import type { OpenStation } from './stations.js';
+import type { OpenStation } from './station-set-up.js';
 
 /** Measures the reference's maximum over its station, or estimates it, requests per second. */
 export async function findMaximum(context: SliceContext, plan: MaximumPlan): Promise<number> {

@@ -1,5 +1,13 @@
-import { LATENCY_KEYS, nearest, type Criterion, type LatencyLimit, type Objective } from '../schema/index.js';
-import { parseRate } from './quantity.js';
+import {
+  LATENCY_KEYS,
+  nearest,
+  parseDurationMs,
+  parseRate,
+  positiveQuantity,
+  type Criterion,
+  type LatencyLimit,
+  type Objective,
+} from '../schema/index.js';
 
 /** A text that cannot be parsed, with the nearest valid one. */
 interface Unparsed {
@@ -28,8 +36,9 @@ const QUANTILE_KEYS = LATENCY_KEYS.filter((key) => key !== 'max');
 
 function parseCriterion(text: string): Criterion | Unparsed {
   const [body = '', factor, ...more] = text.split('*').map((part) => part.trim());
-  const weight = factor === undefined ? 1 : Number(factor === '' ? NaN : factor);
-  if (more.length > 0 || !(weight > 0 && weight <= MOST_WEIGHT)) return { nearest: `${body || 'p99'}*2` };
+  const factorRead = positiveQuantity(MOST_WEIGHT)(factor ?? 1);
+  if (more.length > 0 || !('value' in factorRead)) return { nearest: `${body || 'p99'}*2` };
+  const weight = factorRead.value;
   if (body === 'setup') return { kind: 'setup', weight };
   if (body === 'max') return { kind: 'maximum', limit: null, weight };
   if (/[:<≤]/.test(body)) {
@@ -48,24 +57,21 @@ function parseCriterion(text: string): Criterion | Unparsed {
   return { nearest: nearest(name, [...QUANTILE_KEYS, 'cpu', 'setup', 'max']) ?? 'p99' };
 }
 
-const UNITS_MS: Readonly<Record<string, number>> = { us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1e3 };
-const LIMIT =
-  /^\s*(?<latency>[a-zA-Z]+[\d.]*)\s*(?:<|<=|≤)\s*(?<number>\d+(?:\.\d+)?|\.\d+)\s*(?<unit>\p{L}*)\s*$/u;
+const LIMIT = /^\s*(?<latency>[a-zA-Z]+[\d.]*)\s*(?:<|<=|≤)\s*(?<number>[\d._eE+-]*?)\s*(?<unit>\p{L}*)\s*$/u;
 
 /** Parses `p99<2ms`, `p99.9 < 500us`, `max<1s`. */
 function parseLimit(text: string): LatencyLimit | Unparsed {
   const { latency: asked, number, unit } = LIMIT.exec(text)?.groups ?? {};
   if (asked === undefined || number === undefined || unit === undefined) return { nearest: 'p99<2ms' };
   const latency = LATENCY_KEYS.find((key) => key === asked);
-  const factor = Object.hasOwn(UNITS_MS, unit) ? UNITS_MS[unit] : undefined;
-  const limitMs = Number(number) * (factor ?? NaN);
-  if (latency !== undefined && limitMs > 0) return { latency, limitMs };
+  const limitMs = unit === '' ? null : parseDurationMs(number + unit);
+  if (latency !== undefined && limitMs !== null && limitMs > 0) return { latency, limitMs };
   return {
     nearest: [
       latency ?? nearest(asked, LATENCY_KEYS),
       '<',
-      Number(number) > 0 ? number : '2',
-      factor === undefined ? (nearest(unit || 'ms', ['ms', 'us', 's']) ?? 'ms') : unit,
+      (parseDurationMs(number) ?? 0) > 0 ? number : '2',
+      limitMs === null ? (nearest(unit || 'ms', ['ms', 'us', 's']) ?? 'ms') : unit,
     ].join(''),
   };
 }

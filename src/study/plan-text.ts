@@ -1,7 +1,9 @@
-import { versionOf, type HostPlan } from '../network/index.js';
-import { findLimit, printAction, printLimit, type Step } from '../schema/index.js';
+import { versionOf } from '../network/index.js';
+import { describeFinding, describeTuningFinding } from '../report/index.js';
+import { findLimit, printAction, printLimit, type Step, type ResolvedStudy } from '../schema/index.js';
 import type { PlannedHost } from '../testbed/index.js';
-import { stationKey, type RestartPlan, type StationPlan, type StudyPlan } from './plan.js';
+import { stationKey } from './plan-stations.js';
+import type { RestartPlan, StationPlan, StudyPlan } from './plan-types.js';
 
 /**
  * Prints a plan: every change as a command that a reader could type, with its reason, and every slice in
@@ -20,6 +22,11 @@ export function printPlan(plan: StudyPlan): string {
     ...explainSymbols(plan),
     '',
     ...(testbed.cluster === undefined ? describeHosts(plan) : []),
+    ...(testbed.cluster === undefined ? (testbed.unavailable ?? []) : []).map(
+      ({ network, finding }) => `# ${network} cannot run here: ${describeFinding(finding)}`,
+    ),
+    ...(testbed.warnings ?? []).map((finding) => `# Warning: ${describeFinding(finding)}`),
+    ...describeTuning(study),
     ...section(
       plan.sharesHosts === 'never'
         ? 'Make the hosts of a station, on this machine'
@@ -32,7 +39,7 @@ export function printPlan(plan: StudyPlan): string {
         ...section(`Prepare the ${role}; these are undone at once`, temporary),
       ],
     ),
-    ...plan.stations.flatMap((station) => describeStation(station, plan.stations.length)),
+    ...plan.stations.flatMap((station) => describeStation(station, plan)),
     ...section(
       'Generator, on the client, started at each restart',
       plan.generator === null ? [] : [plan.generator],
@@ -73,6 +80,30 @@ function describeHosts({ testbed, study }: StudyPlan): string[] {
   ];
 }
 
+/** What each network's hosts get: the settings follow from their topology when they are set up. */
+function describeTuning({ tuning }: ResolvedStudy): string[] {
+  if (tuning === undefined) return [];
+  const lines = Object.entries(tuning.arms).map(([network, knobs]) => {
+    const set = Object.entries(knobs).map(([knob, value]) => `${knob} ${value}`);
+    return `#   ${network}: ${set.length === 0 ? 'nothing' : set.join(', ')}`;
+  });
+  return [
+    `# Tuning by the profile ${tuning.profile}, set before each network is set up and restored after it; \`barewire tune plan\` shows its settings:`,
+    ...lines,
+    ...(tuning.machine
+      ? [
+          tuning.ablation === undefined
+            ? '#   this machine: its own settings too, until the end of the study'
+            : '#   this machine: the own settings of each arm too, before each of its slices',
+        ]
+      : []),
+    ...(tuning.ablation?.omitted ?? []).map(
+      ({ knob, finding }) => `#   ${knob} is not compared: ${describeTuningFinding(finding)}`,
+    ),
+    '',
+  ];
+}
+
 function explainSymbols({ maxima, sharesHosts, stations, testbed }: StudyPlan): string[] {
   const text = JSON.stringify({ stations, steps: testbed.steps });
   const symbols: [string, string, boolean][] = [
@@ -101,11 +132,24 @@ function printStep({ why, do: action }: Step): string[] {
   ];
 }
 
-function describeStation(station: StationPlan, total: number): string[] {
+function describeStation(
+  station: StationPlan,
+  { stations: { length: total }, testbed }: StudyPlan,
+): string[] {
+  const twin = testbed.deployed?.twin;
   const heading = `# ${stationKey(station)}: ${station.what}`;
   switch (station.kind) {
     case 'given':
-      return [heading, '# The testbed has it; nothing is built.', ''];
+      return station.steps === null
+        ? [heading, '# The testbed has it; nothing is built.', '']
+        : [
+            heading,
+            '# The hosts have it, and nothing of it is built. A container is attached on each; its address is known then.',
+            ...hostSteps('client', station.steps.client),
+            ...hostSteps('server', station.steps.server),
+            '# Then nginx starts in the container of the server, and the congestion control of both is pinned.',
+            '',
+          ];
     case 'impossible':
       return [heading, `# It cannot be set up on these hosts: ${station.error.message}`, ''];
     case 'planned': {
@@ -118,8 +162,10 @@ function describeStation(station: StationPlan, total: number): string[] {
       const same = total > 1 && station.role !== 'reference';
       return [
         heading,
-        ...hostSteps('client', client),
-        ...hostSteps('server', server),
+        ...(station.caveat === undefined ? [] : [`# ${describeFinding(station.caveat)}`]),
+        ...(station.network === twin ? ['# The same network as the deployed one, built by the study.'] : []),
+        ...hostSteps('client', client.steps),
+        ...hostSteps('server', server.steps),
         ...[...pins.client, ...pins.server].flatMap(printStep),
         `## nginx on the server: ${files.length + 1} steps`,
         // The files differ in the address only.
@@ -133,7 +179,7 @@ function describeStation(station: StationPlan, total: number): string[] {
   }
 }
 
-const hostSteps = (role: string, { steps }: HostPlan): string[] => [
+const hostSteps = (role: string, steps: readonly Step[]): string[] => [
   `## on ${role}: ${steps.length} steps`,
   ...steps.flatMap(printStep),
 ];

@@ -1,8 +1,9 @@
-import type { NetworkStatus, PlannedSlice, SliceRecord, WorkloadName } from '../schema/index.js';
+import type { UndoneJournal } from '../machine/index.js';
+import type { Finding, NetworkStatus, PlannedSlice, SliceRecord, WorkloadName } from '../schema/index.js';
 
 /** The events of a study while it runs. */
 export type StudyEvent =
-  | { readonly kind: 'restored'; readonly hosts: readonly string[]; readonly steps: number }
+  | { readonly kind: 'restored'; readonly undone: readonly UndoneJournal[] }
   | { readonly kind: 'probed'; readonly networks: readonly NetworkStatus[] }
   | { readonly kind: 'maximum'; readonly workload: WorkloadName; readonly rps: number | null }
   | {
@@ -16,6 +17,8 @@ export type StudyEvent =
       readonly sliceMs: number;
       /** How long a slice takes with everything around its window. */
       readonly eachMs: number;
+      /** What disturbs the study on its hosts. */
+      readonly warnings: readonly Finding[];
     }
   | {
       /** The networks are set up, at the start of a restart or of a group in it. */

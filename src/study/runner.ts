@@ -1,7 +1,7 @@
 import { GeneratorProcess } from '../load/index.js';
 import { freshRunId, lockMachine, openJournals, openMachine, undoAll } from '../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../network/index.js';
-import { type PlannedSlice, type Summary } from '../schema/index.js';
+import { type PlannedSlice, type StudyRecord, type Summary } from '../schema/index.js';
 import { isPrecise, listReferenceMoving } from '../stats/index.js';
 import { findTestbedKind } from '../testbed/index.js';
 import { beginStudy, type StudyRequest } from './begin.js';
@@ -9,14 +9,17 @@ import { showsIsolation } from './groups.js';
 import { Hosts } from './hosts.js';
 import { planStudyOnHosts } from './plan-on-hosts.js';
 import { measurable, resolveSlice, restartsTimeMs, selectSlices, sliceTimeMs } from './plan-slices.js';
-import { stationKey, type LoadTemplate } from './plan.js';
+import { stationKey } from './plan-stations.js';
+import type { LoadTemplate, StudyPlan } from './plan-types.js';
 import { Progress } from './progress.js';
 import { readResults, writeReports } from './reading.js';
 import type { ResultsDirectory } from './results.js';
 import { searchMaxima } from './search.js';
 import { runSlice, type SliceContext, type SliceOutcome } from './slice.js';
 import { SliceWriter } from './slice-writer.js';
-import { endsRestart, Stations } from './stations.js';
+import { endsRestart } from './station-errors.js';
+import { Stations } from './stations.js';
+import { TuningOfStudy } from './tuning.js';
 
 /**
  * Runs a study, or the rest of it when its directory has slices already, and writes the reports, also after
@@ -40,8 +43,7 @@ async function takeMachine({ spec, onEvent }: StudyRequest): Promise<AsyncDispos
   try {
     if ((await openJournals()).length === 0) return lock;
     const undone = await undoAll();
-    const steps = undone.reduce((sum, host) => sum + host.steps, 0);
-    onEvent({ kind: 'restored', hosts: undone.map(({ host }) => host), steps });
+    onEvent({ kind: 'restored', undone });
     return lock;
   } catch (error) {
     await lock[Symbol.asyncDispose]();
@@ -70,9 +72,12 @@ async function measureAll(request: StudyRequest): Promise<Summary> {
           plan.generator,
           ['closed', spec.arrival],
         );
-  await using stations = new Stations({ plan, unbound, hosts, generator, signal });
+  const before = (await directory.exists()) ? await directory.readStudy() : null;
+  await using tuning = new TuningOfStudy(plan.study, before?.tuned);
+  if (hostsAreNamespaces(plan)) await tuning.openMachine(run, plan.testbed.hosts.server);
+  await using stations = new Stations({ plan, unbound, hosts, generator, tuning, signal });
   const context: SliceContext = { plan, stations, signal };
-  let study = (await directory.exists()) ? await directory.readStudy() : await beginStudy(request, context);
+  let study = before ?? (await beginStudy(request, context));
   await directory.repair();
   const replan = async (): Promise<void> => {
     unbound = await planStudyOnHosts(study.spec);
@@ -97,6 +102,7 @@ async function measureAll(request: StudyRequest): Promise<Summary> {
     rounds: study.spec.rounds,
     sliceMs: study.spec.durationMs,
     eachMs: sliceTimeMs(study.spec),
+    warnings: plan.testbed.warnings ?? [],
   });
   await using writer = new SliceWriter(directory, onEvent);
   const measure: Measure = async (slice, load) => {
@@ -143,6 +149,7 @@ async function measureAll(request: StudyRequest): Promise<Summary> {
       await writer.written();
       await stations.tearDownAll();
     }
+    study = await withTuned(study, tuning, directory);
     hosts.endRestart();
     const isLast = restart >= Math.min(plan.restarts.length, study.stoppedAfter ?? Infinity);
     if (!isLast && selected.flat().some(({ id }) => !done.has(id)) && (await reachedPrecision(directory))) {
@@ -173,8 +180,26 @@ async function measureAll(request: StudyRequest): Promise<Summary> {
   });
   await writer.written();
   await stations.tearDownAll();
+  await withTuned(study, tuning, directory);
   hosts.endRestart();
   return await writeReports(directory);
+}
+
+/** Hosts that are machines of their own are tuned whole. */
+const hostsAreNamespaces = ({ study }: StudyPlan): boolean =>
+  findTestbedKind(study.testbed).sharesHosts === 'never';
+
+/** Records whether the settings have held until now. */
+async function withTuned(
+  study: StudyRecord,
+  tuning: TuningOfStudy,
+  directory: ResultsDirectory,
+): Promise<StudyRecord> {
+  await tuning.endRestart();
+  if (tuning.records.length === 0) return study;
+  const tuned = { ...study, tuned: tuning.records };
+  await directory.update(tuned);
+  return tuned;
 }
 
 /** The networks to set up apart from the others after the first restart. */

@@ -1,7 +1,8 @@
 import { findLimit, type PlannedSlice, type StudyRecord } from '../schema/index.js';
-import { toEvidence, Histogram, openSearches, type RateEvidence } from '../stats/index.js';
+import { toEvidence, Histogram, openSearches, type RateEvidence, offerOf } from '../stats/index.js';
 import { seeded, shuffled } from './plan-slices.js';
-import { planSearchLoad, type LoadTemplate, type StudyPlan } from './plan.js';
+import { planSearchLoad } from './plan-loads.js';
+import type { LoadTemplate, StudyPlan } from './plan-types.js';
 import type { OnStudyEvent } from './progress.js';
 import { readResults } from './reading.js';
 import type { ResultsDirectory } from './results.js';
@@ -40,12 +41,14 @@ export async function searchMaxima({
 /** The evidence of all slices in a directory about the maxima. */
 export async function evidenceIn(directory: ResultsDirectory): Promise<RateEvidence[]> {
   const { study, slices } = await readResults(directory);
-  return slices.flatMap((slice) => toEvidence(slice, findLimit(study.spec.objective)) ?? []);
+  return slices.flatMap((slice) => toEvidence(slice, findLimit(study.spec.objective), offerOf(study)) ?? []);
 }
 
-function evidenceFrom({ record, histograms }: SliceOutcome, { spec }: StudyRecord): RateEvidence[] {
+function evidenceFrom({ record, histograms }: SliceOutcome, study: StudyRecord): RateEvidence[] {
   const response = histograms === null ? null : Histogram.decode(histograms.response);
-  return [toEvidence({ record, response, service: null }, findLimit(spec.objective)) ?? []].flat();
+  return [
+    toEvidence({ record, response, service: null }, findLimit(study.spec.objective), offerOf(study)) ?? [],
+  ].flat();
 }
 
 /**

@@ -8,8 +8,12 @@ import {
   type SideMetrics,
   type SliceRecord,
 } from '../schema/index.js';
-import { addressSymbol, resolveLoad, stationKey, type LoadTemplate, type StudyPlan } from './plan.js';
-import { isOutcome, type OpenStation, type Stations } from './stations.js';
+import { addressSymbol, resolveLoad } from './plan-loads.js';
+import { stationKey } from './plan-stations.js';
+import type { LoadTemplate, StudyPlan } from './plan-types.js';
+import { isOutcome } from './station-errors.js';
+import type { OpenStation } from './station-set-up.js';
+import type { Stations } from './stations.js';
 
 /** The outcome of a slice: its record, and its histograms if it was measured. */
 export interface SliceOutcome {
@@ -39,6 +43,7 @@ export async function runSlice(
   const wallMs = (): number => Math.round(performance.now() - start);
   try {
     const station = context.stations.get(stationKey(planned));
+    await context.stations.tune(planned);
     const load = loadOver(station, template, planned.rateRps);
     await using generator = await openLoad(context, station);
     if (context.plan.study.generator !== 'barewire') await generator.check(load.target, load.expect);

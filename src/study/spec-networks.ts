@@ -1,5 +1,6 @@
-import type { TestbedChoice } from '../schema/index.js';
-import { findOfferedNetwork, offeredNetworks, withDescribedNetworks } from '../testbed/index.js';
+import { ARM, nearest, userError, type TestbedChoice } from '../schema/index.js';
+import { offeredNetworks, withDescribedNetworks } from '../testbed/index.js';
+import type { NameValue } from './spec-source.js';
 
 /** An entry of `networks`: a name, or an object that describes a network. */
 type Entry = string | Readonly<Record<string, unknown>>;
@@ -16,18 +17,33 @@ export function resolveNetworks(
   choice: TestbedChoice,
   asked: readonly Entry[],
   written: unknown,
-  place: string,
+  nameValue: NameValue,
 ): { readonly choice: TestbedChoice; readonly networks: readonly string[] } {
   const names = asked.map((entry) => (typeof entry === 'string' ? entry : entry['name']));
   const entries = (Array.isArray(written) ? written : [])
-    .map((entry: unknown, index) => ({ entry, place: `${place}: networks.${index}` }))
+    .map((entry: unknown, index) => ({ entry, place: nameValue('networks', index) }))
     .filter(isDescription)
     .filter(({ entry }) => names.includes(entry['name']));
   const described = withDescribedNetworks(choice, entries);
   const known = offeredNetworks(choice);
+  const offered = offeredNetworks(described);
   // A description may imply a network: the reference on its nodes.
-  const added = offeredNetworks(described).filter((name) => !known.includes(name));
-  const named = names.map((name) => findOfferedNetwork(described, String(name)).name);
+  const added = offered.filter((name) => !known.includes(name));
+  const named = names.map((name, index) => {
+    const found = offered.find((one) => one === name);
+    if (found !== undefined) return found;
+    const text = String(name);
+    const place = nameValue('networks', index);
+    if (text.includes(ARM))
+      throw userError(
+        `${place}: "${text}" is not a network: arms are made by --ablate.`,
+        'Name the network alone.',
+      );
+    throw userError(
+      `${place}: the testbed ${choice.kind} has no network "${text}".`,
+      `Did you mean "${nearest(text, offered)}"? It has ${offered.join(', ')}.`,
+    );
+  });
   return { choice: described, networks: [...new Set([...named, ...added])] };
 }
 

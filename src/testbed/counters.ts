@@ -3,6 +3,7 @@ import { parseNetDev } from '../linux/index.js';
 import type { Machine } from '../machine/index.js';
 import type { HostPlan, PathDevice } from '../network/index.js';
 import { machineError } from '../schema/index.js';
+import { parseIpJson } from './ip-json.js';
 import type { Host, HostRole, Testbed } from './types.js';
 
 /** Packets since the link was created, and the MTU where it was requested. */
@@ -75,9 +76,11 @@ async function ownLinks(machine: Machine): Promise<LinkStates> {
 }
 
 const packets = z.object({ packets: z.number() });
-const linkList = z.array(
-  z.object({ ifname: z.string(), mtu: z.number(), stats64: z.object({ rx: packets, tx: packets }) }),
-);
+const linkSchema = z.object({
+  ifname: z.string(),
+  mtu: z.number(),
+  stats64: z.object({ rx: packets, tx: packets }),
+});
 
 async function linksOf(machine: Machine, netns: string | null): Promise<LinkStates> {
   const result = await machine.run(['ip', '-j', '-s', 'link'], { netns, timeoutMs: 20_000 });
@@ -87,7 +90,7 @@ async function linksOf(machine: Machine, netns: string | null): Promise<LinkStat
       `Could not read the links in ${netns ?? "the host's namespace"} on ${machine.name}: ${result.stderr.trim()}`,
       'Check that the namespace exists (ip netns) and that iproute2 is 4.10 or later.',
     );
-  const links = linkList.parse(JSON.parse(result.stdout));
+  const links = parseIpJson(result.stdout, linkSchema, 'ifname');
   return new Map(
     links.map(({ ifname, mtu, stats64: { rx, tx } }) => [
       ifname,

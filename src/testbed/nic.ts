@@ -13,16 +13,25 @@ const OFFLOADS = [
 const COALESCING = ['Adaptive RX', 'rx-usecs', 'tx-usecs'];
 
 /**
- * Facts of a host's data interface, by name: driver, firmware, speed, offloads and interrupt coalescing. What needs ethtool is
- * absent where it is not installed.
+ * Facts of a host's data interface, by name: driver, firmware, speed, queueing discipline, offloads and interrupt coalescing.
+ * What needs ip or ethtool is absent where that is not installed, as in a pod.
  */
 export async function readNicFacts({ machine, netns, net: { dev, mtu } }: Host): Promise<Environment> {
   const path = `/sys/class/net/${dev}/speed`;
   // In a namespace of this machine, /sys still has the machine's own links, of which one may have the same name.
   const { files } = netns === undefined ? await machine.readFiles([path]) : { files: {} };
   const linkMbps = parseSpeed((files as Readonly<Record<string, string | null>>)[path]);
-  const facts: Environment = { nicMtu: mtu, ...(linkMbps === null ? {} : { linkMbps }) };
-  const [ethtool] = await machine.probe([{ kind: 'tool', name: 'ethtool' }]);
+  const [ip, ethtool] = await machine.probe([
+    { kind: 'tool', name: 'ip' },
+    { kind: 'tool', name: 'ethtool' },
+  ]);
+  const shown =
+    ip?.answer === 'yes' ? (await machine.run(['ip', '-o', 'link', 'show', 'dev', dev])).stdout : '';
+  const facts: Environment = {
+    nicMtu: mtu,
+    nicQdisc: / qdisc (\S+)/.exec(shown)?.[1] ?? null,
+    ...(linkMbps === null ? {} : { linkMbps }),
+  };
   if (ethtool?.answer !== 'yes') return facts;
   const ask = async (option: string): Promise<ReadonlyMap<string, string>> => {
     const { code, stdout } = await machine.run(['ethtool', option, dev]);

@@ -33,3 +33,18 @@ export async function ping(machine: Machine, plan: PingPlan): Promise<number> {
     "Install ping of iputils (Debian: iputils-ping). busybox's cannot forbid fragments.",
   );
 }
+
+const IGNORE_ECHO = {
+  4: '/proc/sys/net/ipv4/icmp_echo_ignore_all',
+  6: '/proc/sys/net/ipv6/icmp/echo_ignore_all',
+} as const;
+
+/** Whether a setting of the kernel forbids to answer pings to an address. */
+export async function ignoresPings(
+  machine: Machine,
+  netns: string | null,
+  address: string,
+): Promise<boolean> {
+  const { stdout } = await machine.run(['cat', IGNORE_ECHO[versionOf(address)]], { netns });
+  return stdout.trim() === '1';
+}

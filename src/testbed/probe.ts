@@ -22,7 +22,10 @@ export async function probeNetworks(
   const forwarding = 'probe' in where ? ({ answer: 'yes' } as const) : await probeForwarding(where);
   const resultOf = (requirement: Requirement): ProbeResult => {
     if (requirement.kind === 'forwarding') return forwarding;
-    if (requirement.kind === 'platform') return { answer: 'no', reason: `not in ${requirement.name}` };
+    if (requirement.kind === 'platform')
+      return 'probe' in where || where.client.net.vpc === undefined || where.server.net.vpc === undefined
+        ? { answer: 'no', reason: `not in ${requirement.name}` }
+        : { answer: 'yes' };
     const index = features.findIndex((feature) => keyOf(feature) === keyOf(requirement));
     // A network needs its requirements on every host.
     const given = results

@@ -6,7 +6,7 @@ import {
   type GivenNetwork,
   type Network,
 } from '../network/index.js';
-import { bug, nearest, userError, type TestbedChoice } from '../schema/index.js';
+import { bug, nearest, networkOfArm, userError, type TestbedChoice } from '../schema/index.js';
 import { dockerTestbed } from './docker/kind.js';
 import { KUBERNETES } from './kubernetes/kind.js';
 import { NETNS } from './netns/kind.js';
@@ -129,9 +129,15 @@ export function findTestbedKind({ kind, docker }: TestbedChoice): RegisteredTest
   throw bug(`no testbed ${kind} is registered`);
 }
 
+/** A testbed gets networks, of which an ablation has several arms. */
+const withoutArms = <Options extends PlanOptions>(options: Options): Options =>
+  options.networks === undefined
+    ? options
+    : { ...options, networks: [...new Set(options.networks.map(networkOfArm))] };
+
 /** Reads what opening a testbed depends on, and changes nothing. */
 export const planTestbed = (choice: TestbedChoice, common: PlanOptions): Promise<TestbedPlan> =>
-  findTestbedKind(choice).plan(choice.options ?? {}, common);
+  findTestbedKind(choice).plan(choice.options ?? {}, withoutArms(common));
 
 /** Opens a testbed by its plan. Rolls back when a part fails. */
 export async function openTestbed(
@@ -140,7 +146,8 @@ export async function openTestbed(
   plan?: TestbedPlan,
 ): Promise<Testbed> {
   const { open } = findTestbedKind(choice);
-  return await open(plan ?? (await planTestbed(choice, common)), choice.options ?? {}, common);
+  const read = plan ?? (await planTestbed(choice, common));
+  return await open(read, choice.options ?? {}, withoutArms(common));
 }
 
 /** The names of the networks that a testbed offers. */
@@ -151,11 +158,13 @@ export const offeredNetworks = (choice: TestbedChoice): string[] => {
 };
 
 /**
- * Finds a network of a testbed by name.
+ * Finds a network of a testbed by name, also with an arm.
  *
  * @throws BarewireError `bad-input` with the nearest name
  */
 export function findOfferedNetwork(choice: TestbedChoice, name: string): Network {
+  const base = networkOfArm(name);
+  if (base !== name) return { ...findOfferedNetwork(choice, base), name };
   const { plansNetworks } = findTestbedKind(choice);
   const given = givenNetworksOf(choice).find((network) => network.name === name);
   if (given !== undefined) return given;

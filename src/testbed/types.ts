@@ -2,7 +2,8 @@ import type * as z from 'zod';
 import type { ClusterPlan } from './kubernetes/cluster-plan.js';
 import type { Machine } from '../machine/index.js';
 import type { GivenNetwork, HostPlan, IpVersion, NetworkHost } from '../network/index.js';
-import type { Finding, Step, TestbedChoice } from '../schema/index.js';
+import type { NginxBuild } from '../server/index.js';
+import type { DeployedNode, Environment, Finding, Step, TestbedChoice } from '../schema/index.js';
 
 export type HostRole = 'client' | 'server';
 
@@ -18,6 +19,12 @@ export interface PlannedHost {
   readonly linkMbps?: number;
   /** Its memory; absent where it is not known yet. */
   readonly memoryBytes?: number;
+  /** Its nginx; absent where it is the usual one, or where containers have another. */
+  readonly nginx?: NginxBuild | undefined;
+  /** Ports on which its other programs listen; absent where it has none. */
+  readonly takenPorts?: readonly number[];
+  /** Facts for the results that its agent does not report. */
+  readonly facts?: Environment;
   /** Threads of the generator, left to the scheduler; absent: one on each of its CPUs, pinned. */
   readonly threads?: number;
 }
@@ -40,11 +47,26 @@ export interface TestbedPlan {
   readonly options?: unknown;
   /** The cluster that was read, with the objects to create. */
   readonly cluster?: ClusterPlan;
+  /** The network that node agents run on the hosts; absent where the study does not measure it. */
+  readonly deployed?: DeployedPlan;
   /** Networks of the study that these hosts do not allow. */
   readonly unavailable?: readonly { readonly network: string; readonly finding: Finding }[];
+  /** What disturbs a study on these hosts. */
+  readonly warnings?: readonly Finding[];
   /** The reference, where it is not the usual one, and the networks that have another. */
   readonly reference?: string;
   readonly references?: Readonly<Record<string, string>>;
+}
+
+/** A given network that node agents run: nothing of it is built, and a container is attached on each host. */
+export interface DeployedPlan {
+  readonly nodes: Pair<DeployedNode>;
+  /** One line for plans and reports. */
+  readonly what: string;
+  /** The network of the catalog that is the same, built by a study; null where the catalog has none. */
+  readonly twin: string | null;
+  /** Attach the containers. */
+  readonly steps: Pair<readonly Step[]>;
 }
 
 /** What a host needs before its first network. */

@@ -16,10 +16,14 @@ describe('a wrong request exits with 2, names the value and the place, and chang
   it.each<[string, string[], RegExp]>([
     ['an unknown network', ['study', '--networks', 'host,flanel-vxlan'], /flanel-vxlan.*\n.*flannel-vxlan/],
     ['an unknown preset', ['study', 'quik'], /"quik".*\n.*"quick"/],
-    ['a negative rate', ['study', '--rates', '-5'], /"-5" is not a rate/],
-    ['an absurd rate', ['study', '--rates', '5e12'], /"5e12" is not a rate/],
+    ['a negative rate', ['study', '--rates', '-5'], /--rates must be a rate above 0, got "-5"/],
+    ['an absurd rate', ['study', '--rates', '5e12'], /--rates must be .*up to 100000000.*, got "5e12"/],
     ['an unknown unit', ['study', '--time', '3parsecs'], /3parsecs/],
-    ['restarts that are no number', ['study', '--restarts', 'many'], /restarts is "many"/],
+    [
+      'restarts that are no number',
+      ['study', '--restarts', 'many'],
+      /--restarts must be a whole number .*, got "many"/,
+    ],
     [
       'an objective of an unknown quantile',
       ['study', '--objective', 'p98<2ms'],
@@ -32,8 +36,12 @@ describe('a wrong request exits with 2, names the value and the place, and chang
       /p99@40%.*\n.*10%, 30%, 50%/,
     ],
     ['an unreadable file', ['study', '/nowhere/spec.yaml'], /Could not read the spec \/nowhere\/spec.yaml/],
-    ['an unknown key in a file', ['study', 'FOLDER/typo.yaml'], /"restrats".*\n.*"restarts"/],
-    ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml is not YAML/],
+    [
+      'an unknown key in a file',
+      ['study', 'FOLDER/typo.yaml'],
+      /typo.yaml:3:1: unknown key "restrats".*\n.*"restarts"/,
+    ],
+    ['a file that is no YAML', ['study', 'FOLDER/torn.yaml'], /torn.yaml:2:1: not YAML: Flow sequence/],
     ['an unknown option', ['study', '--restats', '3'], /--restats.*\n.*--restarts/],
     ['an unknown option of a command below another', ['kubernetes', 'rbac', '--bad'], /--bad/],
     ['an unknown option of node leave', ['node', 'leave', '--bad'], /--bad/],

@@ -80,14 +80,14 @@ describe('a plugin with a fault', () => {
     expect(created()).toEqual(NOTHING);
   });
 
-  test('that prints no JSON for any verb gets a result for every check', async () => {
+  test('every check of a plugin that prints no JSON has a result', async () => {
     writeFileSync(join(folder, 'garbage'), '#!/bin/sh\necho garbage\n', { mode: 0o755 });
     const config = file('garbage.conf', '{"type": "garbage", "ipam": {"type": "garbage"}}');
     const args = ['cni', 'check', join(folder, 'garbage'), '--config', config, '--json'];
     const { status, stdout } = await barewire(args);
     expect(status).toBe(1);
     const [report] = cniCheckSchema.parse(JSON.parse(stdout)).plugins;
-    expect(report?.checks).toHaveLength(58);
+    expect(report?.checks).toHaveLength(64);
     expect(report?.checks.find(({ id }) => id === 'add.interface')?.findings).toEqual([
       'garbage: standard output is not JSON: garbage',
     ]);
@@ -130,7 +130,7 @@ test('a right plugin gives exit status 0, and times in the JSON', async () => {
     toy.configuration,
     '--json',
   ]);
-  expect([status, stderr]).toEqual([0, 'toy: 58 passed, 0 failed, 0 skipped\n']);
+  expect([status, stderr]).toEqual([0, 'toy: 64 passed, 0 failed, 0 skipped\n']);
   const [report] = cniCheckSchema.parse(JSON.parse(stdout)).plugins;
   expect(report).toMatchObject({ plugin: 'toy', version: '1.1.0', times: { runs: 15 }, kept: [] });
   expect(report?.times?.add.medianMs).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,57 +7,11 @@ import { endRuns } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 import { NodeLab, PREFIX, type LabNode } from '../service/node-lab.js';
 import { until } from '../service/until.js';
+import { add, addressOf, call, CONFIG, type AddResult } from './call-plugin.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 240_000 });
 
 const sh = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' });
-const CONFIG = { cniVersion: '1.0.0', name: 'barewire', type: 'barewire' };
-
-interface Output {
-  readonly status: number | null;
-  readonly stdout: string;
-}
-
-interface Result {
-  readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly sandbox?: string }[];
-  readonly ips: readonly { readonly address: string; readonly gateway: string }[];
-}
-
-/** Calls the plugin as a runtime does. */
-async function call(
-  node: LabNode,
-  command: string,
-  container: string,
-  {
-    config = CONFIG,
-    env = {},
-  }: { readonly config?: object; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<Output> {
-  const child = execFile(join(node.folder, 'bin/barewire'), {
-    env: {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: container,
-      CNI_NETNS: `/run/netns/${container}`,
-      CNI_IFNAME: 'eth0',
-      CNI_PATH: '/nowhere',
-      ...env,
-    },
-  });
-  let stdout = '';
-  child.stdout?.on('data', (text: string) => (stdout += text));
-  // A plugin that fails at once does not read it.
-  child.stdin?.on('error', () => undefined).end(JSON.stringify(config));
-  await once(child, 'close');
-  return { status: child.exitCode, stdout };
-}
-
-async function add(node: LabNode, container: string, how: Parameters<typeof call>[3] = {}): Promise<Result> {
-  const { status, stdout } = await call(node, 'ADD', container, how);
-  expect(status, stdout).toBe(0);
-  return JSON.parse(stdout) as Result;
-}
-
-const addressOf = ({ ips }: Result): string => ips[0]?.address.split('/')[0] ?? '';
 const reaches = (netns: string, address: string): boolean => {
   try {
     sh(`ip netns exec ${netns} ping -q -c 1 -W 1 ${address}`);
@@ -134,6 +88,15 @@ describe.each(['bridge', 'ptp', 'macvlan'])('containers by %s', (attachment) => 
       await until(`${netns} reaches ${addressOf(result)}`, () => reaches(netns, addressOf(result)), 4_000);
     await until('the host reaches its container', () => one.reaches(addressOf(ofA)), 4_000);
     await until('the container reaches its host', () => reaches(a, one.address), 4_000);
+    // A repair compares the whole state, and keeps what the containers need.
+    const toOther = two.subnet();
+    one.sh(`ip route del ${toOther}`);
+    await until('the route is back', () => one.routes().some((line) => line.startsWith(toOther)), 4_000);
+    expect(await one.reaches(addressOf(ofA))).toBe(true);
+    if (attachment === 'ptp') {
+      one.sh(`ip route del ${addressOf(ofA)}`);
+      await until('the route to the container is back', () => one.reaches(addressOf(ofA)), 4_000);
+    }
     const [inside] = ofA.interfaces.filter(({ sandbox }) => sandbox === `/run/netns/${a}`);
     expect(sh(`ip -n ${a} link show eth0`)).toContain(inside?.mac);
     expect(await call(one, 'CHECK', a)).toEqual({ status: 0, stdout: '' });
@@ -148,6 +111,17 @@ describe.each(['bridge', 'ptp', 'macvlan'])('containers by %s', (attachment) => 
     }
     expect(hostLinks(one)).toEqual([]);
   });
+});
+
+test('containers by macvlan have the MTU of the tunnel to other nodes', async () => {
+  await lab.configure({ Network: '10.50.0.0/16', Backend: { Type: 'vxlan' } });
+  const [one, two] = [lab.node(1), lab.node(2)];
+  await Promise.all([startNode(one, 'macvlan'), startNode(two, 'macvlan')]);
+  const [a, b] = [makeContainer('a'), makeContainer('b')];
+  await add(one, a);
+  const ofB = await add(two, b);
+  expect(sh(`ip -n ${a} link show eth0`)).toContain('mtu 1450');
+  await until('the other answers', () => reaches(a, addressOf(ofB)), 4_000);
 });
 
 test('a hundred ADDs at once get different addresses, and all work', async () => {
@@ -167,7 +141,7 @@ test('each version of the specification gets its own form, and what is wrong its
   await startNode(node);
   const netns = makeContainer('v');
   for (const cniVersion of ['0.3.1', '0.4.0', '1.0.0', '1.1.0']) {
-    const result = (await add(node, netns, { config: { ...CONFIG, cniVersion } })) as Result & {
+    const result = (await add(node, netns, { config: { ...CONFIG, cniVersion } })) as AddResult & {
       cniVersion: string;
       ips: { version?: string }[];
     };

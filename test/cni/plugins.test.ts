@@ -49,7 +49,10 @@ describe.skipIf(built === null)('the plugins 1.9.1 of the CNI project', () => {
   }, 120_000);
 
   test('have the results of docs/cni.md', () => {
-    expect(cellsOf(DOCS)).toEqual(cellsOf(renderMarkdownReports(reports)));
+    // The last column is of the plugin of `barewire node`: own-plugin.test.ts.
+    const documented = cellsOf(DOCS).map((cells) => [...cells.slice(0, -2), '']);
+    expect(documented.length).toBeGreaterThan(60);
+    expect(documented).toEqual(cellsOf(renderMarkdownReports(reports)));
   });
 
   test('are the built ones', () => {
@@ -123,11 +126,11 @@ test('docs/cni.md has the built-in configurations', () => {
 });
 
 /**
- * The cells of the table of checks, whatever its alignment, and the notes below it. Without `kill.add`: whether a moment is hit at
- * which something remains is chance.
+ * The cells of the tables of checks, by their header, whatever the alignment. Without `kill.add`: whether a moment is hit at which
+ * something remains is chance.
  */
 const cellsOf = (markdown: string): string[][] =>
-  markdown
-    .split('\n')
-    .filter((line) => /^\| `(?!kill\.add)|^\d+\. Skipped/.test(line))
+  [...markdown.matchAll(/^\| check +\| requirement +\|.*\n\|[-:| ]+\n((?:\|.*\n?)*)/gm)]
+    .flatMap(([, rows = '']) => rows.trimEnd().split('\n'))
+    .filter((line) => !line.startsWith('| `kill.add`'))
     .map((line) => line.split('|').map((cell) => cell.trim()));

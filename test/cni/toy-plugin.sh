@@ -97,6 +97,12 @@ if [ "$self" = host-local ]; then
     CHECK) [ -n "$(ours)" ] || fail 100 'no reservation' ;;
     GC)
       faulty gc.removes-stale && exit 0
+      if faulty gc.unknown; then
+        for id in $(printf %s "$valid" | grep -o '"containerID":"[^"]*' | cut -d '"' -f 4); do
+          grep -qs "^$id " "$store"/* || fail 100 "unknown attachment $id"
+        done
+      fi
+      faulty gc.other-network && store="$state/networks/toy-$FAULT"
       for file in "$store"/*; do
         [ -e "$file" ] || continue
         read -r id ifname < "$file"
@@ -136,6 +142,7 @@ case $CNI_COMMAND in
       faulty add.exists || fail 100 'the interface exists'
       inside link del "$CNI_IFNAME"
     fi
+    faulty add.again && [ -e "$state/former-$CNI_CONTAINERID" ] && fail 100 'the container is known'
     if ! answer=$(delegate ADD); then
       faulty delegation.failed-add || delegate DEL >/dev/null
       faulty delegation.clean-failure && ip link add "leak$$" type veth peer name "peer$$"
@@ -143,6 +150,7 @@ case $CNI_COMMAND in
     fi
     address=$(key "$answer" address)
     gateway=$(key "$answer" gateway)
+    [ -n "$address" ] || faulty delegation.bad-result || { delegate DEL >/dev/null; fail 100 'no address'; }
     ip link add "$host" type veth peer name "$CNI_IFNAME" netns "$ns" 2>/dev/null || { delegate DEL >/dev/null; fail 100 'no veth'; }
     ip link set "$host" up
     route="route add default via $gateway dev $CNI_IFNAME"
@@ -185,6 +193,9 @@ case $CNI_COMMAND in
     if faulty del.namespace-gone && [ -n "$CNI_NETNS" ] && ! [ -e "$CNI_NETNS" ]; then fail 100 'no such namespace'; fi
     if faulty del.no-prev-result && [ -z "$prev" ]; then fail 7 'no prevResult'; fi
     if faulty del.repeated && ! ip link show "$host" >/dev/null 2>&1; then fail 100 'the interface does not exist'; fi
+    faulty add.again && mkdir -p $state && : > "$state/former-$CNI_CONTAINERID"
+    faulty del.failed-add && ! ip link show "$host" >/dev/null 2>&1 && inside link del "$CNI_IFNAME"
+    faulty del.other-container && inside link del "$CNI_IFNAME"
     faulty del.never-added && mkdir -p $state && : > "$state/deleted-$CNI_CONTAINERID"
     faulty delegation.del || { answer=$(delegate DEL) || { printf '%s\n' "$answer"; exit 1; }; }
     faulty add.second-interface && for each in $(ip -o link | grep -o 'toy[0-9]*'); do ip link del "$each"; done

@@ -1,6 +1,14 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,6 +85,48 @@ test(
   GUEST_MS,
 );
 
+test(
+  'the knobs of a profile: tracking costs instructions, exempting saves them, and what does nothing is none',
+  async () => {
+    const profile = join(state, 'own.yaml');
+    writeFileSync(profile, 'extends: none\nknobs: { firewall: 20, notrack: on, swappiness: 10 }\n');
+    const { stdout, stderr } = await barewire(
+      `cost --ablate ${profile} --connections 1 --repeats 2 --json`.split(' '),
+    );
+    const cost = costSchema.parse(JSON.parse(stdout));
+    const networks = cost.kernels[0]?.networks ?? [];
+    const total = (arm: string): number => {
+      const found = networks.find(({ name }) => name === `host@${arm}`)?.cells[0];
+      if (found === undefined) throw new Error(`${arm} was not counted: ${stderr}`);
+      return found.instructions.total;
+    };
+    const tracked = total('firewall') - total('none');
+    expect(tracked).toBeGreaterThan(5_000);
+    // Without NOTRACK everything costs more: what it saves is less than tracking and its rules cost.
+    const saved = total('all-notrack') - total('all');
+    expect(saved).toBeGreaterThan(1_000);
+    expect(saved).toBeLessThan(tracked);
+    // Set-ups with the same settings differ by up to 1 %.
+    expect(Math.abs(total('swappiness') / total('none') - 1)).toBeLessThan(0.012);
+    const netfilter = (arm: string): number =>
+      networks
+        .find(({ name }) => name === `host@${arm}`)
+        ?.cells[0]?.groups.find(({ name }) => name === 'netfilter')?.instructions ?? 0;
+    expect(netfilter('none')).toBeLessThan(300);
+    expect(netfilter('firewall')).toBeGreaterThan(tracked / 2);
+    expect(cost.ablation?.effects.map(({ knob, kind }) => `${knob} ${kind}`)).toEqual([
+      'all all',
+      'firewall alone',
+      'firewall left-out',
+      'notrack alone',
+      'notrack left-out',
+      'swappiness alone',
+      'swappiness left-out',
+    ]);
+  },
+  2 * GUEST_MS,
+);
+
 test('Ctrl-C while the guest boots ends with 130 and leaves nothing', async () => {
   const interrupted = new Run(['cost', '--networks', 'host']);
   const run = await untilGuest();
@@ -97,8 +147,8 @@ test('undo removes the guest and the files of a killed run', async () => {
 test.each([
   [['--networks', 'macvlam'], /Did you mean "macvlan"/],
   [['--workloads', '350'], /Unknown workload "350".*\n?.*350B, 4KB/],
-  [['--connections', '0'], /--connections must be a number from 1 to 1000, got "0"/],
-  [['--repeats', '1'], /--repeats must be a number from 2 to 100, got "1"/],
+  [['--connections', '0'], /--connections must be a whole number from 1 to 1000, got "0"/],
+  [['--repeats', '1'], /--repeats must be a whole number from 2 to 100, got "1"/],
 ])('a wrong request is refused before anything is booted: %j', async (args, said) => {
   const { status, stderr } = await barewire(['cost', ...args]);
   expect([status, stderr]).toEqual([2, expect.stringMatching(said)]);
@@ -110,6 +160,10 @@ test('a missing kernel is refused with what a guest needs', async () => {
 });
 
 test('a machine without QEMU gets the remedy', async () => {
-  const { status, stderr } = await barewire(['cost'], ['env', 'PATH=/nowhere']);
-  expect([status, stderr]).toEqual([3, expect.stringMatching(/apt-get install/)]);
+  const programs = mkdtempSync(join(tmpdir(), 'barewire-no-qemu-'));
+  for (const name of readdirSync('/usr/bin'))
+    if (!name.startsWith('qemu')) symlinkSync(`/usr/bin/${name}`, join(programs, name));
+  const { status, stderr } = await barewire(['cost'], ['env', `PATH=${programs}`]);
+  rmSync(programs, { recursive: true });
+  expect([status, stderr]).toEqual([3, expect.stringMatching(/qemu[^]*apt-get install/)]);
 });

@@ -56,10 +56,10 @@ test('differences are to the reference at the same workload and connections', ()
     cells,
   });
   const other = { ...cellOf('macvlan'), connections: 1 };
-  const found = againstReference(
-    [bare('host', [cellOf('host')]), bare('macvlan', [cellOf('macvlan'), other])],
-    'host',
-  );
+  const found = againstReference([
+    bare('host', [cellOf('host')]),
+    bare('macvlan', [cellOf('macvlan'), other]),
+  ]);
   expect(found.map(({ cells }) => cells.map(({ difference }) => difference?.total ?? null))).toEqual([
     [null],
     [1_500, null],

@@ -11,7 +11,7 @@ import { dockerTraces } from './state.js';
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 60_000 });
 
 /** Moments within the time that two restarts take: other ones in each run of the test. */
-const KILLS = 5;
+const KILLS = 3;
 const [FROM_MS, UNTIL_MS] = [300, 20_000];
 
 let images: TestImages;
@@ -33,7 +33,7 @@ afterEach(async () => {
 function writeSpec(networks: string): string {
   const path = join(folder, 'spec.yaml');
   const imageKeys = `imageNode: ${images.node}\nimageNginx: ${images.nginx}\n`;
-  const extent = 'rates: [1000]\nrestarts: 2\nrounds: 1\nslice: 200ms\nwarmup: 20ms\nseed: 4\n';
+  const extent = 'rates: [1000]\nrestarts: 2\nrounds: 1\nslice: 200ms\nwarmup: 200ms\nseed: 4\n';
   writeFileSync(path, `containers: docker\nnetworks: [${networks}]\n${imageKeys}${extent}`);
   return path;
 }
@@ -51,7 +51,9 @@ const assertRestored = async (): Promise<void> => {
 
 test('a study measures networks between real containers and restores the machine', async () => {
   const out = join(folder, 'results');
-  const spec = writeSpec('host, macvlan, host-gw-ptp, flannel-host-gw, flannel-vxlan, docker-bridge');
+  const spec = writeSpec(
+    'host, macvlan, host-gw-ptp, flannel-host-gw, flannel-vxlan, flannel-aws-vpc, docker-bridge',
+  );
   const { status, stderr } = await barewire(['study', spec, '--out', out]);
   const slices = slicesOf(out);
   const failed = slices.flatMap((slice) => (slice.status === 'failed' ? [slice.finding] : []));
@@ -59,6 +61,7 @@ test('a study measures networks between real containers and restores the machine
   expect(status, stderr).toBe(0);
   expect([...new Set(slices.map(({ network }) => network))].sort()).toEqual([
     'docker-bridge',
+    'flannel-aws-vpc',
     'flannel-host-gw',
     'flannel-vxlan',
     'host',

@@ -127,6 +127,7 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
             status: [3],
             stderr: /No agent answers/,
           };
+        case 'adopt':
         case 'leave':
           return {
             args: [...there, '--healthz-port'],
@@ -139,6 +140,7 @@ function runnable(args: readonly string[]): { args: string[]; status: number[]; 
     case 'kubernetes':
     case 'networks':
     case 'report':
+    case 'tune':
       return { args: there, status: [0] };
     default:
       throw new Error(`no way to run: barewire ${args.join(' ')}`);
@@ -203,6 +205,11 @@ test('every option that the documents name is in a help text', async () => {
     'node install',
     'node leave',
     'node adopt',
+    'tune plan',
+    'tune apply',
+    'tune verify',
+    'tune status',
+    'tune restore',
   ];
   const help = (await Promise.all(commands.map((name) => barewire([...name.split(' '), '--help'])))).map(
     ({ stdout }) => stdout,
@@ -210,7 +217,9 @@ test('every option that the documents name is in a help text', async () => {
   const known = new Set(help.join('\n').match(/--[a-z][a-z-]+/g));
   // Of docker, of programs that the text mentions, and of the past.
   for (const other of ['--net', '--blocks', '--selector']) known.add(other);
-  for (const other of ['--network', '--input', '--bip', '--mtu', '--publish']) known.add(other);
+  for (const other of ['--network', '--input', '--bip', '--mtu', '--publish', '--reservation-type'])
+    known.add(other);
+  for (const other of ['--mac-address', '--privileged', '--security-opt']) known.add(other);
   for (const name of DOCS)
     for (const option of read(name).match(/(?<=[`\s])--[a-z][a-z-]+/g) ?? [])
       expect(known.has(option), `${name}: ${option}`).toBe(true);

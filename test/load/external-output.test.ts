@@ -1,8 +1,11 @@
 import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXTERNAL_GENERATORS, type ExternalName } from '../../src/load/index.js';
 import type { LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
+import { externalResult } from '../../src/load/external/result.js';
 import { planFor } from './servers.js';
 
 const job = (changes: Partial<LoadPlan> = {}, rateRps = 2000) => ({
@@ -264,6 +267,65 @@ describe('h2load', () => {
     ['no summary', 'finished in 1.20s\n', '200 100 8\n'],
   ])('refuses %s', (_, text, aggregated) => {
     expect(() => read('h2load', text, {}, aggregated)).toThrow(/Unknown output of h2load/);
+  });
+});
+
+/** Printed by the real programs, which cannot be had everywhere. See test/load/external-programs.test.ts. */
+const recorded = (name: string): string =>
+  readFileSync(join(import.meta.dirname, 'recorded', `${name}.txt`), 'utf8');
+const judge = (name: ExternalName, text: string, changes: Partial<LoadPlan>, responseBytes: number) => {
+  const asked = job({ threads: 1, ...changes }, 1000);
+  const figures = EXTERNAL_GENERATORS[name].read({ ...asked, responseBytes }, { text, aggregated: '' });
+  const cpu = { user: 0.1, system: 0.1, wallS: 12 };
+  return { figures, result: externalResult(EXTERNAL_GENERATORS[name], asked.plan, figures, cpu) };
+};
+
+describe('recorded output', () => {
+  const wrk2Plan: Partial<LoadPlan> = { connections: 16, durationMs: 1900 };
+
+  test('of wrk2 at its rate is valid', () => {
+    const { figures, result } = judge('wrk2', recorded('wrk2-at-rate'), wrk2Plan, 338);
+    expect(result).toMatchObject({ requests: 1917, intended: 1917, selfCheck: { valid: true } });
+    expect(figures.durationS).toBeCloseTo(1.92, 6);
+    expect(figures.response.quantile(0.5) / 1e6).toBeCloseTo(0.87, 1);
+    expect(figures.service.quantile(0.5) / 1e6).toBeCloseTo(0.082, 2);
+  });
+
+  test('of wrk2 with a slow server is invalid: the rate was missed', () => {
+    const { result } = judge('wrk2', recorded('wrk2-slow-server'), wrk2Plan, 138);
+    expect(result.selfCheck.findings).toEqual([
+      expect.objectContaining({ code: 'rate-missed', generator: 'wrk2', achievedRps: 306, offeredRps: 1000 }),
+    ]);
+  });
+
+  const tcpkaliPlan: Partial<LoadPlan> = { connections: 8, durationMs: 1500 };
+
+  test('of tcpkali at its rate is valid', () => {
+    const { figures, result } = judge('tcpkali', recorded('tcpkali-at-rate'), tcpkaliPlan, 338);
+    expect(result).toMatchObject({ requests: 1496, selfCheck: { valid: true, findings: [] } });
+    expect(figures.durationS).toBeCloseTo(1.50039, 6);
+  });
+
+  test('of tcpkali with closed connections is invalid: requests were lost and the rate was missed', () => {
+    const { figures, result } = judge(
+      'tcpkali',
+      recorded('tcpkali-closed-connections'),
+      { ...tcpkaliPlan, target: { address: '127.0.0.1', port: 8282, path: '/once', host: 'x' } },
+      333,
+    );
+    expect(figures.unanswered).toBeGreaterThan(8);
+    expect(result.selfCheck.findings.map(({ code }) => code)).toEqual(['rate-missed']);
+  });
+
+  test.each([
+    ['more', 990, false],
+    ['more', 980, true],
+    ['less', 1005, false],
+    ['less', 1020, true],
+  ])('of wrk2 that sent %s than a rate of %i', (_, rateRps, isMissed) => {
+    const mode: LoadPlan['mode'] = { kind: 'open', rateRps, arrival: 'constant' };
+    const { result } = judge('wrk2', recorded('wrk2-at-rate'), { ...wrk2Plan, mode }, 338);
+    expect(result.selfCheck.valid).toBe(!isMissed);
   });
 });
 

@@ -1,9 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Summary, SliceRecord } from '../../src/schema/index.js';
 import { barewire } from '../cli/barewire.js';
+import { testCache } from '../go-programs.js';
+
+/** Built as CONTRIBUTING.md says. */
+const TCPKALI = testCache('external', 'tcpkali');
 
 let out: string;
 let folder: string;
@@ -74,6 +78,49 @@ describe('a study with an external generator', () => {
     expect(summary().generator?.name).toBe('h2load');
   });
 
+  it('refuses a fork that lacks an option before it measures', async () => {
+    writeFileSync(join(folder, 'wrk2'), "#!/bin/sh\necho 'wrk 4.0.0 [epoll] --rate --latency --timeout'\n", {
+      mode: 0o755,
+    });
+    const ended = await barewire(
+      ['study', '--networks', 'host,macvlan', '--rates', '1000', '--generator', 'wrk2', '--out', out],
+      ['env', `PATH=${folder}:${process.env['PATH'] ?? ''}`],
+    );
+    expect(ended.status).toBe(3);
+    expect(ended.stderr).toMatch(
+      /The program wrk2 on \w+ is a fork of wrk2, or too old: it has no --u_latency, --connections, --threads, --duration/,
+    );
+    expect(existsSync(join(out, 'slices.jsonl'))).toBe(false);
+  });
+
+  it.skipIf(!existsSync(TCPKALI))(
+    `measures at the rate with the real tcpkali (skipped without ${TCPKALI})`,
+    async () => {
+      const ended = await barewire(
+        [
+          'study',
+          '--networks',
+          'host,macvlan',
+          '--rates',
+          '2000',
+          '--generator',
+          'tcpkali',
+          '--out',
+          out,
+        ].concat(...[['--restarts', '1', '--rounds', '1', '--slice', '1s']]),
+        ['env', `PATH=${testCache('external')}:${process.env['PATH'] ?? ''}`],
+      );
+      expect(ended.stdout).toMatch(/tcpkali/);
+      const measured = slices().filter((slice) => slice.status === 'measured');
+      expect(measured.length).toBeGreaterThanOrEqual(2);
+      for (const { load } of measured) {
+        expect(load.requests).toBeGreaterThan(1000);
+        // On a busy machine it may miss its rate; then the slice says so.
+        expect(load.selfCheck.valid).toBe(Math.abs(load.achievedRps / 2000 - 1) <= 0.01);
+      }
+    },
+  );
+
   it('fails before measuring when the tool is not installed, with a remedy', async () => {
     const ended = await study('--generator', 'tcpkali', '--rates', '1000');
     expect(ended.status).toBe(3);
@@ -83,7 +130,11 @@ describe('a study with an external generator', () => {
 
   it.each([
     ['a rate for wrk', ['--generator', 'wrk', '--rates', '10k'], /wrk takes no rate.*\n.*Omit --rates/],
-    ['a tool that is not known', ['--generator', 'ab'], /generator is "ab"/],
+    [
+      'a tool that is not known',
+      ['--generator', 'ab'],
+      /--generator must be barewire or .*tcpkali, got "ab"/,
+    ],
   ])('refuses %s', async (_, args, said) => {
     const ended = await study(...args);
     expect(ended.status).toBe(2);

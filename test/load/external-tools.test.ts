@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
+  EXTERNAL_GENERATORS,
   GeneratorProcess,
   openExternalGenerator,
   describeExternal,
@@ -172,6 +173,10 @@ describe('h2load', () => {
   });
 });
 
+const WRK2_OPTIONS = EXTERNAL_GENERATORS.wrk2.options;
+const wrk2Text = (options: readonly string[]): string =>
+  `wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer ${options.join(' ')}`;
+
 describe('finding a tool', () => {
   let folder: string;
   const install = (program: string, text: string): void =>
@@ -199,7 +204,7 @@ describe('finding a tool', () => {
   });
 
   test('recognises wrk2 installed under the name wrk', async () => {
-    install('wrk', 'wrk 4.0.0 [epoll] Copyright (C) 2012 Will Glozer   -R, --rate <T>  work rate');
+    install('wrk', wrk2Text(WRK2_OPTIONS));
     await expect(describeExternal(machine, 'wrk2')).resolves.toMatchObject({
       name: 'wrk2',
       version: '4.0.0',
@@ -207,8 +212,52 @@ describe('finding a tool', () => {
     await expect(describeExternal(machine, 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
   });
 
+  test.each<[ExternalName, string, string, RegExp]>([
+    ['wrk2', 'wrk2', wrk2Text(WRK2_OPTIONS.filter((option) => option !== '--u_latency')), /no --u_latency\./],
+    [
+      'wrk2',
+      'wrk2',
+      'wrk 4.2.0 [epoll] --threads --duration',
+      /is a fork of wrk2, or too old: it has no --rate, /,
+    ],
+    ['wrk2', 'wrk2', 'wrk2, a tool for tracks', /it has no --rate, /],
+    ['wrk', 'wrk', wrk2Text([...WRK2_OPTIONS, '--script']), /The program wrk on client is not wrk\./],
+    [
+      'tcpkali',
+      'tcpkali',
+      'tcpkali version 0.9 --message-rate --latency-percentile',
+      /--latency-percentiles/,
+    ],
+    ['h2load', 'h2load', 'h2load nghttp2/1.30.0 --h1 --rps --duration', /--log-file, --warm-up-time\./],
+  ])('refuses a %s whose program %s lacks what a load needs', async (name, program, text, said) => {
+    install(program, text);
+    await expect(describeExternal(machine, name)).rejects.toMatchObject({
+      code: 'missing-tool',
+      fault: 'machine',
+      message: expect.stringMatching(said) as string,
+    });
+  });
+
+  test.each([
+    ['kill -SEGV $$', /^wrk2 crashed \(SIGSEGV\), and printed no error$/],
+    ['echo oops >&2; exit 3', /^wrk2 exited with status 3: oops$/],
+    ['echo nothing useful', /^Unknown output of wrk2: 0 of 1 threads finished their calibration/],
+  ])('reports a program that does not work: %s', async (does, said) => {
+    const body = `case "$*" in -v) echo '${wrk2Text(WRK2_OPTIONS)}';; *) ${does};; esac`;
+    writeFileSync(join(folder, 'wrk2'), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    vi.stubEnv('PATH', `${folder}:${PATH}`);
+    await using generator = await peer('wrk2');
+    const plan = planFor(nginx.port, open(100));
+    await generator.check(plan.target, plan.expect);
+    await expect(generator.run(plan)).rejects.toMatchObject({
+      code: 'process-failed',
+      fault: 'machine',
+      message: expect.stringMatching(said) as string,
+    });
+  });
+
   test('reports its version and limits', async () => {
-    install('h2load', 'h2load nghttp2/1.52.0');
+    install('h2load', `h2load nghttp2/1.52.0 ${EXTERNAL_GENERATORS.h2load.options.join(' ')}`);
     const facts = await describeExternal(machine, 'h2load');
     expect(facts).toMatchObject({ version: '1.52.0', loop: 'open', timedFrom: 'send' });
     expect(facts.limits).toContainEqual({

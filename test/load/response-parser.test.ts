@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { describeFault } from '../../src/load/engine/faults.js';
 import { ResponseParser, MALFORMED, MORE, WHOLE } from '../../src/load/engine/response-parser.js';
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
@@ -86,6 +87,47 @@ const whole = [
     true,
   ],
   [
+    'equal lengths twice',
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok',
+    200,
+    2,
+    true,
+  ],
+  ['a list of equal lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok', 200, 2, true],
+  ['a length on a folded line', 'HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok', 200, 2, true],
+  ['a folded line after a length', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n \t\r\n\r\nok', 200, 2, true],
+  [
+    'a close on a folded line',
+    'HTTP/1.1 200 OK\r\nConnection: foo,\r\n\tclose\r\nContent-Length: 0\r\n\r\n',
+    200,
+    0,
+    false,
+  ],
+  ['space before a colon', 'HTTP/1.1 200 OK\r\nContent-Length \t: 2\r\n\r\nok', 200, 2, true],
+  ['a name beyond ASCII', 'HTTP/1.1 200 OK\r\nX-Gr\xfc\xdfe: 1\r\nContent-Length: 2\r\n\r\nok', 200, 2, true],
+  [
+    'a value beyond ASCII',
+    'HTTP/1.1 200 OK\r\nServer: \xfc\xdf\r\nContent-Length: 2\r\n\r\nok',
+    200,
+    2,
+    true,
+  ],
+  ['lower-case names', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok', 200, 2, false],
+  [
+    'identity and a length',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok',
+    200,
+    2,
+    true,
+  ],
+  [
+    'two lines of codings',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n',
+    200,
+    2,
+    true,
+  ],
+  [
     'names that begin alike',
     'HTTP/1.1 200 OK\r\nContent-Lengths: 9\r\nContent-Length: 0\r\n\r\n',
     200,
@@ -104,6 +146,11 @@ const malformed = [
   ['a split length', 'HTTP/1.1 200 OK\r\nContent-Length: 1 2\r\n\r\n'],
   ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
   ['a length beyond all bounds', `HTTP/1.1 200 OK\r\nContent-Length: ${'9'.repeat(30)}\r\n\r\n`],
+  ['a list of different lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n'],
+  ['a list with an empty member', 'HTTP/1.1 200 OK\r\nContent-Length: 1,\r\n\r\n'],
+  ['a length split by a folded line', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n'],
+  ['a negative length', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n'],
+  ['a space within a name', 'HTTP/1.1 200 OK\r\nContent Length: 1\r\n\r\n'],
   ['a line without a colon', 'HTTP/1.1 200 OK\r\nwhat\r\n\r\n'],
   ['a line without a name', 'HTTP/1.1 200 OK\r\n: x\r\n\r\n'],
   ['a chunk without a size', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\nhello'],
@@ -156,6 +203,61 @@ describe('ResponseParser', () => {
       { numRuns: 2000 },
     );
   });
+
+  test.each([
+    ['no HTTP', 'SSH-2.0-x\r\n', 'not HTTP/1.0 or HTTP/1.1: "SSH-2.0-x"'],
+    ['a status', 'HTTP/1.1 2x0 OK\r\n', 'a status that is not three digits: "HTTP/1.1 2x0 OK"'],
+    [
+      'different lengths',
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\nServer: x\r\n\r\n',
+      'a Content-Length that differs from an earlier one: "Content-Length: 2"',
+    ],
+    [
+      'a length of letters',
+      'HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5x\r\n\r\n',
+      'a Content-Length that is not a number: "Content-Length: 5x"',
+    ],
+    [
+      'an empty length',
+      'HTTP/1.1 200 OK\r\nContent-Length:\r\nServer: x\r\n\r\n',
+      'a Content-Length that is not a number: "Content-Length:"',
+    ],
+    [
+      'a name',
+      'HTTP/1.1 200 OK\r\nX Y: 1\r\nServer: x\r\n\r\n',
+      'a header line without a valid name: "X Y: 1"',
+    ],
+    ['a chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n', 'an invalid chunk: "xyz"'],
+  ])('names the line that it refuses: %s', (_, text, described) => {
+    const parser = new ResponseParser(1);
+    const bytes = bytesOf(text);
+    expect(parser.feed(0, bytes, bytes.length)).toBe(MALFORMED);
+    const { consumed, fault, isFaultBefore } = parser;
+    expect(describeFault(fault, bytes, consumed - 1, isFaultBefore)).toBe(described);
+  });
+
+  test('expects no body after HEAD, whatever the header has', () => {
+    for (const header of ['Content-Length: 5', 'Transfer-Encoding: chunked', 'Server: x']) {
+      const parser = new ResponseParser(1, false);
+      const bytes = bytesOf(`HTTP/1.1 200 OK\r\n${header}\r\n\r\n`);
+      expect(parser.feed(0, bytes, bytes.length)).toBe(WHOLE);
+      expect(parser.bodyBytes).toBe(0);
+      expect(parser.keepsOpen).toBe(true);
+    }
+  });
+
+  test.each(['gzip', 'chunked, gzip'])(
+    'reads a body in the coding %s to the end of the connection',
+    (coding) => {
+      const parser = new ResponseParser(1);
+      const bytes = bytesOf(
+        `HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: ${coding}\r\n\r\nabc`,
+      );
+      expect(parser.feed(0, bytes, bytes.length)).toBe(MORE);
+      expect(parser.end(0)).toBe(WHOLE);
+      expect(parser).toMatchObject({ bodyBytes: 3, keepsOpen: false });
+    },
+  );
 
   test('accepts a body that ends with the connection', () => {
     const parser = new ResponseParser(1);

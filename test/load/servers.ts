@@ -72,6 +72,8 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=4096 ${workers === 0 ? '' : 'reuseport'}; root ${dir};
     location = /once { keepalive_requests 1; alias ${dir}/f; }
+    location = /differing { add_header X-Request $request_id; alias ${dir}/f; }
+    location = /thousand { keepalive_requests 1000; alias ${dir}/f; }
   }
 }`;
 

@@ -8,7 +8,13 @@ const check = (port: number, bodyBytes: number | null = 100): ReturnType<typeof 
 describe('checkTarget', () => {
   test('reports the size of the response', async () => {
     await using server = await faultyServer(respondToAll(okResponse()));
-    expect(await check(server.port)).toEqual({ status: 200, headerBytes: 40, bodyBytes: 100, body: '' });
+    expect(await check(server.port)).toEqual({
+      status: 200,
+      headerBytes: 40,
+      bodyBytes: 100,
+      body: '',
+      location: null,
+    });
     expect(await check(server.port, null)).toMatchObject({ bodyBytes: 100 });
   });
 
@@ -35,6 +41,51 @@ describe('checkTarget', () => {
   ])('refuses %s, and shows it', async (_, answer, shown) => {
     await using server = await faultyServer(respondToAll(answer));
     await expect(check(server.port)).rejects.toThrow(shown);
+  });
+
+  test('names the header line of a malformed response', async () => {
+    const wrong = okResponse(100, 'Server: x\r\nContent-Length: 7\r\n');
+    await using server = await faultyServer(respondToAll(wrong));
+    await expect(check(server.port)).rejects.toThrow(
+      'a Content-Length that differs from an earlier one: "Content-Length: 100"',
+    );
+  });
+
+  test('names it when every byte arrives alone', async () => {
+    await using server = await faultyServer((socket) =>
+      socket.on('data', () => {
+        const bytes = Array.from(okResponse().replace('100', '1OO'));
+        const next = (): void => {
+          const byte = bytes.shift();
+          if (byte === undefined || socket.destroyed) return;
+          socket.write(byte);
+          setImmediate(next);
+        };
+        next();
+      }),
+    );
+    await expect(check(server.port)).rejects.toThrow('is not a number: "Content-Length: 1O');
+  });
+
+  test('accepts any status and length when none is required, and shows where a redirect leads', async () => {
+    await using server = await faultyServer(
+      respondToAll('HTTP/1.1 301 Moved\r\nlocation:  /there \r\nContent-Length: 0\r\n\r\n'),
+    );
+    const { target } = planFor(server.port);
+    expect(await checkTarget(target, { status: null, bodyBytes: null })).toMatchObject({
+      status: 301,
+      location: '/there',
+    });
+    await expect(checkTarget(target, { status: 200, bodyBytes: null })).rejects.toThrow(
+      'status 301 (Location: /there), expected 200',
+    );
+  });
+
+  test('shows no control characters of a header', async () => {
+    await using server = await faultyServer(
+      respondToAll('HTTP/1.1 301 Moved\r\nLocation: /\x1b[31m\r\nContent-Length: 0\r\n\r\n'),
+    );
+    await expect(check(server.port)).rejects.toThrow('(Location: /?[31m)');
   });
 
   test('refuses a truncated response', async () => {

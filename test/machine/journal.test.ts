@@ -54,8 +54,13 @@ function leaveThings(): object[] {
     },
     {
       id: 2,
-      step: sysctl('net.ipv4.ip_forward', '1'),
-      undo: { kind: 'sysctl', netns: null, values: [{ key: 'net.ipv4.ip_forward', value: '1' }] },
+      step: sysctl('net.ipv4.ip_forward', '0'),
+      undo: {
+        kind: 'setting',
+        netns: null,
+        written: '0',
+        previous: [{ path: '/proc/sys/net/ipv4/ip_forward', value: '1' }],
+      },
     },
   ];
 }
@@ -67,7 +72,7 @@ describe('a journal of an ended run', () => {
     writeJournal([header(), ...leaveThings()]);
     const facts = { run: 'old', host: 'h', since: '2026-01-01T00:00:00.000Z', steps: 3 };
     expect(await openJournals()).toEqual([facts]);
-    expect(await undoAll()).toEqual([facts]);
+    expect(await undoAll()).toEqual([{ ...facts, changed: [] }]);
     expect(leftovers()).toEqual([]);
     expect(forwarding()).toBe(true);
     expect(readdirSync(folder())).toEqual([]);
@@ -95,6 +100,16 @@ describe('a journal of an ended run', () => {
       }),
       { numRuns: 60, examples: [[0], [text.length], [text.indexOf('\n')], [text.indexOf('\n') + 1]] },
     );
+  });
+
+  test('removes the parents of a folder that was not made any more', async () => {
+    const parent = join(testHost.folder, 'left-parent');
+    const path = join(parent, 'folder');
+    mkdirSync(parent);
+    const undo = { kind: 'directory', path, parents: [parent] };
+    writeJournal([header(), { id: 0, step: directory(path), undo }]);
+    await undoAll();
+    expect(leftovers()).toEqual([]);
   });
 
   test('from before a reboot undoes files only', async () => {

@@ -172,6 +172,51 @@ test('a refused edit is reported with the text of the kernel, and the others are
   expect(kernel.read().routes.map(({ destination }) => destination)).toContain('10.1.3.0/24');
 });
 
+test('a link of another owner keeps its alias, and its creation is refused once', () => {
+  using kernel = openHost();
+  sh(`ip -n ${HOST} link add flannel.1 type bridge`);
+  const edit: KernelEdit = {
+    verb: 'add',
+    object: { kind: 'link', type: 'bridge', name: 'flannel.1' },
+    alias: 'own',
+  };
+  expect(kernel.apply([edit])).toEqual([{ edit, reason: 'EEXIST' }]);
+  expect(kernel.links().get('flannel.1')?.alias).toBeNull();
+});
+
+test('a link that cannot be created is one failure', () => {
+  using kernel = openHost();
+  const edit: KernelEdit = {
+    verb: 'add',
+    object: { kind: 'link', type: 'bridge', name: 'too-long-for-the-kernel' },
+    alias: 'own',
+  };
+  expect(kernel.apply([edit])).toHaveLength(1);
+});
+
+test('the link that a container needs on its host has its alias from the start', () => {
+  using own = openHost();
+  using inside = new KernelNetwork(netnsPath(INSIDE), PROTOCOL);
+  const prepared = bridge.prepare(site, container).filter(isKernelChange);
+  const address = prepared.findIndex(({ object }) => object.kind === 'address');
+  // The next change is not applied: the process was killed.
+  expect(attach(own, inside, prepared.slice(0, address), 'own')).toBeNull();
+  const made = [...own.links().values()].filter(({ type }) => type === 'bridge');
+  expect(made.map(({ alias }) => alias)).toEqual(['own']);
+});
+
+test('a setting that cannot be written is reported, and the other edits are applied', () => {
+  using kernel = openHost();
+  const edits = [
+    add({ kind: 'route', destination: '10.1.2.0/24', via: '198.18.0.2', link: 'eth0' }),
+    add({ kind: 'setting', key: 'net.ipv4.conf.absent.rp_filter', value: '0' }),
+    add({ kind: 'route', destination: '10.1.3.0/24', via: '198.18.0.3', link: 'eth0' }),
+  ];
+  expect(kernel.apply(edits).map(({ edit }) => edit)).toEqual([edits[1]]);
+  const found = kernel.read().routes.map(({ destination }) => destination);
+  expect(found).toEqual(expect.arrayContaining(['10.1.2.0/24', '10.1.3.0/24']));
+});
+
 test('five thousand routes in one call are all there', () => {
   using kernel = openHost();
   const routes = Array.from({ length: 5_000 }, (_, at) => ({

@@ -16,8 +16,11 @@ beforeEach(async () => {
   machine = await openMachine({ run: testHost.run, host: 'here', netns: null });
 });
 afterEach(async () => {
-  await machine[Symbol.asyncDispose]();
-  testHost[Symbol.dispose]();
+  try {
+    await machine[Symbol.asyncDispose]();
+  } finally {
+    testHost[Symbol.dispose]();
+  }
 });
 
 /** Whether any thread of the process runs: a zombie leader may have threads that still complete a system call. */

@@ -1,31 +1,29 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connectAgent, type Machine } from '../../src/machine/index.js';
+import type { Machine } from '../../src/machine/index.js';
 import {
   command,
+  connectTestHost,
   directory,
   everyKind,
   file,
   link,
-  openTestHost,
   rejection,
   sh,
   sysctl,
+  type ConnectedHost,
   type TestHost,
 } from './test-host.js';
 
+let connected: ConnectedHost;
 let testHost: TestHost;
 let machine: Machine;
-
 beforeEach(async () => {
-  testHost = openTestHost();
-  machine = await connectAgent({ run: testHost.run, host: 'server', netns: testHost.netns });
+  connected = await connectTestHost();
+  ({ testHost, machine } = connected);
 });
-afterEach(async () => {
-  await machine[Symbol.asyncDispose]();
-  testHost[Symbol.dispose]();
-});
+afterEach(() => connected[Symbol.asyncDispose]());
 
 const journals = (): string[] => readdirSync(join(testHost.folder, 'state/journal'));
 const inHost = (...argv: string[]): string => sh('nsenter', `--net=/run/netns/${testHost.netns}`, ...argv);

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connectAgent, type Machine } from '../../src/machine/index.js';
 import type { UndoTarget, Step } from '../../src/schema/index.js';
 
 export const sh = (file: string, ...args: string[]): string =>
@@ -36,11 +37,48 @@ export function openTestHost(): TestHost {
     [Symbol.dispose]: () => {
       if (stateBefore === undefined) delete process.env['BAREWIRE_STATE'];
       else process.env['BAREWIRE_STATE'] = stateBefore;
-      for (const name of sh('ip', 'netns').match(new RegExp(`^${netns}\\S*`, 'gm')) ?? [])
-        sh('ip', 'netns', 'del', name);
+      for (const name of sh('ip', 'netns').match(new RegExp(`^${netns}\\S*`, 'gm')) ?? []) removeNetns(name);
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Removes a namespace with the processes that a failed test has left in it. */
+export function removeNetns(name: string): void {
+  for (const pid of sh('ip', 'netns', 'pids', name).split('\n').filter(Boolean))
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  sh('ip', 'netns', 'del', name);
+}
+
+/** A host with an agent. Disposing removes both, whatever the test has done with the agent. */
+export interface ConnectedHost extends AsyncDisposable {
+  readonly testHost: TestHost;
+  readonly machine: Machine;
+}
+
+export async function connectTestHost(): Promise<ConnectedHost> {
+  const testHost = openTestHost();
+  try {
+    const machine = await connectAgent({ run: testHost.run, host: 'server', netns: testHost.netns });
+    return {
+      testHost,
+      machine,
+      [Symbol.asyncDispose]: async () => {
+        try {
+          await machine[Symbol.asyncDispose]();
+        } finally {
+          testHost[Symbol.dispose]();
+        }
+      },
+    };
+  } catch (error) {
+    testHost[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** A carrier is told of a moment later (net/core/link_watch.c): until then, what is dumped is about to change. */

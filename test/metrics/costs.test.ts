@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   idleTimesOf,
   parseIdleTimes,
+  parseConntrack,
   parseNetDev,
   parsePidStat,
   parseProtocolCounters,
@@ -47,6 +48,13 @@ describe('the cost of a slice', () => {
     expect(costs(starved, [0], { achievedRps: 50_000, durationS: 2 }).cpuUsPerRequest).toBeNull();
   });
 
+  it('is null, not zero, where a CPU is offline at one of the edges', () => {
+    expect(costs(window, [2], { achievedRps: 50_000, durationS: 2 }).cpuUsPerRequest).toBeNull();
+    const { cpus, ...last } = window[2]!;
+    const lost = [...window.slice(0, 2), { ...last, cpus: new Map([...cpus].filter(([cpu]) => cpu !== 0)) }];
+    expect(costs(lost, [0, 1], { achievedRps: 50_000, durationS: 2 }).cpuUsPerRequest).toBeNull();
+  });
+
   it('subtracts busy-polled time, from the other kind when one has too little', () => {
     const of = (user: number, system: number): unknown =>
       costs(window, [0], { achievedRps: 50_000, durationS: 2 }, { user, system }).cpuUsPerRequest;
@@ -77,6 +85,40 @@ describe('the cost of a slice', () => {
     expect(read(1e9, 0)).not.toBeNull();
     expect(read(1e9, 1e8)).toBeNull();
     expect(read(3e9, 0)).toBeNull();
+  });
+
+  it('is missing where the kinds of CPU time do not sum up to the time between the samples', () => {
+    const load = { achievedRps: 50_000, durationS: 2.5 };
+    const times = (user: number, idle: number) => ({
+      user,
+      system: 0.01,
+      softirq: 0.02,
+      irq: 0,
+      steal: 0,
+      idle,
+    });
+    const sample = (seconds: number, user: number, idle: number, spanNs = 0): Sample => ({
+      ...at(seconds, 0, {}),
+      spanNs,
+      cpus: new Map([[0, times(user, idle)]]),
+    });
+    const cost = (last: Sample, cpus = [0]) => costs([sample(0, 0, 0), last], cpus, load).cpuUsPerRequest;
+    // A saturated CPU whose starved agent read 0.04 s of CPU time in a window of 2.5 s.
+    expect(cost(sample(2.5, 0.01, 0.01))).toBeNull();
+    expect(cost(sample(2.5, 3.5, 0.01))).toBeNull();
+    // A rest of a tick of each field is lost at each edge.
+    expect(cost(sample(2.5, 2.35, 0.01))).not.toBeNull();
+    expect(cost(sample(2.5, 2.35, 0.01, 2e8))).toBeNull();
+    // The ticks of a short window are too few to check.
+    expect(
+      costs([sample(0, 0, 0), sample(0.15, 0.01, 0)], [0], { ...load, durationS: 0.15 }).cpuUsPerRequest,
+    ).not.toBeNull();
+  });
+
+  it('is missing, not zero, for a CPU that a sample lacks', () => {
+    const offline = costs(window, [0, 7], { achievedRps: 50_000, durationS: 2 });
+    expect(offline.cpuUsPerRequest).toBeNull();
+    expect(offline.cpuSecondsByCpu?.map(({ cpu }) => cpu)).toEqual([0]);
   });
 
   it('has a split per second', () => {
@@ -150,4 +192,16 @@ describe('procfs', () => {
       'softnet.time_squeeze': 3,
     });
   });
+});
+
+it('counts what a full table of connections dropped, whatever columns this kernel has', () => {
+  const table = `entries  searched found new invalid ignore delete delete_list insert insert_failed drop early_drop icmp_error
+0000ffff  0 1 2 3 4 5 6 7 8 0000000a 00000001 0
+0000ffff  0 1 2 3 4 5 6 7 8 00000002 00000000 0
+`;
+  expect(Object.fromEntries(parseConntrack(table))).toEqual({
+    'conntrack.dropped': 12,
+    'conntrack.early_dropped': 1,
+  });
+  expect(parseConntrack('').size).toBe(0);
 });

@@ -96,6 +96,13 @@ describe('the steps of a network are the golden commands', () => {
     expect(without).toEqual(printed(clientPlan(name)).filter((line) => !line.includes('addrgenmode')));
   });
 
+  test("flannel-aws-vpc in a VPC has a route by the VPC's router, and not by the peer", () => {
+    const hosts = twoHosts.hosts.map((host) => ({ ...host, vpc: { dev: 'vpc0', router: '198.18.1.1' } }));
+    const plan = clientPlan('flannel-aws-vpc', { ...twoHosts, hosts });
+    expect(printed(plan)).toEqual(bridged(1500, ['ip route add 198.19.2.0/24 via 198.18.1.1 dev vpc0']));
+    expect(plan.path[0]).toEqual({ netns: null, link: 'vpc0' });
+  });
+
   test('cover every network of the catalog', () => {
     expect(Object.keys(EXPECTED).toSorted()).toEqual(names.toSorted());
   });
@@ -163,4 +170,14 @@ describe('a network with keys', () => {
     );
     expect(printed(clientPlan('flannel-wireguard', { ...twoHosts, hosts: known }))).toEqual(expected);
   });
+});
+
+test('WireGuard beside the WireGuard of a node agent has a device and a port of its own', () => {
+  const deployed = { backend: 'wireguard', attachment: 'bridge' };
+  const hosts = twoHosts.hosts.map((host) => ({ ...host, deployed }));
+  const steps = printed(clientPlan('flannel-wireguard', { ...twoHosts, hosts })).join('\n');
+  expect(steps).toContain('ip link add bw-wg mtu 1420 type wireguard');
+  expect(steps).toContain('endpoint 198.18.0.2:51822');
+  expect(steps).toContain('ip link add bw-cni0 up type bridge');
+  expect(steps).not.toMatch(/flannel-wg|51820/);
 });

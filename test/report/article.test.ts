@@ -34,6 +34,18 @@ test('a ratio that the cut values of the article allow agrees', () => {
   expect(text).toMatch(/Of 4 ratios to host that both have, 4 agree/);
 });
 
+test('a caveat of a network is below the table', () => {
+  const summary = withRatios(2.4, 2.2);
+  const caveat = { code: 'limitation', limitation: 'vpc-namespace' } as const;
+  const networks = summary.networks.map((network) => ({ ...network, caveat }));
+  const [, text = ''] = render(buildStudyDocument({ ...summary, networks }), 'markdown').split(
+    'Beside the article of 2015',
+  );
+  expect(text).toMatch(
+    /flannel-vxlan: A namespace of this machine routes in place of the VPC\..*\n+.*The article measured once/,
+  );
+});
+
 test('a ratio beyond them differs, with its direction', () => {
   const text = render(buildStudyDocument(withRatios(9, 1.1)), 'markdown');
   expect(text).toMatch(/Of 4 ratios to host that both have, 0 agree/);

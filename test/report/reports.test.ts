@@ -27,6 +27,29 @@ function changeCells(change: (cell: Cell) => Partial<Cell>, name?: string, resta
   return { ...base, networks };
 }
 
+describe('a caveat of a network', () => {
+  const caveat = { code: 'limitation', limitation: 'vpc-namespace' } as const;
+  const networks = summary.networks.map((network) =>
+    network.name === 'macvlan' || network.status !== 'measured' ? { ...network, caveat } : network,
+  );
+  const sentence = `macvlan: ${describeFinding(caveat)}`;
+
+  test.each(['terminal', 'Markdown', 'HTML'])(
+    'is in the %s report below each table of its figures',
+    (kind) => {
+      const text = REPORTS[kind]?.({ ...summary, networks, article: 'scaled' }) ?? '';
+      const rates = new Set(
+        summary.networks.flatMap(({ cells }) =>
+          cells.map(({ rateRps, workload }) => `${workload} ${rateRps}`),
+        ),
+      );
+      // Beside those of the rates: the decision, the table over all rates, and the list of what the study does not show.
+      expect(text.split(sentence).length - 1).toBe(rates.size + 3);
+      expect(text).not.toContain(`flannel-aws-vpc: ${describeFinding(caveat)}`);
+    },
+  );
+});
+
 test('the fixture satisfies the schema of a summary', () => {
   expect(summarySchema.parse(summary)).toEqual(summary);
 });

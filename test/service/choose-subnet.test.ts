@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseLeaseKey, parseNetworkConfig } from '../../src/service/index.js';
-import { chooseSubnet } from '../../src/service/flannel/choose-subnet.js';
-import { parseEntry } from '../../src/service/flannel/lease-table.js';
+import { chooseSubnet, misfits, withDelegated } from '../../src/service/flannel/choose-subnet.js';
+import { parseEntry } from '../../src/service/flannel/lease-entry.js';
+import { parsePrefix } from '../../src/service/flannel/prefix.js';
 
 const NODES = '/coreos.com/network/subnets/';
 const entry = (name: string, value: string, createRevision = 1n) =>
@@ -60,9 +61,22 @@ describe('the choice of a subnet', () => {
     expect(choice?.name).toBe('10.234.97.0-24');
   });
 
+  test('is the delegated one, taken over from a node that is gone, and no other of its own', () => {
+    const delegated = parsePrefix('10.50.9.0/26');
+    if (delegated === null) throw new Error('no prefix');
+    const own = entry('10.50.1.0-26', '{"PublicIP":"192.0.2.1"}');
+    const stale = entry('10.50.9.0-26', '{"PublicIP":"192.0.2.7"}');
+    const given = { ...request, config: withDelegated(config, delegated), entries: [own] };
+    expect(chooseSubnet(given)).toMatchObject({ name: '10.50.9.0-26', found: null });
+    expect(misfits(given)).toEqual([own]);
+    const taken = { ...given, entries: [own, stale] };
+    expect(chooseSubnet(taken)).toMatchObject({ name: '10.50.9.0-26', found: stale });
+    expect(misfits(taken)).toEqual([own]);
+  });
+
   test('is the lease of the same public address, else the previous subnet', () => {
     const own = entry('10.50.1.0-26', '{"PublicIP":"192.0.2.1"}');
-    const previous = parseLeaseKey('10.50.9.0-26');
+    const previous = { subnets: parseLeaseKey('10.50.9.0-26')!, etcdLease: null };
     expect(chooseSubnet({ ...request, entries: [own], previous })).toMatchObject({
       name: '10.50.1.0-26',
       how: 'kept',
@@ -73,7 +87,18 @@ describe('the choice of a subnet', () => {
     });
     const other = entry('10.50.9.0-24', '{"PublicIP":"192.0.2.9"}');
     expect(chooseSubnet({ ...request, entries: [other], previous })?.how).toBe('free');
-    const outside = parseLeaseKey('10.51.9.0-26');
+    const outside = { subnets: parseLeaseKey('10.51.9.0-26')!, etcdLease: null };
     expect(chooseSubnet({ ...request, entries: [], previous: outside })?.how).toBe('free');
+  });
+
+  test('is the key under its own etcd lease when its address has changed', () => {
+    const found = entry('10.50.9.0-26', '{"PublicIP":"192.0.2.7"}');
+    const former = { ...found, pair: { ...found.pair, lease: '77' } };
+    const subnets = parseLeaseKey('10.50.9.0-26')!;
+    const choose = (etcdLease: string | null): ReturnType<typeof chooseSubnet> =>
+      chooseSubnet({ ...request, entries: [former], previous: { subnets, etcdLease } });
+    expect(choose('77')).toMatchObject({ name: '10.50.9.0-26', how: 'kept' });
+    expect(choose('1')?.how).toBe('free');
+    expect(choose(null)?.how).toBe('free');
   });
 });

@@ -29,17 +29,22 @@ export class NodeLab implements AsyncDisposable {
     this.nodes = Array.from({ length: count }, (_, at) => new LabNode(this, at + 1));
   }
 
-  /** @param config flannel's */
-  static async start(count: number, config: object): Promise<NodeLab> {
+  /**
+   * @param config flannel's
+   * @param members of etcd
+   */
+  static async start(count: number, config: object, members = 1): Promise<NodeLab> {
     const [programs] = await findEtcd();
     if (programs === undefined) throw new Error('there is no etcd');
+    // Here and not in the first test that starts it: compiling it takes longer than a test may. What can build etcd can build it.
+    if (programs.version === '3.6') await buildFlanneld();
     const lab = new NodeLab(count);
     try {
       const hub = lab.hub;
       sh(`ip netns add ${hub} && ip -n ${hub} link set lo up && ip -n ${hub} link add br0 up type bridge`);
       sh(`ip -n ${hub} addr add ${HUB}/24 dev br0`);
       for (const node of lab.nodes) node.create(hub);
-      lab.#etcd = await Etcd.start({ programs, place: { netns: hub, address: HUB } });
+      lab.#etcd = await Etcd.start({ programs, members, place: { netns: hub, address: HUB } });
       await lab.configure(config);
       return lab;
     } catch (error) {
@@ -122,14 +127,25 @@ export class LabNode {
 
   create(hub: string): void {
     mkdirSync(this.folder);
-    const { netns, number } = this;
+    const { netns } = this;
     sh(`ip netns add ${netns} && ip -n ${netns} link set lo up`);
+    this.#addInterface(hub);
+    // As on a host whose neighbours are known: a first packet does not wait for them.
+    sh(`ip netns exec ${netns} sysctl -qw net.ipv6.conf.all.accept_dad=0`);
+  }
+
+  #addInterface(hub: string): void {
+    const { netns, number } = this;
     sh(`ip -n ${hub} link add v${number} up master br0 type veth peer name eth0 netns ${netns}`);
     sh(`ip -n ${netns} addr add ${this.address}/24 dev eth0 && ip -n ${netns} link set eth0 up`);
     sh(`ip -n ${netns} route add default via ${HUB}`);
     sh(`ip -n ${netns} addr add ${this.address6}/64 dev eth0 nodad`);
-    // As on a host whose neighbours are known: a first packet does not wait for them.
-    sh(`ip netns exec ${netns} sysctl -qw net.ipv6.conf.all.accept_dad=0`);
+  }
+
+  /** Takes the interface away, and gives the node another of its name. */
+  remake(hub: string): void {
+    this.sh('ip link del eth0');
+    this.#addInterface(hub);
   }
 
   /** Runs a line in the node's namespace. */
@@ -157,6 +173,11 @@ export class LabNode {
   }
 
   spawnAgent(...args: string[]): Run {
+    return this.spawnAgentUnder([], ...args);
+  }
+
+  /** @param program runs the agent: what is appended to it */
+  spawnAgentUnder(program: readonly string[], ...args: string[]): Run {
     const options = [
       ...this.#etcd,
       '--ip-masq',
@@ -166,7 +187,8 @@ export class LabNode {
       this.cni,
       ...this.#own,
     ];
-    return (this.#agent = new Run(['node', ...options, ...args], ['ip', 'netns', 'exec', this.netns]));
+    const prefix = ['ip', 'netns', 'exec', this.netns, ...program];
+    return (this.#agent = new Run(['node', ...options, ...args], prefix));
   }
 
   get subnetFile(): string {
@@ -194,7 +216,12 @@ export class LabNode {
   }
 
   leave(): Promise<Ended> {
-    return this.barewire('node', 'leave', ...this.#etcd, ...this.#own);
+    return this.leaveUnder([]);
+  }
+
+  leaveUnder(program: readonly string[]): Promise<Ended> {
+    const prefix = ['ip', 'netns', 'exec', this.netns, ...program];
+    return barewire(['node', 'leave', ...this.#etcd, ...this.#own], prefix);
   }
 
   async status(): Promise<Readonly<Record<string, unknown>>> {

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { endRuns } from '../cli/barewire.js';
-import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
+import { describe, expect, test, vi } from 'vitest';
 import { clusterSupport } from '../kubernetes/cluster/index.js';
-import { NodeLab, PREFIX, type LabNode } from './node-lab.js';
+import { PREFIX, type LabNode, type NodeLab } from './node-lab.js';
+import { pings } from './pings.js';
 import { until } from './until.js';
+import { useNodeLab } from './use-node-lab.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 240_000 });
 
@@ -17,31 +15,16 @@ const NETWORK = { Network: '10.50.0.0/16' };
 const VXLAN = { ...NETWORK, Backend: { Type: 'vxlan' } };
 const HOST_GW = { ...NETWORK, Backend: { Type: 'host-gw' } };
 
+/** Removes what flanneld leaves behind. */
+function removeRestOfFlanneld(node: LabNode): void {
+  for (const name of ['flannel.1', 'flannel-v6.1', 'cni0'])
+    if (node.sh('ip -o link').includes(` ${name}:`)) node.sh(`ip link del ${name}`);
+  for (const route of node.routes()) node.sh(`ip route del ${route.split(' ')[0] ?? ''}`);
+  node.sh('nft flush ruleset');
+}
+
 let lab: NodeLab;
-let before: MachineSnapshot;
-beforeAll(async () => {
-  before = await snapshotMachine();
-  lab = await NodeLab.start(3, VXLAN);
-});
-beforeEach(() => lab.configure(VXLAN));
-afterEach(async () => {
-  for (const node of lab.nodes) {
-    await node.end();
-    await node.leave();
-    // What flanneld leaves behind.
-    for (const name of ['flannel.1', 'flannel-v6.1', 'cni0'])
-      if (node.sh('ip -o link').includes(` ${name}:`)) node.sh(`ip link del ${name}`);
-    for (const route of node.routes()) node.sh(`ip route del ${route.split(' ')[0] ?? ''}`);
-    node.sh('ip addr flush dev lo scope global');
-    node.sh('nft flush ruleset');
-  }
-  await lab.etcd.ctl('del', '--prefix', `${PREFIX}/`);
-  await endRuns();
-});
-afterAll(async () => {
-  await lab[Symbol.asyncDispose]();
-  await assertNothingLeft(before);
-});
+useNodeLab({ nodes: 3, config: VXLAN, restore: removeRestOfFlanneld }, (started) => (lab = started));
 
 describe.skipIf(!support.ok)('beside the real flanneld', () => {
   test.each([
@@ -52,33 +35,36 @@ describe.skipIf(!support.ok)('beside the real flanneld', () => {
       /via 10\.99\.0\.\d dev eth0/,
     ],
     ['host-gw', HOST_GW, /via 10\.99\.0\.\d dev eth0/],
-  ])('%s: routes and traffic both ways, and each leaves when it leaves', async (_, config, route) => {
-    await lab.configure(config);
-    const [one, two, three] = [lab.node(1), lab.node(2), lab.node(3)];
-    await Promise.all([one.startStock(), two.start(), three.start()]);
-    for (const node of lab.nodes) node.addAddress();
-    for (const node of lab.nodes)
-      await until(
-        `${node.netns} has two routes`,
-        () => node.routes().filter((line) => route.test(line)).length === 2,
-      );
-    for (const [from, to] of [
-      [one, two],
-      [two, one],
-      [two, three],
-      [three, one],
-    ] as const)
-      await until('traffic passes', () => from.reaches(to.addAddress(), from.addAddress()));
-    expect((await two.status())['peers']).toBe(2);
-    const { status, stdout } = await two.leave();
-    expect([status, stdout]).toEqual([0, expect.stringContaining('the lease deleted')]);
-    for (const node of [one, three])
-      await until('the peers have dropped the route', () => node.routes().length === 1);
-    expect(two.routes()).toEqual([]);
-    expect(two.sh('nft list ruleset')).toBe('');
-    expect(two.sh('ip -o link')).not.toContain('flannel');
-    expect(existsSync(two.subnetFile)).toBe(false);
-  });
+  ])(
+    '%s: routes and traffic both ways, and a node that leaves is removed from its peers',
+    async (_, config, route) => {
+      await lab.configure(config);
+      const [one, two, three] = [lab.node(1), lab.node(2), lab.node(3)];
+      await Promise.all([one.startStock(), two.start(), three.start()]);
+      for (const node of lab.nodes) node.addAddress();
+      for (const node of lab.nodes)
+        await until(
+          `${node.netns} has two routes`,
+          () => node.routes().filter((line) => route.test(line)).length === 2,
+        );
+      for (const [from, to] of [
+        [one, two],
+        [two, one],
+        [two, three],
+        [three, one],
+      ] as const)
+        await until('traffic passes', () => from.reaches(to.addAddress(), from.addAddress()));
+      expect((await two.status())['peers']).toBe(2);
+      const { status, stdout } = await two.leave();
+      expect([status, stdout]).toEqual([0, expect.stringContaining('the lease deleted')]);
+      for (const node of [one, three])
+        await until('the peers have dropped the route', () => node.routes().length === 1);
+      expect(two.routes()).toEqual([]);
+      expect(two.sh('nft list ruleset')).toBe('');
+      expect(two.sh('ip -o link')).not.toContain('flannel');
+      expect(existsSync(two.subnetFile)).toBe(false);
+    },
+  );
 
   test('dual stack: IPv4 and IPv6 pass in the same network', async () => {
     await lab.configure({ ...VXLAN, EnableIPv6: true, IPv6Network: 'fd50:0:0::/48' });
@@ -139,24 +125,6 @@ describe.skipIf(!support.ok)('beside the real flanneld', () => {
     await until('traffic passes', () => two.reaches(one.addAddress(), two.addAddress()));
   });
 });
-
-/** Pings until called, and returns how many were lost. */
-function pings(netns: string, to: string, from: string): () => Promise<number> {
-  const child = spawn('ip', ['netns', 'exec', netns, 'ping', '-i', '0.02', '-I', from, to], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (more: string) => (text += more));
-  return async () => {
-    const ended = once(child, 'close');
-    child.kill('SIGINT');
-    await ended;
-    const [, sent = '', received = ''] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
-    expect(Number(sent)).toBeGreaterThan(10);
-    // One may be on its way.
-    return Math.max(0, Number(sent) - Number(received) - 1);
-  };
-}
 
 test('a kill changes nothing for traffic, and a restart repairs what was changed meanwhile', async () => {
   const [one, two] = [lab.node(1), lab.node(2)];
@@ -246,6 +214,86 @@ test('a changed config moves the node, and its old routes go', async () => {
   expect((await lab.leases()).size).toBe(2);
 });
 
+test('a config without a free subnet is followed once one is free', async () => {
+  const one = lab.node(1);
+  await one.start();
+  const pool = { Network: '10.60.0.0/24', SubnetLen: 26, SubnetMin: '10.60.0.64', SubnetMax: '10.60.0.64' };
+  const key = `${PREFIX}/subnets/10.60.0.64-26`;
+  await lab.etcd.ctl('put', key, JSON.stringify({ PublicIP: '10.99.0.9', BackendType: 'host-gw' }));
+  await lab.configure({ ...pool, Backend: { Type: 'host-gw' } });
+  const errors = async (): Promise<string> => JSON.stringify((await one.status())['lastErrors']);
+  await until('there is no free subnet', async () => (await errors()).includes('No free subnet'), 15_000);
+  await lab.etcd.ctl('del', key);
+  await until(
+    'the lease has the new backend',
+    async () => {
+      const stdout = await lab.etcd.ctl('get', '--print-value-only', key);
+      return stdout.includes('"BackendType":"host-gw"') && stdout.includes(one.address);
+    },
+    60_000,
+  );
+  await until('the node has moved', async () => (await one.status())['backend'] === 'host-gw', 15_000);
+  expect(await one.status()).toMatchObject({ subnet: '10.60.0.64/26' });
+  expect(one.sh('ip -o link')).not.toContain('flannel.1');
+}, 120_000);
+
+test('a node that restarts without IPv6 removes its rules for IPv6', async () => {
+  const one = lab.node(1);
+  await lab.configure({ ...VXLAN, EnableIPv6: true, IPv6Network: 'fd50:0:0::/48' });
+  await one.start();
+  expect(one.sh('nft list tables')).toContain('table ip6 barewire-node');
+  await lab.configure(VXLAN);
+  await until(
+    'the change is refused while the agent runs',
+    async () => JSON.stringify((await one.status())['lastErrors']).includes('EnableIPv6'),
+    15_000,
+  );
+  await one.stop();
+  await one.start();
+  expect(one.sh('nft list tables').trim()).toBe('table ip barewire-node');
+  expect((await one.status())['ipv6Subnet']).toBeNull();
+});
+
+test('leases that come, change, overlap and go one by one are followed', async () => {
+  const one = lab.node(1);
+  await lab.configure(HOST_GW);
+  await one.start();
+  const keyOf = (name: string): string => `${PREFIX}/subnets/${name}`;
+  const put = (name: string, host: number): Promise<unknown> =>
+    lab.etcd.ctl('put', keyOf(name), JSON.stringify({ PublicIP: `10.99.0.${host}`, BackendType: 'host-gw' }));
+  const follows = (what: string, routes: readonly string[]): Promise<void> =>
+    until(what, () => one.routes().join() === routes.map((route) => `${route} dev eth0`).join(), 3_000);
+  await put('10.50.201.0-24', 7);
+  await follows('the first', ['10.50.201.0/24 via 10.99.0.7']);
+  await put('10.50.202.0-24', 8);
+  await follows('the second', ['10.50.201.0/24 via 10.99.0.7', '10.50.202.0/24 via 10.99.0.8']);
+  await put('10.50.202.0-24', 9);
+  await follows('another address', ['10.50.201.0/24 via 10.99.0.7', '10.50.202.0/24 via 10.99.0.9']);
+  // It has addresses of an older one, which keeps them.
+  await put('10.50.202.128-25', 6);
+  await put('10.50.203.0-24', 5);
+  const older = [
+    '10.50.201.0/24 via 10.99.0.7',
+    '10.50.202.0/24 via 10.99.0.9',
+    '10.50.203.0/24 via 10.99.0.5',
+  ];
+  await follows('the one after the overlap', older);
+  await lab.etcd.ctl('del', keyOf('10.50.202.0-24'));
+  const younger = [
+    '10.50.201.0/24 via 10.99.0.7',
+    '10.50.202.128/25 via 10.99.0.6',
+    '10.50.203.0/24 via 10.99.0.5',
+  ];
+  await follows('the younger one takes over', younger);
+  await lab.etcd.ctl('del', keyOf('10.50.202.128-25'));
+  await lab.etcd.ctl('del', keyOf('10.50.201.0-24'));
+  await follows('only one is left', ['10.50.203.0/24 via 10.99.0.5']);
+  await put('10.50.203.0-24', 4);
+  await lab.etcd.ctl('del', keyOf('10.50.203.0-24'));
+  await put('10.50.203.0-24', 3);
+  await follows('one that was deleted and made again', ['10.50.203.0/24 via 10.99.0.3']);
+});
+
 test('leases that it cannot use are ignored and named', async () => {
   const one = lab.node(1);
   await lab.configure(HOST_GW);
@@ -284,13 +332,15 @@ test('a second agent, an unknown backend and a wrong interface are refused with 
   const wrong = await refused('--iface', 'eth7');
   expect([wrong.status, wrong.stderr]).toEqual([
     2,
-    expect.stringMatching(/no interface eth7: it has lo, eth0/),
+    expect.stringMatching(/no interface eth7: it has lo .*, eth0 10\.99/),
   ]);
-  const overlay = await refused('--attachment', 'ipvlan-l3s');
-  expect([overlay.status, overlay.stderr]).toEqual([
-    2,
-    expect.stringMatching(/ipvlan-l3s needs the backend host-gw/),
-  ]);
+  for (const name of ['ipvlan-l3s', 'ipvlan-l2']) {
+    const overlay = await refused('--attachment', name);
+    expect([overlay.status, overlay.stderr]).toEqual([
+      2,
+      expect.stringContaining(`${name} needs the backend host-gw`),
+    ]);
+  }
   await lab.configure({ ...NETWORK, Backend: { Type: 'udp' } });
   const backend = await refused();
   expect([backend.status, backend.stderr]).toEqual([

@@ -3,6 +3,7 @@ import { buildComparisonDocument, render } from '../../src/report/index.js';
 import { comparisonSchema, findLimit, type StudyRecord } from '../../src/schema/index.js';
 import {
   compareStudies,
+  offerOf,
   toEvidence,
   openSearches,
   type StudyData,
@@ -20,7 +21,9 @@ function searched(
   const record = study({ maximum: true, ...changes });
   const slices: SliceData[] = restarts(6, 1000, 1.3);
   for (let at = 0; at < 200; at++) {
-    const evidence = slices.flatMap((one) => toEvidence(one, findLimit(record.spec.objective)) ?? []);
+    const evidence = slices.flatMap(
+      (one) => toEvidence(one, findLimit(record.spec.objective), offerOf(record)) ?? [],
+    );
     const [next] = openSearches(record, evidence);
     if (next === undefined) return { study: record, slices };
     const { network, rateRps } = next;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Objective } from '../../src/schema/index.js';
 import type { SliceData } from '../../src/stats/index.js';
-import { groupCells } from '../../src/stats/cells.js';
+import { groupCells, offerOf } from '../../src/stats/cells.js';
 import { decide as decideFrom } from '../../src/stats/decision.js';
 import { summarize } from '../../src/stats/index.js';
 import { logNormal, slice, study } from './synthetic.js';
@@ -116,7 +116,7 @@ test('of ties, lists the one with the fewest steps for ten hosts first', () => {
 });
 
 test('of ties, lists the one with the higher searched maximum first', () => {
-  const cells = groupCells(slices({ macvlan: 1.1, ipvlan: 1.1 }));
+  const cells = groupCells(slices({ macvlan: 1.1, ipvlan: 1.1 }), offerOf(study()));
   for (const faster of ['macvlan', 'ipvlan']) {
     const networks = ['host', 'macvlan', 'ipvlan'].map((name) => {
       const value = name === faster ? 60_000 : 40_000;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { toEvidence, openSearches, summarize, type SliceData } from '../../src/stats/index.js';
+import { offerOf, toEvidence, openSearches, summarize, type SliceData } from '../../src/stats/index.js';
 import {
   findLimit,
   type Finding,
@@ -75,7 +75,9 @@ function searched(
 function searchToItsEnd(record: StudyRecord, data: SliceData[], capacityRps: number): SliceData[] {
   const random = seeded(63);
   for (;;) {
-    const evidence = data.flatMap((one) => toEvidence(one, findLimit(record.spec.objective)) ?? []);
+    const evidence = data.flatMap(
+      (one) => toEvidence(one, findLimit(record.spec.objective), offerOf(record)) ?? [],
+    );
     const next = openSearches(record, evidence).find(({ network }) => network === 'flannel-vxlan');
     if (next === undefined) return data;
     const carried = capacityRps * Math.exp(0.01 * normal(random));
@@ -158,15 +160,15 @@ test('missed sends are evidence that a rate is too high, an invalid slice is not
     const selfCheck = { ...record.load.selfCheck, valid: false, findings };
     return { ...overloaded, record: { ...record, valid: false, load: { ...record.load, selfCheck } } };
   };
-  expect(toEvidence(doubtful(MISSED), undefined)?.valid).toBe(true);
-  expect(toEvidence(doubtful(MISSED, STALLED), undefined)?.valid).toBe(false);
-  expect(toEvidence(doubtful(STALLED), undefined)?.valid).toBe(false);
+  expect(toEvidence(doubtful(MISSED), undefined, offerOf(study()))?.valid).toBe(true);
+  expect(toEvidence(doubtful(MISSED, STALLED), undefined, offerOf(study()))?.valid).toBe(false);
+  expect(toEvidence(doubtful(STALLED), undefined, offerOf(study()))?.valid).toBe(false);
 });
 
 test('a failed search slice is no evidence and is counted', () => {
   const failed = failedSlice({ role: 'search' }, 'no path');
-  expect(toEvidence(failed, undefined)).toMatchObject({ valid: false, failed: true });
-  expect(toEvidence(failedSlice({}, 'no path'), undefined)).toBeNull();
+  expect(toEvidence(failed, undefined, offerOf(study()))).toMatchObject({ valid: false, failed: true });
+  expect(toEvidence(failedSlice({}, 'no path'), undefined, offerOf(study()))).toBeNull();
 });
 
 test('one restart gives a searched maximum an interval but no cell', () => {
@@ -178,4 +180,15 @@ test('one restart gives a searched maximum an interval but no cell', () => {
   expect(vxlan?.cells[0]?.latencyMs.p50).toMatchObject({ low: null, high: null });
   expect(vxlan?.cells[0]?.verdicts.p50?.verdict).toBe('undecided');
   expect((vxlan?.maxRps as { high: number }).high).toBeGreaterThan(40_000);
+});
+
+test('random arrivals that happen to be fewer than the rate are no evidence of a lower maximum', () => {
+  // 2 % fewer requests than the rate, all of them answered.
+  const few = searched(1_000, 980);
+  if (few.record.status !== 'measured') throw new Error('not a measured slice');
+  few.record.load.intended = 980 * few.record.load.durationS;
+  const achieved = (arrival: 'poisson' | 'constant') =>
+    toEvidence(few, undefined, offerOf(study({ arrival })))?.achievedRps;
+  expect(achieved('poisson')).toBeCloseTo(1_000, 6);
+  expect(achieved('constant')).toBe(980);
 });

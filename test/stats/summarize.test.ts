@@ -325,3 +325,19 @@ test('a curve rises, has at most 120 points, and ends where the samples end', ()
   expect(curve.at(-1)!.quantile).toBeCloseTo(0.025 ** (1 / 15_000), 9);
   for (const [at, point] of curve.entries()) expect(point.ms).toBeGreaterThanOrEqual(curve[at - 1]?.ms ?? 0);
 });
+
+test('random arrivals that happen to be fewer than the rate do not make it unsustained', () => {
+  // 2 % fewer requests than the rate in every slice, all of them answered.
+  const histogram = histogramOf(Array.from({ length: 980 }, () => 1e5));
+  const few = [1, 2, 3, 4, 5].flatMap((restart) =>
+    (['reference', 'control'] as const).map((role) => {
+      const one = slice({ restart, network: 'host', role, id: `r${restart}-${role}` }, histogram);
+      if (one.record.status === 'measured') one.record.load.achievedRps = 980;
+      return one;
+    }),
+  );
+  const sustained = (arrival: 'poisson' | 'constant') =>
+    summarize(study({ arrival }), few).networks[0]?.cells[0]?.sustained;
+  expect(sustained('poisson')).toBe(true);
+  expect(sustained('constant')).toBe(false);
+});

@@ -4,11 +4,13 @@ import { describeFinding } from '../../src/report/index.js';
 import { diagnoseMachine, isBlocking, readMachineFacts, type MachineFacts } from '../../src/study/index.js';
 
 const SOUND: MachineFacts = {
-  root: true,
-  missing: { tools: [], packages: [], remedy: '' },
+  blockers: [],
   environment: { cpus: 8, governor: 'performance', turbo: false, smt: false, virtualization: null },
   loadPerCpu: 0.01,
   openJournals: 0,
+  cache: [],
+  cpuQuota: null,
+  openFiles: 1_048_576,
   bridgeNetfilter: false,
 };
 
@@ -18,14 +20,33 @@ describe('doctor', () => {
   });
 
   it.each<[string, Partial<MachineFacts>, Finding['code'], boolean, RegExp]>([
-    ['a missing root', { root: false }, 'not-root', true, /root.*sudo/],
+    ['a missing root', { blockers: [{ code: 'not-root' }] }, 'not-root', true, /root.*sudo/],
     [
       'a missing tool',
-      { missing: { tools: ['nginx'], packages: ['nginx-light'], remedy: '' } },
+      {
+        blockers: [
+          { code: 'tools-missing', tools: ['nginx'], packages: ['nginx'], install: 'apk add nginx' },
+        ],
+      },
       'tools-missing',
       true,
-      /nginx.*apt-get install nginx-light/,
+      /Not installed: nginx\. Run: apk add nginx/,
     ],
+    [
+      'a quota',
+      { cpuQuota: { cpus: 1.5, group: '/a.slice', periods: 100, throttledPeriods: 40 } },
+      'cpu-quota',
+      false,
+      /quota of 1\.50 CPUs .* \/a\.slice .*nr_throttled: 40 of 100 periods.*CPUQuota=/,
+    ],
+    [
+      'a slow clock',
+      { environment: { ...SOUND.environment, clockSource: 'hpet' } },
+      'clock-slow',
+      false,
+      /clock source is hpet.*clocksource=tsc/,
+    ],
+    ['a low limit of files', { openFiles: 1_024 }, 'few-open-files', false, /1,024 files.*ulimit -Hn/],
     ['open journals', { openJournals: 2 }, 'journals-open', true, /2 journals.*barewire undo/],
     ['a busy machine', { loadPerCpu: 0.9 }, 'machine-busy', false, /0\.900/],
     ['bridge netfilter', { bridgeNetfilter: true }, 'bridge-netfilter', false, /bridge-nf-call-iptables/],

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { BarewireError, printObjective, type Objective } from '../../src/schema/index.js';
-import { parseDurationMs, parseRate, preset, resolveSpec } from '../../src/study/index.js';
+import {
+  BarewireError,
+  printObjective,
+  printRate,
+  YamlText,
+  type Objective,
+} from '../../src/schema/index.js';
+import { preset, resolveSpec } from '../../src/study/index.js';
 
 const resolve = (input: unknown, overrides: Record<string, unknown> = {}) =>
   resolveSpec(input, 'spec.yaml', overrides, () => 7);
@@ -96,6 +102,34 @@ describe('a spec', () => {
     expect(refused({ ...quick, precision: 'p50 3' }).message).toMatch(/"p50 3" is not a precision/);
   });
 
+  it('takes every number as text, with units, and ignores keys of its own', () => {
+    const study = resolve({
+      ...quick,
+      'x-common': 5,
+      connections: '60k',
+      seed: '1e3',
+      restarts: '5',
+      margin: '5%',
+      tailMargin: 0.1,
+      ip: '6',
+      slice: '4E2ms',
+      wire: { rateMbps: '1k', mtu: '1_400' },
+      rates: ['5E4', '1e+4', 2e4, '12.5%'],
+    });
+    expect(study).toMatchObject({
+      connections: 60_000,
+      seed: 1_000,
+      restarts: 5,
+      margin: 0.05,
+      tailMargin: 0.1,
+      ip: 6,
+      durationMs: 400,
+      wire: { rateMbps: 1_000, mtu: 1_400 },
+    });
+    expect(study.rates['350B']?.map(printRate)).toEqual(['50000', '10000', '20000', '12.5%']);
+    expect(resolve({ ...quick, wire: { rateMbps: null } }).wire.rateMbps).toBeNull();
+  });
+
   it('keeps a given seed', () => {
     expect(resolve({ ...quick, seed: 42 }).seed).toBe(42);
   });
@@ -111,13 +145,13 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
     ],
     ['an unknown workload', { ...quick, workloads: ['350'] }, ['"350"', '"350B"']],
     ['an unknown unit', { ...quick, slice: '3 parsecs' }, ['3 parsecs', 'slice']],
-    ['a negative rate', { ...quick, rates: [-5] }, ['"-5"', 'not a rate']],
-    ['an absurd rate', { ...quick, rates: ['900M'] }, ['"900M"', 'not a rate']],
-    ['a rate of nothing', { ...quick, rates: [0] }, ['"0"', 'not a rate']],
+    ['a negative rate', { ...quick, rates: [-5] }, ['rates.0', 'a rate above 0, got -5']],
+    ['an absurd rate', { ...quick, rates: ['900M'] }, ['up to 100000000', '"900M"']],
+    ['a rate of nothing', { ...quick, rates: [0] }, ['a rate above 0, got 0']],
     ['rates for a workload that there is not', { ...quick, rates: { '5KB': [1] } }, ['"5KB"', 'rates']],
     ['no restart', { ...quick, restarts: 0 }, ['restarts', '0']],
     ['half a restart', { ...quick, restarts: 2.5 }, ['restarts', '2.5']],
-    ['a duration too short', { ...quick, slice: '1ms' }, ['1ms', 'outside']],
+    ['a duration too short', { ...quick, slice: '1ms' }, ['"1ms"', 'from 50 ms to 1 h']],
     ['an unknown key of the wire', { ...quick, wire: { mtus: 1 } }, ['wire', 'mtus']],
     ['an MTU that Ethernet does not carry', { ...quick, wire: { mtu: 20 } }, ['wire.mtu', '20']],
     ['an unknown testbed', { ...quick, testbed: 'moon' }, ['testbed', 'moon']],
@@ -141,6 +175,16 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
       ['p99@40%', '10%, 30%, 50%'],
     ],
     ['an objective that is a number', { ...quick, objective: 2 }, ['objective', '2']],
+    ['one rate that is no list', { ...quick, rates: '20k' }, ['"20k"', 'Write rates: [20k].']],
+    ['one network that is no list', { ...quick, networks: 'host' }, ['Write networks: [host].']],
+    ['no rates', { networks: ['host'] }, ['the key rates is missing', 'Add rates: [20k, 30%]']],
+    ['an ambiguous rate', { ...quick, rates: ['50.000'] }, ['which is 50 or 50000']],
+    ['an ambiguous number', { ...quick, connections: '1.000' }, ['which is 1 or 1000']],
+    ['a number of many dots', { ...quick, slice: '1.2.3s' }, ['slice must be a duration', '"1.2.3s"']],
+    ['a number that is a list', { ...quick, connections: [64] }, ['connections', '[64]']],
+    ['a rate in an object', { ...quick, rates: { '350B': [{ rps: 5 }] } }, ['rates.350B.0', '{"rps":5}']],
+    ['IP of another version', { ...quick, ip: 5 }, ['ip must be 4 or 6, got 5']],
+    ['a share above 100 %', { ...quick, margin: '120%' }, ['margin', '"120%"', 'Write 5% or 0.05.']],
     ['a maximum that is no yes or no', { ...quick, maximum: 'yes' }, ['maximum', '"yes"']],
     ['a list', [1, 2], ['spec.yaml', 'not a spec']],
     ['nothing', null, ['spec.yaml', 'not a spec']],
@@ -156,32 +200,63 @@ describe('a wrong spec is refused with its value, its place and the nearest vali
   });
 });
 
-describe('a quantity', () => {
-  it.each([
-    ['50000', { kind: 'absolute', rps: 50_000 }],
-    ['50k', { kind: 'absolute', rps: 50_000 }],
-    ['50k/s', { kind: 'absolute', rps: 50_000 }],
-    ['0.5M', { kind: 'absolute', rps: 500_000 }],
-    ['1_000', { kind: 'absolute', rps: 1_000 }],
-    ['30%', { kind: 'share', ofMax: 0.3 }],
-    ['300%', null],
-    ['50kk', null],
-    ['fast', null],
-    ['-1', null],
-    ['', null],
-  ])('the rate %j', (text, rate) => {
-    expect(parseRate(text)).toEqual(rate);
+describe('a wrong value is named where its user wrote it', () => {
+  const SPEC = [
+    'x-hosts: &hosts',
+    '  wire: { mtu: 9000 }',
+    '  connections: many',
+    'networks:',
+    '  - host',
+    '  - flanel',
+    'rates: { 350B: [10%, 50.000] }',
+    'objective: p98',
+    'restrats: 3',
+  ];
+  const place = (lines: readonly string[], overrides: Record<string, unknown> = {}): string => {
+    const text = new YamlText('my.yaml', lines.join('\n'));
+    try {
+      resolveSpec(text.value, { name: 'my.yaml', text }, overrides, () => 7);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return 'accepted';
+  };
+  const without = (...numbers: number[]): string[] => SPEC.filter((_, at) => !numbers.includes(at + 1));
+
+  it.each<[string, string[], string]>([
+    ['an unknown key', SPEC, 'my.yaml:9:1: unknown key "restrats".'],
+    ['an item of a list', without(9), 'my.yaml:6:5: networks.1: the testbed netns has no network "flanel".'],
+    [
+      'a rate as it is spelt',
+      without(6, 8, 9),
+      'my.yaml:6:22: rates.350B.1 must be a rate above 0, got "50.000", which is 50 or 50000.',
+    ],
+    [
+      'a value of a merged key',
+      ['x-hosts: &hosts', '  connections: many', '<<: *hosts', 'networks: [host]', 'rates: [5k]'],
+      'my.yaml:2:16: connections must be a whole number from 1 to 1000000, got "many".',
+    ],
+    ['a missing key', ['networks: [host]'], 'my.yaml:1:1: the key rates is missing.'],
+    [
+      'a value that is empty',
+      ['networks: [host]', 'rates:'],
+      'my.yaml:2:7: rates must be a list of rates, or such a list for each workload, got null.',
+    ],
+    [
+      'an unknown key of the wire',
+      ['networks: [host]', 'rates: [5k]', 'wire:', '  mtus: 5'],
+      'my.yaml:4:9: wire.mtus: unknown key "mtus".',
+    ],
+  ])('%s', (_, lines, message) => {
+    expect(place(lines)).toBe(message);
   });
 
-  it.each([
-    ['3', 3_000],
-    ['3s', 3_000],
-    ['250ms', 250],
-    ['2m', 120_000],
-    ['1.5s', 1_500],
-    ['3 parsecs', null],
-    ['-3s', null],
-  ])('the duration %j', (text, ms) => {
-    expect(parseDurationMs(text)).toBe(ms);
+  it('an objective, and an option that replaces it', () => {
+    const spec = ['networks: [host]', 'rates: [5k]', 'objective: p98'];
+    expect(place(spec)).toBe('my.yaml:3:12: objective: "p98" is not an objective.');
+    expect(place(spec, { objective: 'p97' })).toBe('--objective: "p97" is not an objective.');
+    expect(place(spec, { objective: 'p99', rates: ['10k', '5x'] })).toBe(
+      '--rates must be a rate above 0, got "5x".',
+    );
   });
 });

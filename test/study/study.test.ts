@@ -1,7 +1,7 @@
 import { HistogramLogReader } from 'hdr-histogram-js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -123,7 +123,8 @@ describe('a study', () => {
   });
 
   it('records the evidence of a slice', () => {
-    for (const slice of lines(out)) {
+    const slices = lines(out);
+    for (const slice of slices) {
       expect(slice).toMatchObject({
         status: 'measured',
         load: { errors: { connect: 0, reset: 0, timeout: 0 } },
@@ -133,8 +134,11 @@ describe('a study', () => {
       expect(Math.abs(slice.load.intended - 300)).toBeLessThanOrEqual(64);
       expect(slice.load.requests).toBe(slice.load.intended);
       expect(slice.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(100);
-      if (slice.network === 'flannel-vxlan') expect(slice.setup?.steps).toBeGreaterThan(10);
+      // A slice that is measured again uses the network that was set up before its first attempt.
+      expect(slice.setup === null, slice.id).toBe(slice.attempt !== undefined);
     }
+    const vxlan = slices.find(({ network }) => network === 'flannel-vxlan');
+    expect(vxlan?.status === 'measured' && vxlan.setup?.steps).toBeGreaterThan(10);
   });
 
   it('is reported again from its directory', async () => {
@@ -290,9 +294,13 @@ describe('a fault during a study', () => {
 
   it('full disk: the error names the path, and earlier slices survive', async () => {
     execFileSync('mkdir', [out]);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', out]);
+    // A study does not start with less space than 32 MiB.
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=33m', 'tmpfs', out]);
     try {
-      const { status, stderr } = await barewire(['study', spec, '--out', join(out, 'full')]);
+      const run = new Run(['study', spec, '--out', join(out, 'full')]);
+      await run.untilSaid(/\[4\/\d+/);
+      expect(() => writeFileSync(join(out, 'filler'), Buffer.alloc(40 * 2 ** 20))).toThrow('ENOSPC');
+      const { status, stderr } = await run.ended;
       expect(stderr).toMatch(/Could not write/);
       expect(status).toBe(3);
       expect(lines(join(out, 'full')).length).toBeGreaterThanOrEqual(1);

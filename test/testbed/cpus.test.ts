@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allowedCpus, parseCpuList, shareCpus } from '../../src/testbed/netns/open.js';
+import { parseCpuList } from '../../src/schema/index.js';
+import { allowedCpus, shareCpus } from '../../src/testbed/netns/open.js';
 
 describe('a kernel list of CPUs', () => {
   test.each([
@@ -12,11 +13,19 @@ describe('a kernel list of CPUs', () => {
   });
 
   test('is read from a process status', () => {
-    expect(allowedCpus('Name:\tnode\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n')).toEqual([0, 1]);
+    expect(allowedCpus('Name:\tnode\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n', null)).toEqual([0, 1]);
+  });
+
+  test.each([
+    ['0-7', '0-3,6\n', [0, 1, 2, 3, 6]],
+    ['4-5', '0-7\n', [4, 5]],
+    ['0-1', '', [0, 1]],
+  ])('leaves out the CPUs that are offline: %s of %j', (allowed, online, cpus) => {
+    expect(allowedCpus(`Cpus_allowed_list:\t${allowed}\n`, online)).toEqual(cpus);
   });
 
   test('that is missing is reported', () => {
-    expect(() => allowedCpus('Name:\tnode\n')).toThrow(/allowed CPUs/);
+    expect(() => allowedCpus('Name:\tnode\n', null)).toThrow(/allowed CPUs/);
   });
 });
 

@@ -32,7 +32,12 @@ export const dumpHosts = (testbed: Testbed): string =>
 /** Until the hosts know each other's MAC, and the kernel has written down that the wire has a carrier (within a second). */
 export async function settle(testbed: Testbed): Promise<void> {
   onHost(testbed, 'client', `ping -q -c 1 ${testbed.server.net.address}`);
+  for (const role of ROLES) {
+    const { vpc } = testbed[role].net;
+    if (vpc !== undefined) onHost(testbed, role, `ping -q -c 1 ${vpc.router}`);
+  }
   const settled = (role: HostRole): boolean =>
+    !/state (DOWN|LOWERLAYERDOWN)/.test(onHost(testbed, role, 'ip link')) &&
     onHost(testbed, role, 'ip link show eth0').includes('state UP') &&
     !onHost(testbed, role, 'ip neigh').includes('INCOMPLETE');
   while (!ROLES.every(settled)) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -58,7 +58,7 @@ describe('a study over IPv6', () => {
   test('an invalid version is refused with its value', async () => {
     const { status, stderr } = await barewire(['study', '--ip', '5']);
     expect(status).toBe(2);
-    expect(stderr).toContain('ip is 5');
+    expect(stderr).toContain('--ip must be 4 or 6, got "5"');
   });
 });
 

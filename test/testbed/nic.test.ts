@@ -7,7 +7,7 @@ const wire = { mtu: 1400, rateMbps: null };
 test('a host has the driver, the offloads and the MTU of its data interface, as ethtool reads them', async () => {
   await using testbed = await openTestbed({ kind: 'netns' }, { wire });
   const facts = await readNicFacts(testbed.client);
-  expect(facts).toMatchObject({ nicMtu: 1400, nicDriver: 'veth' });
+  expect(facts).toMatchObject({ nicMtu: 1400, nicDriver: 'veth', nicQdisc: 'noqueue' });
   expect(facts['nicOffloads']).toMatch(/\bgeneric-segmentation-offload\b/);
   expect(facts['nicOffloads']).not.toMatch(/large-receive-offload/);
 });

@@ -63,11 +63,6 @@ function cells(
         ? note(network.blocked[kind] ?? `${network.name} was expected to carry this and does not`)
         : reach[kind].toLocaleString('en'),
     );
-  const reason = (version === 6 ? network.noIpv6 : undefined) ?? placeOf(network) ?? 'it was not tried';
+  const reason = (version === 6 ? network.noIpv6 : undefined) ?? 'it was not tried';
   return PATH_KINDS.map(() => note(reason));
-}
-
-function placeOf({ requires }: PlannedNetwork): string | undefined {
-  const place = requires.find(({ kind }) => kind === 'platform');
-  return place?.kind === 'platform' ? `it needs hosts in ${place.name}, and was not tried` : undefined;
 }

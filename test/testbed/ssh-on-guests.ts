@@ -67,14 +67,43 @@ HostKeyAlias barewire-${run}-${role}
       expect(await onClient('ls -d /run/guest/home/.cache/barewire 2>/dev/null || true')).toBe('');
     });
 
-    test('installs the agent, finds the data interfaces and measures', async () => {
-      await using testbed = await open();
-      expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '198.18.0.1', prefix: 24 });
-      expect(testbed.server.net).toMatchObject({ dev: 'eth0', mac: guests().server.net.mac });
-      await using active = await setUpNetwork(testbed, findNetwork('ipvlan'));
-      await checkPath(testbed, active, async () => {
-        const argv = ['ping', '-c', '1', '-W', '2', active.server.address];
-        expect((await testbed.client.machine.run(argv, { netns: active.client.netns })).code).toBe(0);
+    describe('opened over IPv4', () => {
+      let testbed: Testbed;
+      beforeAll(async () => {
+        testbed = await open();
+      });
+      afterAll(() => testbed[Symbol.asyncDispose]());
+
+      test('installs the agent, finds the data interfaces and measures', async () => {
+        expect(testbed.client.net).toMatchObject({ dev: 'eth0', address: '198.18.0.1', prefix: 24 });
+        expect(testbed.server.net).toMatchObject({ dev: 'eth0', mac: guests().server.net.mac });
+        await using active = await setUpNetwork(testbed, findNetwork('ipvlan'));
+        await checkPath(testbed, active, async () => {
+          const argv = ['ping', '-c', '1', '-W', '2', active.server.address];
+          expect((await testbed.client.machine.run(argv, { netns: active.client.netns })).code).toBe(0);
+        });
+      });
+
+      test('refuses a host that another run holds, and names the run', async () => {
+        await expect(open()).rejects.toMatchObject({
+          code: 'locked',
+          message: expect.stringContaining(testbed.run) as string,
+        });
+      });
+
+      test('refuses an address that is in use on the segment', async () => {
+        const network = findNetwork('macvlan');
+        const [plan] = network.plan({ run: testbed.run, hosts: [testbed.client.net, testbed.server.net] });
+        const address = plan?.container.address ?? '';
+        await onClient(`ip addr add ${address}/32 dev eth0`);
+        try {
+          await expect(setUpNetwork(testbed, network)).rejects.toMatchObject({
+            code: 'host-unsupported',
+            message: expect.stringContaining(address) as string,
+          });
+        } finally {
+          await onClient(`ip addr del ${address}/32 dev eth0`);
+        }
       });
     });
 
@@ -101,30 +130,6 @@ HostKeyAlias barewire-${run}-${role}
       await onClient(`${bundles} | while read path; do echo "# put here by a test" >> $path/agent.mjs; done`);
       await (await open())[Symbol.asyncDispose]();
       expect(await onClient(`grep -c "put here by a test" $(${bundles})/agent.mjs || true`)).toBe('0\n');
-    });
-
-    test('refuses a host that another run holds, and names the run', async () => {
-      await using first = await open();
-      await expect(open()).rejects.toMatchObject({
-        code: 'locked',
-        message: expect.stringContaining(first.run) as string,
-      });
-    });
-
-    test('refuses an address that is in use on the segment', async () => {
-      await using testbed = await open();
-      const network = findNetwork('macvlan');
-      const [plan] = network.plan({ run: testbed.run, hosts: [testbed.client.net, testbed.server.net] });
-      const address = plan?.container.address ?? '';
-      await onClient(`ip addr add ${address}/32 dev eth0`);
-      try {
-        await expect(setUpNetwork(testbed, network)).rejects.toMatchObject({
-          code: 'host-unsupported',
-          message: expect.stringContaining(address) as string,
-        });
-      } finally {
-        await onClient(`ip addr del ${address}/32 dev eth0`);
-      }
     });
 
     test('refuses a changed host key', async () => {

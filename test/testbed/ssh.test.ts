@@ -13,16 +13,31 @@ const WIRE = { mtu: 1500, rateMbps: null };
 
 describe('a host name', () => {
   test.each([
-    ['db1', { destination: 'db1', dev: null }],
-    ['admin@db1.example.org', { destination: 'admin@db1.example.org', dev: null }],
-    ['db1/eth2', { destination: 'db1', dev: 'eth2' }],
-    ['[2001:db8::1]/bond0.7', { destination: '[2001:db8::1]', dev: 'bond0.7' }],
+    ['db1', { destination: 'db1', port: null, dev: null }],
+    ['admin@db1.example.org', { destination: 'admin@db1.example.org', port: null, dev: null }],
+    ['db1/eth2', { destination: 'db1', port: null, dev: 'eth2' }],
+    ['db1:2222', { destination: 'db1', port: 2222, dev: null }],
+    ['ssh://admin@db1:2222/eth2', { destination: 'admin@db1', port: 2222, dev: 'eth2' }],
+    ['2001:db8::1', { destination: '2001:db8::1', port: null, dev: null }],
+    ['root@fe80::1%eth0', { destination: 'root@fe80::1%eth0', port: null, dev: null }],
+    ['[2001:db8::1]/bond0.7', { destination: '2001:db8::1', port: null, dev: 'bond0.7' }],
+    ['root@[::1]:2222', { destination: 'root@::1', port: 2222, dev: null }],
+    ['db1/enp129s0f0np0-alternative', { destination: 'db1', port: null, dev: 'enp129s0f0np0-alternative' }],
   ])('%s', (text, target) => expect(parseTarget(text)).toEqual(target));
 
-  test.each(['', '-oProxyCommand=reboot', 'a b', 'db1/', 'db1/an-interface-name-too-long'])(
-    'refuses %j',
-    (text) =>
-      expect(() => parseTarget(text)).toThrow(expect.objectContaining({ code: 'bad-input' }) as Error),
+  test.each([
+    '',
+    '-oProxyCommand=reboot',
+    'root@-oProxyCommand=reboot',
+    'a b',
+    'db1/',
+    'db1:0',
+    'db1:65536',
+    'db1:ssh',
+    '[::1',
+    `db1/${'a'.repeat(128)}`,
+  ])('refuses %j', (text) =>
+    expect(() => parseTarget(text)).toThrow(expect.objectContaining({ code: 'bad-input' }) as Error),
   );
 });
 

@@ -25,7 +25,7 @@ describe('a netns testbed', () => {
     const run = freshRunId();
     const before = machineLinks();
     const testbed = await openTestbed({ kind: 'netns' }, { run, wire });
-    expect(namespaces(run).toSorted()).toEqual([`bw-${run}-client`, `bw-${run}-server`]);
+    expect(namespaces(run).toSorted()).toEqual([`bw-${run}-client`, `bw-${run}-server`, `bw-${run}-vpc`]);
     expect(machineLinks()).toBe(before);
     await testbed[Symbol.asyncDispose]();
     expect(namespaces(run)).toEqual([]);
@@ -36,7 +36,7 @@ describe('a netns testbed', () => {
     {
       await using testbed = await openTestbed({ kind: 'netns' }, { run, wire });
       await setUpNetwork(testbed, findNetwork('flannel-vxlan'));
-      expect(namespaces(run)).toHaveLength(4);
+      expect(namespaces(run)).toHaveLength(5);
     }
     expect(namespaces(run)).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { machineError } from '../../schema/index.js';
 
 /** What a namespace has that a plugin could create. Pure: the text comes from `STATE_SCRIPT`. */
 
@@ -36,7 +37,11 @@ const linkSchema = z.object({
   flags: z.array(z.string()),
   master: z.string().optional(),
   addr_info: z.array(
-    z.object({ local: z.string().optional(), prefixlen: z.number(), scope: z.string().optional() }),
+    z.object({
+      local: z.string().optional(),
+      prefixlen: z.number().optional(),
+      scope: z.string().optional(),
+    }),
   ),
 });
 
@@ -87,28 +92,43 @@ export function parseState(text: string): NamespaceState {
         section.slice(section.indexOf('\n') + 1).trim(),
       ]),
   );
-  const json = (name: string): unknown => {
+  const list = <T>(name: string, schema: z.ZodType<T>): T[] => {
     const text = sections.get(name) ?? '';
-    return text === '' ? [] : (JSON.parse(text) as unknown);
+    try {
+      const entries = z.array(z.looseObject({})).parse(text === '' ? [] : JSON.parse(text));
+      // iproute2 prints an empty object for an entry that it leaves out.
+      return z.array(schema).parse(entries.filter((entry) => Object.keys(entry).length > 0));
+    } catch (error) {
+      throw machineError(
+        'host-unsupported',
+        `iproute2 printed ${name} that this Barewire does not read: ${text.slice(0, 200)}`,
+        'Install iproute2 4.20 or later.',
+        error,
+      );
+    }
   };
   const lines = (name: string): string[] =>
     (sections.get(name) ?? '').split('\n').filter((line) => line !== '');
-  const links = z.array(linkSchema).parse(json('links')).map(toLink);
-  const routes = [...readRoutes(json('routes'), '0.0.0.0/0'), ...readRoutes(json('routes6'), '::/0')];
+  const links = list('links', linkSchema).map(toLink);
+  const routes = [
+    ...toRoutes(list('routes', routeSchema), '0.0.0.0/0'),
+    ...toRoutes(list('routes6', routeSchema), '::/0'),
+  ];
+  const all = (name: string): string[] => list(name, z.unknown()).map((entry) => JSON.stringify(entry));
   const objects = {
     link: links.map(({ name, master, up }) => `${describe(name, { master })} ${up ? 'up' : 'down'}`),
     address: links.flatMap(({ name, addresses }) =>
       addresses.filter((each) => !OF_LOOPBACK.includes(each)).map((each) => `${each} dev ${name}`),
     ),
     route: routes.map(printRoute),
-    rule: [json('rules'), json('rules6')].flatMap(printAll),
-    'permanent neighbour': printAll(json('neighbours')),
+    rule: [...all('rules'), ...all('rules6')],
+    'permanent neighbour': all('neighbours'),
     'nftables line': inContext(lines('nft')),
     'iptables rule': saved(lines('iptables')),
     'ip6tables rule': saved(lines('ip6tables')),
     file: lines('files'),
   };
-  const sets = Object.entries(objects).map(([kind, all]) => [kind, new Set(numbered(all))] as const);
+  const sets = Object.entries(objects).map(([kind, lines]) => [kind, new Set(numbered(lines))] as const);
   return { links, routes, objects: new Map(sets), sysctls: readSysctls(lines('sysctls')) };
 }
 
@@ -119,7 +139,9 @@ const toLink = ({ ifname, address, mtu, flags, master, addr_info }: z.infer<type
   up: flags.includes('UP'),
   master: master ?? null,
   addresses: addr_info.flatMap(({ local, prefixlen, scope }) =>
-    local === undefined || (scope === 'link' && local.includes(':')) ? [] : [`${local}/${prefixlen}`],
+    local === undefined || prefixlen === undefined || (scope === 'link' && local.includes(':'))
+      ? []
+      : [`${local}/${prefixlen}`],
   ),
 });
 
@@ -129,10 +151,8 @@ const OF_LOOPBACK = ['127.0.0.1/8', '::1/128'];
 /** Routes of these kinds come and go with an address. */
 const OF_ADDRESSES = ['local', 'broadcast', 'multicast', 'anycast'];
 
-function readRoutes(value: unknown, all: string): Route[] {
-  return z
-    .array(routeSchema)
-    .parse(value)
+function toRoutes(routes: readonly z.infer<typeof routeSchema>[], all: string): Route[] {
+  return routes
     .filter(({ type = 'unicast', protocol }) => !OF_ADDRESSES.includes(type) && protocol !== 'kernel')
     .map(({ dst, gateway, dev, table }) => ({
       destination: dst === 'default' ? all : withPrefix(dst),
@@ -164,13 +184,6 @@ function numbered(lines: readonly string[]): string[] {
     return count === 1 ? line : `${line} (${count} times)`;
   });
 }
-
-/** One line for each object of a list. */
-const printAll = (value: unknown): string[] =>
-  z
-    .array(z.unknown())
-    .parse(value)
-    .map((each) => JSON.stringify(each));
 
 /** Each rule of nftables behind the table and chain in which it is. */
 function inContext(lines: readonly string[]): string[] {

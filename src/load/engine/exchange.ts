@@ -2,6 +2,7 @@ import { EAGAIN, lastErrno, mapMemory, receive, send } from '../../linux/index.j
 import type { ErrorKind, LoadPlan } from '../../schema/index.js';
 import { ResponseParser, MALFORMED, MORE, WHOLE } from './response-parser.js';
 import { BUSY, FREE, type Connections } from './connections.js';
+import { describeFault, SURPLUS } from './faults.js';
 import type { Pacer } from './pacer.js';
 import type { IdlePolicy } from './idle-policy.js';
 import { Pending } from './queues.js';
@@ -35,15 +36,18 @@ export class Exchange implements Disposable {
   /** True once requests may be sent. */
   isOn = false;
   readonly #parts: LoopParts;
-  readonly #memory = mapMemory(BUFFER_BYTES + 4096);
-  readonly #bytes = new Uint8Array(this.#memory.buffer);
-  readonly #bufferAt = this.#memory.address;
-  readonly #requestAt = this.#memory.address + BUFFER_BYTES;
+  readonly #memory: ReturnType<typeof mapMemory>;
+  readonly #bytes: Uint8Array;
+  readonly #bufferAt: number;
+  readonly #requestAt: number;
   readonly #requestBytes: number;
   readonly #parser: ResponseParser;
-  readonly #repeated = new RepeatedResponse(new Int32Array(this.#memory.buffer));
+  readonly #repeated: RepeatedResponse;
   readonly #status: number;
-  #bodyBytes: number;
+  /** -1 when any length is right. */
+  readonly #bodyBytes: number;
+  /** That of the repeated response. */
+  #repeatedBodyBytes = 0;
   /** Bytes of its request that a connection has not sent yet. */
   readonly #unsent: Int32Array;
   /**
@@ -55,11 +59,16 @@ export class Exchange implements Disposable {
   constructor(plan: LoadPlan, connections: number, parts: LoopParts) {
     this.#parts = parts;
     const request = requestBytes(plan.target);
+    this.#memory = mapMemory(BUFFER_BYTES + pages(request.length));
+    this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#bufferAt = this.#memory.address;
+    this.#requestAt = this.#memory.address + BUFFER_BYTES;
+    this.#repeated = new RepeatedResponse(new Int32Array(this.#memory.buffer));
     this.#bytes.set(request, BUFFER_BYTES);
     this.#requestBytes = request.length;
     this.#status = plan.expect.status;
     this.#bodyBytes = plan.expect.bodyBytes ?? -1;
-    this.#parser = new ResponseParser(connections);
+    this.#parser = new ResponseParser(connections, plan.target.request?.method !== 'HEAD');
     this.waiting = new Pending(connections);
     this.#unsent = new Int32Array(connections);
     this.#sendsAtOnce = plan.mode.kind !== 'closed';
@@ -104,7 +113,7 @@ export class Exchange implements Disposable {
     times.sentNs[c] = clock.ns;
     connections.state[c] = BUSY;
     this.waiting.add(c);
-    recorder.sent(c);
+    recorder.sent(c, this.#requestBytes);
     const count = send(connections.fd[c]!, this.#requestAt, this.#requestBytes);
     if (count !== this.#requestBytes) this.#sentInPart(c, count, this.#requestBytes);
     clock.read();
@@ -150,8 +159,11 @@ export class Exchange implements Disposable {
 
   #take(c: number, count: number): void {
     if (this.#parts.connections.state[c] !== BUSY) this.#drop(c, true);
-    else if (this.#parser.isFresh(c) && this.#repeated.matches(count)) this.#answered(c);
-    else this.#parse(c, count);
+    else {
+      this.#parts.recorder.received(c, count);
+      if (this.#parser.isFresh(c) && this.#repeated.matches(count)) this.#answered(c);
+      else this.#parse(c, count);
+    }
   }
 
   #parse(c: number, count: number): void {
@@ -160,32 +172,57 @@ export class Exchange implements Disposable {
     if (outcome === MORE) return;
     // Bytes after the response were not requested, and cannot be told apart from the next response.
     if (outcome === MALFORMED || this.#parser.consumed < count) {
+      this.#describeFault(outcome, count);
       this.failAndDrop(c, 'malformed');
       return;
     }
-    const wrong = this.#judge();
-    const { headerBytes, keepsOpen } = this.#parser;
-    if (isOnePiece && wrong === null && keepsOpen) this.#repeated.learn(headerBytes, count);
+    const wrong = this.#judge(c);
+    const { bodyBytes, headerBytes, keepsOpen } = this.#parser;
+    if (isOnePiece && wrong === null && keepsOpen) {
+      this.#repeated.learn(headerBytes, count);
+      this.#repeatedBodyBytes = bodyBytes;
+    }
     this.#parser.reset(c);
     this.#conclude(c, wrong, keepsOpen);
   }
 
-  #judge(): ErrorKind | null {
-    if (this.#parser.status !== this.#status) return 'status';
-    if (this.#bodyBytes < 0) this.#bodyBytes = this.#parser.bodyBytes;
-    return this.#parser.bodyBytes === this.#bodyBytes ? null : 'length';
+  /** The first fault is kept as a text; no other one costs anything. */
+  #describeFault(outcome: number, count: number): void {
+    const { recorder } = this.#parts;
+    if (!recorder.wantsFault) return;
+    const { consumed, fault, isFaultBefore } = this.#parser;
+    const received = this.#bytes.subarray(0, count);
+    recorder.keepFault(
+      outcome === MALFORMED
+        ? describeFault(fault, received, consumed - 1, isFaultBefore)
+        : describeFault(SURPLUS, received.subarray(consumed), 0, false),
+    );
   }
 
+  #judge(c: number): ErrorKind | null {
+    const { bodyBytes, status } = this.#parser;
+    this.#parts.recorder.responded(c, status, bodyBytes);
+    if (status !== this.#status) return 'status';
+    return this.#bodyBytes < 0 || bodyBytes === this.#bodyBytes ? null : 'length';
+  }
+
+  /** A response before the whole request was sent leaves a connection that no other request can use. */
   #conclude(c: number, wrong: ErrorKind | null, keepsOpen: boolean): void {
     if (wrong === null) this.#count(c);
     else this.fail(c, wrong);
-    if (keepsOpen) this.#becomesFree(c);
-    else this.#drop(c, false);
+    if (keepsOpen && this.#unsent[c] === 0) this.#becomesFree(c);
+    else {
+      this.#parts.recorder.closedAfterResponse();
+      this.#drop(c, false);
+    }
   }
 
   #answered(c: number): void {
-    this.#count(c);
-    this.#becomesFree(c);
+    this.#parts.recorder.responded(c, this.#status, this.#repeatedBodyBytes);
+    if (this.#unsent[c] === 0) {
+      this.#count(c);
+      this.#becomesFree(c);
+    } else this.#conclude(c, null, false);
   }
 
   #count(c: number): void {
@@ -196,7 +233,7 @@ export class Exchange implements Disposable {
 
   #ended(c: number): void {
     const isBusy = this.#parts.connections.state[c] === BUSY;
-    if (isBusy && this.#parser.end(c) === WHOLE) this.#conclude(c, this.#judge(), false);
+    if (isBusy && this.#parser.end(c) === WHOLE) this.#conclude(c, this.#judge(c), false);
     else if (isBusy) this.failAndDrop(c, 'closed');
     else this.#drop(c, true);
   }
@@ -218,3 +255,6 @@ export class Exchange implements Disposable {
     this.#memory[Symbol.dispose]();
   }
 }
+
+/** The bytes of whole pages that hold so many. */
+const pages = (bytes: number): number => Math.ceil(bytes / 4096) * 4096;

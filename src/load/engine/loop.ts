@@ -7,7 +7,7 @@ import type { Pacer, Share } from './pacer.js';
 import { IdlePolicy } from './idle-policy.js';
 import { Recorder } from './recorder.js';
 import { StallClock } from './stall-clock.js';
-import { newTally, type Tally, type RecordedWindow } from './tally.js';
+import { newTally, type SharedTally, type Tally, type RecordedWindow } from './tally.js';
 import { Times } from './times.js';
 
 /** Interval of housekeeping: time-outs, reopening and the stop signal. It is also the longest sleep. */
@@ -106,9 +106,10 @@ export class LoadLoop implements Disposable {
     });
   }
 
-  /** The counts of response times so far. */
-  get counts(): Float64Array {
-    return this.#tally.response;
+  /** The counts so far. */
+  get counts(): SharedTally {
+    const { errors, response } = this.#tally;
+    return { errors, response };
   }
 
   /** Opens the connections at a pace. Returns when each is open, has failed, or has timed out. */
@@ -169,6 +170,7 @@ export class LoadLoop implements Disposable {
 
   #turn(): void {
     if (this.#clock.ns >= this.#housekeepingNs) this.#housekeeping();
+    else if (this.#connections.opener.hasSoon) this.#openAtOnce();
     this.#exchange.sendDue();
     const waitNs = this.#waitNs();
     const busyNs = wholeNs(this.#clock.ns - this.#wokeNs);
@@ -222,13 +224,16 @@ export class LoadLoop implements Disposable {
   #opened(c: number): void {
     const errno = this.#connections.finish(c);
     this.#clock.read();
-    if (errno === 0) this.#exchange.opened(c);
-    else this.#openFailed(c, errno);
+    if (errno !== 0) this.#openFailed(c, errno);
+    else {
+      this.#recorder.opened(c, this.#connections.openedNs);
+      this.#exchange.opened(c);
+    }
   }
 
   /** Requests that are due on a connection that cannot be opened fail with it. */
   #openFailed(c: number, errno: number): void {
-    this.#tally.connectErrno = errno;
+    this.#recorder.openFailed(errno);
     this.#connections.reopen(c, this.#clock.ns);
     if (!this.#exchange.isOn) return;
     if (this.#plan.mode.kind === 'closed') {
@@ -259,11 +264,19 @@ export class LoadLoop implements Disposable {
       this.#openFailed(c, ETIMEDOUT);
   }
 
+  /** A connection that the server closed after a response opens before its next request is due. */
+  #openAtOnce(): void {
+    this.#openSome();
+    if (!this.#connections.opener.isIdle)
+      this.#housekeepingNs = Math.min(this.#housekeepingNs, this.#clock.ns + CHORES_WHILE_OPENING_NS);
+  }
+
   #openSome(): void {
     const { opener } = this.#connections;
     for (;;) {
       const c = opener.next(this.#clock.ns, this.#connections.openingCount);
       if (c < 0) return;
+      this.#clock.read();
       const errno = this.#connections.begin(c, this.#clock.ns);
       if (errno !== 0) this.#openFailed(c, errno);
     }

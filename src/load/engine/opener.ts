@@ -36,6 +36,11 @@ export class Opener {
     this.#later.push(c);
   }
 
+  /** True when a connection waits to open and no failure delays it. */
+  get hasSoon(): boolean {
+    return this.#soon.length > 0;
+  }
+
   get isIdle(): boolean {
     return this.#soon.length === 0 && this.#later.length === 0;
   }

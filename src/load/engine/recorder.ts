@@ -1,7 +1,7 @@
 import type { ErrorKind } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 import type { StallClock } from './stall-clock.js';
-import { ERROR_PLACES, type RecordedWindow, type Tally } from './tally.js';
+import { BYTES, ERROR_PLACES, type RecordedWindow, type Tally } from './tally.js';
 import { SELF_CHECK_LIMITS } from '../thresholds.js';
 import type { Times } from './times.js';
 
@@ -24,6 +24,8 @@ export class Recorder {
   readonly #lateness: Histogram;
   readonly #schedulingDelay: Histogram;
   readonly #loopLag: Histogram;
+  readonly #connect: Histogram;
+  readonly #bytes: Float64Array;
 
   readonly #spans = new Float64Array(1);
 
@@ -36,6 +38,8 @@ export class Recorder {
     this.#lateness = new Histogram(tally.lateness);
     this.#schedulingDelay = new Histogram(tally.schedulingDelay);
     this.#loopLag = new Histogram(tally.loopLag);
+    this.#connect = new Histogram(tally.connect);
+    this.#bytes = tally.bytes;
     this.#fromNs = window.fromNs;
     this.#untilNs = window.untilNs;
   }
@@ -52,9 +56,23 @@ export class Recorder {
     return this.#isInside(this.#times.intendedNs[c]!);
   }
 
-  /** Records that the request of `c` is sent now. */
-  sent(c: number): void {
+  /** Records that `c` has opened, `openedNs` having the start of its connect. */
+  opened(c: number, openedNs: Float64Array): void {
+    this.#tally.opened++;
+    if (this.isOpen()) this.#tally.openedInWindow++;
+    this.#spans[0] = this.#times.now.ns - openedNs[c]!;
+    this.#connect.recordFrom(this.#spans, 0);
+  }
+
+  openFailed(errno: number): void {
+    this.#tally.connectErrno = errno;
+    this.#tally.connectErrnos[errno]! += 1;
+  }
+
+  /** Records that the request of `c`, of `bytes` bytes, is sent now. */
+  sent(c: number, bytes: number): void {
     if (!this.#counts(c)) return;
+    this.#bytes[BYTES.sent]! += bytes;
     const intendedNs = this.#times.intendedNs[c]!;
     const freedNs = this.#times.freedNs[c]!;
     const nowNs = this.#times.now.ns;
@@ -65,6 +83,29 @@ export class Recorder {
     if (freedNs > intendedNs) this.#spans[0] = nowNs - freedNs;
     this.#schedulingDelay.recordFrom(this.#spans, 0);
     if (freedNs - intendedNs > SELF_CHECK_LIMITS.lateSendUs.value * 1000) this.#tally.lateSends++;
+  }
+
+  /** Records `bytes` bytes of a response on `c`. */
+  received(c: number, bytes: number): void {
+    if (this.#counts(c)) this.#bytes[BYTES.received]! += bytes;
+  }
+
+  /** Records a complete response on `c`, expected or not. Call it before `answered` or `failed`. */
+  responded(c: number, status: number, bodyBytes: number): void {
+    if (!this.#counts(c)) return;
+    this.#tally.statuses[status]! += 1;
+    this.#bytes[BYTES.bodies]! += bodyBytes;
+    if (bodyBytes < this.#bytes[BYTES.shortestBody]!) this.#bytes[BYTES.shortestBody] = bodyBytes;
+    if (bodyBytes > this.#bytes[BYTES.longestBody]!) this.#bytes[BYTES.longestBody] = bodyBytes;
+  }
+
+  /** True until a malformed response was described. */
+  get wantsFault(): boolean {
+    return this.#tally.malformed === '';
+  }
+
+  keepFault(text: string): void {
+    this.#tally.malformed = text;
   }
 
   /** Records the expected response on `c`, received now. */
@@ -98,6 +139,11 @@ export class Recorder {
     if (!this.#counts(c)) return;
     this.#tally.intended++;
     this.#tally.missedSends++;
+  }
+
+  /** Records that the server closed a connection after a response. */
+  closedAfterResponse(): void {
+    if (this.isOpen()) this.#tally.closedAfterResponse++;
   }
 
   lost(): void {

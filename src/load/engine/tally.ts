@@ -7,6 +7,12 @@ export const ERROR_PLACES = Object.fromEntries(ERROR_KINDS.map((kind, place) => 
   number
 >;
 
+/** The indices of a tally's `bytes`. */
+export const BYTES = { sent: 0, received: 1, bodies: 2, shortestBody: 3, longestBody: 4 } as const;
+/** Statuses have three digits, and Linux has no error number from 134 on. */
+const STATUSES = 1000;
+const ERRNOS = 256;
+
 /** The recorded window, in nanoseconds of the run. */
 export interface RecordedWindow {
   readonly fromNs: number;
@@ -40,7 +46,19 @@ export interface Tally {
   stalledRequests: number;
   /** errno of the last connection that could not be opened; 0 for none. */
   connectErrno: number;
+  /** Connections opened in the whole load and in the window, and those that the server closed after a response. */
+  opened: number;
+  openedInWindow: number;
+  closedAfterResponse: number;
+  /** What was wrong with the first malformed response; empty for none. */
+  malformed: string;
   readonly errors: Float64Array;
+  /** Complete responses of the window, by status. */
+  readonly statuses: Float64Array;
+  /** Of the requests of the window, by `BYTES`. */
+  readonly bytes: Float64Array;
+  /** Failed connects of the whole load, by errno. */
+  readonly connectErrnos: Float64Array;
   /** The counts of histograms, in nanoseconds. */
   readonly response: Float64Array;
   readonly service: Float64Array;
@@ -48,9 +66,14 @@ export interface Tally {
   /** Of sends, from when the request was due and its connection free: the generator's own delay. */
   readonly schedulingDelay: Float64Array;
   readonly loopLag: Float64Array;
+  /** Of connects, in the whole load. */
+  readonly connect: Float64Array;
 }
 
-/** `shares`: other threads can read the response times during the run. */
+/** What other threads can read during a run. */
+export type SharedTally = Pick<Tally, 'response' | 'errors'>;
+
+/** `shares`: other threads can read the response times and errors during the run. */
 export const newTally = (shares = false): Tally => ({
   requests: 0,
   intended: 0,
@@ -68,15 +91,20 @@ export const newTally = (shares = false): Tally => ({
   maxStallNs: 0,
   stalledRequests: 0,
   connectErrno: 0,
-  errors: new Float64Array(ERROR_KINDS.length),
-  response: shares ? sharedCounts() : new Histogram().counts,
+  opened: 0,
+  openedInWindow: 0,
+  closedAfterResponse: 0,
+  malformed: '',
+  errors: shares ? shared(ERROR_KINDS.length) : new Float64Array(ERROR_KINDS.length),
+  statuses: new Float64Array(STATUSES),
+  bytes: Float64Array.of(0, 0, 0, Infinity, 0),
+  connectErrnos: new Float64Array(ERRNOS),
+  response: shares ? shared(new Histogram().counts.length) : new Histogram().counts,
   service: new Histogram().counts,
   lateness: new Histogram().counts,
   schedulingDelay: new Histogram().counts,
   loopLag: new Histogram().counts,
+  connect: new Histogram().counts,
 });
 
-function sharedCounts(): Float64Array {
-  const { byteLength } = new Histogram().counts;
-  return new Float64Array(new SharedArrayBuffer(byteLength));
-}
+const shared = (length: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * length));

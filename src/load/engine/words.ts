@@ -1,16 +1,24 @@
 /** The header words that matter. A mask has one bit for each, by index. */
-const WORDS = ['content-length', 'transfer-encoding', 'connection', 'chunked', 'close', 'keep-alive'].map(
-  (word: string) => Uint8Array.from(word, (letter) => letter.charCodeAt(0)),
-);
+const WORDS = [
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'chunked',
+  'close',
+  'keep-alive',
+  'identity',
+].map((word: string) => Uint8Array.from(word, (letter) => letter.charCodeAt(0)));
 export const CONTENT_LENGTH = 0;
 export const CONNECTION = 2;
 export const CHUNKED = 3;
 export const CLOSE = 4;
 export const KEEP_ALIVE = 5;
+/** No coding: HTTP/1.1 had it until 2014, and servers still send it. */
+export const IDENTITY = 6;
 
 /** Where a match may start: any header's name, or a value of `Transfer-Encoding` or `Connection`. */
 export const NAMES = 0b000111;
-export const CODINGS = 0b001000;
+export const CODINGS = 0b1001000;
 export const CONNECTION_OPTIONS = 0b110000;
 
 /** Returns the words of `mask` that still match when `byte`, in any case, is at index `place`. */

@@ -51,7 +51,9 @@ async function outputOf(
   run: ExternalRun,
   { signal, onWindow }: PoolRunOptions,
 ): Promise<string> {
-  const limit = AbortSignal.timeout(run.lastsMs + EXTRA_TIME_MS);
+  // A whole number: AbortSignal refuses others.
+  const limitMs = Math.ceil(run.lastsMs) + EXTRA_TIME_MS;
+  const limit = AbortSignal.timeout(limitMs);
   const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   await using tool = await machine.start(step);
   using edges = new Edges(run, onWindow);
@@ -66,7 +68,7 @@ async function outputOf(
     throw limit.aborted
       ? machineError(
           'timed-out',
-          `${tool.name} did not exit within ${Math.round((run.lastsMs + EXTRA_TIME_MS) / 1000)} s`,
+          `${tool.name} did not exit within ${Math.round(limitMs / 1000)} s`,
           'It waits for responses that do not arrive. Run the same study without --generator to see which.',
         )
       : error;
@@ -112,10 +114,11 @@ class Edges implements Disposable {
 async function requireSuccess(tool: RunningProcess): Promise<void> {
   const { code, signal, stderrTail } = await tool.exited;
   if (code === 0) return;
+  const said = stderrTail.trim();
   throw machineError(
     'process-failed',
-    `${tool.name} exited: ${signal ?? `status ${code}`}: ${stderrTail}`,
-    'See its last lines above.',
+    `${tool.name} ${signal === null ? `exited with status ${code}` : `crashed (${signal})`}${said === '' ? ', and printed no error' : `: ${said}`}`,
+    'Run the same study without --generator, which shows whether the server or the tool is at fault.',
   );
 }
 

@@ -20,6 +20,8 @@ export const H2LOAD: ExternalTool = {
   programs: ['h2load'],
   versionArgs: ['--version'],
   recognises: (text) => text.startsWith('h2load nghttp2/'),
+  helpArgs: ['--help'],
+  options: ['--h1', '--rps', '--log-file', '--warm-up-time', '--duration'],
   remedy: 'On Debian or Ubuntu: apt-get install nghttp2-client',
   loop: 'open',
   timedFrom: 'send',

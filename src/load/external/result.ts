@@ -53,10 +53,7 @@ export function externalResult(
   };
 }
 
-/**
- * A tool that times from the intended send shows a slow server in its latencies, so only a rate that is too high is its fault.
- * With latencies from the send, a missed rate may be the tool's or the server's: it invalidates the slice either way.
- */
+/** A missed rate may be the tool's fault or the server's. Either way its latencies are those of another load. */
 function findRateFaults(
   tool: ExternalTool,
   { threads }: LoadPlan,
@@ -65,9 +62,7 @@ function findRateFaults(
   { user, system, wallS }: ToolCpu,
 ): Finding[] {
   const findings: Finding[] = [];
-  const tooHigh = achievedRps > offeredRps * (1 + RATE_TOLERANCE);
-  const tooLow = tool.timedFrom === 'send' && achievedRps < offeredRps * (1 - RATE_TOLERANCE);
-  if (tooHigh || tooLow)
+  if (Math.abs(achievedRps / offeredRps - 1) > RATE_TOLERANCE)
     findings.push({
       code: 'rate-missed',
       generator: tool.name,

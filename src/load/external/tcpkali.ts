@@ -40,6 +40,11 @@ export const TCPKALI: ExternalTool = {
   programs: ['tcpkali'],
   versionArgs: ['--version'],
   recognises: (text) => /\btcpkali\b/i.test(text),
+  helpArgs: ['--help'],
+  options: [
+    ...['--workers', '--connections', '--connect-rate', '--duration', '--nagle', '--message-file'],
+    ...['--message-rate', '--latency-marker', '--latency-percentiles'],
+  ],
   remedy:
     'Debian has no package of tcpkali: build it from https://github.com/satori-com/tcpkali and put it on the PATH.',
   loop: 'open',
@@ -51,6 +56,7 @@ export const TCPKALI: ExternalTool = {
     'sparse-distribution',
     'pipelines-when-late',
     'no-warm-up',
+    'counts-bytes',
   ),
   run: (command: ExternalCommand): ExternalRun => {
     const { plan, program, dir } = command;

@@ -83,6 +83,10 @@ export interface ExternalTool extends Omit<ExternalGenerator, 'version'> {
    * name.
    */
   recognises(text: string): boolean;
+  /** Arguments that print its options; null where `versionArgs` do. */
+  readonly helpArgs: readonly string[] | null;
+  /** The options that a load needs. Forks and old versions lack some. */
+  readonly options: readonly string[];
   /** How to install it. */
   readonly remedy: string;
   run(command: ExternalCommand): ExternalRun;

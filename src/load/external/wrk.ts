@@ -53,6 +53,8 @@ export const WRK: ExternalTool = {
   programs: ['wrk'],
   versionArgs: ['-v'],
   recognises: (text) => /^wrk /m.test(text) && !text.includes('--rate'),
+  helpArgs: null,
+  options: ['--script', '--timeout', '--connections', '--threads', '--duration'],
   remedy: 'On Debian or Ubuntu: apt-get install wrk',
   loop: 'closed',
   timedFrom: 'send',

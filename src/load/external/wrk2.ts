@@ -30,6 +30,8 @@ export const WRK2: ExternalTool = {
   programs: ['wrk2', 'wrk'],
   versionArgs: ['-v'],
   recognises: (text) => /^wrk /m.test(text) && text.includes('--rate'),
+  helpArgs: null,
+  options: ['--rate', '--latency', '--u_latency', '--timeout', '--connections', '--threads', '--duration'],
   remedy:
     'Debian has no package of wrk2: build it from https://github.com/giltene/wrk2 and put it on the PATH.',
   loop: 'open',

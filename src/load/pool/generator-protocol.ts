@@ -26,6 +26,7 @@ export const GENERATOR_PROTOCOL = {
         headerBytes: z.number(),
         bodyBytes: z.number(),
         body: z.string(),
+        location: z.string().nullable(),
       }),
     },
     /** Keeps its connections open under a name; null closes them. */

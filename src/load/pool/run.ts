@@ -1,7 +1,8 @@
-import { MonotonicClock, monotonicEpochS } from '../../linux/index.js';
+import { MonotonicClock, monotonicEpochS, readCpuQuota, type CpuQuota } from '../../linux/index.js';
 import type { LoadPlan, LoadReading, LoadResult } from '../../schema/index.js';
 import { Histogram } from '../../stats/index.js';
 import { interrupted } from '../errors.js';
+import type { SharedTally } from '../engine/tally.js';
 import { mergeTallies, resultOf } from '../result.js';
 import type { KeptSet } from './thread.js';
 import { PoolRun, type WorkerPool } from './worker-pool.js';
@@ -47,6 +48,7 @@ export async function runInPool(
   try {
     const counts = await run.ready();
     using clock = new MonotonicClock(epochS);
+    const quota = readCpuQuota();
     // Read before the threads run, which may take this thread's CPU.
     const nowMs = performance.now();
     run.start(clock.ns + HEAD_START_NS);
@@ -57,11 +59,21 @@ export async function runInPool(
     if (isAborted(signal)) throw interrupted();
     edges.close();
     readings.close();
-    return resultOf(plan, mergeTallies(tallies), tallies);
+    return resultOf(plan, mergeTallies(tallies), tallies, usedSince(quota, readCpuQuota()));
   } finally {
     signal?.removeEventListener('abort', abort);
   }
 }
+
+/** The periods of the quota since an earlier reading. */
+const usedSince = (before: CpuQuota | null, quota: CpuQuota | null): CpuQuota | null =>
+  before === null || quota === null
+    ? null
+    : {
+        ...quota,
+        periods: quota.periods - before.periods,
+        throttledPeriods: quota.throttledPeriods - before.throttledPeriods,
+      };
 
 // A call, because the compiler would assume the result from before the wait.
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
@@ -109,8 +121,9 @@ class WindowEdges implements Disposable {
 class Readings implements Disposable {
   readonly #plan: LoadPlan;
   readonly #onReading: (reading: LoadReading) => void;
-  #threads: readonly Float64Array[] = [];
+  #threads: readonly SharedTally[] = [];
   #before = new Histogram();
+  #failedBefore = 0;
   #fromMs = 0;
   #openedMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -124,7 +137,7 @@ class Readings implements Disposable {
    * `threads` has the counts of each thread in shared memory; reading them does not delay the threads. `openedMs` is the opening of the window on the clock of
    * `performance.now()`.
    */
-  schedule(threads: readonly Float64Array[], openedMs: number): void {
+  schedule(threads: readonly SharedTally[], openedMs: number): void {
     this.#threads = threads;
     this.#openedMs = openedMs;
     this.#next(1);
@@ -151,10 +164,18 @@ class Readings implements Disposable {
 
   #read(untilMs: number): void {
     const all = new Histogram();
-    for (const counts of this.#threads) all.merge(new Histogram(counts));
+    for (const { response } of this.#threads) all.merge(new Histogram(response));
+    const failed = this.#threads.flatMap(({ errors }) => [...errors]).reduce((sum, count) => sum + count, 0);
     const since = new Histogram(all.counts.map((count, cell) => count - this.#before.counts[cell]!));
-    this.#onReading({ fromMs: this.#fromMs, untilMs, requests: since.count, response: since.encode() });
+    this.#onReading({
+      fromMs: this.#fromMs,
+      untilMs,
+      requests: since.count,
+      failed: failed - this.#failedBefore,
+      response: since.encode(),
+    });
     this.#before = all;
+    this.#failedBefore = failed;
     this.#fromMs = untilMs;
   }
 

@@ -16,7 +16,7 @@ import { encodeError, type WireError } from '../../rpc/index.js';
 import { Connections } from '../engine/connections.js';
 import { LoadLoop, type KeptConnections, type ThreadJob } from '../engine/loop.js';
 import type { Share } from '../engine/pacer.js';
-import type { Tally } from '../engine/tally.js';
+import type { SharedTally, Tally } from '../engine/tally.js';
 import { checkTarget, type CheckedTarget } from '../engine/target.js';
 
 /** A set of connections that stays open for later loads of the same name. A new one beyond `ofSets` closes the oldest. */
@@ -45,8 +45,8 @@ export interface CheckJob extends Pick<LoadPlan, 'target' | 'expect'> {
 }
 
 export type ThreadMessage =
-  /** `counts` is present when the response times can be read during the run. */
-  | { readonly kind: 'ready'; readonly counts?: Float64Array }
+  /** `counts` is present when they can be read during the run. */
+  | { readonly kind: 'ready'; readonly counts?: SharedTally }
   | { readonly kind: 'done'; readonly tally: Tally }
   | { readonly kind: 'checked'; readonly checked: CheckedTarget }
   | { readonly kind: 'failed'; readonly error: WireError };

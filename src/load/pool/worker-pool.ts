@@ -1,11 +1,11 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { allowOpenFiles } from '../../linux/index.js';
+import { allowOpenFiles, readCpuQuota } from '../../linux/index.js';
 import { bundlePath } from '../../machine/index.js';
 import { decodeError } from '../../rpc/index.js';
 import type { LoadPlan } from '../../schema/index.js';
 import { shareOf } from '../engine/pacer.js';
-import type { Tally } from '../engine/tally.js';
+import type { SharedTally, Tally } from '../engine/tally.js';
 import type { CheckedTarget } from '../engine/target.js';
 import { loadFailed } from '../errors.js';
 import { Control, type CheckJob, type KeptSet, type LoadJob, type ThreadMessage } from './thread.js';
@@ -104,7 +104,8 @@ export class PoolRun implements AsyncDisposable {
     const threads = Math.min(plan.threads, plan.connections);
     const keep = wanted !== null && mayKeep(plan.connections * wanted.ofSets) ? wanted : null;
     const ownFiles = extendFileLimit(plan.connections, threads);
-    const busyPolls = asked ?? haveOwnCpus(plan, threads);
+    // Polling uses up a quota, after which the kernel stops the whole group.
+    const busyPolls = asked ?? (haveOwnCpus(plan, threads) && readCpuQuota() === null);
     const control = this.#control.buffer;
     this.#runs = pool.workers(threads).map((worker, thread) => {
       const share = shareOf(plan.connections, threads, thread);
@@ -125,7 +126,7 @@ export class PoolRun implements AsyncDisposable {
   }
 
   /** Resolves when each thread has opened its connections, or has failed to. Returns the shared counts. */
-  async ready(): Promise<readonly Float64Array[]> {
+  async ready(): Promise<readonly SharedTally[]> {
     const ready = await Promise.all(this.#runs.map((run) => run.ready));
     return ready.flatMap(({ counts }) => counts ?? []);
   }

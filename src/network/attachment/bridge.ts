@@ -1,5 +1,6 @@
 import { addLinkLocal, enableForwarding, inKernel } from '../changes.js';
 import { HOST_STACK } from '../facts.js';
+import { bridgeNameOf } from '../beside-deployed.js';
 import type { Attachment } from '../types.js';
 import {
   addContainerAddress,
@@ -11,8 +12,6 @@ import {
   silenceIpv6,
   enableLink,
 } from './inside.js';
-
-const BRIDGE = 'cni0';
 
 /** A bridge with the subnet's first address, and a veth pair for each container. */
 // The bridge uses the lowest MTU of its ports.
@@ -30,15 +29,15 @@ export const bridge: Attachment = {
     inKernel(null, `Create the bridge of ${site.host.name}'s containers.`, {
       kind: 'link',
       type: 'bridge',
-      name: BRIDGE,
+      name: bridgeNameOf(site.host),
       up: true,
     }),
     inKernel(null, "Add the containers' gateway address to it.", {
       kind: 'address',
       address: `${segment.gateway}/${segment.prefix}`,
-      link: BRIDGE,
+      link: bridgeNameOf(site.host),
     }),
-    ...addLinkLocal(site, BRIDGE),
+    ...addLinkLocal(site, bridgeNameOf(site.host)),
   ],
   join: (site, plan) => ({
     changes: [
@@ -48,7 +47,7 @@ export const bridge: Attachment = {
         type: 'veth',
         name: plan.hostLink,
         mtu: plan.mtu,
-        master: BRIDGE,
+        master: bridgeNameOf(site.host),
         up: true,
         peer: { name: linkOf(plan), netns: plan.netns, mtu: plan.mtu },
       }),
@@ -60,7 +59,7 @@ export const bridge: Attachment = {
     ],
     container: containerOf(plan, `via ${plan.gateway}`),
     path: [
-      { netns: null, link: BRIDGE },
+      { netns: null, link: bridgeNameOf(site.host) },
       { netns: null, link: plan.hostLink },
       { netns: plan.netns, link: linkOf(plan) },
     ],

@@ -1,6 +1,6 @@
 import type { IpvlanMode, NetworkFact } from '../../schema/index.js';
 import { inKernel } from '../changes.js';
-import { bypassingHost, forbids, needs, offers, SOURCES } from '../facts.js';
+import { bypassingHost, forbids, needs, offers, ownHostBlocked, SOURCES } from '../facts.js';
 import { singleOf, versionOf } from '../ip-version.js';
 import type { KernelChange, Attachment, ContainerPlan } from '../types.js';
 import {
@@ -21,6 +21,8 @@ const SHARED: readonly NetworkFact[] = [
   forbids('macvlan or a bridge on the same interface', SOURCES.rxHandler),
   forbids('two modes on one interface', SOURCES.ipvlan),
 ];
+/** Without a link of the host's own beside those of its containers. */
+const OWN_HOST_BLOCKED = ownHostBlocked(SOURCES.ipvlan);
 const NO_BROADCAST = forbids('broadcast and multicast', SOURCES.ipvlan);
 
 /** A slave of the host's interface that shares its MAC; `configure` returns its address and routes. */
@@ -72,11 +74,16 @@ export const ipvlanL2 = ipvlan(
   (plan: ContainerPlan) => [addContainerAddress(plan, plan.prefix), enableLink(plan)],
 );
 
-/** Routed in the host's namespace, bypassing its netfilter. */
+/** Routed in the host's namespace. What arrives bypasses its netfilter. */
 export const ipvlanL3 = ipvlan(
   'l3',
   'an IPvlan L3 link: routed by the host, bypasses its netfilter',
-  [...bypassingHost(SOURCES.ipvlan), NO_BROADCAST],
+  [
+    forbids("NetworkPolicy in the host's netfilter for what arrives: it bypasses it", SOURCES.ipvlan),
+    forbids("ClusterIP, unless the client's address is masqueraded as barewire node does", SOURCES.ipvlan),
+    OWN_HOST_BLOCKED,
+    NO_BROADCAST,
+  ],
   asRouted,
 );
 
@@ -87,7 +94,12 @@ export const ipvlanL3s = ipvlan(
   [
     needs('Linux 4.9 or newer', SOURCES.linux49),
     NO_BROADCAST,
-    offers("NetworkPolicy in the host's netfilter", SOURCES.ipvlan),
+    OWN_HOST_BLOCKED,
+    offers(
+      "NetworkPolicy and ClusterIP between hosts, in netfilter's hooks input and output",
+      SOURCES.ipvlan,
+    ),
+    forbids('NetworkPolicy between containers of a host: they bypass its netfilter', SOURCES.ipvlan),
   ],
   asRouted,
 );

@@ -4,6 +4,7 @@ import { singleOf, versionOf } from '../ip-version.js';
 import { localMac } from '../symbols.js';
 import { needs, offers, SOURCES } from '../facts.js';
 import { isOnSegment } from '../segment.js';
+import { vniBeside } from '../beside-deployed.js';
 import type { KernelChange, NetworkHost, Backend, HostView } from '../types.js';
 import { hostGw } from './host-gw.js';
 
@@ -18,8 +19,8 @@ export interface VxlanOptions {
 }
 
 /** flannel has one device per version of IP. */
-export const vxlanDevice = ({ address }: Pick<NetworkHost, 'address'>, vni: number): string =>
-  versionOf(address) === 6 ? `flannel-v6.${vni}` : `flannel.${vni}`;
+export const vxlanDevice = (host: Pick<NetworkHost, 'address' | 'deployed'>, vni: number): string =>
+  `${versionOf(host.address) === 6 ? 'flannel-v6' : 'flannel'}.${vniBeside(host, vni)}`;
 /**
  * The outer IP header 20 or 40, UDP 8, VXLAN 8, the inner Ethernet header 14. flannel itself subtracts 50 for
  * IPv6 too, and its largest packets then travel in two fragments.
@@ -55,7 +56,7 @@ export const vxlanBackend = ({ vni, port, directRouting }: VxlanOptions): Backen
       mac: vtepMac(run, host),
       mtu: containerMtu(host, { name: 'vxlan', overheadBytes: OVERHEAD_BYTES }),
       up: true,
-      vni,
+      vni: vniBeside(host, vni),
       port,
       dev: host.dev,
       local: host.address,
@@ -70,7 +71,7 @@ export const vxlanBackend = ({ vni, port, directRouting }: VxlanOptions): Backen
   peer: (site, peer) =>
     directRouting && isOnSegment(site.host, peer)
       ? hostGw.peer(site, peer)
-      : tunnelTo(site, peer, vxlanDevice(peer, vni)),
+      : tunnelTo(site, peer, vxlanDevice(site.host, vni)),
   path: ({ host }) => [
     { netns: null, link: host.dev },
     { netns: null, link: vxlanDevice(host, vni) },

@@ -1,12 +1,12 @@
 import { machineError, type BarewireError } from '../../schema/index.js';
 import type { TableCapacities } from './capacities.js';
-import { isInside, parseRange } from './cidr.js';
 import { planRouteClaims, type RouteClaims } from './claims.js';
 import { explainAwsError } from './ec2-errors.js';
 import type { Ec2 } from './ec2.js';
 import type { VpcTable } from './vpc-types.js';
 import type { InstanceIdentity } from './metadata.js';
 import type { VpcNode, VpcPlacement } from './placement.js';
+import { checkPrefix, delegatePrefix } from './prefixes.js';
 import type { RouteTables } from './route-tables.js';
 import type { VpcChange, VpcState } from './state.js';
 import { findRoute, planTableChanges, type OwnTarget, type RouteChange } from './table-plan.js';
@@ -23,7 +23,7 @@ export interface VpcBackendParts {
 }
 
 /**
- * Keeps this node's route in the VPC's tables and its source/destination check off. Calls must not rangesOverlap.
+ * Keeps this node's route in the VPC's tables and its source/destination check off. Calls must not overlap.
  */
 export class VpcBackend implements Disposable {
   readonly identity: InstanceIdentity;
@@ -44,6 +44,15 @@ export class VpcBackend implements Disposable {
     return this.#parts.ec2.counts;
   }
 
+  /** The subnet that the node has to lease: with prefix delegation the prefix that AWS delegates, else null. */
+  async delegate(
+    range: { readonly min: string; readonly max: string },
+    previous: string | null,
+  ): Promise<string | null> {
+    if (this.leaseRange === null) return null;
+    return await delegatePrefix(this.#parts.ec2, this.identity, range, previous);
+  }
+
   /**
    * True when the leases ask for a change of this node's routes: then `reconcile` is worth its calls of EC2.
    * Makes none itself.
@@ -60,14 +69,17 @@ export class VpcBackend implements Disposable {
    * published in the own lease, null at first; publish the one that is returned.
    */
   async reconcile(self: VpcNode, nodes: readonly VpcNode[]): Promise<VpcState> {
+    if (this.leaseRange !== null) {
+      this.#checkedOnce = true;
+      return await checkPrefix(this.#parts.ec2, this.identity, self);
+    }
     const changes: VpcChange[] = [];
     const nothing = { listed: new Set<string>(), changes, isUnfinished: false };
     try {
-      changes.push(...(await this.#prepareInterface(self.subnet)));
+      changes.push(...(await this.#prepareInterface()));
     } catch (error) {
-      const action =
-        this.leaseRange === null ? 'ec2:ModifyNetworkInterfaceAttribute' : 'ec2:AssignPrivateIpAddresses';
-      return { ...nothing, placement: null, problems: [explainAwsError(action, error)] };
+      const problems = [explainAwsError('ec2:ModifyNetworkInterfaceAttribute', error)];
+      return { ...nothing, placement: null, problems };
     }
     try {
       const own = await this.#parts.tables.findForSubnet(this.identity.vpc, this.identity.vpcSubnet);
@@ -106,27 +118,16 @@ export class VpcBackend implements Disposable {
     this.#parts.ec2[Symbol.dispose]();
   }
 
-  /** Lets the interface carry packets of containers. */
-  async #prepareInterface(subnet: string): Promise<VpcChange[]> {
+  /** Lets the interface carry packets of containers, which have addresses that are not its own. */
+  async #prepareInterface(): Promise<VpcChange[]> {
     const { ec2 } = this.#parts;
-    const { interface: id, vpcSubnet, vpcSubnetRange } = this.identity;
+    const { interface: id } = this.identity;
     const found = await ec2.readInterface(id);
-    if (this.leaseRange === null) {
-      // AWS may permit to switch the check off without permitting to read it.
-      if (found === null ? this.#isCheckOff : !found.hasCheck) return [];
-      await ec2.switchCheckOff(id);
-      this.#isCheckOff = true;
-      return [{ change: 'switch-check-off' }];
-    }
-    if (!isInside(parseRange(subnet), parseRange(vpcSubnetRange)))
-      throw machineError(
-        'cloud-refused',
-        `The leased subnet ${subnet} is outside of the VPC subnet ${vpcSubnet} (${vpcSubnetRange}): AWS cannot delegate it to this node`,
-        "Delete this node's lease in etcd and start the agent again.",
-      );
-    if (found?.prefixes.includes(subnet) === true) return [];
-    await ec2.assignPrefix(id, subnet);
-    return [{ change: 'assign-prefix' }];
+    // AWS may permit to switch the check off without permitting to read it.
+    if (found === null ? this.#isCheckOff : !found.hasCheck) return [];
+    await ec2.switchCheckOff(id);
+    this.#isCheckOff = true;
+    return [{ change: 'switch-check-off' }];
   }
 
   async #reconcileTables(
@@ -148,7 +149,7 @@ export class VpcBackend implements Disposable {
       vpcSubnet: this.identity.vpcSubnet,
       table: own.id,
       routes: [...new Set([...published, ...entries.map(({ id }) => id)])],
-      prefix: this.leaseRange !== null,
+      prefix: false,
     };
     const placed: VpcNode = { ...self, placement };
     await this.#parts.capacities.update(tables, [placed, ...nodes]);

@@ -172,6 +172,30 @@ export async function openEc2({ region, endpoint, signal }: Ec2Options) {
         true,
       ),
 
+    /** Lets AWS choose the prefix. `no-block`: no 16 free addresses are aligned; `no-addresses`: there are not so many. */
+    async assignAnyPrefix(
+      id: string,
+    ): Promise<{ readonly prefix: string } | 'no-block' | 'no-addresses' | 'interface-full'> {
+      const action = 'ec2:AssignPrivateIpAddresses';
+      try {
+        const { AssignedIpv4Prefixes: [assigned] = [] } = await send(action, () =>
+          client.send(
+            new sdk.AssignPrivateIpAddressesCommand({ NetworkInterfaceId: id, Ipv4PrefixCount: 1 }),
+            options,
+          ),
+        );
+        return { prefix: assigned?.Ipv4Prefix ?? '' };
+      } catch (error) {
+        const code = awsCode(error);
+        if (code === 'InsufficientCidrBlocks') return 'no-block';
+        if (code === 'PrivateIpAddressLimitExceeded') return 'interface-full';
+        // The code says no more than that a value is wrong.
+        if (code === 'InvalidParameterValue' && String(error).includes('sufficient free'))
+          return 'no-addresses';
+        throw explainAwsError(action, error);
+      }
+    },
+
     unassignPrefix: (id: string, prefix: string) =>
       change<true>(
         'ec2:UnassignPrivateIpAddresses',

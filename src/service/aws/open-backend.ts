@@ -5,6 +5,7 @@ import { isInside, rangesOverlap, parseRange } from './cidr.js';
 import type { VpcConfig } from './config.js';
 import { openEc2 } from './ec2.js';
 import { metadataEndpoint, readIdentity, type InstanceIdentity } from './metadata.js';
+import { DELEGATED_PREFIX } from './prefixes.js';
 import { readRouteQuota } from './quota.js';
 import { RouteTables } from './route-tables.js';
 
@@ -24,9 +25,6 @@ export interface VpcBackendOptions {
 
 /** EC2 gives no bound. It usually lists a change within seconds. */
 const SETTLE_MS = 60_000;
-
-/** The length of prefixes that AWS delegates. */
-const DELEGATED_PREFIX = 28;
 
 /** Reads who the instance is and loads the SDK. Changes nothing. */
 export async function openVpcBackend({
@@ -72,9 +70,10 @@ function chooseLeaseRange(
       `The cluster's network ${network} is inside ${vpc}, where leases are prefixes that AWS delegates: SubnetLen must be ${DELEGATED_PREFIX}, got ${subnetLength}.`,
       `Set SubnetLen to ${DELEGATED_PREFIX}, or choose a Network outside of the VPC.`,
     );
-  if (!rangesOverlap(parseRange(vpcSubnetRange), whole))
+  // AWS chooses the prefix, anywhere in the VPC subnet.
+  if (!isInside(parseRange(vpcSubnetRange), whole))
     throw userError(
-      `The VPC subnet ${vpcSubnet} (${vpcSubnetRange}) of this node is outside of the cluster's network ${network}.`,
+      `The VPC subnet ${vpcSubnet} (${vpcSubnetRange}) of this node is not inside of the cluster's network ${network}.`,
       'Choose a Network that contains the VPC subnets of all nodes, or start the node in another subnet.',
     );
   return vpcSubnetRange;

@@ -19,8 +19,9 @@ export const AWS_PERMISSIONS = [
   },
   {
     action: 'ec2:DescribeNetworkInterfaces',
-    use: 'read whether the source/destination check is off',
-    without: 'The check is switched off at each start, whether it is on or not.',
+    use: 'read whether the source/destination check is off, and the prefixes of the interface',
+    without:
+      'The check is switched off at each start, whether it is on or not; with prefix delegation the node does not start.',
     resource: 'all',
     need: 'optional',
   },

@@ -7,8 +7,8 @@ import { z } from 'zod';
 const publishedPlacement = z.object({
   VpcID: z.string(),
   SubnetID: z.string(),
-  RouteTableID: z.string(),
-  Routes: z.array(z.string()),
+  RouteTableID: z.string().default(''),
+  Routes: z.array(z.string()).default([]),
   Prefix: z.boolean().default(false),
 });
 
@@ -16,7 +16,7 @@ const publishedPlacement = z.object({
 export interface VpcPlacement {
   readonly vpc: string;
   readonly vpcSubnet: string;
-  /** The route table of its VPC subnet: it routes the packets that this node sends. */
+  /** The route table of its VPC subnet: it routes the packets that this node sends. Empty with a delegated prefix. */
   readonly table: string;
   /** The tables that have this node's route. Published after AWS accepted the route. */
   readonly routes: readonly string[];
@@ -47,7 +47,5 @@ export function readPlacement(backendData: unknown): VpcPlacement | null {
 export const printPlacement = ({ vpc, vpcSubnet, table, routes, prefix }: VpcPlacement): object => ({
   VpcID: vpc,
   SubnetID: vpcSubnet,
-  RouteTableID: table,
-  Routes: [...routes].sort(),
-  ...(prefix ? { Prefix: true } : {}),
+  ...(prefix ? { Prefix: true } : { RouteTableID: table, Routes: [...routes].sort() }),
 });

@@ -1,17 +1,38 @@
-import { addressToNumber, type IpVersion } from '../../network/index.js';
-import type { LeaseEntry } from './lease-table.js';
+import { addressToNumber, numberToAddress, type IpVersion } from '../../network/index.js';
+import type { LeaseEntry } from './lease-entry.js';
 import { printLeaseKey, type Subnets } from './lease.js';
 import type { NetworkConfig, SubnetPool } from './network-config.js';
-import { firstOf, lastOf, overlap, sizeOf, type IpPrefix } from './prefix.js';
+import { firstOf, lastOf, overlap, parsePrefix, sizeOf, type IpPrefix } from './prefix.js';
 
 /** flannel picks at random among so many free subnets. */
 const CANDIDATES = 100;
+
+/** What the node had before. */
+export interface PreviousLease {
+  readonly subnets: Subnets;
+  /** A key under this etcd lease is the node's, also when its address has changed since; null when it is not known. */
+  readonly etcdLease: string | null;
+}
+
+/** The same as a node's files keep it. */
+export interface PreviousSubnet {
+  readonly subnet: string | null;
+  readonly ipv6Subnet: string | null;
+  readonly etcdLease?: string | null;
+}
+
+export function parsePrevious(previous: PreviousSubnet | null): PreviousLease | null {
+  const ipv4 = parsePrefix(previous?.subnet ?? '');
+  if (ipv4 === null) return null;
+  const subnets = { ipv4, ipv6: parsePrefix(previous?.ipv6Subnet ?? '') };
+  return { subnets, etcdLease: previous?.etcdLease ?? null };
+}
 
 interface ChoiceRequest {
   readonly config: NetworkConfig;
   readonly entries: readonly LeaseEntry[];
   readonly publicIp: string;
-  readonly previous: Subnets | null;
+  readonly previous: PreviousLease | null;
   /** From 0 to below 1. */
   readonly random: () => number;
 }
@@ -21,30 +42,34 @@ export interface SubnetChoice {
   readonly subnets: Subnets;
   /** The lease to take over; null for a key to create. */
   readonly found: LeaseEntry | null;
-  /** `kept`: a lease with the node's own address; `previous`: the last subnet of the node, which was free. */
+  /** `kept`: a lease of the node; `previous`: the last subnet of the node, which was free. */
   readonly how: 'kept' | 'previous' | 'free';
 }
 
 /** The subnet that a node takes; null when no subnet is free. */
 export function chooseSubnet(request: ChoiceRequest): SubnetChoice | null {
   const { config, entries, publicIp, previous, random } = request;
-  const name = previous === null ? null : printLeaseKey(previous);
+  const name = previous === null ? null : printLeaseKey(previous.subnets);
   const fitting = entries.flatMap((found) =>
     found.subnets !== null && fits(config, found.subnets) ? [{ ...found, subnets: found.subnets }] : [],
   );
+  const former = fitting.filter((entry) => entry.name === name && entry.pair.lease === previous?.etcdLease);
   const own = fitting.filter(({ attributes }) => attributes?.publicIp === publicIp);
   // A key whose value cannot be read has no owner.
   const unreadable = fitting.filter((entry) => entry.attributes === null);
-  const found = [...own, ...unreadable].find((entry) => entry.name === name) ?? own[0];
+  const found =
+    config.ipv4.isDelegated === true
+      ? fitting[0]
+      : ([...former, ...own, ...unreadable].find((entry) => entry.name === name) ?? own[0]);
   if (found !== undefined) return { name: found.name, subnets: found.subnets, found, how: 'kept' };
   const taken = entries.flatMap(({ subnets }) => (subnets === null ? [] : [subnets]));
   if (
     previous !== null &&
     name !== null &&
-    fits(config, previous) &&
-    !taken.some((each) => touches(each, previous))
+    fits(config, previous.subnets) &&
+    !taken.some((each) => touches(each, previous.subnets))
   )
-    return { name, subnets: previous, found: null, how: 'previous' };
+    return { name, subnets: previous.subnets, found: null, how: 'previous' };
   const ipv4 = pick(
     config.ipv4,
     4,
@@ -62,6 +87,16 @@ export function chooseSubnet(request: ChoiceRequest): SubnetChoice | null {
         );
   if (ipv4 === null || (config.ipv6 !== null && ipv6 === null)) return null;
   return { name: printLeaseKey({ ipv4, ipv6 }), subnets: { ipv4, ipv6 }, found: null, how: 'free' };
+}
+
+/** The config for a node whose subnet is given: a lease of another node on it is out of date. */
+export function withDelegated(config: NetworkConfig, prefix: IpPrefix): NetworkConfig {
+  const address = numberToAddress(prefix.address, 4);
+  const { length: subnetLength } = prefix;
+  return {
+    ...config,
+    ipv4: { ...config.ipv4, subnetLength, subnetMin: address, subnetMax: address, isDelegated: true },
+  };
 }
 
 /** Leases of the node itself that the config does not allow any more. */

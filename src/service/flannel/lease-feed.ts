@@ -18,7 +18,7 @@ interface FeedOptions {
 }
 
 /** At most one snapshot in so many milliseconds, the first one at once. */
-const DELIVERY_MS = 50;
+const DELIVERY_MS = 20;
 
 /** Follows the leases in etcd and delivers all of them after every change. */
 export class LeaseFeed {
@@ -55,7 +55,7 @@ export class LeaseFeed {
     for (;;) {
       try {
         this.#config ??= await config(signal);
-        const listed = await store.list(signal);
+        const listed = await (this.#isLoaded ? store.list(signal) : store.firstListing(signal));
         this.table.replace(listed);
         this.#isLoaded = true;
         onAnswer();

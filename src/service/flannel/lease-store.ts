@@ -11,29 +11,65 @@ type Written =
 /** flannel's keys in etcd. Keys of leases are written only if they are as they were read. */
 export class LeaseStore {
   readonly #etcd: EtcdClient;
-  readonly #prefix: string;
+  /** The key of the config. */
+  readonly config: string;
   /** What the names of leases are appended to. */
   readonly subnets: string;
+  /** Thousands of leases need not be read and parsed twice. */
+  #listing: RangeResult | null = null;
+  #keepsListing = true;
 
   constructor(etcd: EtcdClient, prefix: string) {
     this.#etcd = etcd;
-    this.#prefix = `/${prefix.replaceAll(/^\/+|\/+$/g, '')}`;
-    this.subnets = `${this.#prefix}/subnets/`;
+    const root = `/${prefix.replaceAll(/^\/+|\/+$/g, '')}`;
+    this.config = `${root}/config`;
+    this.subnets = `${root}/subnets/`;
   }
 
   /** Throws `bad-input` when there is no config, and when it is wrong. */
   async readConfig(signal: AbortSignal): Promise<NetworkConfig> {
-    const key = `${this.#prefix}/config`;
-    const found = await this.#etcd.get(key, signal);
-    if (found !== null) return parseNetworkConfig(found.value);
+    const found = await this.findConfig(signal);
+    if (found !== null) return parseNetworkConfig(found);
     throw userError(
-      `etcd has no flannel config: ${key}`,
-      `Run etcdctl put ${key} '{"Network":"10.50.0.0/16","Backend":{"Type":"vxlan"}}'.`,
+      `etcd has no flannel config: ${this.config}`,
+      `Run etcdctl put ${this.config} '{"Network":"10.50.0.0/16","Backend":{"Type":"vxlan"}}'.`,
     );
   }
 
-  list(signal: AbortSignal): Promise<RangeResult> {
-    return this.#etcd.getPrefix(this.subnets, signal);
+  /** Null when there is none. */
+  async findConfig(signal: AbortSignal): Promise<string | null> {
+    return (await this.#etcd.get(this.config, signal))?.value ?? null;
+  }
+
+  /** Creates the config. One that exists is never overwritten: then throws `bad-input` unless it is the same. */
+  async createConfig(value: string, signal: AbortSignal): Promise<void> {
+    const { succeeded, found } = await this.#etcd.transact(
+      {
+        when: [{ key: this.config, modRevision: 0n }],
+        then: [{ put: this.config, value }],
+        otherwise: [{ get: this.config }],
+      },
+      signal,
+    );
+    if (succeeded || found[0]?.value === value) return;
+    throw userError(
+      `etcd has another flannel config: ${this.config} is ${found[0]?.value ?? 'missing'}, not ${value}.`,
+      'Compare both, and repeat the command.',
+    );
+  }
+
+  async list(signal: AbortSignal): Promise<RangeResult> {
+    const listed = await this.#etcd.getPrefix(this.subnets, signal);
+    if (this.#keepsListing) this.#listing = listed;
+    return listed;
+  }
+
+  /** The complete set of leases, to be followed from its revision: what the first claim has just read, or read now. */
+  async firstListing(signal: AbortSignal): Promise<RangeResult> {
+    const listed = this.#listing ?? (await this.list(signal));
+    this.#keepsListing = false;
+    this.#listing = null;
+    return listed;
   }
 
   read(name: string, signal: AbortSignal): Promise<KeyValue | null> {

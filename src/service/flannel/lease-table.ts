@@ -1,31 +1,9 @@
-import { singleOf } from '../../network/index.js';
 import type { WatchEvent } from '../etcd/watch.js';
 import type { KeyValue, RangeResult } from '../etcd/wire.js';
-import { parseLeaseKey, parseLeaseValue, type Lease, type LeaseAttributes, type Subnets } from './lease.js';
+import { parseEntry, type LeaseEntry, type LeaseProblem } from './lease-entry.js';
+import type { Lease, Subnets } from './lease.js';
 import type { NetworkConfig } from './network-config.js';
-import { contains, firstOf, hasHostBits, lastOf, parsePrefix, printPrefix, type IpPrefix } from './prefix.js';
-
-/** A key below `subnets/`, parsed once. */
-export interface LeaseEntry {
-  /** The key without its prefix. */
-  readonly name: string;
-  readonly pair: KeyValue;
-  /** Null when the key is not one of flannel. */
-  readonly subnets: Subnets | null;
-  readonly attributes: LeaseAttributes | null;
-  readonly problem: LeaseProblem | null;
-  /** One object as long as the key does not change, so that a reader of snapshots sees what has. */
-  readonly lease: Lease | null;
-}
-
-/** Why a lease is ignored. */
-type LeaseProblem =
-  | {
-      readonly kind:
-        'not-a-subnet' | 'not-json' | 'no-public-ip' | 'host-bits' | 'too-small' | 'outside-network';
-    }
-  /** An older lease has some of its addresses. */
-  | { readonly kind: 'overlap'; readonly with: string };
+import { contains, firstOf, lastOf, overlap, parsePrefix, type IpPrefix } from './prefix.js';
 
 interface IgnoredLease {
   /** The key without its prefix. */
@@ -39,35 +17,30 @@ export interface LeaseSnapshot {
   readonly config: NetworkConfig;
   readonly leases: readonly Lease[];
   readonly ignored: readonly IgnoredLease[];
-  /** What has changed since the last delivery, if it is only attributes of leases that stay; null for anything else. */
-  readonly changed: readonly Lease[] | null;
+  /** What has changed since the last delivery; null when that is not known. */
+  readonly changes: LeaseChanges | null;
 }
 
-export function parseEntry(pair: KeyValue, prefix: string): LeaseEntry {
-  const name = pair.key.slice(prefix.length);
-  const subnets = parseLeaseKey(name);
-  const value = parseLeaseValue(pair.value);
-  const attributes = value.ok ? value.attributes : null;
-  const lease = subnets === null || attributes === null ? null : leaseOf(subnets, attributes);
-  const entry = { name, pair, subnets, attributes, lease };
-  if (subnets === null) return { ...entry, problem: { kind: 'not-a-subnet' } };
-  const prefixes = [subnets.ipv4, ...(subnets.ipv6 === null ? [] : [subnets.ipv6])];
-  if (prefixes.some(hasHostBits)) return { ...entry, problem: { kind: 'host-bits' } };
-  // A subnet holds its own address, a gateway and a container.
-  if (prefixes.some(({ version, length }) => singleOf(version) - length < 2))
-    return { ...entry, problem: { kind: 'too-small' } };
-  return { ...entry, problem: value.ok ? null : { kind: value.problem } };
+export interface LeaseChanges {
+  /** New ones, and those with other attributes. */
+  readonly put: readonly Lease[];
+  /** The subnets of those that are gone. */
+  readonly removed: readonly string[];
 }
+
+/** So many new leases between two deliveries are looked at one by one: after that, comparing all is faster. */
+const MOST_CREATED = 50;
 
 /** The keys below `subnets/`: a range with the events since. */
 export class LeaseTable {
   readonly #prefix: string;
   readonly #entries = new Map<string, LeaseEntry>();
   #revision = 0n;
-  /** Keys whose attributes have changed since the last delivery; null when more has. */
-  #changed: Set<string> | null = null;
+  /** The keys that have changed since the last delivery, with the subnets that readers know of; null when any may have. */
+  #changed: Map<string, string | null> | null = null;
+  #created = 0;
   #lastConfig: NetworkConfig | null = null;
-  /** Kept until a key is created or deleted: most changes are of attributes. */
+  /** Kept until a change that may concern it. */
   #overlaps: ReadonlyMap<string, string> | null = null;
   /** Whether entries are inside the network of a config: thousands are asked for each snapshot. */
   #inside: { readonly config: NetworkConfig; readonly known: WeakMap<LeaseEntry, boolean> } | null = null;
@@ -91,15 +64,28 @@ export class LeaseTable {
   apply(events: readonly WatchEvent[]): void {
     for (const { type, entry } of events) {
       const before = this.#entries.get(entry.key);
-      if (type === 'DELETE') this.#entries.delete(entry.key);
-      else this.#entries.set(entry.key, parseEntry(entry, this.#prefix));
-      const usable = type === 'PUT' && this.#entries.get(entry.key)?.problem === null;
-      if (usable !== (before?.problem === null) || before?.pair.createRevision !== entry.createRevision) {
+      const after = type === 'DELETE' ? undefined : parseEntry(entry, this.#prefix);
+      if (this.#mayChangeOverlaps(before, after)) {
         this.#overlaps = null;
         this.#changed = null;
-      } else this.#changed?.add(entry.key);
+      } else if (this.#changed?.has(entry.key) === false)
+        this.#changed.set(entry.key, before?.lease?.subnet ?? null);
+      if (after === undefined) this.#entries.delete(entry.key);
+      else this.#entries.set(entry.key, after);
       this.#revision = entry.modRevision;
     }
+  }
+
+  #mayChangeOverlaps(before: LeaseEntry | undefined, after: LeaseEntry | undefined): boolean {
+    const [was, is] = [before?.problem === null, after?.problem === null];
+    // The older one of two keeps the addresses.
+    if (was === is && (!is || before?.pair.createRevision === after?.pair.createRevision)) return false;
+    if (this.#overlaps?.size !== 0) return true;
+    if (after?.problem !== null) return false;
+    if (++this.#created > MOST_CREATED) return true;
+    for (const other of this.#entries.values())
+      if (other.problem === null && other.name !== after.name && collide(other, after)) return true;
+    return false;
   }
 
   find(name: string): KeyValue | null {
@@ -114,12 +100,13 @@ export class LeaseTable {
   /** The next snapshot for readers that have received the one before. */
   deliver(config: NetworkConfig): LeaseSnapshot {
     const keys = this.#lastConfig === config ? this.#changed : null;
-    this.#changed = new Set();
+    this.#changed = new Map();
+    this.#created = 0;
     this.#lastConfig = config;
     return this.#snapshot(config, keys);
   }
 
-  #snapshot(config: NetworkConfig, keys: ReadonlySet<string> | null): LeaseSnapshot {
+  #snapshot(config: NetworkConfig, keys: ReadonlyMap<string, string | null> | null): LeaseSnapshot {
     const entries = [...this.#entries.values()];
     const overlaps = (this.#overlaps ??= findOverlaps(entries.filter(({ problem }) => problem === null)));
     const judge = (entry: LeaseEntry): Lease | LeaseProblem | null => {
@@ -128,8 +115,18 @@ export class LeaseTable {
       if (!this.#isInside(entry, config)) return { kind: 'outside-network' };
       return older === undefined ? entry.lease : { kind: 'overlap', with: older };
     };
-    const changed = keys === null ? null : entriesOf(this.#entries, keys).map(judge).filter(isLease);
-    return new TableSnapshot({ revision: this.#revision, config, changed }, entries, judge);
+    let changes: LeaseChanges | null = null;
+    if (keys !== null) {
+      const [put, removed]: [Lease[], string[]] = [[], []];
+      for (const [key, known] of keys) {
+        const entry = this.#entries.get(key);
+        const judged = entry === undefined ? null : judge(entry);
+        if (isLease(judged)) put.push(judged);
+        else if (known !== null) removed.push(known);
+      }
+      changes = { put, removed };
+    }
+    return new TableSnapshot({ revision: this.#revision, config, changes }, entries, judge);
   }
 
   #isInside(entry: LeaseEntry, config: NetworkConfig): boolean {
@@ -143,12 +140,6 @@ export class LeaseTable {
     return inside;
   }
 }
-
-export const leaseOf = ({ ipv4, ipv6 }: Subnets, attributes: LeaseAttributes): Lease => ({
-  subnet: printPrefix(ipv4),
-  ipv6Subnet: ipv6 === null ? null : printPrefix(ipv6),
-  attributes,
-});
 
 const isInside = ({ ipv4, ipv6 }: Subnets, [network4, network6]: readonly (IpPrefix | null)[]): boolean =>
   network4 !== null &&
@@ -196,8 +187,12 @@ function findOverlaps(entries: readonly LeaseEntry[]): ReadonlyMap<string, strin
   return found;
 }
 
-const entriesOf = (entries: ReadonlyMap<string, LeaseEntry>, keys: ReadonlySet<string>): LeaseEntry[] =>
-  [...keys].flatMap((key) => entries.get(key) ?? []);
+/** Of usable leases, which have no host bits. */
+function collide({ subnets: one }: LeaseEntry, { subnets: other }: LeaseEntry): boolean {
+  const meet = (a: IpPrefix | null | undefined, b: IpPrefix | null | undefined): boolean =>
+    a != null && b != null && (a.length === b.length ? a.address === b.address : overlap(a, b));
+  return meet(one?.ipv4, other?.ipv4) || meet(one?.ipv6, other?.ipv6);
+}
 
 const isLease = (judged: Lease | LeaseProblem | null): judged is Lease =>
   judged !== null && 'subnet' in judged;
@@ -206,19 +201,19 @@ const isLease = (judged: Lease | LeaseProblem | null): judged is Lease =>
 class TableSnapshot implements LeaseSnapshot {
   readonly revision: bigint;
   readonly config: NetworkConfig;
-  readonly changed: readonly Lease[] | null;
+  readonly changes: LeaseChanges | null;
   readonly #entries: readonly LeaseEntry[];
   readonly #judge: (entry: LeaseEntry) => Lease | LeaseProblem | null;
   #sorted: Pick<LeaseSnapshot, 'leases' | 'ignored'> | null = null;
 
   constructor(
-    { revision, config, changed }: Pick<LeaseSnapshot, 'revision' | 'config' | 'changed'>,
+    { revision, config, changes }: Pick<LeaseSnapshot, 'revision' | 'config' | 'changes'>,
     entries: readonly LeaseEntry[],
     judge: (entry: LeaseEntry) => Lease | LeaseProblem | null,
   ) {
     this.revision = revision;
     this.config = config;
-    this.changed = changed;
+    this.changes = changes;
     this.#entries = entries;
     this.#judge = judge;
   }

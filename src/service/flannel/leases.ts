@@ -4,15 +4,16 @@ import { BarewireError, bug } from '../../schema/index.js';
 import { Backoff } from '../etcd/backoff.js';
 import { EtcdClient } from '../etcd/client.js';
 import type { EtcdOptions } from '../etcd/gateway.js';
+import { parsePrevious, withDelegated, type PreviousLease, type PreviousSubnet } from './choose-subnet.js';
 import { ConnectionState } from './connection-state.js';
 import { eventOf, type LeaseEvent } from './lease-event.js';
 import { LeaseFeed } from './lease-feed.js';
 import { LeaseStore } from './lease-store.js';
 import type { LeaseSnapshot } from './lease-table.js';
-import type { Lease, LeaseAttributes, Subnets } from './lease.js';
+import type { Lease, LeaseAttributes } from './lease.js';
 import type { NetworkConfig } from './network-config.js';
 import { OwnLease } from './own-lease.js';
-import { parsePrefix } from './prefix.js';
+import { parsePrefix, type IpPrefix } from './prefix.js';
 import { Queue } from './queue.js';
 
 export interface SubnetLeasesOptions extends EtcdOptions {
@@ -42,6 +43,7 @@ export class SubnetLeases implements AsyncDisposable {
   /** What the own key must say; null while there is no own key. */
   #attributes: LeaseAttributes | null = null;
   #config: NetworkConfig | null = null;
+  #delegated: IpPrefix | null = null;
   /** Changes of the own key, one after the other. */
   readonly #changes = new Queue();
   /** Two processes with one public address would take the key from each other without a pause. */
@@ -83,6 +85,11 @@ export class SubnetLeases implements AsyncDisposable {
     return this.#own.lease;
   }
 
+  /** The id of the etcd lease that holds the own key. It proves later that the key was this node's. */
+  get etcdLease(): string | null {
+    return this.#own.etcdLease;
+  }
+
   /** False when another node may have got the own subnet. */
   get isConfirmed(): boolean {
     return this.#own.isConfirmed;
@@ -105,18 +112,20 @@ export class SubnetLeases implements AsyncDisposable {
    * Gets a subnet and keeps it: the one of a lease with the same public address, else the previous one if it is
    * free, else a free one at random. Waits for etcd. Throws `bad-input` for the config, `etcd-refused`, and
    * `no-free-subnet`. To be called again after a change of the config.
+   *
+   * @param delegated the subnet that belongs to this node, and is taken over from any other
    */
   async acquire(
     attributes: LeaseAttributes,
-    previous: { readonly subnet: string; readonly ipv6Subnet: string | null } | null,
+    previous: PreviousSubnet | null,
     signal: AbortSignal,
+    delegated: string | null = null,
   ): Promise<Lease> {
+    this.#delegated = delegated === null ? null : parsePrefix(delegated);
     if (this.#holding.signal.aborted) this.#holding = new AbortController();
-    const ipv4 = parsePrefix(previous?.subnet ?? '');
-    const subnets = ipv4 === null ? null : { ipv4, ipv6: parsePrefix(previous?.ipv6Subnet ?? '') };
     const lease = await this.#changes.run(async () => {
       const config = await this.readConfig(signal);
-      return this.#ensure(attributes, config, subnets, signal);
+      return this.#ensure(attributes, config, parsePrevious(previous), signal);
     }, signal);
     this.#attributes = attributes;
     this.#renewing ??= this.#renew(this.#holding.signal).catch(ignoreAbort);
@@ -163,11 +172,12 @@ export class SubnetLeases implements AsyncDisposable {
   async #ensure(
     attributes: LeaseAttributes,
     config: NetworkConfig,
-    previous: Subnets | null,
+    previous: PreviousLease | null,
     signal: AbortSignal,
   ): Promise<Lease> {
+    const own = this.#delegated === null ? config : withDelegated(config, this.#delegated);
     const ensured = await this.#connection.patiently(
-      (both) => this.#own.ensure(attributes, config, previous, both),
+      (both) => this.#own.ensure(attributes, own, previous, both),
       this.#until(signal),
     );
     const event = eventOf(ensured);

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { addressToNumber, numberToAddress, type IpVersion } from '../../network/index.js';
 import { userError } from '../../schema/index.js';
 import { matchKeys } from './keys.js';
+import { parseWireguard, type WireguardConfig } from './wireguard-config.js';
 import {
   firstOf,
   lastOf,
@@ -21,6 +22,8 @@ export interface SubnetPool {
   /** The first address of the first subnet that a node may get, and of the last. */
   readonly subnetMin: string;
   readonly subnetMax: string;
+  /** Its only subnet belongs to this node, whoever has a lease on it. */
+  readonly isDelegated?: true;
 }
 
 export interface BackendConfig {
@@ -32,6 +35,8 @@ export interface BackendConfig {
   readonly directRouting: boolean;
   readonly gbp: boolean;
   readonly learning: boolean;
+  /** Null for other backends. */
+  readonly wireguard: WireguardConfig | null;
   /** Of aws-vpc. */
   readonly routeTableIds: readonly string[];
   /** Every other key, as it is written. */
@@ -75,6 +80,8 @@ export function parseNetworkConfig(text: string): NetworkConfig {
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
+    // It may have a preshared key, which errors do not show.
+    if (/psk/i.test(text)) throw userError('The flannel config is not JSON.', HINT);
     throw userError(`The flannel config is not JSON: \`${text.slice(0, 200)}\``, HINT, { cause });
   }
   if (!isRecord(parsed))
@@ -146,6 +153,7 @@ function parseBackend(value: unknown): BackendConfig {
     .safeParse(known.RouteTableID ?? []);
   if (!tables.success)
     throw refuse('Backend.RouteTableID', 'be a string or a list of them', known.RouteTableID);
+  const isWireguard = type.toLowerCase() === 'wireguard';
   return {
     type: type.toLowerCase(),
     vni: number(inBackend, 'Backend.VNI', 0xffffff),
@@ -154,8 +162,10 @@ function parseBackend(value: unknown): BackendConfig {
     directRouting: boolean(inBackend, 'Backend.DirectRouting', false),
     gbp: boolean(inBackend, 'Backend.GBP', false),
     learning: boolean(inBackend, 'Backend.Learning', false),
+    wireguard: isWireguard ? parseWireguard(rest) : null,
     routeTableIds: tables.data,
-    rest,
+    // A preshared key is a secret.
+    rest: isWireguard ? {} : rest,
   };
 }
 

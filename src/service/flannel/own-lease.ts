@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { machineError, type BarewireError } from '../../schema/index.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { EtcdRefusal, STATUS } from '../etcd/wire.js';
-import { chooseSubnet, fits, misfits, type SubnetChoice } from './choose-subnet.js';
+import { chooseSubnet, fits, misfits, type PreviousLease, type SubnetChoice } from './choose-subnet.js';
 import type { LeaseStore } from './lease-store.js';
-import { leaseOf, parseEntry, type LeaseTable } from './lease-table.js';
+import { leaseOf, parseEntry } from './lease-entry.js';
+import type { LeaseTable } from './lease-table.js';
 import { printLeaseValue, type Lease, type LeaseAttributes, type Subnets } from './lease.js';
 import type { NetworkConfig } from './network-config.js';
 
@@ -57,6 +58,11 @@ export class OwnLease {
     return this.#held?.lease ?? null;
   }
 
+  /** The id of the etcd lease under which the key is; null while there is none. */
+  get etcdLease(): string | null {
+    return this.#etcdLease?.id ?? null;
+  }
+
   /** False when another node may have got the subnet: nothing has confirmed the lease for its whole lifetime. */
   get isConfirmed(): boolean {
     return this.#held !== null && !this.#isLost && performance.now() < (this.#etcdLease?.validUntilMs ?? 0);
@@ -74,7 +80,7 @@ export class OwnLease {
   async ensure(
     attributes: LeaseAttributes,
     config: NetworkConfig,
-    previous: Subnets | null,
+    previous: PreviousLease | null,
     signal: AbortSignal,
   ): Promise<Ensured> {
     const before = this.#held;
@@ -112,7 +118,8 @@ export class OwnLease {
       } else if (!(await this.#store.remove(before.name, found.modRevision, signal))) cause = 'changed';
     }
     this.#isLost = true;
-    return this.#claim({ attributes, config, previous: before.subnets, cause }, signal);
+    const last = { subnets: before.subnets, etcdLease: etcdLease?.id ?? null };
+    return this.#claim({ attributes, config, previous: last, cause }, signal);
   }
 
   /** Keeps the etcd lease alive. False when it exists no more, and the key with it. */
@@ -142,7 +149,7 @@ export class OwnLease {
     wanted: {
       readonly attributes: LeaseAttributes;
       readonly config: NetworkConfig;
-      readonly previous: Subnets | null;
+      readonly previous: PreviousLease | null;
       readonly cause: LossCause | null;
     },
     signal: AbortSignal,

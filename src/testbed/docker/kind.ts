@@ -42,6 +42,8 @@ export function dockerTestbed(kind: RegisteredTestbed, choice: DockerChoice): Re
     );
   return {
     ...kind,
+    // Its containers would not be Docker's.
+    givenNetworks: [],
     sharesHosts: kind.sharesHosts === 'never' ? 'in-study' : kind.sharesHosts,
     ownGenerators: true,
     restartMs: RESTART_MS,
@@ -121,7 +123,8 @@ function withEngines(
       cpus: role === 'client' ? plan.hosts.client.cpus : [],
       bridgeDaemon: ofBridge(role),
     };
-    return { ...plan.hosts[role], net: { ...plan.hosts[role].net, docker: engine } };
+    // nginx is the one of the image.
+    return { ...plan.hosts[role], nginx: undefined, net: { ...plan.hosts[role].net, docker: engine } };
   });
   return {
     ...plan,

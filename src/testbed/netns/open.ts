@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { bundlePath, connectAgent, freshRunId, openMachine } from '../../machine/index.js';
+import { bundlePath, connectAgent, freshRunId, openMachine, runCommand } from '../../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../../network/index.js';
-import { machineError } from '../../schema/index.js';
+import { parseNginxBuild, type NginxBuild } from '../../server/index.js';
+import { machineError, parseCpuList } from '../../schema/index.js';
 import { waitForCarrier } from '../carrier.js';
 import {
   disposeBoth,
@@ -14,16 +15,19 @@ import {
   type TestbedOptions,
   type TestbedPlan,
 } from '../types.js';
-import { hostNetns, hostsOf, wireSteps } from './wire.js';
+import { hostNetns } from './names.js';
+import { hostsOf, wireSteps } from './wire.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 
 /** Two namespaces of this machine and a veth pair between them. */
 export async function planNetnsTestbed(options: PlanOptions): Promise<TestbedPlan> {
-  const cpus = shareCpus(allowedCpus(await readFile('/proc/self/status', 'utf8')));
+  const online = await readFile(ONLINE_CPUS, 'utf8').catch(() => null);
+  const cpus = shareCpus(allowedCpus(await readFile('/proc/self/status', 'utf8'), online));
   const setting = await readFile(IPV6, 'utf8').catch(() => null);
   const nets = hostsOf(RUN_SYMBOL, options, hasIpv6(options, setting));
   const bundle = [process.execPath, bundlePath()];
+  const nginx = await readOwnNginx();
   return {
     hosts: onBoth((role): PlannedHost => ({
       role,
@@ -31,9 +35,21 @@ export async function planNetnsTestbed(options: PlanOptions): Promise<TestbedPla
       cpus: cpus[role],
       bundle,
       memoryBytes: totalmem(),
+      ...(role === 'server' && { nginx }),
     })),
     steps: wireSteps(RUN_SYMBOL, options.wire, nets),
   };
+}
+
+/** The nginx of this machine; absent where it has none, which a study reports. */
+export async function readOwnNginx(): Promise<NginxBuild | undefined> {
+  const versions = await runCommand(['nginx', '-V'], { netns: null, timeoutMs: 10_000 }).catch(() => null);
+  if (versions?.code !== 0) return undefined;
+  return parseNginxBuild(
+    versions.stderr,
+    await readFile('/etc/group', 'utf8').catch(() => ''),
+    'this machine',
+  );
 }
 
 /** Makes the namespaces and starts an agent in each. */
@@ -98,19 +114,18 @@ function hasIpv6({ ip = 4 }: Pick<PlanOptions, 'ip'>, setting: string | null | u
   );
 }
 
-/** The CPUs of a kernel list such as `0-3,8`, ascending. */
-export function parseCpuList(list: string): number[] {
-  return list.split(',').flatMap((range) => {
-    const [first, last = first] = range.split('-').map(Number);
-    if (first === undefined || last === undefined || Number.isNaN(last - first)) return [];
-    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
-  });
-}
+export const ONLINE_CPUS = '/sys/devices/system/cpu/online';
 
-/** From /proc/PID/status. */
-export function allowedCpus(status: string): number[] {
+/**
+ * The CPUs that a process may use and that are online: the list of /proc/PID/status keeps those that were switched off.
+ *
+ * @param online the content of ONLINE_CPUS; null where it cannot be read
+ */
+export function allowedCpus(status: string, online: string | null): number[] {
   const list = /^Cpus_allowed_list:\s*(?<list>[\d,-]+)$/m.exec(status)?.groups?.['list'];
-  if (list !== undefined) return parseCpuList(list);
+  const cpus = list === undefined ? null : parseCpuList(list);
+  const running = parseCpuList(online ?? '') ?? [];
+  if (cpus !== null) return running.length === 0 ? cpus : cpus.filter((cpu) => running.includes(cpu));
   throw machineError(
     'missing-kernel-feature',
     '/proc/self/status does not report the allowed CPUs of this process',

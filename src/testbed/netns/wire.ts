@@ -1,12 +1,12 @@
 import type { NetworkHost } from '../../network/index.js';
-import { localMac, versionOf } from '../../network/index.js';
+import { localMac, needsVpc, versionOf } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
+import { hostNetns } from './names.js';
+import { portOf, vpcSteps } from './vpc.js';
 import type { HostRole, PlanOptions, Wire } from '../types.js';
 
 const DEV = 'eth0';
 const ROLES: readonly HostRole[] = ['client', 'server'];
-
-export const hostNetns = (run: string, role: string): string => `bw-${run}-${role}`;
 
 type Hosts = Readonly<Record<HostRole, NetworkHost>>;
 
@@ -20,7 +20,7 @@ const SEGMENTS = {
 } as const;
 
 /** The two hosts and their ends of the wire. */
-export function hostsOf(run: string, { wire, ip = 4 }: PlanOptions, ipv6 = true): Hosts {
+export function hostsOf(run: string, { wire, ip = 4, networks }: PlanOptions, ipv6 = true): Hosts {
   const { first, prefix } = SEGMENTS[ip];
   const host = (role: HostRole, index: number): NetworkHost => ({
     name: role,
@@ -31,6 +31,7 @@ export function hostsOf(run: string, { wire, ip = 4 }: PlanOptions, ipv6 = true)
     mac: localMac('wire', run, role),
     mtu: wire.mtu,
     ipv6,
+    ...(ip === 4 && needsVpc(networks) && { vpc: portOf(index) }),
   });
   return { client: host('client', 1), server: host('server', 2) };
 }
@@ -60,7 +61,14 @@ export function wireSteps(run: string, wire: Wire, hosts: Hosts): Step[] {
     ...ROLES.filter((role) => hosts[role].ipv6 !== false).flatMap((role) => quietIpv6(run, hosts[role])),
     pairOfLinks(run, wire, hosts),
     ...ROLES.flatMap((role) => switchOn(run, hosts[role])),
-    ...(wire.rateMbps === null ? [] : ROLES.map((role) => shape(run, role, wire.rateMbps ?? 0))),
+    ...vpcSteps(run, Object.values(hosts)),
+    ...(wire.rateMbps === null
+      ? []
+      : Object.values(hosts).flatMap(({ name, vpc }) =>
+          [DEV, ...(vpc === undefined ? [] : [vpc.dev])].map((dev) =>
+            shape(run, name, dev, wire.rateMbps ?? 0),
+          ),
+        )),
   ];
 }
 
@@ -105,16 +113,16 @@ function switchOn(run: string, host: NetworkHost): Step[] {
  * A token bucket on each end. Its burst holds one of the largest packets of TCP (64 KiB), or 1 ms of the
  * rate.
  */
-function shape(run: string, role: HostRole, rateMbps: number): Step {
+function shape(run: string, role: string, dev: string, rateMbps: number): Step {
   const burstBytes = Math.max(68_000, Math.ceil((rateMbps * 1_000_000) / 8 / 1_000));
   const rate = ['rate', `${rateMbps}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
   return {
-    why: `Limit what the ${role} sends to ${rateMbps} Mbit/s.`,
+    why: `Limit what the ${role} sends on ${dev} to ${rateMbps} Mbit/s.`,
     do: {
       kind: 'command',
       tool: 'tc',
       netns: hostNetns(run, role),
-      args: ['qdisc', 'add', 'dev', DEV, 'root', 'tbf', ...rate],
+      args: ['qdisc', 'add', 'dev', dev, 'root', 'tbf', ...rate],
     },
     undo: null,
   };

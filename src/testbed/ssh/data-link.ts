@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseIpJson } from '../ip-json.js';
 import type { RunResult } from '../../machine/index.js';
 import type { IpVersion, NetworkHost } from '../../network/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
@@ -7,24 +8,27 @@ import type { HostRole } from '../types.js';
 /** One end of the connection between the hosts, a candidate. */
 type Link = Pick<NetworkHost, 'dev' | 'address' | 'prefix' | 'mac' | 'mtu'>;
 
-const linkList = z.array(
-  z.object({
-    ifname: z.string(),
-    mtu: z.number(),
-    address: z.string().optional(),
-    flags: z.array(z.string()),
-    addr_info: z.array(
+const linkSchema = z.object({
+  ifname: z.string(),
+  altnames: z.array(z.string()).default([]),
+  mtu: z.number(),
+  address: z.string().optional(),
+  flags: z.array(z.string()),
+  addr_info: z
+    .array(
       z.object({
         family: z.string().optional(),
         local: z.string().optional(),
         prefixlen: z.number().optional(),
       }),
-    ),
-  }),
-);
-const routeList = z.array(
-  z.object({ dev: z.string(), gateway: z.string().optional(), prefsrc: z.string().optional() }),
-);
+    )
+    .default([]),
+});
+const routeSchema = z.object({
+  dev: z.string(),
+  gateway: z.string().optional(),
+  prefsrc: z.string().optional(),
+});
 
 /** A host that can run programs that change nothing. */
 interface Readable {
@@ -66,9 +70,10 @@ export async function findDataLinks(
 // Not `-4`: it makes ip omit the MACs.
 async function linksOf({ machine, dev }: DataLinkEnd, ip: IpVersion): Promise<Link[]> {
   const wanted = ip === 6 ? 'inet6' : 'inet';
-  const links = linkList.parse(await json(machine, ['ip', '-j', 'addr', 'show', 'up', 'scope', 'global']));
+  const links = await json(machine, linkSchema, ['ip', '-j', 'addr', 'show', 'up', 'scope', 'global']);
   return links
-    .filter(({ ifname, flags }) => !flags.includes('LOOPBACK') && (dev === null || ifname === dev))
+    .filter(({ flags }) => !flags.includes('LOOPBACK'))
+    .filter(({ ifname, altnames }) => dev === null || ifname === dev || altnames.includes(dev))
     .flatMap(({ ifname, mtu, address: mac, addr_info }) =>
       addr_info.flatMap(({ family, local, prefixlen }) =>
         family !== wanted || local === undefined || prefixlen === undefined || mac === undefined
@@ -82,21 +87,32 @@ async function linksOf({ machine, dev }: DataLinkEnd, ip: IpVersion): Promise<Li
  * Returns the link by which packets to an address leave, if the address is a neighbour there; otherwise null.
  */
 async function wayTo(end: DataLinkEnd, ip: IpVersion, { address }: Link): Promise<Link | null> {
-  const { stdout, code } = await end.machine.run(['ip', '-j', 'route', 'get', address]);
+  const { stdout, code, stderr } = await end.machine.run(['ip', '-j', 'route', 'get', address]);
+  refuseBusybox(end.machine, stderr);
   if (code !== 0) return null;
-  const [route] = routeList.parse(JSON.parse(stdout));
+  const [route] = parseIpJson(stdout, routeSchema, 'dev');
   if (route === undefined || route.gateway !== undefined) return null;
   const links = await linksOf(end, ip);
   return links.find((link) => link.dev === route.dev && link.address === route.prefsrc) ?? null;
 }
 
-async function json(machine: Readable, argv: readonly string[]): Promise<unknown> {
+async function json<T>(machine: Readable, schema: z.ZodType<T>, argv: readonly string[]): Promise<T[]> {
   const { code, stdout, stderr } = await machine.run(argv);
-  if (code === 0) return JSON.parse(stdout);
+  refuseBusybox(machine, stderr);
+  if (code === 0) return parseIpJson(stdout, schema, 'ifname');
   throw machineError(
     'process-failed',
     `${argv.join(' ')} failed on the ${machine.name}: ${stderr.trim()}`,
     'Install iproute2 4.20 or later there.',
+  );
+}
+
+function refuseBusybox({ name }: Readable, stderr: string): void {
+  if (!/busybox/i.test(stderr)) return;
+  throw machineError(
+    'missing-tool',
+    `The program ip of the ${name} is that of busybox, which prints no JSON.`,
+    'Install the package iproute2 there.',
   );
 }
 

@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import type { TestbedKind } from '../types.js';
-import { openSshTestbed, planSshTestbed } from './open.js';
+import { DEPLOYED } from './deployed.js';
+import { openSshTestbed } from './open.js';
+import { planSshTestbed } from './plan.js';
 
 const optionsSchema = z.strictObject({
   /** `HOST`, `USER@HOST` or a name of ~/.ssh/config, with `/DEV` to name the data interface. */
@@ -22,7 +24,7 @@ export const SSH: TestbedKind<z.infer<typeof optionsSchema>> = {
   },
   madeHere: false,
   usersMachines: true,
-  givenNetworks: [],
+  givenNetworks: [DEPLOYED],
   plansNetworks: true,
   sharesHosts: 'in-study',
   ownGenerators: false,

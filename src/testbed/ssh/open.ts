@@ -1,78 +1,29 @@
 import * as z from 'zod';
-import { connectAgent, freshRunId, runCommand, type Machine } from '../../machine/index.js';
-import { parseSpeed } from '../nic.js';
-import type { HostPlan } from '../../network/index.js';
-import { installCommand, machineError, toolsOf } from '../../schema/index.js';
-import { allowedCpus } from '../netns/open.js';
+import { missingCapabilities } from '../../linux/index.js';
+import { connectAgent, freshRunId, type Machine } from '../../machine/index.js';
+import { parseIpJson } from '../ip-json.js';
+import { bindSymbols, RUN_SYMBOL, type HostPlan } from '../../network/index.js';
+import { installCommand, machineError, PACKAGE_MANAGERS, toolsOf } from '../../schema/index.js';
 import {
   both,
   disposeBoth,
   openBoth,
-  type Pair,
   type Host,
-  type HostRole,
-  type PlannedHost,
-  type PlanOptions,
   type Testbed,
   type TestbedOptions,
   type TestbedPlan,
 } from '../types.js';
 import { readBundle } from '../bundle.js';
-import { findDataLinks } from './data-link.js';
-import { HostReader, prepareRemoteHost, queryRemoteHost, type RemoteHost } from './remote-host.js';
-import {
-  sshArgv,
-  type SshConnection,
-  type SshRunOptions,
-  parseTarget,
-  type SshTarget,
-} from './ssh-connection.js';
-
-/** Two machines by their names for ssh. */
-export interface SshHosts {
-  readonly client: string;
-  readonly server: string;
-  readonly config?: string | undefined;
-}
-
-/** Reads both machines over ssh: their data interfaces, addresses and CPUs. */
-export async function planSshTestbed(hosts: SshHosts, { ip = 4 }: PlanOptions): Promise<TestbedPlan> {
-  const bundle = await readBundle();
-  const targets = targetsOf(hosts);
-  const remote = await both((role) => queryRemoteHost(here, targets[role], bundle));
-  const reader = (role: HostRole): HostReader => new HostReader(here, role, targets[role]);
-  const end = (role: HostRole) => ({
-    machine: reader(role),
-    dev: targets[role].dev,
-    address: remote[role].address,
-  });
-  const links = await findDataLinks(ip, end('client'), end('server'));
-  return {
-    hosts: await both(async (role): Promise<PlannedHost> => {
-      const cpus = allowedCpus(await reader(role).readFile('/proc/self/status'));
-      const speed = await reader(role)
-        .readFile(`/sys/class/net/${links[role].dev}/speed`)
-        .catch(() => null);
-      const linkMbps = parseSpeed(speed);
-      const memoryKb = /^MemTotal: +(\d+) kB$/m.exec(await reader(role).readFile('/proc/meminfo'))?.[1];
-      return {
-        role,
-        net: links[role],
-        cpus,
-        bundle: remote[role].bundle,
-        ...(linkMbps === null ? {} : { linkMbps }),
-        ...(memoryKb === undefined ? {} : { memoryBytes: Number(memoryKb) * 1_024 }),
-      };
-    }),
-    steps: [],
-  };
-}
+import { placeDeployed } from './place-deployed.js';
+import { prepareRemoteHost, type RemoteHost } from './remote-host.js';
+import { sshArgv, parseTarget } from './ssh-connection.js';
+import { here, targetsOf, type SshHosts } from './plan.js';
 
 /** Connects to an agent on each machine by the system's ssh. This machine is not changed. */
 export async function openSshTestbed(
   plan: TestbedPlan,
   hosts: SshHosts,
-  { run = freshRunId(), signal }: TestbedOptions,
+  { run = freshRunId(), ip = 4, signal }: TestbedOptions,
 ): Promise<Testbed> {
   signal?.throwIfAborted();
   const bundle = await readBundle();
@@ -84,12 +35,14 @@ export async function openSshTestbed(
     await both((role) => requireTools(machines[role]));
     const client: Host = { ...plan.hosts.client, machine: machines.client };
     const server: Host = { ...plan.hosts.server, machine: machines.server };
+    const { deployed } = plan;
     return {
       kind: 'ssh',
       run,
       client,
       server,
       limitations: [
+        ...(plan.warnings ?? []),
         { code: 'limitation', limitation: 'other-traffic' },
         { code: 'limitation', limitation: 'client-clock' },
       ],
@@ -97,6 +50,11 @@ export async function openSshTestbed(
         await assertFree([client, server], plans);
         await assertKeepsRoutes([client, server], plans);
       },
+      ...(deployed !== undefined && {
+        describeNetwork: () => deployed.what,
+        placeContainers: () =>
+          placeDeployed({ client, server }, run, ip, bindSymbols(deployed.steps, { [RUN_SYMBOL]: run })),
+      }),
       [Symbol.asyncDispose]: () => disposeBoth(machines),
     };
   } catch (error) {
@@ -105,34 +63,47 @@ export async function openSshTestbed(
   }
 }
 
-const here: SshRunOptions = (argv, options) => runCommand(argv, { netns: null, ...options });
-
-const targetsOf = ({ client, server, config }: SshHosts): Pair<SshTarget & SshConnection> => ({
-  client: { ...parseTarget(client), config: config ?? null },
-  server: { ...parseTarget(server), config: config ?? null },
-});
-
-function connect(run: string, role: HostRole, { reach, sudo, bundle }: RemoteHost): Promise<Machine> {
-  const prefix = [...sshArgv(reach), 'exec', ...(sudo ? ['sudo', '-n'] : [])];
-  return connectAgent(
-    { run, host: role, netns: null },
-    { prefix, throughShell: true, bundle, standalone: true },
-  );
+/** Connects to one machine, which is locked and restored from ended runs first. */
+export async function openSshHost(
+  run: string,
+  name: string,
+): Promise<{ readonly machine: Machine; readonly bundle: readonly string[] }> {
+  const bundle = await readBundle();
+  const remote = await prepareRemoteHost(here, { ...parseTarget(name), config: null }, bundle);
+  return { machine: await connect(run, 'tuning', remote), bundle: remote.bundle };
 }
 
+function connect(run: string, host: string, { reach, sudo, bundle }: RemoteHost): Promise<Machine> {
+  const prefix = [...sshArgv(reach), 'exec', ...(sudo ? ['sudo', '-n'] : [])];
+  return connectAgent({ run, host, netns: null }, { prefix, throughShell: true, bundle, standalone: true });
+}
+
+/** @throws BarewireError `missing-tool`, `not-root`, with the remedy for the host's distribution */
 async function requireTools(machine: Machine): Promise<void> {
   const names = toolsOf('study');
-  const results = await machine.probe(names.map((name) => ({ kind: 'tool', name })));
-  const missing = names.filter((_, at) => results[at]?.answer === 'no');
-  if (missing.length === 0) return;
-  throw machineError(
-    'missing-tool',
-    `The ${machine.name} lacks ${missing.join(', ')}.`,
-    `There, on Debian or Ubuntu: ${installCommand(missing)}`,
-  );
+  const tools = [...names, ...PACKAGE_MANAGERS].map((name) => ({ kind: 'tool', name }) as const);
+  const results = await machine.probe(tools);
+  const isInstalled = (wanted: string): boolean =>
+    results[tools.findIndex(({ name }) => name === wanted)]?.answer !== 'no';
+  const missing = names.filter((name) => !isInstalled(name));
+  const manager = PACKAGE_MANAGERS.find(isInstalled) ?? null;
+  if (missing.length > 0)
+    throw machineError(
+      'missing-tool',
+      `The ${machine.name} lacks ${missing.join(', ')}.`,
+      `Run there: ${installCommand(missing, manager)}`,
+    );
+  const { files } = await machine.readFiles(['/proc/thread-self/status']);
+  const capabilities = missingCapabilities(files['/proc/thread-self/status'] ?? '');
+  if (capabilities.length > 0)
+    throw machineError(
+      'not-root',
+      `Root of the ${machine.name} lacks ${capabilities.join(', ')}, as in a container.`,
+      'Name the host itself, or give the container these capabilities.',
+    );
 }
 
-const neighbours = z.array(z.object({ lladdr: z.string().optional() }));
+const neighbourSchema = z.object({ lladdr: z.string().optional() });
 
 /**
  * Checks by ARP, which no firewall blocks, that the addresses of containers on the hosts' own segment are
@@ -151,7 +122,9 @@ async function assertFreeOn({ machine, net }: Host, address: string): Promise<vo
   if (!route.stdout.includes(` dev ${net.dev} `) || route.stdout.includes(' via ')) return;
   await machine.run(['ping', '-c', '1', '-w', '1', '-I', net.dev, address]);
   const { stdout } = await machine.run(['ip', '-j', 'neigh', 'show', 'to', address, 'dev', net.dev]);
-  const owner = neighbours.parse(JSON.parse(stdout)).find(({ lladdr }) => lladdr !== undefined)?.lladdr;
+  const owner = parseIpJson(stdout, neighbourSchema, 'lladdr').find(
+    ({ lladdr }) => lladdr !== undefined,
+  )?.lladdr;
   if (owner === undefined) return;
   throw machineError(
     'host-unsupported',
@@ -160,7 +133,7 @@ async function assertFreeOn({ machine, net }: Host, address: string): Promise<vo
   );
 }
 
-const routeList = z.array(z.object({ dev: z.string(), protocol: z.string().optional() }));
+const routeSchema = z.object({ dev: z.string(), protocol: z.string().optional() });
 
 const FORWARDING = 'net.ipv6.conf.all.forwarding';
 /** A link with this `accept_ra` accepts router advertisements while the host forwards. */
@@ -182,8 +155,7 @@ async function assertKeepsRoutes(hosts: readonly Host[], plans: readonly HostPla
 
 async function assertKeeps({ machine }: Host): Promise<void> {
   const { stdout } = await machine.run(['ip', '-6', '-j', 'route', 'show', 'default']);
-  const advertised = routeList
-    .parse(JSON.parse(stdout.trim() === '' ? '[]' : stdout))
+  const advertised = parseIpJson(stdout, routeSchema, 'dev')
     .filter(({ protocol }) => protocol === 'ra')
     .map(({ dev }) => ({ dev, setting: `/proc/sys/net/ipv6/conf/${dev}/accept_ra` }));
   const { files } = await machine.readFiles(advertised.map(({ setting }) => setting));

@@ -1,14 +1,16 @@
 import type { RunResult } from '../../machine/index.js';
 import { type BarewireError, machineError } from '../../schema/index.js';
 import type { Bundle } from '../bundle.js';
-import { queryProgram, MARKER, readProgram, receiveProgram } from './remote-programs.js';
-import { runOverSsh, type SshConnection, type SshRunOptions } from './ssh-connection.js';
+import { agentIn, parseMarked, queryProgram, readProgram, receiveProgram } from './remote-programs.js';
+import { lastLines, runOverSsh, type SshConnection, type SshRunOptions } from './ssh-connection.js';
 
 /** A remote host that can run an agent. */
 export interface RemoteHost {
   readonly reach: SshConnection;
   /** The command that starts the bundle there. */
   readonly bundle: readonly [node: string, agent: string];
+  /** The folder of the bundle there. */
+  readonly folder: string;
   /** True when root needs sudo. */
   readonly sudo: boolean;
   /** The host's address of the ssh connection; empty when the host does not report it. */
@@ -31,7 +33,7 @@ export async function prepareRemoteHost(
   bundle: Bundle,
 ): Promise<RemoteHost> {
   const host = await queryRemoteHost(run, reach, bundle);
-  if (!host.hasBundle) await send(run, reach, bundle);
+  if (!host.hasBundle) await send(run, reach, bundle, host.folder);
   return host;
 }
 
@@ -41,7 +43,7 @@ export async function queryRemoteHost(
   reach: SshConnection,
   bundle: Bundle,
 ): Promise<RemoteHost> {
-  const lines = (await runAfterMarker(run, reach, queryProgram(bundle))).stdout.split('\n');
+  const lines = (await runMarked(run, reach, queryProgram(bundle))).stdout.split('\n');
   const values = new Map(
     lines.map((line) => {
       const at = line.indexOf('=');
@@ -51,18 +53,17 @@ export async function queryRemoteHost(
   return checked(reach, bundle, values);
 }
 
-/** Runs a program that prints the marker first, and removes what the login shell printed before it. */
-async function runAfterMarker(run: SshRunOptions, reach: SshConnection, program: string): Promise<RunResult> {
+/** Runs a program whose output is marked. */
+async function runMarked(run: SshRunOptions, reach: SshConnection, program: string): Promise<RunResult> {
   const result = await runOverSsh(run, reach, program);
-  const lines = result.stdout.split('\n');
-  const marker = lines.indexOf(MARKER);
-  if (marker === -1)
+  const parsed = parseMarked(result.stdout);
+  if (parsed === null)
     throw machineError(
       'host-unsupported',
-      `${reach.destination} did not run a shell command (exit status ${String(result.code)}): ${(result.stderr || result.stdout).trim().slice(0, 300)}`,
+      `${reach.destination} did not run a shell command (exit status ${String(result.code)}): ${lastLines(`${result.stderr}\n${result.stdout}`).slice(0, 300)}`,
       'Allow the account to run commands: no forced command, no restricted shell.',
     );
-  return { ...result, stdout: lines.slice(marker + 1).join('\n') };
+  return { ...result, ...parsed };
 }
 
 /** Reads a machine over ssh, without an agent on it. */
@@ -79,11 +80,20 @@ export class HostReader {
 
   /** Runs a program that changes nothing. */
   run(argv: readonly string[]): Promise<RunResult> {
-    return runAfterMarker(this.#run, this.#reach, readProgram(argv));
+    return runMarked(this.#run, this.#reach, readProgram(argv));
   }
 
-  async readFile(path: string): Promise<string> {
-    return (await this.run(['cat', path])).stdout;
+  /** Reads text files in one connection; null for one that is missing or empty. */
+  async readFiles<Path extends string>(
+    paths: readonly Path[],
+  ): Promise<Readonly<Record<Path, string | null>>> {
+    // Each line follows the path of its file.
+    const { stdout } = await this.run(['grep', '-sH', '', ...paths]);
+    const textOf = (path: Path): string | null => {
+      const lines = stdout.split('\n').filter((line) => line.startsWith(`${path}:`));
+      return lines.length === 0 ? null : lines.map((line) => `${line.slice(path.length + 1)}\n`).join('');
+    };
+    return Object.fromEntries(paths.map((path) => [path, textOf(path)])) as Record<Path, string | null>;
   }
 }
 
@@ -101,7 +111,7 @@ function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<stri
     throw machineError(
       'missing-tool',
       `${reach.destination} has no node in the PATH of a command over ssh.`,
-      `Install Node ${LEAST_NODE} or newer there (Debian: apt-get install nodejs), or link it into /usr/local/bin.`,
+      `Install Node ${LEAST_NODE} or newer there (the package nodejs), or link it into /usr/local/bin.`,
     );
   if (!(Number.parseInt(version, 10) >= LEAST_NODE))
     throw machineError(
@@ -113,25 +123,35 @@ function checked(reach: SshConnection, bundle: Bundle, answers: ReadonlyMap<stri
   if (reply('root') === 'no')
     throw machineError(
       'not-root',
-      `The account on ${reach.destination} is not root, and sudo -n is refused.`,
-      'Log in as root, or add a line to /etc/sudoers.d there: NAME ALL=(root) NOPASSWD: ALL',
+      `The account ${reply('account')} on ${reach.destination} is not root, and \`sudo -n ${node}\` was refused: ${reply('sudo')}`,
+      /\btty\b/.test(reply('sudo'))
+        ? `Add a line to /etc/sudoers.d there: Defaults:${reply('account')} !requiretty`
+        : `Log in as root, or add a line to /etc/sudoers.d there: ${reply('account')} ALL=(root) NOPASSWD: ${node}`,
+    );
+  if (reply('noFolder') !== '')
+    throw machineError(
+      'disk',
+      `${reach.destination} has no folder from which the agent can run: ${reply('noFolder')}`,
+      'Make one of these folders writable there, on a file system without noexec.',
     );
   return {
     reach,
-    bundle: [node, reply('agent')],
+    bundle: [node, agentIn(reply('folder'))],
+    folder: reply('folder'),
     sudo: reply('root') === 'sudo',
     address: reply('address'),
     hasBundle: reply('bundle') === 'whole',
   };
 }
 
-async function send(run: SshRunOptions, reach: SshConnection, bundle: Bundle): Promise<void> {
-  const { code, stderr } = await runOverSsh(run, reach, receiveProgram(bundle));
+async function send(run: SshRunOptions, reach: SshConnection, bundle: Bundle, folder: string): Promise<void> {
+  const { code, stderr } = await runOverSsh(run, reach, receiveProgram(bundle, folder));
   if (code === 0) return;
+  const problem = /^Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim();
   throw machineError(
     'disk',
-    `Could not copy the agent to ${reach.destination}: ${stderr.trim()}`,
-    'Free space in the home directory there (about 6 MB in ~/.cache/barewire), and make it writable.',
+    `Could not copy the agent to ${folder} on ${reach.destination}: ${problem}`,
+    'Free about 6 MB there, and make the folder writable.',
   );
 }
 

@@ -1,9 +1,10 @@
 import type { RunResult } from '../../machine/index.js';
 import { type BarewireError, machineError, userError } from '../../schema/index.js';
 
-/** A machine to connect to, and the ssh configuration to use; null is the user's own. */
+/** A machine to connect to, its port if the user named one, and the ssh configuration; null is the user's own. */
 export interface SshConnection {
   readonly destination: string;
+  readonly port: number | null;
   readonly config: string | null;
 }
 
@@ -19,13 +20,16 @@ const SSH_FAILED = 255;
 
 /**
  * Overrides settings that only suit a terminal: no prompt can be answered, a forwarded port may be taken, a
- * RemoteCommand would replace the agent, and a background master would keep the pipes open (a running one is
- * used).
+ * RemoteCommand would replace the agent, a LocalCommand would print between its messages, and a background
+ * master would keep the pipes open (a running one is used). Its messages are the reasons
+ * in errors.
  */
 const OPTIONS = {
+  LogLevel: 'INFO',
   BatchMode: 'yes',
   ClearAllForwardings: 'yes',
   RemoteCommand: 'none',
+  PermitLocalCommand: 'no',
   ControlMaster: 'no',
   ConnectTimeout: '15',
   // ssh exits after three intervals without a reply.
@@ -33,13 +37,18 @@ const OPTIONS = {
 };
 
 /** The system's ssh with the user's configuration. It exits when the remote host stops replying. */
-export const sshArgv = ({ destination, config }: SshConnection): string[] => [
+export const sshArgv = ({ destination, port, config }: SshConnection): string[] => [
   'ssh',
   '-T',
   ...(config === null ? [] : ['-F', config]),
   ...sshOptions(OPTIONS),
+  ...(port === null ? [] : ['-p', String(port)]),
   destination,
 ];
+
+/** A command for the user's terminal: `ssh -p 2222 db1`. */
+const commandOf = (program: string, { destination, port }: SshConnection): string =>
+  [program, ...(port === null ? [] : ['-p', port]), destination].join(' ');
 
 /**
  * Runs a program with the remote `sh` to its end.
@@ -55,9 +64,14 @@ export async function runOverSsh(
     input: script,
     timeoutMs: COMMAND_LIMIT_MS,
   });
-  if (result.code === SSH_FAILED) throw unreachable(reach, result.stderr.trim());
+  if (result.code === SSH_FAILED) throw unreachable(reach, lastLines(result.stderr));
   return result;
 }
+
+/** What the host prints to everyone who logs in precedes the reason. */
+export const lastLines = (text: string): string =>
+  text.trim().split(/\s*\n/).slice(-REASON_LINES).join(' / ');
+const REASON_LINES = 4;
 
 /**
  * ssh has one exit status for all of these and no other sign. Its messages have been stable for twenty years
@@ -66,13 +80,13 @@ export async function runOverSsh(
 const HINTS: readonly (readonly [RegExp, (reach: SshConnection) => string])[] = [
   [
     /host key verification failed/i,
-    ({ destination }) =>
-      `Compare its host key with the one that its owner states, then accept it: ssh ${destination}`,
+    (reach) =>
+      `Compare its host key with the one that its owner states, then accept it: ${commandOf('ssh', reach)}`,
   ],
   [
     /permission denied/i,
-    ({ destination }) =>
-      `Install a key without a passphrase, or one that your ssh-agent holds: ssh-copy-id ${destination}`,
+    (reach) =>
+      `Install a key without a passphrase, or one that your ssh-agent holds: ${commandOf('ssh-copy-id', reach)}`,
   ],
 ];
 
@@ -81,7 +95,7 @@ function unreachable(reach: SshConnection, said: string): BarewireError {
   return machineError(
     'host-unreachable',
     `ssh could not connect to ${reach.destination}: ${said}`,
-    hint?.(reach) ?? `Run it by hand to see why: ssh -o BatchMode=yes ${reach.destination} true`,
+    hint?.(reach) ?? `Run it by hand to see why: ${commandOf('ssh -o BatchMode=yes', reach)} true`,
   );
 }
 
@@ -92,20 +106,35 @@ export const sshOptions = (options: Readonly<Record<string, string>>): string[] 
 /** A machine by its name for ssh, and the data interface if the user named one. */
 export interface SshTarget {
   readonly destination: string;
+  readonly port: number | null;
   readonly dev: string | null;
 }
 
+/** The kernel's longest alternative name of an interface (ALTIFNAMSIZ) without its end. */
+const DEV = String.raw`(\/(?<dev>[^\s/]{1,127}))?`;
+const FORMS = [
+  // Two colons or more: an IPv6 address.
+  String.raw`(?<user>[^\s/@]+@)?(?<host>[0-9A-Fa-f]*:[^\s/[\]]*:[^\s/[\]]*)`,
+  String.raw`(ssh:\/\/)?(?<user>[^\s/@]+@)?\[(?<host>[^\s/[\]]+)\](:(?<port>\d+))?`,
+  String.raw`(ssh:\/\/)?(?<user>[^\s/@]+@)?(?<host>[^\s/@:[\]]+)(:(?<port>\d+))?`,
+].map((form) => new RegExp(`^(?!-)${form}${DEV}$`));
+
 /**
- * Parses `HOST`, `USER@HOST` or a name of ~/.ssh/config; `HOST/DEV` names the data interface.
+ * Parses `HOST`, `USER@HOST`, `HOST:PORT`, `[IPV6]:PORT` or a name of ~/.ssh/config; `HOST/DEV` names the data
+ * interface.
  *
  * @throws BarewireError `bad-input`
  */
 export function parseTarget(text: string): SshTarget {
-  const { destination, dev } =
-    /^(?<destination>[A-Za-z0-9_[][^\s/]*)(\/(?<dev>[^\s/]{1,15}))?$/.exec(text)?.groups ?? {};
-  if (destination !== undefined) return { destination, dev: dev ?? null };
+  const parts = FORMS.map((form) => form.exec(text)?.groups).find((groups) => groups !== undefined);
+  const { user = '', host, port, dev } = parts ?? {};
+  if (host !== undefined && !host.startsWith('-') && (port === undefined || isPort(Number(port))))
+    // ssh takes the brackets of an IPv6 address as a part of a name.
+    return { destination: user + host, port: port === undefined ? null : Number(port), dev: dev ?? null };
   throw userError(
     `"${text}" is not an ssh destination.`,
-    'Write HOST, USER@HOST or a name of ~/.ssh/config; append /DEV to name the data interface: db1/eth2.',
+    'Write HOST, USER@HOST, HOST:PORT, [IPV6]:PORT or a name of ~/.ssh/config; append /DEV to name the data interface: db1/eth2.',
   );
 }
+
+const isPort = (port: number): boolean => port >= 1 && port <= 65_535;

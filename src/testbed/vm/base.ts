@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { NetworkHost } from '../../network/index.js';
+import { subnetOf, type NetworkHost } from '../../network/index.js';
 import type { Step } from '../../schema/index.js';
 import type { HostRole, Wire } from '../types.js';
 import { ipv6Settings, wireAddresses } from '../netns/wire.js';
@@ -14,6 +14,7 @@ import {
   MANAGEMENT_MTU,
   ROLES,
   WIRE_BRIDGE,
+  WIRE_ROUTER,
 } from './plan.js';
 
 export interface BasePlan {
@@ -37,7 +38,7 @@ export const baseSteps = (plan: BasePlan): Step[] => [
   ...fileSteps(plan),
 ];
 
-function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
+function wireSteps({ run, wire, hosts, queues, ipv6 }: BasePlan): Step[] {
   const netns = baseNetns(run);
   const ip = ipIn(netns);
   return [
@@ -52,7 +53,35 @@ function wireSteps({ run, wire, queues, ipv6 }: BasePlan): Step[] {
       ip(`Create the ${role}'s tap.`, tapArgs(dataTap(role), queues)),
       ip('Attach it to the wire.', `link set ${dataTap(role)} mtu ${wire.mtu} master ${WIRE_BRIDGE} up`),
     ]),
+    ...routerSteps(netns, Object.values(hosts)),
     ...(wire.rateMbps === null ? [] : ROLES.map((role) => shape(netns, role, wire.rateMbps ?? 0))),
+  ];
+}
+
+/**
+ * Lets the wire's namespace route in place of a VPC, whose router is on the guests' segment. Nothing for guests without a place in one.
+ */
+function routerSteps(netns: string, hosts: readonly NetworkHost[]): Step[] {
+  const placed = hosts.filter(({ vpc }) => vpc !== undefined);
+  if (placed.length === 0) return [];
+  const ip = ipIn(netns);
+  const setting = (why: string, name: string, value: string): Step => ({
+    why,
+    do: { kind: 'sysctl', netns, key: `net.ipv4.${name}`, value },
+    undo: null,
+  });
+  return [
+    setting('Let it route in place of a VPC.', 'ip_forward', '1'),
+    // A VPC names no shorter way, and both settings must be off.
+    setting('Send no redirects from it.', 'conf.all.send_redirects', '0'),
+    setting('Send no redirects from the wire.', `conf.${WIRE_BRIDGE}.send_redirects`, '0'),
+    ip("Add the router's address.", `addr add ${WIRE_ROUTER}/${placed[0]?.prefix ?? 0} dev ${WIRE_BRIDGE}`),
+    ...placed.map((host) =>
+      ip(
+        `Route to the ${host.name}'s containers, as the VPC's route table does.`,
+        `route add ${subnetOf(host)} via ${host.address}`,
+      ),
+    ),
   ];
 }
 

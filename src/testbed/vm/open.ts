@@ -11,7 +11,7 @@ import {
 import { bundlePath, freshRunId, openMachine, type Machine } from '../../machine/index.js';
 import { bindSymbols, RUN_SYMBOL } from '../../network/index.js';
 import { bug, type Step } from '../../schema/index.js';
-import { allowedCpus, shareCpus, type CpuShares } from '../netns/open.js';
+import { allowedCpus, ONLINE_CPUS, readOwnNginx, shareCpus, type CpuShares } from '../netns/open.js';
 import { hostsOf } from '../netns/wire.js';
 import {
   disposeBoth,
@@ -27,7 +27,7 @@ import {
 import { baseSteps } from './base.js';
 import { bootGuest, qemuStep } from './guest.js';
 import { knownHostsStep, makeKeys } from './keys.js';
-import { guestFolder, nicsOf, ROLES } from './plan.js';
+import { guestFolder, nicsOf, ROLES, WIRE_ROUTER } from './plan.js';
 
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 
@@ -35,7 +35,11 @@ const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 export async function planVmTestbed(options: PlanOptions): Promise<TestbedPlan> {
   const { count, pinnedTo } = await guestCpus();
   const { wire } = options;
-  const hosts = hostsOf(RUN_SYMBOL, options);
+  const placed = hostsOf(RUN_SYMBOL, options);
+  const hosts = onBoth((role) => {
+    const { vpc, ...host } = placed[role];
+    return { ...host, ...(vpc !== undefined && { vpc: { dev: host.dev, router: WIRE_ROUTER } }) };
+  });
   const ipv6 = await readFile(IPV6, 'utf8').then(
     () => true,
     () => false,
@@ -49,8 +53,16 @@ export async function planVmTestbed(options: PlanOptions): Promise<TestbedPlan> 
   };
   const cpus = Array.from({ length: count }, (_, cpu) => cpu);
   const bundle = [process.execPath, bundlePath()];
+  // The guests have the programs of this machine.
+  const nginx = await readOwnNginx();
   return {
-    hosts: onBoth((role) => ({ role, net: hosts[role], cpus, bundle })),
+    hosts: onBoth((role) => ({
+      role,
+      net: hosts[role],
+      cpus,
+      bundle,
+      ...(role === 'server' && { nginx }),
+    })),
     steps: [
       ...baseSteps({ run: RUN_SYMBOL, wire, hosts, kernel, queues: count, ipv6 }),
       knownHostsStep(RUN_SYMBOL),
@@ -121,7 +133,8 @@ const MOST_CPUS = 8;
  * CPU would have one queue: on a machine too small for two each, the guests share its CPUs.
  */
 async function guestCpus(): Promise<{ readonly count: number; readonly pinnedTo: CpuShares }> {
-  const shares = shareCpus(allowedCpus(await readFile('/proc/self/status', 'utf8')));
+  const online = await readFile(ONLINE_CPUS, 'utf8').catch(() => null);
+  const shares = shareCpus(allowedCpus(await readFile('/proc/self/status', 'utf8'), online));
   const count = Math.min(shares.client.length, shares.server.length);
   if (count < 2) return { count: 2, pinnedTo: { client: [], server: [] } };
   return { count: Math.min(count, MOST_CPUS), pinnedTo: shares };

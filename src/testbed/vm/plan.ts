@@ -11,6 +11,8 @@ export const baseFolder = (run: string): string => `/run/barewire/${run}-vm`;
 export const guestFolder = (run: string, role: HostRole): string => `${baseFolder(run)}/${role}`;
 
 export const WIRE_BRIDGE = 'wire';
+/** The wire's own address, where it routes in place of a VPC. */
+export const WIRE_ROUTER = '198.18.0.254';
 export const dataTap = (role: HostRole): string => `wire-${role}`;
 
 export const MANAGEMENT_DEV = 'mgmt0';

@@ -16,7 +16,9 @@ export async function clusterSupport(): Promise<Support> {
     return no('a test cluster needs root on Linux');
   const missing = toolsOf('cluster').filter((tool) => !hasTool(tool));
   if (missing.length > 0)
-    return no(`a test cluster needs the packages ${[...new Set(missing.map(packageOf))].join(', ')}`);
+    return no(
+      `a test cluster needs the packages ${[...new Set(missing.map((tool) => packageOf(tool)))].join(', ')}`,
+    );
   const go = await promisify(execFile)('go', ['env', 'GOVERSION']).catch(() => null);
   if (go === null) return no('a test cluster needs Go');
   const controllers = CONTROLLERS.filter((name) => !existsSync(`/sys/fs/cgroup/${name}`));

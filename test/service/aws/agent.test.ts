@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { parseRange, printAddress } from '../../../src/service/aws/cidr.js';
 import { barewire, endRuns, Run } from '../../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../../leaks.js';
 import { ETCD_START_MS, findEtcd } from '../etcd-programs.js';
@@ -40,6 +41,38 @@ const routesOf = (vpc: VpcModel): string[] =>
     .map(({ destination }) => destination)
     .filter((destination) => destination.startsWith('10.50.'));
 
+/** The first address of a subnet that a container could have. */
+const firstOf = (subnet: string): string => printAddress(parseRange(subnet).first + 1);
+
+/** Agents in the namespaces of instances, and what passes between them. */
+function agentsOf(vpc: VpcModel, etcd: Etcd) {
+  const options = ({ netns }: ModelInstance, ...names: string[]): string[] => [
+    ...['--etcd-endpoints', etcd.endpoints.join(), '--state', join(folder, netns)],
+    ...['--socket', join(folder, `${netns}.sock`)],
+    ...(names.length === 0
+      ? []
+      : ['--subnet-file', join(folder, `${netns}.env`), '--cni', join(folder, `${netns}-cni`)]),
+  ];
+  const prefix = ({ netns }: ModelInstance): string[] => ['ip', 'netns', 'exec', netns, ...ENVIRONMENT];
+  const start = async (instance: ModelInstance): Promise<string> => {
+    await vpc.serveInside(instance, (...argv: string[]) => sh(...argv));
+    const run = new Run(['node', ...options(instance, 'run')], prefix(instance));
+    const [, subnet = ''] = await run.untilSaid(/"kind":"ready","subnet":"([^"]+)"/);
+    // As a container would have.
+    ip(instance.netns, `addr add ${firstOf(subnet)}/32 dev lo`);
+    return subnet;
+  };
+  const reaches = (from: ModelInstance, source: string, to: string): boolean => {
+    try {
+      inside(from.netns, 'ping', '-c1', '-W0.4', '-I', firstOf(source), firstOf(to));
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return { options, prefix, start, reaches };
+}
+
 test.skipIf(programs === undefined)(
   'agents on instances of two VPC subnets route for each other, fall back to VXLAN, and leave',
   async () => {
@@ -50,31 +83,7 @@ test.skipIf(programs === undefined)(
     const config = { Network: '10.50.0.0/16', Backend: { Type: 'aws-vpc', RouteReserve: 0 } };
     await etcd.ctl('put', '/coreos.com/network/config', JSON.stringify(config));
     const instances = [await vpc.launch('a'), await vpc.launch('b'), await vpc.launch('b')];
-    const options = ({ netns }: ModelInstance, ...names: string[]): string[] => [
-      ...['--etcd-endpoints', etcd.endpoints.join(), '--state', join(folder, netns)],
-      ...['--socket', join(folder, `${netns}.sock`)],
-      ...(names.length === 0
-        ? []
-        : ['--subnet-file', join(folder, `${netns}.env`), '--cni', join(folder, `${netns}-cni`)]),
-    ];
-    const prefix = ({ netns }: ModelInstance): string[] => ['ip', 'netns', 'exec', netns, ...ENVIRONMENT];
-    const start = async (instance: ModelInstance): Promise<string> => {
-      await vpc.serveInside(instance, (...argv: string[]) => sh(...argv));
-      const run = new Run(['node', ...options(instance, 'run')], prefix(instance));
-      const [, subnet = ''] = await run.untilSaid(/"kind":"ready","subnet":"([^"]+)"/);
-      // As a container would have.
-      ip(instance.netns, `addr add ${subnet.replace(/0\/24$/, '1')}/32 dev lo`);
-      return subnet;
-    };
-    const reaches = (from: ModelInstance, source: string, to: string): boolean => {
-      const [own, peer] = [source, to].map((subnet) => subnet.replace(/0\/24$/, '1'));
-      try {
-        inside(from.netns, 'ping', '-c1', '-W0.4', '-I', own ?? '', peer ?? '');
-        return true;
-      } catch {
-        return false;
-      }
-    };
+    const { options, prefix, start, reaches } = agentsOf(vpc, etcd);
     const [one, two, three] = instances as [ModelInstance, ModelInstance, ModelInstance];
     const [ofOne, ofTwo] = [await start(one), await start(two)];
     await until(
@@ -117,5 +126,50 @@ test.skipIf(programs === undefined)(
       expect(status, stderr).toBe(0);
     }
     expect(routesOf(vpc)).toEqual([]);
+  },
+);
+
+test.skipIf(programs === undefined)(
+  'agents lease the prefixes that AWS delegates, reach each other without routes or VXLAN, and return them',
+  async () => {
+    if (programs === undefined) return;
+    await using vpc = await VpcModel.open({ subnets: ['a', 'b'], tables: [['a', 'b']] });
+    const router = vpc.router?.netns ?? '';
+    await using etcd = await Etcd.start({ programs, place: { netns: router, address: '172.31.0.1' } });
+    const config = { Network: '172.31.0.0/16', SubnetLen: 28, Backend: { Type: 'aws-vpc' } };
+    await etcd.ctl('put', '/coreos.com/network/config', JSON.stringify(config));
+    const [one, two] = [await vpc.launch('a'), await vpc.launch('b')];
+    const { options, prefix, start, reaches } = agentsOf(vpc, etcd);
+    const prefixesOf = ({ interface: id }: ModelInstance): readonly string[] =>
+      vpc.ec2.state.interfaces.find((each) => each.id === id)?.prefixes ?? [];
+    // The only block that is free in b, which a node had that is gone: its lease is still there.
+    const stale = '172.31.20.16';
+    vpc.ec2.setState({
+      ...vpc.ec2.state,
+      subnets: vpc.ec2.state.subnets.map((subnet) => ({
+        ...subnet,
+        reservations: subnet.range === '172.31.16.0/20' ? [`${stale}/28`] : [],
+      })),
+    });
+    await etcd.ctl('put', `/coreos.com/network/subnets/${stale}-28`, '{"PublicIP":"172.31.16.99"}');
+
+    const [ofOne, ofTwo] = [await start(one), await start(two)];
+    expect([prefixesOf(one), prefixesOf(two)]).toEqual([[ofOne], [ofTwo]]);
+    expect(ofTwo).toBe(`${stale}/28`);
+    await until('traffic passes', () => reaches(one, ofOne, ofTwo) && reaches(two, ofTwo, ofOne));
+    expect(ip(one.netns, 'route')).toContain(`${ofTwo} via 172.31.0.1 dev eth0`);
+    expect(ip(two.netns, 'route')).toContain(`${ofOne} via 172.31.16.1 dev eth0`);
+    expect(ip(one.netns, 'link')).not.toContain('flannel');
+    expect(vpc.ec2.count('CreateRoute') + vpc.ec2.count('DescribeRouteTables')).toBe(0);
+    expect(vpc.ec2.state.interfaces.every(({ sourceDestCheck }) => sourceDestCheck)).toBe(true);
+    expect(await etcd.ctl('get', `/coreos.com/network/subnets/${stale}-28`)).toContain(
+      `"PublicIP":"${two.address}"`,
+    );
+
+    for (const instance of [one, two]) {
+      const { status, stderr } = await barewire(['node', 'leave', ...options(instance)], prefix(instance));
+      expect(status, stderr).toBe(0);
+      expect(prefixesOf(instance)).toEqual([]);
+    }
   },
 );

@@ -13,6 +13,12 @@ const response = (action: string, body: string): string =>
 
 export const returnXml = (action: string): string => response(action, '<return>true</return>');
 
+export const assignedXml = (action: string, prefixes: readonly string[]): string =>
+  response(
+    action,
+    `<return>true</return>${items('assignedIpv4PrefixSet', prefixes, (prefix) => element('ipv4Prefix', prefix))}`,
+  );
+
 export const faultXml = ({ code, message }: Ec2Fault): string =>
   `<?xml version="1.0" encoding="UTF-8"?>
 <Response><Errors><Error>${element('Code', code)}${element('Message', message)}</Error></Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>`;

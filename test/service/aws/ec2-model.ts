@@ -1,7 +1,16 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Ec2Fault, filtersOf, listOf, parseRequest, type Ec2Request } from './ec2-contract.js';
-import { answerQuota, interfacesXml, routeTablesXml, faultXml, returnXml } from './ec2-answers.js';
+import { isInside, parseRange } from '../../../src/service/aws/cidr.js';
+import { chooseBlock, freeBlocks, type PrefixSubnet } from './prefix-model.js';
+import {
+  answerQuota,
+  assignedXml,
+  interfacesXml,
+  routeTablesXml,
+  faultXml,
+  returnXml,
+} from './ec2-answers.js';
 
 export interface ModelRoute {
   readonly destination: string;
@@ -29,6 +38,7 @@ export interface ModelInterface {
 export interface ModelVpc {
   readonly vpc: string;
   readonly range: string;
+  readonly subnets: readonly (PrefixSubnet & { readonly id: string })[];
   readonly tables: readonly ModelTable[];
   readonly interfaces: readonly ModelInterface[];
 }
@@ -42,6 +52,8 @@ export class Ec2Model {
   quota = 50;
   /** Listings show a change this much later; a route is not found for deletion before. */
   lagMs = 0;
+  /** Addresses and prefixes of an interface together; of an m5.large. */
+  perInterface = 10;
   /** What the Service Quotas API reports; null refuses. */
   reportedQuota: number | null = null;
   quotaRequests = 0;
@@ -151,11 +163,14 @@ export class Ec2Model {
         });
         return returnXml(action);
       case 'AssignPrivateIpAddresses':
+        return assignedXml(action, this.#assign(parameters));
       case 'UnassignPrivateIpAddresses': {
         const { id, prefixes } = this.#interface(value('NetworkInterfaceId'));
         const named = listOf(parameters, 'Ipv4Prefix');
-        const kept = prefixes.filter((prefix) => !named.includes(prefix));
-        this.setInterface(id, { prefixes: action.startsWith('Un') ? kept : [...kept, ...named] });
+        const foreign = named.find((prefix) => !prefixes.includes(prefix));
+        if (foreign !== undefined)
+          throw new Ec2Fault('InvalidParameterValue', `${foreign} is not assigned to ${id}`);
+        this.setInterface(id, { prefixes: prefixes.filter((prefix) => !named.includes(prefix)) });
         return returnXml(action);
       }
       case 'CreateRoute':
@@ -169,6 +184,26 @@ export class Ec2Model {
       default:
         throw new Ec2Fault('InvalidAction', `The model lacks ${action}`);
     }
+  }
+
+  /** Assigns the named prefixes, or one that is free. */
+  #assign(parameters: ReadonlyMap<string, string>): readonly string[] {
+    const { id, prefixes, subnet: subnetId } = this.#interface(parameters.get('NetworkInterfaceId') ?? '');
+    const subnet = this.#state.subnets.find((each) => each.id === subnetId);
+    if (subnet === undefined) throw new Error(`no subnet ${subnetId}`);
+    const there = this.#state.interfaces.filter((each) => each.subnet === subnetId);
+    const occupancy = {
+      addresses: new Set(there.map(({ address }) => parseRange(`${address}/32`).first)),
+      prefixes: new Set(there.flatMap((each) => each.prefixes)),
+    };
+    if (1 + prefixes.length >= this.perInterface)
+      throw new Ec2Fault('PrivateIpAddressLimitExceeded', `The limit of ${id} is ${this.perInterface}`);
+    const named = listOf(parameters, 'Ipv4Prefix');
+    const taken = named.find((prefix) => !freeBlocks(subnet, occupancy).includes(prefix));
+    if (taken !== undefined) throw new Ec2Fault('InvalidParameterValue', `${taken} is not available`);
+    const added = named.length > 0 ? named : [chooseBlock(subnet, occupancy, Math.random)];
+    this.setInterface(id, { prefixes: [...prefixes, ...added] });
+    return added;
   }
 
   #changeRoute(action: string, tableId: string, route: ModelRoute): void {
@@ -189,6 +224,8 @@ export class Ec2Model {
       return;
     }
     this.#interface(route.target);
+    if (isInside(parseRange(destination), parseRange(this.#state.range)))
+      throw new Ec2Fault('InvalidParameterValue', `${destination} is inside of the VPC's own addresses`);
     if (action === 'CreateRoute' && exists)
       throw new Ec2Fault('RouteAlreadyExists', `The route identified by ${destination} already exists.`);
     if (action === 'ReplaceRoute' && !exists)

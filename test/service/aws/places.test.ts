@@ -119,6 +119,7 @@ describe('a network inside the VPC', () => {
     expect(node.backend.leaseRange).toBe('172.31.0.0/20');
     expect((await node.check()).changes).toEqual([{ change: 'assign-prefix' }]);
     expect(node.lease.placement).toMatchObject({ prefix: true, routes: [] });
+    expect(vpc.ec2.count('DescribeRouteTables') + vpc.ec2.count('ModifyNetworkInterfaceAttribute')).toBe(0);
     expect(vpc.ec2.state.interfaces[0]).toMatchObject({ prefixes: [leased], sourceDestCheck: true });
     expect((await node.check()).changes).toEqual([]);
     expect(vpc.ec2.routes(TABLE)).toEqual([LOCAL]);

@@ -68,6 +68,7 @@ export class VpcModel implements AsyncDisposable {
       {
         vpc: VPC,
         range: RANGE,
+        subnets: this.#subnets.map(({ id, range }) => ({ id, range, reservations: [] })),
         interfaces: [],
         tables: tables.map((names, at) => ({
           id: modelId('rtb', at),

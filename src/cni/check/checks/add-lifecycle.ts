@@ -122,6 +122,26 @@ export const ADD_LIFECYCLE_CHECKS: readonly Check[] = [
   ),
   check(
     {
+      id: 'add.again',
+      level: 'must',
+      section: '3 Lifecycle',
+      requirement:
+        'a container that was deleted without its namespace can be attached again by the same id, and deleted',
+    },
+    async (session) => {
+      const [former] = await session.lab.createContainers(1);
+      if (former === undefined) throw new Error('no container');
+      const { attachment, result } = await session.attach(session.attachmentOf(former));
+      await former[Symbol.asyncDispose]();
+      await session.detach({ attachment: { ...attachment, netns: '' }, result });
+      await using container = await session.container();
+      const again = await session.attach({ ...attachment, netns: container.path });
+      await session.detach(again);
+      return [];
+    },
+  ),
+  check(
+    {
       id: 'add.args',
       level: 'expected',
       section: '2 Parameters',

@@ -2,7 +2,8 @@ import type { Check } from '../check.js';
 import type { PluginConfiguration } from '../configuration.js';
 import { compareStates } from '../kernel-state.js';
 import { mustSucceed, Violation, type Attached, type Session } from '../session.js';
-import type { Options } from '../runtime.js';
+import type { LabContainer } from '../lab.js';
+import type { ContainerAttachment, Options } from '../runtime.js';
 
 const check = (
   facts: Pick<Check, 'id' | 'level' | 'section' | 'requirement' | 'needs'>,
@@ -36,6 +37,28 @@ const delWithoutNamespace =
     await session.detach({ ...attached, attachment });
     return await leftovers(session, attached, before);
   };
+
+/** An ADD that must fail because its name is taken, and the DEL that follows: both change nothing. */
+async function failsAndDeletes(
+  session: Session,
+  container: LabContainer,
+  attachment: ContainerAttachment,
+): Promise<string[]> {
+  const before = {
+    host: await session.lab.readHost(),
+    container: await session.lab.readContainer(container),
+  };
+  const added = await session.add(attachment);
+  if (added.ok) return [`ADD succeeded although ${attachment.ifname} existed`];
+  const failed = { attachment, result: { cniVersion: session.version } };
+  await session.detach(failed, { prevResult: null });
+  return [
+    ...(await leftovers(session, failed, before.host)),
+    ...compareStates(before.container, await session.lab.readContainer(container)).map(
+      (change) => `in the container: ${change}`,
+    ),
+  ];
+}
 
 export const DEL_CHECKS: readonly Check[] = [
   check(
@@ -91,6 +114,47 @@ export const DEL_CHECKS: readonly Check[] = [
       const attachment = session.attachmentOf(container);
       await session.detach({ attachment, result: { cniVersion: session.version } }, { prevResult: null });
       return await session.hostChanges(before);
+    },
+  ),
+  check(
+    {
+      id: 'del.failed-add',
+      level: 'expected',
+      section: '2 ADD, 3 Lifecycle',
+      requirement:
+        'DEL after an ADD that failed because the name was taken leaves the interface of that name',
+      needs: { creates: true },
+    },
+    async (session) => {
+      await using container = await session.container();
+      const attachment = session.attachmentOf(container);
+      const peer = ['type', 'veth', 'peer', 'name', 'taken0'];
+      await session.lab.ip(container, 'Take the name.', ['link', 'add', attachment.ifname, ...peer]);
+      return await failsAndDeletes(session, container, attachment);
+    },
+  ),
+  check(
+    {
+      id: 'del.other-container',
+      level: 'expected',
+      section: '2 ADD, 3 Lifecycle',
+      requirement:
+        'DEL after the failed ADD of another id to the same namespace and name leaves the attachment',
+      needs: { creates: true },
+    },
+    async (session) => {
+      await using container = await session.container();
+      const first = await session.attach(session.attachmentOf(container));
+      const files = await session.filesAbout(first.attachment.containerId);
+      const findings = await failsAndDeletes(session, container, session.attachmentOf(container));
+      const about = await session.filesAbout(first.attachment.containerId);
+      await session.detach(first);
+      return [
+        ...findings,
+        ...files
+          .filter((file) => !about.includes(file))
+          .map((file) => `${file} does not mention the attached container any more`),
+      ];
     },
   ),
   check(

@@ -1,68 +1,9 @@
-import { join } from 'node:path';
 import type { Check } from '../check.js';
-import { locatePlugin } from '../find-plugin.js';
-import { parseOutput } from '../result.js';
-import { describeFailure, type Command, type Options } from '../runtime.js';
+import type { LabContainer } from '../lab.js';
+import { parseOutput, type AddResult } from '../result.js';
+import { describeFailure } from '../runtime.js';
 import { mustSucceed, Violation, type Session } from '../session.js';
-
-/** The type of the plugin that takes the place of the delegated one. */
-const RECORDER = 'barewire-recorder';
-
-/**
- * Writes its environment and its input into files, one pair for each verb, and then executes the delegated
- * plugin. It fails where a file `fail-VERB` exists.
- */
-const script = (folder: string, plugin: string): string => `#!/bin/sh
-cat > '${folder}'/"$CNI_COMMAND".stdin
-env > '${folder}'/"$CNI_COMMAND".env
-if [ -e '${folder}'/fail-"$CNI_COMMAND" ]; then
-  echo '{"cniVersion": "1.0.0", "code": 50, "msg": "refused by the check"}'
-  exit 1
-fi
-exec '${plugin}' < '${folder}'/"$CNI_COMMAND".stdin
-`;
-
-/** The delegated plugin behind a recorder. */
-interface Recorder {
-  /** The network whose addresses come through the recorder. */
-  readonly options: Pick<Options, 'network' | 'directories'>;
-  fail(command: Command): Promise<void>;
-  /** Null when the verb did not reach the delegated plugin. */
-  read(command: Command): Promise<Recorded | null>;
-}
-interface Recorded {
-  readonly env: Readonly<Record<string, string>>;
-  readonly stdin: string;
-}
-
-async function placeRecorder({ lab, found, network, plugin }: Session): Promise<Recorder> {
-  const folder = join(lab.scratch, 'recorder');
-  const path = join(folder, RECORDER);
-  const real = locatePlugin(plugin.ipam?.type ?? '', found.directories);
-  const make = 'rm -rf "$1" && mkdir "$1" && cat > "$2" && chmod 755 "$2"';
-  await lab.host.run(['sh', '-c', make, 'sh', folder, path], { input: script(folder, real) });
-  const changed = { ...plugin, ipam: { ...plugin.ipam, type: RECORDER } };
-  const plugins = network.plugins.map((each) => (each === plugin ? changed : each));
-  return {
-    options: { network: { ...network, plugins }, directories: [folder, ...found.directories] },
-    fail: async (command) => {
-      await lab.host.run(['touch', join(folder, `fail-${command}`)]);
-    },
-    read: async (command) => {
-      const paths = [join(folder, `${command}.env`), join(folder, `${command}.stdin`)] as const;
-      const { files } = await lab.host.readFiles(paths);
-      const [env, stdin] = paths.map((each) => files[each] ?? null);
-      if (env === null || env === undefined || stdin === null || stdin === undefined) return null;
-      const lines = env.split('\n').filter((line) => line.includes('='));
-      return {
-        env: Object.fromEntries(
-          lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-        ),
-        stdin,
-      };
-    },
-  };
-}
+import { placeRecorder } from './recorder.js';
 
 const check = (facts: Pick<Check, 'id' | 'level' | 'requirement' | 'needs'>, run: Check['run']): Check => ({
   group: 'delegation',
@@ -174,6 +115,39 @@ export const DELEGATION_CHECKS: readonly Check[] = [
   ),
   check(
     {
+      id: 'delegation.bad-result',
+      level: 'expected',
+      requirement:
+        'ADD with a result of the delegated plugin that cannot be applied fails, and nothing is left after DEL',
+    },
+    async (session) => {
+      const recorder = await placeRecorder(session);
+      const findings: string[] = [];
+      for (const { what, answer } of badAnswers(session.version)) {
+        const before = await session.lab.readHost();
+        await recorder.answer('ADD', answer);
+        await using container = await session.container();
+        const attachment = session.attachmentOf(container);
+        const added = await session.add(attachment, recorder.options);
+        if (added.ok && !(await isConsistent(session, container, added.result)))
+          findings.push(`ADD succeeded although the delegated plugin returned ${what}`);
+        const result = { cniVersion: session.version };
+        const ended = await session.del({ attachment, result }, { ...recorder.options, prevResult: null });
+        const last = ended.calls.at(-1);
+        if (!ended.ok && last !== undefined) findings.push(`DEL failed: ${describeFailure(last)}`);
+        const left = [
+          ...(await session.hostChanges(before)),
+          ...(await session.filesAbout(attachment.containerId)).map(
+            (file) => `${file} mentions the container`,
+          ),
+        ];
+        findings.push(...left.map((finding) => `after ${what}: ${finding}`));
+      }
+      return findings;
+    },
+  ),
+  check(
+    {
       id: 'delegation.del',
       level: 'must',
       requirement: 'DEL is executed by the delegated plugin too, and fails when it fails there',
@@ -224,3 +198,31 @@ export const DELEGATION_CHECKS: readonly Check[] = [
     },
   ),
 ];
+
+/** What a plugin for addresses may return and no plugin can apply. */
+const badAnswers = (version: string): readonly { readonly what: string; readonly answer: string }[] => [
+  { what: 'no JSON', answer: '{"cniVersion": ' },
+  {
+    what: 'a route by a gateway that cannot be reached',
+    answer: JSON.stringify({
+      cniVersion: version,
+      ips: [
+        { address: '198.19.0.200/24', gateway: '198.19.0.1', ...(version < '1.0.0' && { version: '4' }) },
+      ],
+      routes: [{ dst: UNREACHABLE, gw: '192.0.2.1' }],
+    }),
+  },
+];
+const UNREACHABLE = '203.0.113.0/24';
+
+/** True when a plugin has ignored the route and says so, or has found a way to it. */
+async function isConsistent(
+  session: Session,
+  container: LabContainer,
+  result: AddResult | null,
+): Promise<boolean> {
+  if (result === null) return false;
+  const { routes } = await session.lab.readContainer(container);
+  const stated = (result.routes ?? []).some(({ dst }) => dst === UNREACHABLE);
+  return !stated || routes.some(({ destination }) => destination === UNREACHABLE);
+}

@@ -1,5 +1,7 @@
 import type { Check } from '../check.js';
 import { compareStates } from '../kernel-state.js';
+import type { LabContainer } from '../lab.js';
+import type { ContainerAttachment, Ended } from '../runtime.js';
 import { mustSucceed, type Session } from '../session.js';
 
 const check = (facts: Pick<Check, 'id' | 'level' | 'requirement'>, run: Check['run']): Check => ({
@@ -88,4 +90,58 @@ export const GC_CHECKS: readonly Check[] = [
       return [];
     },
   ),
+  check(
+    {
+      id: 'gc.unknown',
+      level: 'expected',
+      requirement:
+        'GC succeeds when cni.dev/valid-attachments has ones that the plugin does not know, and leaves the others',
+    },
+    async (session) => {
+      await using container = await session.container();
+      const { attachment } = await session.attach(session.attachmentOf(container));
+      const valid = [session.attachmentOf({ path: '' }), attachment];
+      return await changesBy(session, container, attachment, () =>
+        session.runtime.gc(valid, session.options),
+      );
+    },
+  ),
+  check(
+    {
+      id: 'gc.other-network',
+      level: 'must',
+      requirement: 'GC of one network leaves the attachments of another',
+    },
+    async (session) => {
+      await using container = await session.container();
+      const { attachment } = await session.attach(session.attachmentOf(container));
+      const network = { ...session.network, name: `${session.network.name}-other` };
+      return await changesBy(session, container, attachment, () =>
+        session.runtime.gc([], { ...session.options, network }),
+      );
+    },
+  ),
 ];
+
+/** What a GC that must succeed changes, although all attachments stay. */
+async function changesBy(
+  session: Session,
+  container: LabContainer,
+  { containerId }: ContainerAttachment,
+  collectGarbage: () => Promise<Ended>,
+): Promise<string[]> {
+  const host = await session.lab.readHost();
+  const inside = await session.lab.readContainer(container);
+  const files = await session.filesAbout(containerId);
+  mustSucceed('GC', await collectGarbage());
+  const about = await session.filesAbout(containerId);
+  return [
+    ...compareStates(host, await session.lab.readHost()),
+    ...compareStates(inside, await session.lab.readContainer(container)).map(
+      (change) => `in the container: ${change}`,
+    ),
+    ...files
+      .filter((file) => !about.includes(file))
+      .map((file) => `${file} does not mention the container any more`),
+  ];
+}

@@ -1,0 +1,63 @@
+import { Command } from 'commander';
+import { askStatus, type PeerProblem } from '../service/index.js';
+import type { Context } from './format.js';
+import { socketOption } from './node-options.js';
+
+export function nodeStatusCommand(context: Context): Command {
+  const command = new Command('status')
+    .description('Shows the lease, the peers, repaired drift and the last errors of the running agent.')
+    .addOption(socketOption())
+    .option('--json', 'print the status as JSON');
+  return command.action((flags: { readonly socket: string; readonly json?: true }) =>
+    showStatus(context, flags),
+  );
+}
+
+async function showStatus(
+  { terminal }: Context,
+  { socket, json }: { readonly socket: string; readonly json?: true },
+): Promise<void> {
+  const status = await askStatus(socket);
+  if (json === true) {
+    terminal.print(JSON.stringify(status, null, 2));
+    return;
+  }
+  const rows: readonly (readonly [string, string])[] = [
+    ['subnet', [status.subnet, status.ipv6Subnet ?? ''].join(' ').trim()],
+    ['lease', status.leaseConfirmed ? 'confirmed by etcd' : 'not confirmed: another node may get the subnet'],
+    ['backend', `${status.backend}, MTU ${status.mtu}`],
+    ['attachment', status.attachment],
+    ['interface', `${status.interface}, ${[status.publicIp, status.publicIpv6 ?? ''].join(' ').trim()}`],
+    ['peers', `${status.peers}, of which ${status.unusedPeers.length} are not used`],
+    ['rules', status.rules ?? 'none'],
+    ['repaired', `${status.repairedObjects} objects in ${status.checks} checks`],
+    ['refused', `${status.refusedEdits} changes`],
+  ];
+  const lines = rows.map(([name, value]) => `${name.padEnd(12)}${value}`);
+  const unused = status.unusedPeers.map(({ subnet, problem }) => `  ${subnet}: ${describeProblem(problem)}`);
+  const errors = status.lastErrors.map((error) => `  ${error}`);
+  terminal.print(
+    [
+      ...lines,
+      ...(unused.length === 0 ? [] : ['', 'Peers that are not used:', ...unused]),
+      ...(errors.length === 0 ? [] : ['', 'Last errors:', ...errors]),
+    ].join('\n'),
+  );
+}
+
+function describeProblem(problem: PeerProblem): string {
+  switch (problem.kind) {
+    case 'other-backend':
+      return `it has the backend ${problem.backendType}`;
+    case 'not-on-segment':
+      return `${problem.publicIp} is not on this node's segment`;
+    case 'no-path':
+      return problem.reason === 'no-vxlan-here'
+        ? 'it has no route in the VPC, and this node does not encapsulate'
+        : 'it has no route in the VPC, and accepts no VXLAN';
+    case 'no-tunnel-mac':
+      return 'it has published no MAC of its tunnel device';
+    case 'no-public-key':
+      return 'it has published no WireGuard key';
+  }
+}
