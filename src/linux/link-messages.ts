@@ -30,6 +30,12 @@ const IN6_ADDR_GEN_MODE_NONE = 1;
 export const getLink = (name: string): Message =>
   new Message(RTM.getLink, 0).raw(ifInfo(0)).attribute(IFLA.name, zeroTerminated(name));
 
+/** Asks for a new link of a type, by nothing but the name of the type. */
+export function newLinkOf(type: string): Message {
+  const message = new Message(RTM.newLink, NLM.create | NLM.excl).raw(ifInfo(0));
+  return message.nested(IFLA.linkInfo, () => message.attribute(IFLA_INFO_KIND, zeroTerminated(type)));
+}
+
 /** struct ifinfomsg */
 function ifInfo(index: number, flags = 0, changed = 0): Buffer {
   const bytes = zeros(16);

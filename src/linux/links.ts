@@ -1,12 +1,17 @@
-import { readFileSync, closeSync, readSync, writeSync } from 'node:fs';
-import { constants } from 'node:os';
-import { libc, lastErrno, SyscallError } from './libc.js';
+import { existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { SyscallError } from './libc.js';
+import { getLink, newLinkOf } from './link-messages.js';
+import { Netlink } from './netlink.js';
 import { inScratchNetns } from './netns.js';
 
-const ifNameToIndex: (name: string) => number = libc.func('uint if_nametoindex(const char *name)');
-
 /** True when this thread's namespace has a link of that name. */
-export const linkExists = (name: string): boolean => ifNameToIndex(name) !== 0;
+export function linkExists(name: string): boolean {
+  // Not by `if_nametoindex`: when there is none, the kernel runs modprobe twice in search of its driver.
+  using netlink = new Netlink();
+  return netlink.get(getLink(name)) instanceof Buffer;
+}
 
 /**
  * True when this thread's namespace has a route to exactly that destination (`a.b.c.d/p`, `x::/p`, or
@@ -66,77 +71,47 @@ function addressHex(address: string): string {
 const hex = (bytes: readonly number[]): string =>
   bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-const socket: (family: number, type: number, protocol: number) => number = libc.func(
-  'int socket(int family, int type, int protocol)',
-);
-const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const NETLINK_ROUTE = 0;
-
 /** Three results: an inconclusive probe must not count as a no. */
 export type LinkTypeResult =
   { readonly answer: 'yes' } | { readonly answer: 'no' | 'unknown'; readonly reason: string };
 
 /**
  * Requests a link of each type from the kernel, in a temporary namespace. The kernel may load the type's
- * module, as it would for `ip link add`. Without root every result is `unknown`.
+ * module, as it would for `ip link add`; a module that would add a device to the machine is looked up instead.
+ * Without root every result is `unknown`.
  */
 export function probeLinkTypes(types: readonly string[]): readonly LinkTypeResult[] {
   try {
-    return inScratchNetns(() => types.map(probeHere));
+    return inScratchNetns(() =>
+      types.map((type) => (waitsToAddDevice(type) ? { answer: 'yes' } : probeHere(type))),
+    );
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     return types.map(() => ({ answer: 'unknown', reason: `no namespace for the probe: ${error.message}` }));
   }
 }
 
+/** Types whose module adds a device to every namespace, which stays until the module is unloaded. */
+const WITH_FALLBACK_DEVICE = new Set(['ipip', 'gre', 'ip6tnl', 'sit']);
+
+/** True when a link of that type would load a module that adds a device. `root` has `lib/modules` and `sys`. */
+export function waitsToAddDevice(type: string, root = '/', version = release()): boolean {
+  if (!WITH_FALLBACK_DEVICE.has(type)) return false;
+  const path = join(root, 'lib/modules', version, 'modules.alias');
+  if (!existsSync(path)) return false;
+  const module = new RegExp(`^alias rtnl-link-${type} (\\S+)$`, 'm').exec(readFileSync(path, 'utf8'))?.[1];
+  return module !== undefined && !existsSync(join(root, 'sys/module', module));
+}
+
 function probeHere(type: string): LinkTypeResult {
-  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE);
-  if (fd < 0) throw new SyscallError('socket', lastErrno());
-  try {
-    writeSync(fd, newLinkMessage(type));
-    const reply = Buffer.alloc(4096);
-    readSync(fd, reply);
-    // struct nlmsgerr: the error follows the header of 16 bytes.
-    const errno = -reply.readInt32LE(16);
-    if (KNOWN.has(errno)) return { answer: 'yes' };
-    // net/core/rtnetlink.c, rtnl_newlink: no type of that name, with or without loading a module.
-    if (errno === EOPNOTSUPP) return { answer: 'no', reason: `this kernel has no links of type ${type}` };
-    return { answer: 'unknown', reason: new SyscallError(`probe of link type ${type}`, errno).message };
-  } finally {
-    closeSync(fd);
-  }
+  using netlink = new Netlink();
+  const [error = null] = netlink.request([newLinkOf(type)]);
+  if (error === null || KNOWN.has(error.errnoName)) return { answer: 'yes' };
+  // net/core/rtnetlink.c, rtnl_newlink: no type of that name, with or without loading a module. EOPNOTSUPP has this name too.
+  if (error.errnoName === 'ENOTSUP')
+    return { answer: 'no', reason: `this kernel has no links of type ${type}` };
+  return { answer: 'unknown', reason: `probe of link type ${type} failed: ${error.message}` };
 }
 
-const { EOPNOTSUPP, EINVAL, ENODEV, EEXIST, ERANGE, EADDRNOTAVAIL } = constants.errno;
 /** Errors that a type's own code returns for the attributes that the probe omits: the type exists. */
-const KNOWN = new Set([0, EINVAL, ENODEV, EEXIST, ERANGE, EADDRNOTAVAIL]);
-
-const RTM_NEWLINK = 16;
-/** NLM_F_REQUEST, _ACK, _EXCL and _CREATE. */
-const FLAGS = 0x1 | 0x4 | 0x200 | 0x400;
-const IFLA_LINKINFO = 18;
-const IFLA_INFO_KIND = 1;
-
-/** struct nlmsghdr, struct ifinfomsg, and the type's name as the only attribute. */
-function newLinkMessage(type: string): Buffer {
-  const body = Buffer.concat([
-    Buffer.alloc(16),
-    attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, Buffer.from(`${type}\0`))),
-  ]);
-  const header = Buffer.alloc(16);
-  header.writeUInt32LE(header.length + body.length, 0);
-  header.writeUInt16LE(RTM_NEWLINK, 4);
-  header.writeUInt16LE(FLAGS, 6);
-  return Buffer.concat([header, body]);
-}
-
-/** struct rtattr: length and type, the value, and zeros up to the next multiple of four. */
-function attribute(type: number, value: Buffer): Buffer {
-  const length = 4 + value.length;
-  const bytes = Buffer.alloc((length + 3) & ~3);
-  bytes.writeUInt16LE(length, 0);
-  bytes.writeUInt16LE(type, 2);
-  value.copy(bytes, 4);
-  return bytes;
-}
+const KNOWN: ReadonlySet<string> = new Set(['EINVAL', 'ENODEV', 'EEXIST', 'ERANGE', 'EADDRNOTAVAIL']);

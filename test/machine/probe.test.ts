@@ -1,6 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bundlePath, openMachine } from '../../src/machine/index.js';
+import { waitsToAddDevice } from '../../src/linux/links.js';
 import { sh } from './test-host.js';
 
 const machine = await openMachine({ run: 'probe', host: 'here', netns: null });
@@ -37,6 +40,25 @@ describe('link types', () => {
     const before = sh('ip', '-br', 'link');
     await probe('veth', 'bridge', 'vxlan');
     expect(sh('ip', '-br', 'link')).toBe(before);
+  });
+
+  test('whose module would add a device are looked up in its alias', () => {
+    const root = mkdtempSync(join(tmpdir(), 'barewire-modules-'));
+    try {
+      mkdirSync(join(root, 'lib/modules/6.1'), { recursive: true });
+      writeFileSync(
+        join(root, 'lib/modules/6.1/modules.alias'),
+        'alias rtnl-link-ipip ipip\nalias rtnl-link-vxlan vxlan\n',
+      );
+      const waits = (type: string, version = '6.1'): boolean => waitsToAddDevice(type, root, version);
+      expect(waits('ipip')).toBe(true);
+      // Not in this kernel; without such a device; of a kernel whose modules are not here.
+      expect([waits('gre'), waits('vxlan'), waits('ipip', '6.2')]).toEqual([false, false, false]);
+      mkdirSync(join(root, 'sys/module/ipip'), { recursive: true });
+      expect(waits('ipip')).toBe(false);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
   });
 
   test('that are missing are reported with the reason', async () => {
