@@ -14,7 +14,8 @@ export const TAG = 'BAREWIRE_STEP';
 
 export interface CommandOptions {
   readonly netns: string | null;
-  readonly input?: string | undefined;
+  /** A promise keeps the standard input open until it is kept. */
+  readonly input?: string | Promise<string> | undefined;
   readonly timeoutMs?: number | undefined;
   /** Runs in its own session, which the terminal's Ctrl-C does not reach. */
   readonly shielded?: boolean;
@@ -30,7 +31,10 @@ export async function runCommand(argv: readonly string[], options: CommandOption
   const started = performance.now();
   const child = spawnIn(argv, options);
   // A program that does not read its input may exit before it is written.
-  child.stdin.on('error', () => undefined).end(options.input ?? '');
+  child.stdin.on('error', () => undefined);
+  const { input = '' } = options;
+  if (typeof input === 'string') child.stdin.end(input);
+  else void input.then((text) => child.stdin.end(text));
   const output = Promise.all([text(child.stdout), text(child.stderr)]);
   // Not awaited when the program is missing or times out.
   output.catch(() => undefined);

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { findNetwork } from '../../src/network/index.js';
 import { describeFinding } from '../../src/report/index.js';
 import { setUpNetwork, type Testbed } from '../../src/testbed/index.js';
@@ -72,10 +73,6 @@ describe('a login shell that is not bash', () => {
   afterEach(() => setShell('/bin/bash'));
 
   test.each(['/bin/dash', '/bin/tcsh', '/usr/bin/fish'])('%s', async (shell) => {
-    if (!existsSync(shell)) {
-      console.log(`Not tested: ${shell} is not installed.`);
-      return;
-    }
     setShell(shell);
     await using testbed = await hosts.open();
     await works(testbed);
@@ -103,6 +100,47 @@ describe('how a host is reached', () => {
     hosts.sh('client', 'ip link property add dev eth0 altname enp129s0f0np0-a-long-name');
     const plan = await hosts.plan({ client: 'client/enp129s0f0np0-a-long-name' });
     expect(plan.hosts.client.net).toMatchObject({ dev: 'eth0', address: '10.99.7.1' });
+  });
+
+  describe('its plan', () => {
+    /** A configuration that counts the connections of ssh, and whose masters have their sockets here. */
+    const counting = (): { readonly config: string; readonly count: () => number } => {
+      const log = join(hosts.folder, `connections-${Math.random().toString(36).slice(2)}`);
+      const script = join(hosts.folder, 'count.sh');
+      writeFileSync(script, 'echo >> "$1"; shift; exec "$@"\n');
+      writeFileSync(log, '');
+      return {
+        config: hosts.config(`ControlPath ${hosts.folder}/users-%n`, `sh ${script} ${log}`),
+        count: () => readFileSync(log, 'latin1').length,
+      };
+    };
+    const sockets = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('barewire-ssh-'));
+
+    test('takes one connection to each, which ends with it', async () => {
+      const { config, count } = counting();
+      const before = sockets();
+      await hosts.plan({ config });
+      expect(count()).toBe(2);
+      expect(sockets()).toEqual(before);
+    });
+
+    test("takes none where the user's own connection is shared", async () => {
+      const { config, count } = counting();
+      const masters = ['client', 'server'].map((role) =>
+        spawn('ssh', ['-F', config, '-M', role, 'exec cat'], { stdio: ['pipe', 'ignore', 'inherit'] }),
+      );
+      try {
+        await vi.waitFor(
+          () => expect(readdirSync(hosts.folder).filter((name) => /^users-\w+$/.test(name))).toHaveLength(2),
+          10_000,
+        );
+        await hosts.plan({ config });
+        expect(count()).toBe(2);
+      } finally {
+        for (const { stdin } of masters) stdin.end();
+        await Promise.all(masters.map((master) => once(master, 'exit')));
+      }
+    });
   });
 
   test('a link of 200 ms', async () => {

@@ -4,12 +4,22 @@ import { parseNginxBuild } from '../../server/index.js';
 import { readBundle } from '../bundle.js';
 import { allowedCpus, ONLINE_CPUS } from '../netns/open.js';
 import { parseSpeed } from '../nic.js';
-import { both, onBoth, type Pair, type PlannedHost, type PlanOptions, type TestbedPlan } from '../types.js';
+import {
+  both,
+  disposeBoth,
+  onBoth,
+  openBoth,
+  type Pair,
+  type PlannedHost,
+  type PlanOptions,
+  type TestbedPlan,
+} from '../types.js';
 import { findConflicts, readPresent } from './conflicts.js';
 import { findDataLinks } from './data-link.js';
 import { DEPLOYED, nodeFacts, planDeployed, readNode } from './deployed.js';
 import { findOtherTraffic } from './other-traffic.js';
 import { HostReader, queryRemoteHost } from './remote-host.js';
+import { shareConnection } from './shared-connection.js';
 import { parseTarget, type SshConnection, type SshRunOptions, type SshTarget } from './ssh-connection.js';
 
 /** Two machines by their names for ssh. */
@@ -38,10 +48,12 @@ export async function planSshTestbed(
   names: SshHosts,
   { ip = 4, networks }: PlanOptions,
 ): Promise<TestbedPlan> {
-  const bundle = await readBundle();
   const targets = targetsOf(names);
-  const remote = await both((role) => queryRemoteHost(here, targets[role], bundle));
-  const reader = (role: keyof Pair<unknown>): HostReader => new HostReader(here, role, targets[role]);
+  const shared = await openBoth((role) => shareConnection(here, targets[role]));
+  await using _shared = { [Symbol.asyncDispose]: () => disposeBoth(shared) };
+  const bundle = await readBundle();
+  const remote = await both((role) => queryRemoteHost(here, shared[role], bundle));
+  const reader = (role: keyof Pair<unknown>): HostReader => new HostReader(here, role, shared[role]);
   const end = (role: keyof Pair<unknown>) => ({
     machine: reader(role),
     dev: targets[role].dev,

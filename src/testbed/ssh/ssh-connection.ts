@@ -6,17 +6,19 @@ export interface SshConnection {
   readonly destination: string;
   readonly port: number | null;
   readonly config: string | null;
+  /** The socket of a connection to share. Without one there, ssh connects by itself. */
+  readonly master?: string;
 }
 
 /** Runs a program of this machine to its end. */
 export type SshRunOptions = (
   argv: readonly string[],
-  options: { readonly input: string; readonly timeoutMs: number },
+  options: { readonly input: string | Promise<string>; readonly timeoutMs?: number },
 ) => Promise<RunResult>;
 
 const COMMAND_LIMIT_MS = 120_000;
 /** ssh exits with this status for every failure before the remote command runs. */
-const SSH_FAILED = 255;
+export const SSH_FAILED = 255;
 
 /**
  * Overrides settings that only suit a terminal: no prompt can be answered, a forwarded port may be taken, a
@@ -36,11 +38,19 @@ const OPTIONS = {
   ServerAliveInterval: '5',
 };
 
-/** The system's ssh with the user's configuration. It exits when the remote host stops replying. */
-export const sshArgv = ({ destination, port, config }: SshConnection): string[] => [
+/**
+ * The system's ssh with the user's configuration. It exits when the remote host stops replying. Of several values of an option the
+ * first counts: that of `more`.
+ */
+export const sshArgv = (
+  { destination, port, config, master }: SshConnection,
+  more: readonly string[] = [],
+): string[] => [
   'ssh',
   '-T',
+  ...more,
   ...(config === null ? [] : ['-F', config]),
+  ...(master === undefined ? [] : ['-S', master]),
   ...sshOptions(OPTIONS),
   ...(port === null ? [] : ['-p', String(port)]),
   destination,
@@ -90,7 +100,7 @@ const HINTS: readonly (readonly [RegExp, (reach: SshConnection) => string])[] = 
   ],
 ];
 
-function unreachable(reach: SshConnection, said: string): BarewireError {
+export function unreachable(reach: SshConnection, said: string): BarewireError {
   const hint = HINTS.find(([words]) => words.test(said))?.[1];
   return machineError(
     'host-unreachable',
