@@ -2,6 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
 import { readCpuQuota } from './cpu-quota.js';
 
+/** The file that names the clock source of the kernel. */
+export const CLOCK_SOURCE = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
+const FAST_SOURCES = ['tsc', 'kvm-clock', 'hyperv_clocksource_tsc_page', 'arch_sys_counter'];
+/** True for a clock source of which each reading is a system call. */
+export const isSlowClock = (source: string): boolean => !FAST_SOURCES.includes(source);
+
 /**
  * Facts of this machine that affect measurements, by name; null when unavailable. None identifies the
  * machine.
@@ -20,7 +26,7 @@ export const readEnvironment = (): Record<string, string | number | boolean | nu
     flag('/sys/devices/system/cpu/cpufreq/boost', '1'),
   idleDriver: line('/sys/devices/system/cpu/cpuidle/current_driver'),
   numaNodes: names('/sys/devices/system/node').filter((name) => /^node\d+$/.test(name)).length,
-  clockSource: line('/sys/devices/system/clocksource/clocksource0/current_clocksource'),
+  clockSource: line(CLOCK_SOURCE),
   virtualization: virtualization(),
   memoryMiB: Math.round(totalmem() / 2 ** 20),
   microcode: firstMatch('/proc/cpuinfo', /^microcode\s*: (\S+)/m),

@@ -56,7 +56,7 @@ export {
 } from './socket.js';
 export { isFiltered, missingCapabilities } from './capabilities.js';
 export { readCpuQuota, type CpuQuota } from './cpu-quota.js';
-export { readEnvironment } from './environment.js';
+export { CLOCK_SOURCE, isSlowClock, readEnvironment } from './environment.js';
 export { readTopology } from './topology/read.js';
 export { Message, Netlink, NetlinkError } from './netlink.js';
 export { parseAttributes } from './netlink-attributes.js';

@@ -321,8 +321,8 @@ const WORDINGS: Wordings = {
   'cpu-quota': ({ cpus, group, periods, throttledPeriods }) =>
     `A quota of ${fig(cpus)} CPUs stops the programs of the control group ${group} when it is used up (nr_throttled: ${num(throttledPeriods)} of ${num(periods)} periods), ` +
     'which shows as stalls. Remove the limit: docker --cpus, CPUQuota= of systemd, limits.cpu of Kubernetes.',
-  'clock-slow': ({ clock }) =>
-    `The kernel's clock source is ${clock}: each time stamp is a slow system call. See dmesg for why it does not use tsc; clocksource=tsc on the kernel command line forces it.`,
+  'clock-slow': ({ clock, host }) =>
+    `The clock source of ${host ?? 'the kernel'} is ${clock}: each time stamp is a slow system call. See dmesg for why it does not use tsc; clocksource=tsc on the kernel command line forces it.`,
   'few-open-files': ({ limit, wanted }) =>
     `Programs may open ${num(limit)} files; ${num(wanted)} and more connections need more. Raise the limit: ulimit -Hn, or LimitNOFILE= of systemd.`,
   'journals-open': ({ journals }) =>

@@ -211,7 +211,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('cache-unusable', { folder: z.string(), problem: z.string() }),
   define('disk-full', { folder: z.string(), what: z.string(), freeMib: n, leastMib: n }),
   define('cpu-quota', { cpus: n, group: z.string(), periods: n, throttledPeriods: n }),
-  define('clock-slow', { clock: z.string() }),
+  define('clock-slow', { clock: z.string(), host: z.string().optional() }),
   define('few-open-files', { limit: n, wanted: n }),
   define('journals-open', { journals: n }),
   define('single-cpu', {}),

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { openFileLimits, readCpuQuota, readEnvironment, type CpuQuota } from '../linux/index.js';
+import { isSlowClock, openFileLimits, readCpuQuota, readEnvironment, type CpuQuota } from '../linux/index.js';
 import { openJournals } from '../machine/index.js';
 import { toolsOf, type Environment, type Finding, type FindingCode } from '../schema/index.js';
 import { findUnusableCache } from './obstacles.js';
@@ -39,8 +39,6 @@ const BLOCKING: readonly FindingCode[] = [
   'disk-full',
 ];
 
-/** Clock sources that are read without a system call. */
-const FAST_CLOCKS = ['tsc', 'kvm-clock', 'hyperv_clocksource_tsc_page', 'arch_sys_counter'];
 /** Connections of a large study, and as many descriptors of the server. */
 const WANTED_OPEN_FILES = 4_096;
 
@@ -70,7 +68,7 @@ export function diagnoseMachine(facts: MachineFacts): readonly Finding[] {
   findings.push(...facts.cache);
   if (cpuQuota !== null) findings.push({ code: 'cpu-quota', ...cpuQuota });
   const { clockSource } = environment;
-  if (typeof clockSource === 'string' && !FAST_CLOCKS.includes(clockSource))
+  if (typeof clockSource === 'string' && isSlowClock(clockSource))
     findings.push({ code: 'clock-slow', clock: clockSource });
   if (openFiles < WANTED_OPEN_FILES)
     findings.push({ code: 'few-open-files', limit: openFiles, wanted: WANTED_OPEN_FILES });

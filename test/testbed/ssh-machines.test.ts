@@ -315,6 +315,15 @@ describe('what others have on a host', () => {
     );
   });
 
+  test('a clock source that is slow to read is named', async () => {
+    const file = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
+    hosts.sh('server', `echo hpet > /tmp/clock && mount --bind /tmp/clock ${file}`);
+    const { warnings = [] } = await hosts.plan();
+    hosts.sh('server', `umount ${file} && rm /tmp/clock`);
+    expect(warnings).toEqual([{ code: 'clock-slow', clock: 'hpet', host: 'the server' }]);
+    expect(describeFinding(warnings[0]!)).toContain('The clock source of the server is hpet');
+  });
+
   test('the default route of a VPN is no obstacle', async () => {
     hosts.sh('client', 'ip route add 128.0.0.0/1 via 10.99.7.9');
     const found = await refusals(['flannel-host-gw']);

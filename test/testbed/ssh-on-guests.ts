@@ -157,22 +157,22 @@ HostKeyAlias barewire-${run}-${role}
         await onClient(`mkdir -p /home/tester && echo 'tester:x:4321:4321::/home/tester:/bin/sh' >> /etc/passwd
           echo 'tester:*:19000:0:99999:7:::' >> /etc/shadow && chown 4321:4321 /home/tester`);
       });
+      /** The server's account has to be root: there is no tester. */
+      const openAsTester = async (client = 'client'): Promise<Testbed> => {
+        const config = await configWith();
+        const text = (await readFile(config, 'utf8')).replace('User root', 'User tester');
+        await writeFile(config, text);
+        return openTestbed({ kind: 'ssh', options: { client, server: 'server', config } }, { wire: WIRE });
+      };
       test('without sudo: prints the required sudoers line', async () => {
-        await expect(open('User tester')).rejects.toMatchObject({
+        await expect(openAsTester()).rejects.toMatchObject({
           code: 'not-root',
           hint: expect.stringContaining('NOPASSWD') as string,
         });
       });
       test('with sudo: runs as root', async () => {
         await onClient(`echo 'tester ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/tester`);
-        // The server's account has to be root: there is no tester.
-        const config = await configWith();
-        const text = (await readFile(config, 'utf8')).replace('User root', 'User tester');
-        await writeFile(config, text);
-        await using testbed = await openTestbed(
-          { kind: 'ssh', options: { client: 'client/eth0', server: 'server', config } },
-          { wire: WIRE },
-        );
+        await using testbed = await openAsTester('client/eth0');
         const who = await testbed.client.machine.run(['id', '-un']);
         expect(who.stdout).toBe('root\n');
         expect(testbed.client.machine.bundle?.[1]).toContain('/home/tester/.cache/barewire/');

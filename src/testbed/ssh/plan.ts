@@ -1,5 +1,6 @@
-import { listeningPorts } from '../../linux/index.js';
+import { CLOCK_SOURCE, isSlowClock, listeningPorts } from '../../linux/index.js';
 import { runCommand } from '../../machine/index.js';
+import type { Finding } from '../../schema/index.js';
 import { parseNginxBuild } from '../../server/index.js';
 import { readBundle } from '../bundle.js';
 import { allowedCpus, ONLINE_CPUS } from '../netns/open.js';
@@ -43,6 +44,13 @@ const LISTENERS = ['/proc/net/tcp', '/proc/net/tcp6'] as const;
 const GROUPS = '/etc/group';
 const IPV6 = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
 
+async function findSlowClock(reader: HostReader): Promise<readonly Finding[]> {
+  const clock = (await reader.readFiles([CLOCK_SOURCE]))[CLOCK_SOURCE]?.trim() ?? null;
+  return clock === null || !isSlowClock(clock)
+    ? []
+    : [{ code: 'clock-slow', clock, host: `the ${reader.name}` }];
+}
+
 /** Reads both machines over ssh: their data interfaces, addresses and CPUs, and what others have there. */
 export async function planSshTestbed(
   names: SshHosts,
@@ -64,7 +72,10 @@ export async function planSshTestbed(
     both((role) => readNode(reader(role), remote[role])),
     both((role) => readPresent(reader(role), ip)),
   ]);
-  const traffic = await both((role) => findOtherTraffic(reader(role), links[role].dev));
+  const noise = await both(async (role) => [
+    ...(await findOtherTraffic(reader(role), links[role].dev)),
+    ...(await findSlowClock(reader(role))),
+  ]);
   const anyNode = (found.client ?? found.server)?.node;
   const isMeasured = networks?.includes(DEPLOYED.name) === true;
   const hosts = await both(async (role): Promise<PlannedHost> => {
@@ -113,7 +124,7 @@ export async function planSshTestbed(
     }),
     hosts,
     steps: [],
-    warnings: [...traffic.client, ...traffic.server],
+    warnings: [...noise.client, ...noise.server],
     unavailable: findConflicts(networks, { client: hosts.client.net, server: hosts.server.net }, present),
   };
 }
