@@ -51,7 +51,7 @@ for n in 1 2 3 4; do for c in a b; do echo n$n$c $(ip -n n$n$c -4 -o addr show d
     const ours: CaseNode[] = ATTACHMENTS.map((attachment, at) => ({ attachment, ...node(at + 2) }));
     cases = { prefix: '', stock: node(1), ours };
     await guest.run(rulesOf(cases));
-    results = await guest.connect(requestOf(cases, 10_000));
+    results = await guest.connect(requestOf(cases, 20_000));
   }, ETCD_START_MS);
   afterAll(() => guest[Symbol.asyncDispose]());
 
@@ -118,6 +118,39 @@ ip -n n1 route`);
       expect(output.match(/\/subnets\/.*/g)).toEqual([`/subnets/${cases.stock.a.replace(/\d+$/, '0')}-24`]);
       const ofStock = output.slice(output.indexOf('/coreos.com'));
       for (const { a } of cases.ours) expect(ofStock).not.toContain(a.replace(/\d+$/, '0'));
+    },
+    TEST_MS,
+  );
+
+  test(
+    'over IPv6 containers of all nodes reach each other and the outside',
+    async () => {
+      const config = JSON.stringify({
+        ...{ Network: '10.50.0.0/16', EnableIPv6: true, IPv6Network: 'fd50::/48' },
+        Backend: { Type: 'host-gw' },
+      });
+      const printed = await guest.run(`etcdctl put /coreos.com/network/config '${config}'
+ip -n hub addr add fd99::254/64 dev br0 nodad
+${each('ip -n n% addr add fd99::%/64 dev eth0 nodad; ip -n n% -6 route add default via fd99::254')}
+${ATTACHMENTS.map((attachment, at) => `start_agent ${at + 2} ${attachment}`).join('\n')}
+${each('until_ready % || exit')}
+${each('for c in a b; do ip netns del n%$c; attach % $c || cat /run/n%/$c.json; done')}
+for n in ${OURS.join(' ')}; do for c in a b; do echo n$n$c $(ip -n n$n$c -6 -o addr show dev eth0 scope global); done; done`);
+      const found = [...printed.matchAll(/^(n\d[ab]) .* inet6 (fd50[0-9a-f:]+)/gm)];
+      const addresses = found.map(([, name = '', address = '']) => ({ name, address }));
+      expect(addresses, printed).toHaveLength(2 * OURS.length);
+      const outside = { name: 'hub', address: 'fd99::254' };
+      const pings = addresses.flatMap(({ name: from }) =>
+        [...addresses, outside].flatMap(({ name: to, address }) =>
+          from === to ? [] : [{ from, to, address }],
+        ),
+      );
+      const output = await guest.run(
+        `${pings.map(({ from, to, address }) => `{ ip netns exec ${from} ping -6 -q -c 1 -W 20 ${address} >/dev/null && echo ${from}-${to}; } &`).join('\n')}
+wait`,
+      );
+      const reached = new Set(output.split('\n').filter(Boolean));
+      expect(pings.map(({ from, to }) => `${from}-${to}`).filter((pair) => !reached.has(pair))).toEqual([]);
     },
     TEST_MS,
   );
