@@ -124,6 +124,13 @@ describe('how a host is reached', () => {
       expect(sockets()).toEqual(before);
     });
 
+    test('takes more where there is no place for the socket of a shared one', async () => {
+      const { config, count } = counting();
+      vi.stubEnv('TMPDIR', '/nowhere');
+      await hosts.plan({ config }).finally(() => vi.unstubAllEnvs());
+      expect(count()).toBeGreaterThan(4);
+    });
+
     test("takes none where the user's own connection is shared", async () => {
       const { config, count } = counting();
       const masters = ['client', 'server'].map((role) =>

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunResult } from '../../machine/index.js';
 import {
   lastLines,
   SSH_FAILED,
@@ -15,6 +16,10 @@ import {
 /** sun_path of struct sockaddr_un without its end, less what ssh appends to the name while it binds. */
 const LONGEST_PATH = 107 - 17;
 const CHECK_LIMIT_MS = 5_000;
+/** Longer than ssh tries to connect. */
+const OPEN_LIMIT_MS = 30_000;
+/** Longer than a plan takes. Without it, the next program opens its own. */
+const LIFE_LIMIT_MS = 300_000;
 const POLL_MS = 5;
 
 type SharedConnection = SshConnection & AsyncDisposable;
@@ -33,24 +38,21 @@ export async function shareConnection(run: SshRunOptions, reach: SshConnection):
   let end: (input: string) => void = () => undefined;
   const input = new Promise<string>((resolve) => (end = resolve));
   const argv = sshArgv({ ...reach, master }, ['-o', 'ControlMaster=yes', '-o', 'ControlPersist=no']);
-  const ended = run([...argv, 'exec cat'], { input });
-  // Its failure is read below, or when it is disposed.
+  const ended = run([...argv, 'exec cat'], { input, timeoutMs: LIFE_LIMIT_MS });
+  // It is awaited below, or when it is disposed.
   ended.catch(() => undefined);
-  const isOpen = async (): Promise<boolean> => {
-    while (!existsSync(master)) if (await Promise.race([ended, sleep(POLL_MS, null)])) return false;
-    return true;
+  const deadline = performance.now() + OPEN_LIMIT_MS;
+  let result: RunResult | null = null;
+  while (result === null && !existsSync(master) && performance.now() < deadline)
+    result = await Promise.race([ended, sleep(POLL_MS, null)]);
+  const close = async (): Promise<void> => {
+    end('');
+    await ended.catch(() => undefined);
   };
-  if (await isOpen())
-    return {
-      ...reach,
-      master,
-      [Symbol.asyncDispose]: async () => {
-        end('');
-        await ended;
-      },
-    };
-  const { code, stderr } = await ended;
-  if (code === SSH_FAILED) throw unreachable(reach, lastLines(stderr));
-  // A host that runs no such program says why when it runs the first of the others.
+  if (result === null && existsSync(master)) return { ...reach, master, [Symbol.asyncDispose]: close };
+  if (result?.code === SSH_FAILED && !result.stderr.includes(master))
+    throw unreachable(reach, lastLines(result.stderr));
+  // There is no place for the socket here, or the host runs no such program: the first of the others says why.
+  await close();
   return alone;
 }
