@@ -1,8 +1,9 @@
 import { Command, CommanderError } from 'commander';
-import { userError } from '../schema/index.js';
+import { existsSync } from 'node:fs';
+import { machineError, userError } from '../schema/index.js';
 import { readFlanneldFlags } from './flanneld-flags.js';
 import type { Context } from './format.js';
-import { describeError, exitStatus, openTerminal } from './terminal.js';
+import { describeError, exitStatus, nameRefusal, openTerminal } from './terminal.js';
 
 /** Set by the build from package.json. */
 declare const BAREWIRE_VERSION: string;
@@ -30,10 +31,21 @@ async function program(context: Context, name: string): Promise<Command> {
     .description('Measure what a container network costs compared with the host network.')
     .version(BAREWIRE_VERSION)
     .showHelpAfterError('(add --help for a list of commands)')
+    .hook('preAction', requireProc)
     .exitOverride();
   const wanted = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
   for (const load of wanted) if (load !== undefined) root.addCommand(reportErrors((await load())(context)));
   return root;
+}
+
+/** All that a command knows of Linux it reads there. */
+function requireProc(): void {
+  if (process.platform !== 'linux' || existsSync('/proc/self/status')) return;
+  throw machineError(
+    'host-unsupported',
+    '/proc is not mounted, as in a chroot.',
+    'Run: mount -t proc proc /proc',
+  );
 }
 
 /** Commander exits by itself with another status, also from a command below one that does not. */
@@ -70,7 +82,8 @@ async function main(): Promise<number> {
     const read = command === 'node' ? [command, ...readFlanneldFlags(rest)] : args;
     await (await program(context, command)).parseAsync(read, { from: 'user' });
     return status;
-  } catch (error) {
+  } catch (caught) {
+    const error = nameRefusal(caught);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     terminal.note(describeError(error));
     return exitStatus(error, controller.signal.aborted);
@@ -91,4 +104,8 @@ await Promise.all(
     (stream: NodeJS.WriteStream) => new Promise<void>((resolve) => stream.write('', () => resolve())),
   ),
 );
-process.exit(unwritten.length > 0 ? status || 1 : status);
+const [lost] = unwritten;
+// Standard error may be what could not be written.
+if (lost !== undefined && status === 0)
+  process.stderr.write(`barewire: The output is incomplete: ${lost.message}\n`);
+process.exit(lost === undefined ? status : status || 1);

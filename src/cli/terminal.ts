@@ -1,4 +1,4 @@
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, machineError } from '../schema/index.js';
 
 /** Where a command prints: results on standard output, progress and errors on standard error. */
 export interface Terminal {
@@ -43,6 +43,30 @@ export function openTerminal(): Terminal {
     live,
     width: stdout.isTTY ? stdout.columns : 100,
   };
+}
+
+/** What a machine may refuse wherever a file is written or a program started, with the remedy. */
+const REFUSALS: Readonly<Record<string, readonly ['disk' | 'process-failed', string]>> = {
+  ENOSPC: ['disk', 'Free space on the file system.'],
+  EDQUOT: ['disk', "Free space, or raise the account's quota on the file system."],
+  EFBIG: ['disk', 'Raise the limit of file sizes: ulimit -f, or LimitFSIZE= of systemd.'],
+  EROFS: ['disk', 'Mount the file system writable, or choose another folder.'],
+  EIO: ['disk', 'See dmesg: the disk has failed.'],
+  EMFILE: ['process-failed', 'Raise the limit of open files: ulimit -n, or LimitNOFILE= of systemd.'],
+  ENFILE: ['process-failed', 'Raise the limit of open files of the machine: sysctl fs.file-max'],
+  EAGAIN: [
+    'process-failed',
+    'Raise the limit of processes: ulimit -u, TasksMax= of systemd, or the limit of the container.',
+  ],
+  ENOMEM: ['process-failed', 'Free memory, or raise the limit of the container.'],
+};
+
+/** An error of the system that is no defect of Barewire, with its remedy; any other error as it is. */
+export function nameRefusal(error: unknown): unknown {
+  const { code = '', syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (syscall === undefined || !Object.hasOwn(REFUSALS, code)) return error;
+  const [kind, remedy] = REFUSALS[code] ?? ['disk', ''];
+  return machineError(kind, (error as Error).message, remedy, error);
 }
 
 /** Formats an error: what failed, then what to do. A bug includes its stack. */

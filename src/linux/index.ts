@@ -55,7 +55,7 @@ export {
   type SocketAddress,
 } from './socket.js';
 export { isFiltered, missingCapabilities } from './capabilities.js';
-export { readCpuQuota, type CpuQuota } from './cpu-quota.js';
+export { findThrottling, parseThrottling, readCpuQuota, type CpuQuota } from './cpu-quota.js';
 export { CLOCK_SOURCE, isSlowClock, readEnvironment } from './environment.js';
 export { readTopology } from './topology/read.js';
 export { Message, Netlink, NetlinkError } from './netlink.js';

@@ -6,6 +6,7 @@ import {
   parseProtocolCounters,
   parseSoftnet,
   parseStat,
+  parseThrottling,
   TIMER_LIST,
   type CpuTimes,
 } from '../linux/index.js';
@@ -20,6 +21,8 @@ export interface Side {
   readonly pids: readonly [number, ...number[]];
   /** False when the container shares its host's namespace, whose counters would be counted twice. */
   readonly ownNamespace: boolean;
+  /** The file that counts how often a CPU quota stopped the processes; null without a quota. */
+  readonly throttling: string | null;
 }
 
 /** The counters of one side at one moment. */
@@ -58,6 +61,7 @@ export async function sample(side: Side): Promise<Sample> {
     ...netFiles(HOST),
     ...container,
     ...stats,
+    ...(side.throttling === null ? [] : [side.throttling]),
   ]);
   const text = (path: string): string => read.files[path] ?? '';
   return {
@@ -71,6 +75,7 @@ export async function sample(side: Side): Promise<Sample> {
       ...parseConntrack(text(CONNTRACK)),
       ...netCounters(netFiles(HOST).map(text), ''),
       ...netCounters(container.map(text), 'container:'),
+      ...(side.throttling === null ? [] : parseThrottling(text(side.throttling))),
     ]),
   };
 }

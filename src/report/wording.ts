@@ -118,6 +118,15 @@ const EFFECTS: Readonly<Record<(typeof DOCKER_EFFECTS)[number], string>> = {
   'bridged-filtered': 'bridged packets pass rules of iptables too (bridge-nf-call-iptables=1)',
 };
 
+const REFUSED_BY: Readonly<Record<'seccomp' | 'chroot' | 'another', string>> = {
+  seccomp:
+    'a seccomp filter decides here. Start the container with --security-opt seccomp=unconfined or --privileged, or remove SystemCallFilter from the unit.',
+  chroot:
+    'the root directory is no mount point, as in a chroot. Make it one before chroot: mount --bind DIR DIR; or run Barewire outside.',
+  another:
+    'a security module or a user namespace decides here. Run Barewire as root of the host; see dmesg for denials.',
+};
+
 const WORDINGS: Wordings = {
   'generator-late': ({ p99Us, limitUs }) =>
     `the generator sent late: p99 of its scheduling delay was ${num(p99Us)} µs (limit ${num(limitUs)} µs)`,
@@ -224,6 +233,8 @@ const WORDINGS: Wordings = {
     side === 'client'
       ? `limited by the CPU of the load generator, which is busy for ${pct(share)} of the time`
       : `limited by a CPU of the server, which is busy for ${pct(share)} of the time`,
+  'limit-quota': ({ side, periods, throttledPeriods }) =>
+    `limited by a CPU quota of the ${side}, which was stopped in ${num(throttledPeriods)} of ${num(periods)} periods`,
   'limit-none': ({ side, share }) =>
     `no limit is reached: the busiest CPU, of the ${side}, is busy for ${pct(share)} of the time`,
 
@@ -305,11 +316,7 @@ const WORDINGS: Wordings = {
   'capabilities-missing': ({ capabilities }) =>
     `Root lacks ${list(capabilities)}, as in a container. Start the container with ${capabilities.map((name) => `--cap-add ${name.replace(/^CAP_/, '')}`).join(' ')} or --privileged, or run Barewire on the host.`,
   'calls-refused': ({ calls, said, by }) =>
-    `The kernel refuses ${list(calls)} to root (${said}): ${
-      by === 'seccomp'
-        ? 'a seccomp filter decides here. Start the container with --security-opt seccomp=unconfined or --privileged, or remove SystemCallFilter from the unit.'
-        : 'a security module or a user namespace decides here. Run Barewire as root of the host; see dmesg for denials.'
-    }`,
+    `The kernel refuses ${list(calls)} to root (${said}): ${REFUSED_BY[by]}`,
   'settings-read-only': () =>
     '/proc/sys is mounted read-only, as in a container: no setting of the network can be changed. Start the container with --privileged, or run Barewire on the host.',
   'folder-unusable': ({ folder, what, problem }) =>

@@ -175,6 +175,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('limit-loss', { resent: n, share: n }),
   define('limit-softirq', { side, share: n, softirqShare: n }),
   define('limit-cpu', { side, share: n }),
+  define('limit-quota', { side, periods: n, throttledPeriods: n }),
   define('limit-none', { side, share: n }),
 
   // Networks that cannot run.
@@ -205,7 +206,7 @@ export const findingSchema = z.discriminatedUnion('code', [
   define('tools-missing', { tools: names, packages: names, install: z.string() }),
   define('kernel-old', { kernel: z.string(), least: z.string() }),
   define('capabilities-missing', { capabilities: names }),
-  define('calls-refused', { calls: names, said: z.string(), by: z.enum(['seccomp', 'another']) }),
+  define('calls-refused', { calls: names, said: z.string(), by: z.enum(['seccomp', 'chroot', 'another']) }),
   define('settings-read-only', {}),
   define('folder-unusable', { folder: z.string(), what: z.string(), problem: z.string() }),
   define('cache-unusable', { folder: z.string(), problem: z.string() }),

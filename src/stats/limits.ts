@@ -13,6 +13,9 @@ const SOFTIRQ_SHARE = 0.5;
 /** Segments sent again per request from which losses limit the rate. */
 const LOSS_SHARE = 0.001;
 
+/** Periods in which a CPU quota stopped the server, from which it is what makes the tail. */
+const THROTTLED_SHARE = 0.01;
+
 /** A host's counter, and a container's. */
 const LOOPBACK = /(?:^|:)lo\./;
 
@@ -25,6 +28,11 @@ export function findBottleneck({ valid }: CellSlices, linkMbps: number | null): 
     ...SIDES.flatMap((side) => ['rx_bytes', 'tx_bytes'].map((name) => meanMbps(records, side, name))),
   );
   if (linkMbps !== null && mbps >= FULL_SHARE * linkMbps) return { code: 'limit-link', mbps, linkMbps };
+  const countOf = (name: string): number =>
+    records.reduce((sum, { metrics }) => sum + (metrics.server.counters[name] ?? 0), 0);
+  const [periods, throttledPeriods] = [countOf('cgroup.nr_periods'), countOf('cgroup.nr_throttled')];
+  if (throttledPeriods > THROTTLED_SHARE * periods)
+    return { code: 'limit-quota', side: 'server', periods, throttledPeriods };
   const requests = records.reduce((sum, { load }) => sum + load.requests, 0);
   const resent = records.reduce((sum, record) => sum + countResent(record), 0);
   if (resent > LOSS_SHARE * requests)

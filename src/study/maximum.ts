@@ -70,7 +70,7 @@ async function sampleIdle({ testbed, server, clientMachine }: OpenStation): Prom
     server: { machine: server.machine, cpus: testbed.server.cpus },
   };
   return await both(async (role) => {
-    const side: Side = { ...sides[role], pids: server.pids, ownNamespace: false };
+    const side: Side = { ...sides[role], pids: server.pids, ownNamespace: false, throttling: null };
     await using sampler = new WindowSampler(side);
     sampler.open();
     await pause(IDLE_MS);

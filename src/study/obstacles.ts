@@ -68,9 +68,20 @@ async function findRefusedCalls(missingTools: readonly string[], filtered: boole
           code: 'calls-refused',
           calls: refused.map(({ call }) => call),
           said: first.said,
-          by: filtered ? 'seccomp' : 'another',
+          by: refuserOf(refused, filtered),
         },
       ];
+}
+
+function refuserOf(
+  refused: readonly { readonly call: string }[],
+  filtered: boolean,
+): 'seccomp' | 'chroot' | 'another' {
+  const isMountAlone = refused.every(({ call }) => call === 'mount');
+  // Without a mount point its propagation cannot be changed, which every mount namespace begins with.
+  const isRootMounted = /^(?:\S+ ){4}\/ /m.test(readFileSync('/proc/self/mountinfo', 'utf8'));
+  if (isMountAlone && !isRootMounted) return 'chroot';
+  return filtered ? 'seccomp' : 'another';
 }
 
 /** The folders that a study writes to, with their purpose. */

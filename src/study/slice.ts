@@ -123,12 +123,15 @@ export async function loadAndSample(
     pids: [generator.pid],
     // The generator's threads are in the container, and its main thread is not.
     ownNamespace: false,
+    // The generator reports it by itself.
+    throttling: null,
   };
   const serving: Side = {
     machine: server.machine,
     cpus: server.cpus ?? testbed.server.cpus,
     pids: server.pids,
     ownNamespace: active.server.netns !== null,
+    throttling: server.throttling ?? null,
   };
   await using clientSampler = new WindowSampler(client);
   await using serverSampler = new WindowSampler(serving);

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { findThrottling } from '../linux/index.js';
 import type { GeneratorProcess } from '../load/index.js';
 import type { Machine } from '../machine/index.js';
 import { childrenOf } from '../metrics/index.js';
@@ -177,11 +178,16 @@ export class StationSetUp {
     const server = await startServer(machine, serverOf(plan, testbed, active));
     undo.push(() => server[Symbol.asyncDispose]());
     await checkPath(testbed, active, () => server.ready(request), burst);
-    const pids: PlacedServer['pids'] = [server.pid, ...(await childrenOf(machine, server.pid))];
+    const readFiles = async (paths: readonly string[]) => (await machine.readFiles(paths)).files;
+    const [workers, throttling] = await Promise.all([
+      childrenOf(machine, server.pid),
+      findThrottling(readFiles, server.pid),
+    ]);
     return {
       server: {
         machine,
-        pids,
+        pids: [server.pid, ...workers],
+        throttling,
         ...endpointOf(plan, active.server),
         assertRunning: () => server.assertRunning(),
       },

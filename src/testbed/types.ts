@@ -132,6 +132,8 @@ export interface PlacedServer {
   readonly pids: readonly [number, ...number[]];
   readonly address: string;
   readonly port: number;
+  /** The file that counts how often a CPU quota stopped them; null without a quota. */
+  readonly throttling?: string | null;
   /** @throws BarewireError `process-failed` when it has ended */
   assertRunning(): void | Promise<void>;
 }

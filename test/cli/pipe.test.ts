@@ -41,6 +41,19 @@ test('a reader that closes early is no error', () => {
   expect(report('| head -1; echo ${PIPESTATUS[0]}')).toMatchObject({ stdout: '{\n0\n', stderr: '' });
 });
 
-test('a full disk is an error', () => {
-  expect(report('> /dev/full').status).toBe(1);
+test('a full disk is an error, and is named', () => {
+  const { status, stderr } = report('> /dev/full');
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^barewire: The output is incomplete: ENOSPC.*\n$/),
+  ]);
+});
+
+test('a limit of this machine is no bug: it is named with the remedy', () => {
+  const line = `ulimit -f 0; exec "${process.execPath}" "${BAREWIRE}" networks`;
+  const { status, stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([
+    3,
+    expect.stringMatching(/^barewire: EFBIG: .*\n {2}Raise the limit of file sizes: ulimit -f/),
+  ]);
 });

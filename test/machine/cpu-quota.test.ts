@@ -1,5 +1,10 @@
-import { describe, expect, test } from 'vitest';
-import { readCpuQuota } from '../../src/linux/index.js';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test, vi } from 'vitest';
+import { findThrottling, parseThrottling, readCpuQuota } from '../../src/linux/index.js';
+import { openMachine } from '../../src/machine/index.js';
+import { noQuota, withQuota } from '../cli/cpu-quota.js';
 
 const quotaIn = (files: Readonly<Record<string, string>>) => readCpuQuota((path) => files[path] ?? null);
 
@@ -55,4 +60,48 @@ describe('a CPU quota', () => {
       null,
     ],
   ])('%s', (_, files, quota) => expect(quotaIn(files)).toEqual(quota));
+});
+
+describe('the counters of a quota of another process', () => {
+  const find = (files: Readonly<Record<string, string>>): Promise<string | null> =>
+    findThrottling(
+      (paths) => Promise.resolve(Object.fromEntries(paths.map((path) => [path, files[path] ?? null]))),
+      7,
+    );
+
+  test('are found by its groups', async () => {
+    const folder = '/sys/fs/cgroup/kubepods/pod1';
+    const files = { '/proc/7/cgroup': '0::/kubepods/pod1/nginx\n', [`${folder}/cpu.max`]: '50000 100000\n' };
+    expect(await find(files)).toBe(`${folder}/cpu.stat`);
+    expect(await find({ ...files, [`${folder}/cpu.max`]: 'max 100000\n' })).toBeNull();
+    expect(await find({})).toBeNull();
+  });
+
+  test.skipIf(noQuota !== null)(`are those of a process that it stops ${noQuota ?? ''}`, async () => {
+    await withQuota(0.1, async ([file = '', ...args]) => {
+      const child = spawn(file, [...args, 'sh', '-c', 'echo ready; while :; do :; done']);
+      const ended = once(child, 'exit');
+      try {
+        await once(child.stdout, 'data');
+        const machine = await openMachine({ run: 'quota', host: 'here', netns: null });
+        const read = async (paths: readonly string[]) => (await machine.readFiles(paths)).files;
+        const stat = (await findThrottling(read, child.pid ?? 0)) ?? 'no quota';
+        await vi.waitFor(() => {
+          const counts = parseThrottling(readFileSync(stat, 'utf8'));
+          expect(counts.get('cgroup.nr_throttled')).toBeGreaterThan(0);
+        });
+      } finally {
+        child.kill('SIGKILL');
+        await ended;
+      }
+    });
+  });
+
+  test('have the names of the kernel', () => {
+    expect([...parseThrottling('usage_usec 5\nnr_periods 90\nnr_throttled 12\n')]).toEqual([
+      ['cgroup.nr_periods', 90],
+      ['cgroup.nr_throttled', 12],
+    ]);
+    expect(parseThrottling('').size).toBe(0);
+  });
 });

@@ -30,6 +30,14 @@ test.each([
   ['softirq', { server: { user: 0.2, softirq: 0.75, idle: 0.05 } }, 'limit-softirq'],
   ["the server's CPU", { server: { user: 0.6, system: 0.3, softirq: 0.05, idle: 0.05 } }, 'limit-cpu'],
   ["the generator's CPU", { client: 0.97, server: { user: 0.1, idle: 0.9 } }, 'limit-cpu'],
+  [
+    'a CPU quota of the server',
+    {
+      counters: { 'cgroup.nr_periods': 10, 'cgroup.nr_throttled': 1 },
+      server: { user: 0.99, idle: 0.01 },
+    },
+    'limit-quota',
+  ],
   ['nothing', { server: { user: 0.3, idle: 0.7 } }, 'limit-none'],
 ])('a cell is limited by %s', (_, load, code) => {
   expect(limitOf(load, 100)).toMatchObject({ code });

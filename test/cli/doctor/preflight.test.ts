@@ -35,6 +35,15 @@ const LACKS: Readonly<Record<string, Made>> = {
     code: 'calls-refused',
     text: /The kernel refuses unshare, mount to root \(unshare: .*not permitted\): a seccomp filter/,
   },
+  'a root directory that is a mount point': {
+    prefix: [
+      ...after(`mount -t tmpfs tmpfs /mnt && mkdir /mnt/x && for one in /*; do
+if [ -L $one ]; then cp -P $one /mnt/x; elif [ -d $one ] && [ $one != /mnt ]; then mkdir /mnt/x$one && mount --rbind $one /mnt/x$one; fi; done`),
+      ...['chroot', '/mnt/x'],
+    ],
+    code: 'calls-refused',
+    text: /The kernel refuses mount to root \(unshare: .*\): the root directory is no mount point, as in a chroot.*mount --bind DIR DIR/,
+  },
   'a new kernel': {
     prefix: ['setarch', '--uname-2.6'],
     code: 'kernel-old',
@@ -76,6 +85,20 @@ describe.each(Object.entries(LACKS))('a machine without %s', (_, { prefix, code,
     expect(planned.stdout).toContain('Make the hosts of a station');
     expect(planned.status).toBe(0);
   });
+});
+
+test.each([
+  'doctor',
+  'networks',
+  'study --dry-run',
+  'undo',
+  'node status',
+  'tune status',
+  'load http://127.0.0.1:9/ --rate 1',
+])('without /proc, %s says so', async (command) => {
+  const { status, stderr } = await barewire(command.split(' '), after('mount -t tmpfs tmpfs /proc'));
+  expect(stderr).toMatch(/^barewire: \/proc is not mounted.*\n.*mount -t proc proc \/proc\n$/);
+  expect(status).toBe(3);
 });
 
 test('networks refuses such a machine too', async () => {
