@@ -64,9 +64,12 @@ const REFUSALS: Readonly<Record<string, readonly ['disk' | 'process-failed', str
 /** An error of the system that is no defect of Barewire, with its remedy; any other error as it is. */
 export function nameRefusal(error: unknown): unknown {
   const { code = '', syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
-  if (syscall === undefined || !Object.hasOwn(REFUSALS, code)) return error;
-  const [kind, remedy] = REFUSALS[code] ?? ['disk', ''];
-  return machineError(kind, (error as Error).message, remedy, error);
+  const [kind, remedy] = (Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined) ?? [null, ''];
+  if (syscall === undefined || kind === null) return error;
+  const said = (error as Error).message;
+  return kind === 'disk'
+    ? machineError('disk', `The system refused to write: ${said}`, remedy, error)
+    : machineError('process-failed', `The system refused a file or a process: ${said}`, remedy, error);
 }
 
 /** Formats an error: what failed, then what to do. A bug includes its stack. */

@@ -54,6 +54,8 @@ test('a limit of this machine is no bug: it is named with the remedy', () => {
   const { status, stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([
     3,
-    expect.stringMatching(/^barewire: EFBIG: .*\n {2}Raise the limit of file sizes: ulimit -f/),
+    expect.stringMatching(
+      /^barewire: The system refused to write: EFBIG: .*\n {2}Raise the limit of file sizes: ulimit -f/,
+    ),
   ]);
 });

@@ -44,7 +44,7 @@ describe('doctor', () => {
       { environment: { ...SOUND.environment, clockSource: 'hpet' } },
       'clock-slow',
       false,
-      /clock source is hpet.*clocksource=tsc/,
+      /clock source of the kernel is hpet.*clocksource=tsc/,
     ],
     ['a low limit of files', { openFiles: 1_024 }, 'few-open-files', false, /1,024 files.*ulimit -Hn/],
     ['open journals', { openJournals: 2 }, 'journals-open', true, /2 journals.*barewire undo/],

@@ -32,7 +32,10 @@ const KIND: TestbedKind<Record<string, never>> = {
   parse: (text) => (text === null ? {} : null),
 };
 
-test('a delay of known size lies in the interval of the network that has it', async () => {
+/** A busy machine leaves it too few valid slices for an interval. */
+const REPEATED = { retry: 2 };
+
+test('a delay of known size lies in the interval of the network that has it', REPEATED, async () => {
   using _kind = registerTestbed(KIND);
   const folder = mkdtempSync(join(tmpdir(), 'barewire-known-'));
   const input = {

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import type { HostRole, Testbed } from '../../src/testbed/index.js';
 
 const ROLES: readonly HostRole[] = ['client', 'server'];
-const hostNetns = ({ run }: Testbed, role: HostRole): string => `bw-${run}-${role}`;
+/** The namespace of a host. */
+export const hostNetns = ({ run }: Testbed, role: HostRole): string => `bw-${run}-${role}`;
 
 /** What a hand on that host would type, in a line. */
 export function onHost(testbed: Testbed, role: HostRole, line: string): string {

@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { freshRunId } from '../../src/machine/index.js';
 import { findNetwork } from '../../src/network/index.js';
 import { planServer, startServer } from '../../src/server/index.js';
 import { checkPath, openTestbed, setUpNetwork, type Testbed } from '../../src/testbed/index.js';
 import { GeneratorProcess } from '../../src/load/index.js';
-import { onHost } from './dump.js';
+import { hostNetns, onHost } from './dump.js';
 
 const PORT = 8080;
 const WIRE = { mtu: 1500, rateMbps: null };
@@ -74,10 +76,15 @@ describe('hosts that answer no pings', () => {
 test('a port that another program listens on is named with its owner', async () => {
   const run = freshRunId();
   await using testbed = await openTestbed({ kind: 'netns' }, { run, wire: WIRE });
-  // It ends with the agent.
-  testbed.server.machine
-    .run(['busybox', 'httpd', '-f', '-p', '198.18.0.2:8080', '-h', '/run'])
-    .catch(() => undefined);
+  const netns = `--net=/run/netns/${hostNetns(testbed, 'server')}`;
+  const other = spawn('nsenter', [netns, 'busybox', 'httpd', '-f', '-p', '198.18.0.2:8080', '-h', '/run']);
+  const ended = once(other, 'exit');
+  await using _other = {
+    [Symbol.asyncDispose]: async () => {
+      other.kill('SIGKILL');
+      await ended;
+    },
+  };
   await expect.poll(() => onHost(testbed, 'server', 'ss -Hltn')).toContain(':8080');
   const at = { netns: null, address: '198.18.0.2', port: PORT };
   await using server = await startServer(testbed.server.machine, planServer(run, 'host', [0], at));
