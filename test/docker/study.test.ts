@@ -58,9 +58,7 @@ test('a study measures networks between real containers and restores the machine
   const slices = slicesOf(out);
   const failed = slices.flatMap((slice) => (slice.status === 'failed' ? [slice.finding] : []));
   expect(failed, stderr).toEqual([]);
-  // On a busy machine a slice may be invalid each time that it is repeated.
-  const areValid = slices.every((slice) => slice.status === 'measured' && slice.valid);
-  expect(areValid ? [0] : [0, 1], stderr).toContain(status);
+  expect(status, stderr).toBe(0);
   expect([...new Set(slices.map(({ network }) => network))].sort()).toEqual([
     'docker-bridge',
     'flannel-aws-vpc',

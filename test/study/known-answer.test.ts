@@ -32,10 +32,7 @@ const KIND: TestbedKind<Record<string, never>> = {
   parse: (text) => (text === null ? {} : null),
 };
 
-/** A busy machine leaves it too few valid slices for an interval. */
-const REPEATED = { retry: 2 };
-
-test('a delay of known size lies in the interval of the network that has it', REPEATED, async () => {
+test('a delay of known size lies in the interval of the network that has it', async () => {
   using _kind = registerTestbed(KIND);
   const folder = mkdtempSync(join(tmpdir(), 'barewire-known-'));
   const input = {
@@ -67,17 +64,9 @@ test('a delay of known size lies in the interval of the network that has it', RE
     const [base, slow] = [host, delayed].map((cell) => cell?.latencyMs.p50.value ?? NaN) as [number, number];
     expect(slow - base).toBeGreaterThan(0.95 * DELAY_MS);
     expect(slow - base).toBeLessThan(DELAY_MS + LATE_MS);
-    const { low, high } = delayed?.ratioToReference.p50 as { low: number | null; high: number | null };
-    const invalid = (host?.invalidSlices ?? 0) + (delayed?.invalidSlices ?? 0);
-    if (low == null || high == null) {
-      // Too few slices of a busy machine are valid for an interval, which is then not printed.
-      expect(invalid).toBeGreaterThan(0);
-      return;
-    }
+    const { low, high } = delayed?.ratioToReference.p50 as { low: number; high: number };
     expect(low).toBeLessThan((base + DELAY_MS + LATE_MS) / base);
     expect(high).toBeGreaterThan((base + DELAY_MS) / base);
-    // A busy machine gives a wide interval.
-    if (invalid > 0) return;
     // A delay half as long would be outside.
     expect(low).toBeGreaterThan((base + DELAY_MS / 2) / base);
     expect(delayed?.verdicts.p50?.verdict).toBe('worse');

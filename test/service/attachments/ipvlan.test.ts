@@ -51,7 +51,7 @@ for n in 1 2 3 4; do for c in a b; do echo n$n$c $(ip -n n$n$c -4 -o addr show d
     const ours: CaseNode[] = ATTACHMENTS.map((attachment, at) => ({ attachment, ...node(at + 2) }));
     cases = { prefix: '', stock: node(1), ours };
     await guest.run(rulesOf(cases));
-    results = await guest.connect(requestOf(cases, 20_000));
+    results = await guest.connect(requestOf(cases, 10_000));
   }, ETCD_START_MS);
   afterAll(() => guest[Symbol.asyncDispose]());
 
