@@ -82,13 +82,34 @@ describe.skipIf(versions.length === 0)('three members of etcd', () => {
       await put(client, 'before');
       if (signal === 'SIGKILL') await etcd.killMember(leader);
       else etcd.signalMember(leader, signal);
-      await until('a write succeeds', async () => (await put(client, signal)).succeeded, 5_000);
-      await until('the watch delivers it', () => watch.seen.includes(`/three/a=${signal}`), 5_000);
-      await watch.stop();
-      if (signal === 'SIGKILL') await etcd.startMember(leader);
-      else etcd.signalMember(leader, 'SIGCONT');
+      try {
+        await until('a write succeeds', async () => (await put(client, signal)).succeeded, 5_000);
+        await until('the watch delivers it', () => watch.seen.includes(`/three/a=${signal}`), 5_000);
+      } finally {
+        await watch.stop();
+        if (signal === 'SIGKILL') await etcd.startMember(leader);
+        else etcd.signalMember(leader, 'SIGCONT');
+      }
     },
   );
+
+  test('a watch goes on by a member that has not caught up', async () => {
+    const leader = await etcd.leader();
+    const late = (leader + 1) % 3;
+    using client = open([etcd.endpoints[leader] ?? '']);
+    using other = open([etcd.endpoints[late] ?? '']);
+    etcd.signalMember(late, 'SIGSTOP');
+    for (let round = 0; round < 500; round++) await put(client, String(round));
+    const after = await client.getPrefix('/three/', never);
+    etcd.signalMember(late, 'SIGCONT');
+    const watch = record(other, '/three/', after);
+    await until('the watch is open', () => watch.seen.includes('open'));
+    await put(client, 'next');
+    await until('the watch delivers it', () => watch.seen.includes('/three/a=next'));
+    await watch.stop();
+    expect(watch.seen).not.toContain('other-history');
+    expect(watch.seen.filter((each) => each.startsWith('/three/'))).toEqual(['/three/a=next']);
+  });
 
   test('a member that has lost the majority is left', async () => {
     const leader = await etcd.leader();
@@ -103,3 +124,19 @@ describe.skipIf(versions.length === 0)('three members of etcd', () => {
     await Promise.all(again);
   });
 });
+
+test.skipIf(versions.length === 0)(
+  'a watch ends when the server has lost its data',
+  async () => {
+    await using etcd = await Etcd.start({ programs: versions[0]! });
+    using client = new EtcdClient({ endpoints: etcd.endpoints, idleMs: 300, requestTimeoutMs: 500 });
+    for (const value of ['1', '2', '3']) await etcd.put('/lost/a', value);
+    const watch = record(client, '/lost/', await client.getPrefix('/lost/', never));
+    await until('the watch is open', () => watch.seen.includes('open'));
+    await etcd.killMember(0);
+    await etcd.loseData(0);
+    await etcd.startMember(0);
+    await until('the watch ends', () => watch.seen.at(-1) === 'other-history');
+  },
+  ETCD_START_MS,
+);

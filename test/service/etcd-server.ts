@@ -92,6 +92,11 @@ export class Etcd implements AsyncDisposable {
     await ended;
   }
 
+  /** Deletes what a member that does not run has stored. */
+  async loseData(index: number): Promise<void> {
+    await rm(join(this.#folder, this.#member(index).name), { recursive: true });
+  }
+
   /** The index of the leader. */
   async leader(): Promise<number> {
     for (const [index, { endpoint }] of this.#members.entries()) {

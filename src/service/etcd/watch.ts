@@ -6,6 +6,7 @@ import {
   EtcdRefusal,
   parseJson,
   prefixEnd,
+  rangeAnswer,
   watchAnswer,
   type KeyValue,
   type RangeResult,
@@ -62,8 +63,8 @@ export async function* watchPrefix(
         if (result.compact_revision > 0n) return 'compacted';
         if (result.canceled) throw new EtcdRefusal('/v3/watch', 0, result.cancel_reason || 'cancelled');
         if (result.created) {
-          // A member behind us has either not caught up or lost data. A range finds out.
-          if (header.revision < seen) return 'other-history';
+          if (header.revision < seen && (await currentRevision(gateway, prefix, signal)) < seen)
+            return 'other-history';
           backoff.reset();
           yield { kind: 'open' };
         } else if (events.length === 0 && header.revision > seen) {
@@ -86,6 +87,12 @@ export async function* watchPrefix(
       await backoff.wait(signal);
     }
   }
+}
+
+/** The revision of the cluster. A member that has not caught up answers once it has; one whose data were lost says less. */
+async function currentRevision(gateway: Gateway, prefix: string, signal: AbortSignal): Promise<bigint> {
+  const request = { key: encode(prefix), keys_only: true };
+  return (await gateway.call('/v3/kv/range', request, rangeAnswer, signal)).header.revision;
 }
 
 const asEtcdError = (error: unknown): BarewireError =>
