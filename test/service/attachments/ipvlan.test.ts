@@ -35,6 +35,7 @@ ${each('until_ready % || exit')}
 ${each('ip netns exec n% sysctl -qw net.ipv4.conf.all.rp_filter=1')}`);
     const printed = await guest.run(`until_true 'test -s /run/n1/subnet.env'
 attach_by_bridge 1
+${each('until_route 1 % && until_route % 1 || exit')}
 ${each('for c in a b; do attach % $c || cat /run/n%/$c.json; done')}
 for n in 1 2 3 4; do for c in a b; do echo n$n$c $(ip -n n$n$c -4 -o addr show dev eth0); done; done`);
     const addresses = new Map(

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pluginScript } from '../../../src/cni/index.js';
 import { ETCD_START_MS, findEtcd } from '../etcd-programs.js';
 import { NodeLab } from '../node-lab.js';
+import { until } from '../until.js';
 import { requestOf, rulesOf, type CaseLab, type CaseNode } from './cases.js';
 import { buildConnector } from './connector.js';
 import { testCases } from './test-cases.js';
@@ -31,6 +32,10 @@ describe.skipIf(!isRoot || !canBuild)('nodes beside flanneld', () => {
     const connector = await buildConnector(folder);
     await lab.node(1).startStock();
     await Promise.all(ATTACHMENTS.map((name, at) => lab.node(at + 2).start('--attachment', name)));
+    const routesOf = (at: number): string[] => lab.node(at).routes();
+    await until('each node has routes to the others', () =>
+      [1, 2, 3, 4].every((at) => routesOf(at).filter((line) => line.includes(' via 10.99.0.')).length === 3),
+    );
     const prefix = `${lab.name}-`;
     const addressOf = (name: string): string =>
       /inet ([\d.]+)/.exec(sh(`ip -n ${prefix}${name} -4 -o addr show dev eth0`))?.[1] ?? '';
