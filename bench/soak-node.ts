@@ -5,15 +5,9 @@ import { until } from '../test/service/until.js';
 import { changeLeases, cpuSecondsOf, putPeers, residentMiB, routesOf } from './node-peers.js';
 import { judgeTrend } from './trend.js';
 
-/** `SOAK_S=120 npm run bench endurance` for a short one. */
-const SECONDS = Number(process.env['SOAK_S'] ?? 3_600);
-/** A minute, or a tenth of a shorter run. */
-const READING_S = Math.min(60, SECONDS / 10);
 const PEERS = 5_000;
 const CHANGES_PER_S = 100;
 const VXLAN = { Network: '10.0.0.0/8', SubnetLen: 24, Backend: { Type: 'vxlan' } };
-
-export const title = `Endurance: a node agent with ${PEERS} peers for ${SECONDS} s, ${CHANGES_PER_S} changes of leases a second`;
 
 /** Changes over the run beyond which it is not steady. */
 const LIMITS = { memoryMiB: 10, descriptors: 2, cpuShare: 0.01 };
@@ -25,9 +19,10 @@ interface Row {
   readonly repairedObjects: number;
 }
 
-export async function bench(): Promise<string> {
+/** A node agent with peers whose leases change. */
+export async function soakNode(seconds: number, readingS: number): Promise<string> {
   const support = await clusterSupport();
-  if (!support.ok) return `skipped: ${support.reason}`;
+  if (!support.ok) return `node agent: skipped: ${support.reason}`;
   await using lab = await NodeLab.start(1, VXLAN);
   const node = lab.node(1);
   await putPeers(lab, PEERS);
@@ -35,10 +30,10 @@ export async function bench(): Promise<string> {
   const pid = child.pid ?? 0;
   await until('all routes are there', () => routesOf(node) >= PEERS, 60_000);
   const rows: Row[] = [];
-  const ended = performance.now() + SECONDS * 1_000;
+  const ended = performance.now() + seconds * 1_000;
   for (let generation = 1; performance.now() < ended; generation++) {
     const [startedMs, cpuS] = [performance.now(), cpuSecondsOf(pid)];
-    await changeLeases(lab, READING_S * CHANGES_PER_S, generation & 3, PEERS);
+    await changeLeases(lab, readingS * CHANGES_PER_S, generation & 3, PEERS);
     const { repairedObjects } = await node.status();
     rows.push({
       memoryMiB: residentMiB(pid),
@@ -61,6 +56,7 @@ export async function bench(): Promise<string> {
       'up',
     );
   return [
+    `A node agent with ${PEERS} peers by vxlan, ${CHANGES_PER_S} changes of leases a second:`,
     line(['RSS, MiB', 'descriptors', 'CPU, core', 'repaired']),
     ...rows.map((row) =>
       line([
