@@ -16,6 +16,7 @@ import {
   type Protocol,
   type Result,
 } from './protocol.js';
+import { SilenceWatch } from './silence.js';
 
 export interface RpcClientOptions<P extends Protocol> {
   /** Names the peer in errors: `agent of server`. */
@@ -37,10 +38,9 @@ export class RpcClient<P extends Protocol> {
   readonly #protocol: P;
   readonly #options: RpcClientOptions<P>;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #silence = new SilenceWatch();
   #lastId = HELLO_ID;
   #ended: Error | null = null;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #heardMs = performance.now();
 
   constructor(protocol: P, options: RpcClientOptions<P>) {
     this.#protocol = protocol;
@@ -69,7 +69,7 @@ export class RpcClient<P extends Protocol> {
 
   /** One line from the peer. */
   receive(line: string): void {
-    this.#heardMs = performance.now();
+    this.#silence.heard();
     const parsed = messageSchema.safeParse(parseLine(line));
     if (!parsed.success) {
       this.end(
@@ -89,19 +89,8 @@ export class RpcClient<P extends Protocol> {
   }
 
   /** Sends pings; ends the connection when the peer is silent for longer than the limit. */
-  startHeartbeat({ intervalMs, limitMs }: Heartbeat, onSilent: (error: BarewireError) => void): void {
-    this.#heardMs = performance.now();
-    let sentMs = this.#heardMs;
-    this.#heartbeat = setInterval(() => {
-      const nowMs = performance.now();
-      // A pause of this process is not the peer's silence.
-      if (nowMs - sentMs > 2 * intervalMs) this.#heardMs = nowMs;
-      sentMs = nowMs;
-      const silentMs = nowMs - this.#heardMs;
-      if (silentMs < limitMs) {
-        this.#send({ ping: Math.round(nowMs) });
-        return;
-      }
+  startHeartbeat(heartbeat: Heartbeat, onSilent: (error: BarewireError) => void): void {
+    const end = (silentMs: number): void => {
       const error = machineError(
         'agent-lost',
         `No message from the ${this.#options.peer} for ${Math.round(silentMs / 1_000)} s`,
@@ -109,13 +98,14 @@ export class RpcClient<P extends Protocol> {
       );
       this.end(error);
       onSilent(error);
-    }, intervalMs).unref();
+    };
+    this.#silence.start(heartbeat, end, () => this.#send({ ping: Math.round(performance.now()) }));
   }
 
   /** Rejects everything that waits, now and later. */
   end(error: Error): void {
     this.#ended ??= error;
-    clearInterval(this.#heartbeat);
+    this.#silence.stop();
     for (const id of [...this.#waiting.keys()]) this.#settle(id, ({ reject }) => reject(error));
   }
 

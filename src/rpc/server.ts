@@ -18,6 +18,7 @@ import {
   type Protocol,
   type Result,
 } from './protocol.js';
+import { SilenceWatch } from './silence.js';
 
 type Handlers<P extends Protocol> = {
   readonly [M in Method<P>]: (params: ParsedParams<P, M>) => Promise<Result<P, M>> | Result<P, M>;
@@ -35,9 +36,8 @@ export interface RpcServerOptions<P extends Protocol> {
 export class RpcServer<P extends Protocol> {
   readonly #protocol: P;
   readonly #options: RpcServerOptions<P>;
+  readonly #silence = new SilenceWatch();
   #greeted = false;
-  #watch: NodeJS.Timeout | undefined;
-  #heardMs = performance.now();
 
   constructor(protocol: P, options: RpcServerOptions<P>) {
     this.#protocol = protocol;
@@ -46,7 +46,7 @@ export class RpcServer<P extends Protocol> {
 
   /** One line from the client. @throws BarewireError `agent-protocol` for a client of another version */
   receive(line: string): void {
-    this.#heardMs = performance.now();
+    this.#silence.heard();
     const value = parseLine(line);
     if (!this.#greeted) {
       this.#greet(value);
@@ -68,22 +68,12 @@ export class RpcServer<P extends Protocol> {
   }
 
   /** Calls `onSilent` once when the client is silent for longer than the limit. */
-  startWatch({ intervalMs, limitMs }: Heartbeat, onSilent: () => void): void {
-    this.#heardMs = performance.now();
-    let checkedMs = this.#heardMs;
-    this.#watch = setInterval(() => {
-      const nowMs = performance.now();
-      // A pause of this process is not the client's silence.
-      if (nowMs - checkedMs > 2 * intervalMs) this.#heardMs = nowMs;
-      checkedMs = nowMs;
-      if (nowMs - this.#heardMs < limitMs) return;
-      this.stopWatch();
-      onSilent();
-    }, intervalMs).unref();
+  startWatch(heartbeat: Heartbeat, onSilent: () => void): void {
+    this.#silence.start(heartbeat, onSilent);
   }
 
   stopWatch(): void {
-    clearInterval(this.#watch);
+    this.#silence.stop();
   }
 
   #greet(value: unknown): void {

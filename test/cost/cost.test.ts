@@ -1,5 +1,4 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
@@ -9,38 +8,20 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { costSchema, type CostCell } from '../../src/schema/index.js';
 import { barewire, Run, sleep } from '../cli/barewire.js';
+import { emulatorsOf, useOwnState } from '../cli/own-state.js';
 
-let state: string;
-beforeEach(async () => {
-  state = await mkdtemp(join(tmpdir(), 'barewire-state-'));
-  vi.stubEnv('BAREWIRE_STATE', state);
-});
-afterEach(async () => {
-  await barewire(['undo']);
-  vi.unstubAllEnvs();
-  await rm(state, { recursive: true, force: true });
-});
-
-const journals = (): string[] => {
-  const folder = join(state, 'journal');
-  return existsSync(folder) ? readdirSync(folder) : [];
-};
-const runOf = (): string => journals()[0]?.split('-')[0] ?? 'none';
-const guests = (run: string): string[] =>
-  execFileSync('ps', ['-eo', 'stat=,args='], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes(`barewire=/run/barewire/${run}-guest`) && !line.startsWith('Z'));
+const own = useOwnState();
+const guests = (run: string): string[] => emulatorsOf(run, 'guest');
 
 async function untilGuest(): Promise<string> {
   for (let waited = 0; waited < 30_000; waited += 50) {
     await sleep(50);
-    if (guests(runOf()).length === 1) return runOf();
+    if (guests(own.run()).length === 1) return own.run();
   }
   throw new Error('no guest was started');
 }
@@ -48,7 +29,7 @@ async function untilGuest(): Promise<string> {
 const left = (run: string): string[] => [
   ...guests(run),
   ...[`/run/barewire/${run}-guest1`].filter((path) => existsSync(path)),
-  ...journals(),
+  ...own.journals(),
 ];
 
 /** Emulated on cores that others use too. */
@@ -88,7 +69,7 @@ test(
 test(
   'the knobs of a profile: tracking costs instructions, exempting saves them, and what does nothing is none',
   async () => {
-    const profile = join(state, 'own.yaml');
+    const profile = join(own.folder(), 'own.yaml');
     writeFileSync(profile, 'extends: none\nknobs: { firewall: 20, notrack: on, swappiness: 10 }\n');
     const { stdout, stderr } = await barewire(
       `cost --ablate ${profile} --connections 1 --repeats 2 --json`.split(' '),

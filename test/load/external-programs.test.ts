@@ -1,28 +1,13 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import {
-  describeExternal,
-  GeneratorProcess,
-  openExternalGenerator,
-  type ExternalGeneratorProcess,
-  type ExternalName,
-} from '../../src/load/index.js';
-import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
+import { describe, expect, test, vi } from 'vitest';
+import { describeExternal, type ExternalName } from '../../src/load/index.js';
 import type { LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { testCache } from '../go-programs.js';
 import { snapshotMachine } from '../leaks.js';
-import {
-  faultyServer,
-  freePort,
-  okResponse,
-  planFor,
-  respondToAll,
-  startNginx,
-  type Nginx,
-} from './servers.js';
+import { useExternalHost } from './external-host.js';
+import { faultyServer, freePort, okResponse, planFor, respondToAll } from './servers.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -34,32 +19,7 @@ const found = (name: string): boolean =>
 const missing = (name: string): string =>
   found(name) ? '' : ` (skipped: no ${name} on the PATH or in ${FOLDER}, see CONTRIBUTING.md)`;
 
-let nginx: Nginx;
-let machine: Machine;
-let own: GeneratorProcess;
-let run: string;
-let state: string;
-beforeAll(async () => {
-  state = mkdtempSync(join(tmpdir(), 'barewire-external-'));
-  vi.stubEnv('BAREWIRE_STATE', state);
-  vi.stubEnv('PATH', `${FOLDER}:${PATH}`);
-  nginx = await startNginx();
-});
-afterAll(async () => {
-  await nginx[Symbol.asyncDispose]();
-  vi.unstubAllEnvs();
-  rmSync(state, { recursive: true });
-});
-beforeEach(async () => {
-  run = freshRunId();
-  machine = await openMachine({ run, host: 'client', netns: null });
-  own = new GeneratorProcess(machine, [0]);
-  await own.ready(1);
-});
-afterEach(() => machine[Symbol.asyncDispose]());
-
-const open = (name: ExternalName): Promise<ExternalGeneratorProcess> =>
-  openExternalGenerator(machine, { run, netns: null, cpus: [0] }, name, own.from(null));
+const host = useExternalHost(`${FOLDER}:${PATH}`);
 const at = (rateRps: number, changes: Partial<LoadPlan> = {}): Partial<LoadPlan> => ({
   mode: { kind: 'open', rateRps, arrival: 'constant' },
   durationMs: 1500,
@@ -72,14 +32,14 @@ describe.each<[ExternalName, number]>([
 ])('%s', (name, histograms) => {
   describe.skipIf(!found(name))(`as it is${missing(name)}`, () => {
     test('is recognised with its version', async () => {
-      const { version } = await describeExternal(machine, name);
+      const { version } = await describeExternal(host.machine(), name);
       expect(version).toMatch(/^\d+\.\d+/);
     });
 
     // Repeated: on a busy machine it may miss its rate.
     test('keeps its rate, measures each response and leaves nothing', { retry: 3 }, async () => {
-      const generator = await open(name);
-      const plan = planFor(nginx.port, at(1000));
+      const generator = await host.open(name);
+      const plan = planFor(host.nginx().port, at(1000));
       await generator.check(plan.target, plan.expect);
       const edges: string[] = [];
       const result = await generator.run(plan, { onWindow: (edge) => edges.push(edge) });
@@ -92,12 +52,12 @@ describe.each<[ExternalName, number]>([
       expect(response.quantile(0.5)).toBeLessThan(1e9);
       if (histograms === 2) expect(Histogram.decode(result.service).count).toBe(result.requests);
       const { runFiles = [], processes = [] } = await snapshotMachine();
-      expect([...runFiles, ...processes].filter((line) => line.includes(run))).toEqual([]);
+      expect([...runFiles, ...processes].filter((line) => line.includes(host.run()))).toEqual([]);
     });
 
     test('fails when nothing listens, with its own words', async () => {
       await using server = await faultyServer(respondToAll(okResponse()));
-      await using generator = await open(name);
+      await using generator = await host.open(name);
       const { target, expect: expected } = planFor(server.port);
       await generator.check(target, expected);
       const plan = planFor(await freePort(), at(1000));
@@ -116,7 +76,7 @@ describe.skipIf(!found('wrk2'))(`wrk2 and a slow server${missing('wrk2')}`, () =
     await using server = await faultyServer((socket) =>
       socket.on('data', () => setTimeout(() => socket.write(okResponse()), 50)),
     );
-    await using generator = await open('wrk2');
+    await using generator = await host.open('wrk2');
     const plan = planFor(server.port, at(1000));
     await generator.check(plan.target, plan.expect);
     const { selfCheck } = await generator.run(plan);
@@ -128,8 +88,8 @@ describe.skipIf(!found('wrk2'))(`wrk2 and a slow server${missing('wrk2')}`, () =
 
 describe.skipIf(!found('tcpkali'))(`tcpkali${missing('tcpkali')}`, () => {
   test('has an invalid slice when the server closes each connection', async () => {
-    await using generator = await open('tcpkali');
-    const plan = planFor(nginx.port, at(2000));
+    await using generator = await host.open('tcpkali');
+    const plan = planFor(host.nginx().port, at(2000));
     const target = { ...plan.target, path: '/once' };
     await generator.check(target, plan.expect);
     const result = await generator.run({ ...plan, target });
@@ -139,15 +99,15 @@ describe.skipIf(!found('tcpkali'))(`tcpkali${missing('tcpkali')}`, () => {
   test('fails with its own words when more responses arrive than were asked for', async () => {
     await using server = await faultyServer(respondToAll(okResponse().repeat(2)));
     await using right = await faultyServer(respondToAll(okResponse()));
-    await using generator = await open('tcpkali');
+    await using generator = await host.open('tcpkali');
     const plan = planFor(server.port, at(1000));
     await generator.check({ ...plan.target, port: right.port }, plan.expect);
     await expect(generator.run(plan)).rejects.toThrow('More messages received than sent');
   });
 
   test('runs with any number of connections: its time limit is a whole number', async () => {
-    await using generator = await open('tcpkali');
-    const plan = planFor(nginx.port, at(640, { connections: 64, durationMs: 1000 }));
+    await using generator = await host.open('tcpkali');
+    const plan = planFor(host.nginx().port, at(640, { connections: 64, durationMs: 1000 }));
     await generator.check(plan.target, plan.expect);
     expect((await generator.run(plan)).requests).toBeGreaterThan(300);
   });

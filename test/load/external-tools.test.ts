@@ -1,47 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import {
-  EXTERNAL_GENERATORS,
-  GeneratorProcess,
-  openExternalGenerator,
-  describeExternal,
-  type ExternalGeneratorProcess,
-  type ExternalName,
-} from '../../src/load/index.js';
-import { freshRunId, openMachine, type Machine } from '../../src/machine/index.js';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describeExternal, EXTERNAL_GENERATORS, type ExternalName } from '../../src/load/index.js';
 import { externalResultSchema, type LoadPlan } from '../../src/schema/index.js';
 import { Histogram } from '../../src/stats/index.js';
 import { snapshotMachine } from '../leaks.js';
-import { respondToAll, faultyServer, okResponse, planFor, startNginx, type Nginx } from './servers.js';
+import { useExternalHost } from './external-host.js';
+import { faultyServer, okResponse, planFor, respondToAll } from './servers.js';
 
 const PATH = process.env['PATH'] ?? '';
-let nginx: Nginx;
-let machine: Machine;
-let own: GeneratorProcess;
-let run: string;
-let state: string;
-beforeAll(async () => {
-  state = mkdtempSync(join(tmpdir(), 'barewire-peer-'));
-  vi.stubEnv('BAREWIRE_STATE', state);
-  nginx = await startNginx();
-});
-afterAll(async () => {
-  await nginx[Symbol.asyncDispose]();
-  vi.unstubAllEnvs();
-  rmSync(state, { recursive: true });
-});
-beforeEach(async () => {
-  run = freshRunId();
-  machine = await openMachine({ run, host: 'client', netns: null });
-  own = new GeneratorProcess(machine, [0]);
-  await own.ready(1);
-});
-afterEach(() => machine[Symbol.asyncDispose]());
-
-const peer = (name: ExternalName): Promise<ExternalGeneratorProcess> =>
-  openExternalGenerator(machine, { run, netns: null, cpus: [0] }, name, own.from(null));
+const host = useExternalHost();
 const closed: Partial<LoadPlan> = { mode: { kind: 'closed' }, durationMs: 1000 };
 const open = (rateRps: number): Partial<LoadPlan> => ({
   mode: { kind: 'open', rateRps, arrival: 'constant' },
@@ -53,8 +22,8 @@ describe.each<[ExternalName, Partial<LoadPlan>]>([
   ['h2load', open(2000)],
 ])('%s against a real nginx', (name, changes) => {
   test('gives a histogram with a sample for each response', async () => {
-    await using generator = await peer(name);
-    const plan = planFor(nginx.port, changes);
+    await using generator = await host.open(name);
+    const plan = planFor(host.nginx().port, changes);
     await generator.check(plan.target, plan.expect);
     const edges: string[] = [];
     const result = await generator.run(plan, { onWindow: (edge) => edges.push(edge) });
@@ -72,18 +41,18 @@ describe.each<[ExternalName, Partial<LoadPlan>]>([
   });
 
   test('leaves no file and no process', async () => {
-    const generator = await peer(name);
-    const plan = planFor(nginx.port, changes);
+    const generator = await host.open(name);
+    const plan = planFor(host.nginx().port, changes);
     await generator.check(plan.target, plan.expect);
     await generator.run(plan);
     await generator[Symbol.asyncDispose]();
     const { runFiles = [], processes = [] } = await snapshotMachine();
-    expect([...runFiles, ...processes].filter((line) => line.includes(run))).toEqual([]);
+    expect([...runFiles, ...processes].filter((line) => line.includes(host.run()))).toEqual([]);
   });
 
   test('can be interrupted in mid-run', async () => {
-    await using generator = await peer(name);
-    const plan = planFor(nginx.port, { ...changes, durationMs: 20_000 });
+    await using generator = await host.open(name);
+    const plan = planFor(host.nginx().port, { ...changes, durationMs: 20_000 });
     await generator.check(plan.target, plan.expect);
     const stop = new AbortController();
     const start = performance.now();
@@ -103,7 +72,7 @@ describe('wrk', () => {
         setTimeout(() => socket.write(okResponse()), isStalled ? 60 : 1);
       });
     });
-    await using generator = await peer('wrk');
+    await using generator = await host.open('wrk');
     const plan = planFor(server.port, { ...closed, connections: 4 });
     await generator.check(plan.target, plan.expect);
     const result = await generator.run(plan);
@@ -126,7 +95,7 @@ describe('wrk', () => {
         setTimeout(() => socket.write(okResponse()), hold ? 400 : 0);
       });
     });
-    await using generator = await peer('wrk');
+    await using generator = await host.open('wrk');
     const plan = planFor(server.port, { ...closed, connections: 100, durationMs: 2000 });
     await generator.check(plan.target, plan.expect);
     const start = performance.now();
@@ -138,7 +107,7 @@ describe('wrk', () => {
 
   test('reports responses with an error status among its latencies', async () => {
     await using server = await faultyServer(respondToAll(okResponse().replace('200 OK', '500 No')));
-    await using generator = await peer('wrk');
+    await using generator = await host.open('wrk');
     const plan = planFor(server.port, { ...closed, expect: { status: 500, bodyBytes: 100 } });
     await generator.check(plan.target, plan.expect);
     const { selfCheck } = await generator.run(plan);
@@ -149,8 +118,8 @@ describe('wrk', () => {
 
 describe('h2load', () => {
   test('counts an unexpected status as an error', async () => {
-    await using generator = await peer('h2load');
-    const plan = planFor(nginx.port, { ...open(500), expect: { status: 404, bodyBytes: null } });
+    await using generator = await host.open('h2load');
+    const plan = planFor(host.nginx().port, { ...open(500), expect: { status: 404, bodyBytes: null } });
     await generator.check({ ...plan.target, path: '/none' }, plan.expect);
     const result = await generator.run(plan);
     expect(result.requests).toBe(0);
@@ -162,7 +131,7 @@ describe('h2load', () => {
     await using server = await faultyServer((socket) => {
       socket.on('data', () => setTimeout(() => socket.write(okResponse()), 50));
     });
-    await using generator = await peer('h2load');
+    await using generator = await host.open('h2load');
     const plan = planFor(server.port, open(2000));
     await generator.check(plan.target, plan.expect);
     const { selfCheck } = await generator.run(plan);
@@ -196,7 +165,7 @@ describe('finding a tool', () => {
     ['wrk2', /Debian has no package of wrk2: build it/],
     ['tcpkali', /Debian has no package of tcpkali: build it/],
   ])('that is not there says how to get it: %s', async (name, hint) => {
-    await expect(peer(name)).rejects.toMatchObject({
+    await expect(host.open(name)).rejects.toMatchObject({
       code: 'missing-tool',
       fault: 'machine',
       hint: expect.stringMatching(hint) as string,
@@ -205,11 +174,11 @@ describe('finding a tool', () => {
 
   test('recognises wrk2 installed under the name wrk', async () => {
     install('wrk', wrk2Text(WRK2_OPTIONS));
-    await expect(describeExternal(machine, 'wrk2')).resolves.toMatchObject({
+    await expect(describeExternal(host.machine(), 'wrk2')).resolves.toMatchObject({
       name: 'wrk2',
       version: '4.0.0',
     });
-    await expect(describeExternal(machine, 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
+    await expect(describeExternal(host.machine(), 'wrk')).rejects.toMatchObject({ code: 'missing-tool' });
   });
 
   test.each<[ExternalName, string, string, RegExp]>([
@@ -231,7 +200,7 @@ describe('finding a tool', () => {
     ['h2load', 'h2load', 'h2load nghttp2/1.30.0 --h1 --rps --duration', /--log-file, --warm-up-time\./],
   ])('refuses a %s whose program %s lacks what a load needs', async (name, program, text, said) => {
     install(program, text);
-    await expect(describeExternal(machine, name)).rejects.toMatchObject({
+    await expect(describeExternal(host.machine(), name)).rejects.toMatchObject({
       code: 'missing-tool',
       fault: 'machine',
       message: expect.stringMatching(said) as string,
@@ -246,8 +215,8 @@ describe('finding a tool', () => {
     const body = `case "$*" in -v) echo '${wrk2Text(WRK2_OPTIONS)}';; *) ${does};; esac`;
     writeFileSync(join(folder, 'wrk2'), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
     vi.stubEnv('PATH', `${folder}:${PATH}`);
-    await using generator = await peer('wrk2');
-    const plan = planFor(nginx.port, open(100));
+    await using generator = await host.open('wrk2');
+    const plan = planFor(host.nginx().port, open(100));
     await generator.check(plan.target, plan.expect);
     await expect(generator.run(plan)).rejects.toMatchObject({
       code: 'process-failed',
@@ -258,7 +227,7 @@ describe('finding a tool', () => {
 
   test('reports its version and limits', async () => {
     install('h2load', `h2load nghttp2/1.52.0 ${EXTERNAL_GENERATORS.h2load.options.join(' ')}`);
-    const facts = await describeExternal(machine, 'h2load');
+    const facts = await describeExternal(host.machine(), 'h2load');
     expect(facts).toMatchObject({ version: '1.52.0', loop: 'open', timedFrom: 'send' });
     expect(facts.limits).toContainEqual({
       code: 'external-limit',

@@ -1,32 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { existsSync } from 'node:fs';
+import { expect, test } from 'vitest';
 import { barewire, Run, sleep } from '../cli/barewire.js';
+import { emulatorsOf, useOwnState } from '../cli/own-state.js';
 
-let state: string;
-beforeEach(async () => {
-  state = await mkdtemp(join(tmpdir(), 'barewire-state-'));
-  vi.stubEnv('BAREWIRE_STATE', state);
-});
-afterEach(async () => {
-  await barewire(['undo']);
-  vi.unstubAllEnvs();
-  await rm(state, { recursive: true, force: true });
-});
-
-const journals = (): string[] => {
-  const folder = join(state, 'journal');
-  return existsSync(folder) ? readdirSync(folder) : [];
-};
-const runOf = (): string => journals()[0]?.split('-')[0] ?? 'none';
-/** The guests of a run: QEMU is told where their files are. */
-const guests = (run: string): string[] =>
-  execFileSync('ps', ['-eo', 'stat=,args='], { encoding: 'utf8' })
-    .split('\n')
-    .filter((line) => line.includes(`barewire=/run/barewire/${run}-vm/`) && !line.startsWith('Z'));
+const own = useOwnState();
+const guests = (run: string): string[] => emulatorsOf(run, 'vm/');
 
 /** Not those that still wait at their gate for their journal's owner, and never start when it is gone. */
 const started = (run: string): string[] => guests(run).filter((line) => !line.includes('read -r go'));
@@ -34,7 +12,7 @@ const started = (run: string): string[] => guests(run).filter((line) => !line.in
 async function untilTwoGuests(): Promise<string> {
   for (let waited = 0; waited < 60_000; waited += 50) {
     await sleep(50);
-    if (started(runOf()).length === 2) return runOf();
+    if (started(own.run()).length === 2) return own.run();
   }
   throw new Error('no guests were started');
 }
@@ -42,7 +20,7 @@ async function untilTwoGuests(): Promise<string> {
 const left = (run: string): string[] => [
   ...guests(run),
   ...[`/run/netns/bw-${run}-vm`, `/run/barewire/${run}-vm`].filter((path) => existsSync(path)),
-  ...journals(),
+  ...own.journals(),
 ];
 
 test('undo removes guests, taps and files of a run that was killed while its guests boot', async () => {

@@ -187,6 +187,35 @@ export class Session {
     }
   }
 
+  /** What differs in a container from an earlier state. */
+  async containerChanges(
+    container: LabContainer,
+    before: NamespaceState,
+    which = 'container',
+  ): Promise<string[]> {
+    const changes = compareStates(before, await this.lab.readContainer(container));
+    return changes.map((change) => `in the ${which}: ${change}`);
+  }
+
+  /** Takes the name of an attachment's interface in its container, so that ADD must fail. */
+  async takeName(container: LabContainer, { ifname }: ContainerAttachment): Promise<void> {
+    const peer = ['type', 'veth', 'peer', 'name', 'taken0'];
+    await this.lab.ip(container, 'Take the name.', ['link', 'add', ifname, ...peer]);
+  }
+
+  /** A line for each file of the state directories that still mentions a container. */
+  async mentions(containerId: string, which = 'container'): Promise<string[]> {
+    return (await this.filesAbout(containerId)).map((file) => `${file} mentions the ${which}`);
+  }
+
+  /** A line for each of the files that mentions a container no more. */
+  async lostMentions(files: readonly string[], containerId: string, which = 'container'): Promise<string[]> {
+    const about = await this.filesAbout(containerId);
+    return files
+      .filter((file) => !about.includes(file))
+      .map((file) => `${file} does not mention the ${which} any more`);
+  }
+
   /** The files of the state directories that mention a container. */
   async filesAbout(containerId: string): Promise<string[]> {
     const argv = ['grep', '-rlF', '--', containerId, ...this.lab.stateDirectories];

@@ -1,5 +1,4 @@
 import type { Check } from '../check.js';
-import { compareStates } from '../kernel-state.js';
 import type { LabContainer } from '../lab.js';
 import { describeFailure, type Ended } from '../runtime.js';
 import { addressesOf, type Session } from '../session.js';
@@ -24,8 +23,7 @@ export const ADD_LIFECYCLE_CHECKS: readonly Check[] = [
     async (session) => {
       await using container = await session.container();
       const attachment = session.attachmentOf(container);
-      const peer = ['type', 'veth', 'peer', 'name', 'taken0'];
-      await session.lab.ip(container, 'Take the name.', ['link', 'add', attachment.ifname, ...peer]);
+      await session.takeName(container, attachment);
       const before = {
         host: await session.lab.readHost(),
         container: await session.lab.readContainer(container),
@@ -34,10 +32,8 @@ export const ADD_LIFECYCLE_CHECKS: readonly Check[] = [
       if (added.ok) return [`ADD succeeded although ${attachment.ifname} existed`];
       return [
         ...(await session.hostChanges(before.host)),
-        ...compareStates(before.container, await session.lab.readContainer(container)).map(
-          (change) => `in the container: ${change}`,
-        ),
-        ...(await session.filesAbout(attachment.containerId)).map((file) => `${file} mentions the container`),
+        ...(await session.containerChanges(container, before.container)),
+        ...(await session.mentions(attachment.containerId)),
       ];
     },
   ),
@@ -61,7 +57,7 @@ export const ADD_LIFECYCLE_CHECKS: readonly Check[] = [
           ? []
           : [`DEL after the failed ADD failed: ${describeFailure(last)}`]),
         ...(await session.hostChanges(before)),
-        ...(await session.filesAbout(attachment.containerId)).map((file) => `${file} mentions the container`),
+        ...(await session.mentions(attachment.containerId)),
       ];
     },
   ),

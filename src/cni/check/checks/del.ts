@@ -1,6 +1,5 @@
 import type { Check } from '../check.js';
 import type { PluginConfiguration } from '../configuration.js';
-import { compareStates } from '../kernel-state.js';
 import { mustSucceed, Violation, type Attached, type Session } from '../session.js';
 import type { LabContainer } from '../lab.js';
 import type { ContainerAttachment, Options } from '../runtime.js';
@@ -17,7 +16,7 @@ const leftovers = async (
   before: Awaited<ReturnType<Session['lab']['readHost']>>,
 ): Promise<string[]> => [
   ...(await session.hostChanges(before)),
-  ...(await session.filesAbout(attachment.containerId)).map((file) => `${file} mentions the container`),
+  ...(await session.mentions(attachment.containerId)),
 ];
 
 /** Attaches, removes the namespace, and deletes with another value of CNI_NETNS. */
@@ -54,9 +53,7 @@ async function failsAndDeletes(
   await session.detach(failed, { prevResult: null });
   return [
     ...(await leftovers(session, failed, before.host)),
-    ...compareStates(before.container, await session.lab.readContainer(container)).map(
-      (change) => `in the container: ${change}`,
-    ),
+    ...(await session.containerChanges(container, before.container)),
   ];
 }
 
@@ -78,9 +75,7 @@ export const DEL_CHECKS: readonly Check[] = [
       await session.detach(attached);
       return [
         ...(await leftovers(session, attached, before.host)),
-        ...compareStates(before.container, await session.lab.readContainer(container)).map(
-          (change) => `in the container: ${change}`,
-        ),
+        ...(await session.containerChanges(container, before.container)),
       ];
     },
   ),
@@ -128,8 +123,7 @@ export const DEL_CHECKS: readonly Check[] = [
     async (session) => {
       await using container = await session.container();
       const attachment = session.attachmentOf(container);
-      const peer = ['type', 'veth', 'peer', 'name', 'taken0'];
-      await session.lab.ip(container, 'Take the name.', ['link', 'add', attachment.ifname, ...peer]);
+      await session.takeName(container, attachment);
       return await failsAndDeletes(session, container, attachment);
     },
   ),
@@ -147,14 +141,9 @@ export const DEL_CHECKS: readonly Check[] = [
       const first = await session.attach(session.attachmentOf(container));
       const files = await session.filesAbout(first.attachment.containerId);
       const findings = await failsAndDeletes(session, container, session.attachmentOf(container));
-      const about = await session.filesAbout(first.attachment.containerId);
+      const lost = await session.lostMentions(files, first.attachment.containerId, 'attached container');
       await session.detach(first);
-      return [
-        ...findings,
-        ...files
-          .filter((file) => !about.includes(file))
-          .map((file) => `${file} does not mention the attached container any more`),
-      ];
+      return [...findings, ...lost];
     },
   ),
   check(

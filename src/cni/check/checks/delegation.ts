@@ -137,9 +137,7 @@ export const DELEGATION_CHECKS: readonly Check[] = [
         if (!ended.ok && last !== undefined) findings.push(`DEL failed: ${describeFailure(last)}`);
         const left = [
           ...(await session.hostChanges(before)),
-          ...(await session.filesAbout(attachment.containerId)).map(
-            (file) => `${file} mentions the container`,
-          ),
+          ...(await session.mentions(attachment.containerId)),
         ];
         findings.push(...left.map((finding) => `after ${what}: ${finding}`));
       }

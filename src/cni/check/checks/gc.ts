@@ -51,9 +51,7 @@ export const GC_CHECKS: readonly Check[] = [
     (session) =>
       collect(session, async ({ stale, before }) => [
         ...(await session.hostChanges(before)),
-        ...(await session.filesAbout(stale.attachment.containerId)).map(
-          (file) => `${file} mentions the stale container`,
-        ),
+        ...(await session.mentions(stale.attachment.containerId, 'stale container')),
       ]),
   ),
   check(
@@ -66,15 +64,10 @@ export const GC_CHECKS: readonly Check[] = [
       collect(session, async ({ container, valid, before, intact, files }) => {
         // What is new belongs to the stale attachment.
         const onHost = compareStates(before, await session.lab.readHost());
-        const about = await session.filesAbout(valid.attachment.containerId);
         return [
           ...onHost.filter((change) => !change.startsWith('new ')),
-          ...compareStates(intact, await session.lab.readContainer(container)).map(
-            (change) => `in the valid container: ${change}`,
-          ),
-          ...files
-            .filter((file) => !about.includes(file))
-            .map((file) => `${file} does not mention the valid container any more`),
+          ...(await session.containerChanges(container, intact, 'valid container')),
+          ...(await session.lostMentions(files, valid.attachment.containerId, 'valid container')),
         ];
       }),
   ),
@@ -134,14 +127,9 @@ async function changesBy(
   const inside = await session.lab.readContainer(container);
   const files = await session.filesAbout(containerId);
   mustSucceed('GC', await collectGarbage());
-  const about = await session.filesAbout(containerId);
   return [
     ...compareStates(host, await session.lab.readHost()),
-    ...compareStates(inside, await session.lab.readContainer(container)).map(
-      (change) => `in the container: ${change}`,
-    ),
-    ...files
-      .filter((file) => !about.includes(file))
-      .map((file) => `${file} does not mention the container any more`),
+    ...(await session.containerChanges(container, inside)),
+    ...(await session.lostMentions(files, containerId)),
   ];
 }

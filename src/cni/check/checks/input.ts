@@ -1,5 +1,4 @@
 import type { Check } from '../check.js';
-import { compareStates } from '../kernel-state.js';
 import { parseOutput, readError, shorten } from '../result.js';
 import { environmentOf, requestOf } from '../runtime.js';
 
@@ -132,9 +131,7 @@ const refuses =
     }
     findings.push(
       ...(await session.hostChanges(before.host)),
-      ...compareStates(before.container, await session.lab.readContainer(container)).map(
-        (change) => `in the container: ${change}`,
-      ),
+      ...(await session.containerChanges(container, before.container)),
     );
     if (findings.length > 0) await session.discard(attachment);
     return findings;
