@@ -1,7 +1,10 @@
 /** A drift is a trend that chance makes once in a hundred runs (Mann-Kendall), and of more than a limit over the run (Theil-Sen). */
 const CHANCE = 0.01;
 
-/** One line: whether readings at equal intervals drift, up or in either direction, by more than `limit`. */
+/**
+ * One line: whether readings at equal intervals drift, up or in either direction, by more than `limit` over the run. The second half decides:
+ * heaps and caches fill in the first, and a leak goes on.
+ */
 export function judgeTrend(
   what: string,
   values: readonly number[],
@@ -9,11 +12,13 @@ export function judgeTrend(
   say: (change: number) => string,
   direction: 'up' | 'both',
 ): string {
-  const change = theilSen(values) * (values.length - 1);
-  const p = mannKendall(values);
+  const settled = values.slice(values.length >> 1);
+  const change = theilSen(settled) * (values.length - 1);
+  const p = mannKendall(settled);
   const size = direction === 'up' ? change : Math.abs(change);
   const drifts = p < CHANCE && size > limit;
-  const facts = `${say(change)} over the run (limit ${say(limit)}), p = ${p.toPrecision(2)}`;
+  const filled = (settled[0] ?? NaN) - (values[0] ?? NaN);
+  const facts = `${say(change)} over the run at the pace of its second half (limit ${say(limit)}, p = ${p.toPrecision(2)}), ${say(filled)} in the first half`;
   return `${drifts ? 'NOT STEADY' : 'steady'}: ${what}: ${facts}`;
 }
 

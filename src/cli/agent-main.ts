@@ -1,4 +1,5 @@
 // The small bundle that runs on every host: the agent, the generator process and the generator's threads.
+import { messageOf } from '../schema/index.js';
 import { isMainThread } from 'node:worker_threads';
 import { readTopology, setObserverPriority, setShortTimeSlice } from '../linux/index.js';
 import { runThread, serveGenerator } from '../load/index.js';
@@ -9,7 +10,7 @@ async function agent(): Promise<void> {
     await serveAgent();
   } catch (error) {
     // The study prints the last lines when it loses its agent.
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     process.exitCode = 1;
   }
   // Children of started processes may keep pipes open, but all steps are undone.

@@ -19,7 +19,7 @@ import {
 } from '../cni/index.js';
 import { resolve } from 'node:path';
 import { lockMachine, undoAll, type Machine } from '../machine/index.js';
-import { machineError, nearest, userError } from '../schema/index.js';
+import { machineError, didYouMean, userError, fileFault } from '../schema/index.js';
 import { requireTools } from '../study/index.js';
 import type { Context } from './format.js';
 import { noteRestored } from './restored.js';
@@ -188,7 +188,7 @@ function chooseChecks(only: string | undefined): typeof CHECKS {
     if (!known.includes(name))
       throw userError(
         `--only must name groups or checks, got ${JSON.stringify(name)}.`,
-        `Did you mean ${nearest(name, known) ?? ''}? Groups are ${CHECK_GROUPS.join(', ')}.`,
+        `${didYouMean(name, known)}Groups are ${CHECK_GROUPS.join(', ')}.`,
       );
   return CHECKS.filter(({ id, group }) => names.includes(id) || names.includes(group));
 }
@@ -198,7 +198,7 @@ async function readConfiguration(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw userError(
-      `Could not read the network configuration ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `Could not read the network configuration ${path}: ${fileFault(cause)}.`,
       'Give the path of a .conf or .conflist file.',
       { code: 'no-such-file', cause },
     );

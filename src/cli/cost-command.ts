@@ -4,7 +4,7 @@ import { findNetwork } from '../network/index.js';
 import { buildCostDocument, describeFinding } from '../report/index.js';
 import {
   type BarewireError,
-  nearest,
+  didYouMean,
   requireQuantity,
   REFERENCE,
   toolsOf,
@@ -124,10 +124,9 @@ const list = (text: string): string[] => [...new Set(text.split(',').map((item) 
 function workloadOf(name: string): WorkloadName {
   const found = WORKLOADS.find((each) => each === name);
   if (found !== undefined) return found;
-  const meant = nearest(name, WORKLOADS);
   throw bad(
     `Unknown workload ${JSON.stringify(name)}.`,
-    `${meant === undefined ? '' : `Did you mean ${meant}? `}There are ${WORKLOADS.join(', ')}.`,
+    `${didYouMean(name, WORKLOADS)}There are ${WORKLOADS.join(', ')}.`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { userError, type LoadPlan } from '../schema/index.js';
+import { userError, type LoadPlan, fileFault } from '../schema/index.js';
 import type { LoadUrl } from './load-target.js';
 
 type Target = LoadPlan['target'];
@@ -109,7 +109,7 @@ async function readInput(flag: string, path: string): Promise<Buffer> {
     return await readFile(path);
   } catch (cause) {
     throw userError(
-      `Could not read the file of ${flag}: ${(cause as Error).message}.`,
+      `Could not read the file of ${flag}: ${fileFault(cause)}.`,
       'Check the path behind the @.',
       { code: 'no-such-file', cause },
     );

@@ -1,7 +1,14 @@
 import { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { buildStudyDocument, describeFinding, render } from '../report/index.js';
-import { type BarewireError, type ResolvedStudy, toolsOf, userError, YamlText } from '../schema/index.js';
+import {
+  type BarewireError,
+  type ResolvedStudy,
+  toolsOf,
+  userError,
+  YamlText,
+  fileFault,
+} from '../schema/index.js';
 import {
   directoryName,
   findBlockers,
@@ -169,7 +176,7 @@ async function countServerCpus(name: string, flags: StudyFlags): Promise<number>
 async function readSpec(path: string): Promise<YamlText> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw bad(
-      `Could not read the spec ${path}: ${String(error)}`,
+      `Could not read the spec ${path}: ${fileFault(error)}.`,
       'Name a readable YAML or JSON file.',
       error,
     );

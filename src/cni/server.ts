@@ -1,5 +1,5 @@
 import { Slots } from '../machine/index.js';
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, messageOf } from '../schema/index.js';
 import type { CniOperations } from './operations.js';
 import { CNI_CODES, CniError, SLOT_FILES } from './protocol.js';
 import { parseRequest, type CniRequest } from './request.js';
@@ -68,6 +68,6 @@ async function execute(
 
 function asCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return new CniError(CNI_CODES.io, message, error instanceof BarewireError ? (error.hint ?? '') : '');
 }

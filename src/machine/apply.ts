@@ -8,6 +8,7 @@ import {
   type Action,
   type Step,
   machineError,
+  messageOf,
 } from '../schema/index.js';
 import { createCgroup } from './cgroup.js';
 import { attachContainer } from './cni.js';
@@ -126,7 +127,7 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
   } catch (cause) {
     // Another program created the name in the meantime: it is not ours to undo.
     const tried = (cause as NodeJS.ErrnoException).code === 'EEXIST' ? 0 : 1;
-    const errorText = cause instanceof Error ? cause.message : String(cause);
+    const errorText = messageOf(cause);
     return { error: stepFailed(first.step, how.host, errorText, cause), tried };
   }
 }

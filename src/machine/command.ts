@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { inNetns, netnsExists } from '../linux/index.js';
-import { machineError, bug, type Action } from '../schema/index.js';
+import { machineError, bug, type Action, messageOf } from '../schema/index.js';
 import type { RunResult } from './types.js';
 
 /** Includes the folders of root's tools, which a login's PATH may lack. */
@@ -64,7 +64,7 @@ async function exitOf(child: ChildProcess, file: string): Promise<Pick<RunResult
         )
       : machineError(
           'process-failed',
-          `Could not run ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          `Could not run ${file}: ${messageOf(cause)}`,
           'Check that it is executable, and that the limits allow another process.',
           cause,
         );

@@ -27,7 +27,7 @@ import {
   setLink,
   WireguardNetlink,
 } from '../linux/index.js';
-import { bug, machineError } from '../schema/index.js';
+import { bug, machineError, messageOf } from '../schema/index.js';
 import { isOfWireguard, linksNeededBy, type EditFailure, type KernelEdit } from './kernel-edit.js';
 import { writeSysctl } from './sysctl.js';
 
@@ -113,7 +113,7 @@ export class KernelNetwork implements Disposable {
           inNetnsAt(this.#path, () => writeSysctl(key, value));
         } catch (error) {
           // A setting of a link that is gone, or /proc/sys is mounted read-only.
-          failures.push({ edit, reason: error instanceof Error ? error.message : String(error) });
+          failures.push({ edit, reason: messageOf(error) });
         }
         continue;
       }
@@ -139,7 +139,7 @@ export class KernelNetwork implements Disposable {
       } catch (error) {
         // The file of a private key is gone, or the module of WireGuard.
         if (!isOfWireguard(edit)) throw error;
-        failures.push({ edit, reason: error instanceof Error ? error.message : String(error) });
+        failures.push({ edit, reason: messageOf(error) });
       }
       // A process that is killed leaves no link without its mark.
       if (marked !== null) batch.push({ edit, message: setAlias(marked.name, marked.alias) });

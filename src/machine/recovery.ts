@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pidsWithVariable, readBootId } from '../linux/index.js';
-import { machineError, type ChangedSetting } from '../schema/index.js';
+import { machineError, type ChangedSetting, messageOf } from '../schema/index.js';
 import { TAG } from './command.js';
 import { Journal, journalPath } from './journal.js';
 import type { Undo } from './journal-format.js';
@@ -63,7 +63,7 @@ export async function undoAll(): Promise<readonly UndoneJournal[]> {
   if (failures.length > 1)
     throw machineError(
       'undo-failed',
-      failures.map((error) => (error instanceof Error ? error.message : String(error))).join('\n'),
+      failures.map((error) => messageOf(error)).join('\n'),
       'Remove what holds these, and run: barewire undo',
       failures[0],
     );

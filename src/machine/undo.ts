@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs';
 import { netnsPath, unmountNetns } from '../linux/index.js';
-import { type BarewireError, type ChangedSetting, machineError } from '../schema/index.js';
+import { type BarewireError, type ChangedSetting, machineError, messageOf } from '../schema/index.js';
 import { removeCgroup } from './cgroup.js';
 import { detachContainer } from './cni.js';
 import { batchInput, runCommand } from './command.js';
@@ -92,7 +92,7 @@ async function undoKind(entries: readonly Entry[], how: Undoing): Promise<UndoOu
       const found = await undoOne(entry.undo, how, how.processOf(entry.id));
       if (found !== null) changed.push(found);
     } catch (error) {
-      failures.push({ entry, reason: error instanceof Error ? error.message : String(error) });
+      failures.push({ entry, reason: messageOf(error) });
     }
   }
   return { failures, changed };

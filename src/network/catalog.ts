@@ -1,4 +1,4 @@
-import { BARE, nearest, userError, REFERENCE } from '../schema/index.js';
+import { BARE, didYouMean, userError, REFERENCE } from '../schema/index.js';
 import { bridge } from './attachment/bridge.js';
 import { host } from './attachment/host.js';
 import { ipvlanL2, ipvlanL3, ipvlanL3s } from './attachment/ipvlan.js';
@@ -84,9 +84,8 @@ function findIn(catalog: readonly PlannedNetwork[], name: string): PlannedNetwor
   const found = catalog.find((network) => network.name === name);
   if (found !== undefined) return found;
   const names = catalog.map((network) => network.name);
-  const meant = nearest(name, names);
   throw userError(
     `There is no network "${name}" in the catalog.`,
-    `${meant === undefined ? '' : `Did you mean "${meant}"? `}The catalog has ${names.join(', ')}.`,
+    `${didYouMean(name, names)}The catalog has ${names.join(', ')}.`,
   );
 }

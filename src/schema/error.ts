@@ -55,3 +55,24 @@ export const machineError = (
 /** A defect of Barewire: exit status 1. */
 export const bug = (message: string, cause?: unknown): BarewireError =>
   new BarewireError(message, { code: 'bug', fault: 'bug', cause });
+
+/** The message of what was thrown. A host name with several addresses gives one error for each of them. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError) return thrown.errors.map(messageOf).join(', ');
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+const FILE_FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of its path is not a directory',
+  EACCES: 'permission denied',
+  ELOOP: 'its symbolic links form a circle',
+  ENAMETOOLONG: 'its name is too long',
+};
+
+/** Why the system refused a file, in words. */
+export function fileFault(thrown: unknown): string {
+  const { code = '' } = thrown as NodeJS.ErrnoException;
+  return (Object.hasOwn(FILE_FAULTS, code) ? FILE_FAULTS[code] : undefined) ?? messageOf(thrown);
+}

@@ -1,5 +1,13 @@
 /** The formats that others read, findings, and the one error type. Plain data only. */
-export { BarewireError, bug, machineError, userError, type ErrorCode } from './error.js';
+export {
+  BarewireError,
+  bug,
+  fileFault,
+  machineError,
+  messageOf,
+  userError,
+  type ErrorCode,
+} from './error.js';
 export {
   EXTERNAL_LIMITS,
   findingSchema,
@@ -27,7 +35,7 @@ export type {
 } from './kernel-object.js';
 export { deployedNodeSchema, NODE_PLUGIN, NODE_SOCKET, type DeployedNode } from './deployed.js';
 export { Secret } from './secret.js';
-export { nearest } from './nearest.js';
+export { didYouMean, nearest } from './nearest.js';
 export { type NetworkFact } from './network-fact.js';
 export {
   findLimit,

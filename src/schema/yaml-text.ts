@@ -161,18 +161,20 @@ const PROBLEMS: Readonly<Partial<Record<YAMLError['code'], { message: string; hi
 /** As the parser decides it: a quoted key is an ordinary one. */
 const isMergeKey = (key: unknown): boolean => isScalar(key) && key.source === '<<' && key.type === 'PLAIN';
 
+/** The beginning of UTF-16 that was decoded as UTF-8: its mark, or every other byte zero. */
+const WIDE = /^(?:\uFFFD\uFFFD|(?:[^\0]\0){2}|(?:\0[^\0]){2})/;
+
 /** @throws BarewireError where the text is not UTF-8, too long, or nested too deeply */
 function requirePlain(path: string, text: string): void {
   const undecoded = /\0|\uFFFD/.exec(text);
   if (undecoded !== null) {
-    const isWide = undecoded[0] === '\0' || text.startsWith('\uFFFD\uFFFD');
+    if (WIDE.test(text))
+      throw userError(`${path} is UTF-16, not UTF-8.`, 'Save the file as UTF-8: iconv -f UTF-16 -t UTF-8.');
     const before = text.slice(0, undecoded.index).split('\n');
-    throw userError(
-      isWide
-        ? `${path} is UTF-16, not UTF-8.`
-        : `${path}:${before.length}:${(before.at(-1) ?? '').length + 1}: not UTF-8.`,
-      `Save the file as UTF-8: iconv -f ${isWide ? 'UTF-16' : 'LATIN1'} -t UTF-8.`,
-    );
+    const place = `${path}:${before.length}:${(before.at(-1) ?? '').length + 1}`;
+    if (undecoded[0] === '\0')
+      throw userError(`${place}: a zero byte, which no text has.`, 'Name a YAML or JSON file.');
+    throw userError(`${place}: not UTF-8.`, 'Save the file as UTF-8: iconv -f LATIN1 -t UTF-8.');
   }
   if (text.length > MOST_CHARACTERS)
     throw userError(`${path} has ${text.length} characters.`, `Keep it below ${MOST_CHARACTERS}.`);

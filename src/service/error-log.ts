@@ -1,4 +1,4 @@
-import { BarewireError } from '../schema/index.js';
+import { BarewireError, messageOf } from '../schema/index.js';
 import type { NodeEvent } from './node-types.js';
 
 const KEPT_ERRORS = 10;
@@ -18,7 +18,7 @@ export class ErrorLog {
   }
 
   note(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     this.#last = [...this.#last, `${new Date().toISOString()} ${text}`].slice(-KEPT_ERRORS);
     if (error instanceof BarewireError) this.#report({ kind: 'failed', error });
   }

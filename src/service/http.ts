@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { text } from 'node:stream/consumers';
-import { machineError } from '../schema/index.js';
+import { machineError, messageOf } from '../schema/index.js';
 import { removeFile } from '../machine/index.js';
 import { printMetrics } from './metrics.js';
 import type { NodeAgent } from './node.js';
@@ -71,7 +71,7 @@ export async function askNode(socket: string, method: 'GET' | 'POST', path: stri
   } catch (error) {
     throw machineError(
       'process-failed',
-      `No agent answers on ${socket}: ${error instanceof Error ? error.message : String(error)}`,
+      `No agent answers on ${socket}: ${messageOf(error)}`,
       'Start it: barewire node --etcd-endpoints http://HOST:2379',
       error,
     );

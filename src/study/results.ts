@@ -17,6 +17,7 @@ import {
   type Summary,
   machineError,
   userError,
+  fileFault,
 } from '../schema/index.js';
 import {
   LATENCY_LOG,
@@ -76,7 +77,7 @@ async function onDisk<T>(path: string, write: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw machineError(
       'disk',
-      `Could not write ${path}: ${String(error)}`,
+      `Could not write ${path}: ${fileFault(error)}.`,
       'Free space, or choose another directory with --out; then continue with --resume. Earlier slices are kept.',
       error,
     );
@@ -217,7 +218,7 @@ export class ResultsDirectory {
       return await readFile(this.at(...names), 'utf8');
     } catch (error) {
       throw userError(
-        `Could not read ${this.at(...names)}: ${String(error)}`,
+        `Could not read ${this.at(...names)}: ${fileFault(error)}.`,
         'Name a results directory: a study prints it at its end.',
         { code: 'no-such-file', cause: error },
       );

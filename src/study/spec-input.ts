@@ -3,7 +3,7 @@ import {
   type BarewireError,
   durationQuantity,
   GENERATORS,
-  nearest,
+  didYouMean,
   positiveQuantity,
   type QuantityKind,
   type QuantityProblem,
@@ -152,7 +152,7 @@ function refusal(error: z.ZodError, input: SpecInput, nameValue: NameValue): Bar
     const keys = Object.keys(inputSchema.shape.wire.unwrap().shape);
     return bad(
       `${nameValue(...path, unknown)}: unknown key "${unknown}".`,
-      `Did you mean "${nearest(unknown, keys)}"? Keys: ${keys.join(', ')}.`,
+      `${didYouMean(unknown, keys)}Keys: ${keys.join(', ')}.`,
     );
   }
   const isScalar = typeof value === 'string' || typeof value === 'number';

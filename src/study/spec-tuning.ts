@@ -12,6 +12,7 @@ import {
   type StudyTuning,
   type Topology,
   type TuningFinding,
+  fileFault,
 } from '../schema/index.js';
 import { findTestbedKind } from '../testbed/index.js';
 import { findKnob, KNOB_FILES, planTuning, resolveProfile, type Profile } from '../tuning/index.js';
@@ -51,7 +52,7 @@ export const THIS_MACHINE: TuningSources = {
       return readFileSync(path, 'utf8');
     } catch (error) {
       throw userError(
-        `Could not read the profile ${path}: ${String(error)}`,
+        `Could not read the profile ${path}: ${fileFault(error)}.`,
         'Name a readable YAML or JSON file, or a profile of `barewire tune`.',
         { cause: error },
       );

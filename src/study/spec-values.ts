@@ -1,5 +1,5 @@
 import {
-  nearest,
+  didYouMean,
   LATENCY_KEYS,
   printCriterion,
   printRate,
@@ -21,7 +21,7 @@ export function workloadNamed(name: string, place: string): WorkloadName {
   if (found !== undefined) return found;
   throw userError(
     `${place}: unknown workload "${name}".`,
-    `Did you mean "${nearest(name, WORKLOADS)}"? Workloads: ${WORKLOADS.join(', ')}.`,
+    `${didYouMean(name, WORKLOADS)}Workloads: ${WORKLOADS.join(', ')}.`,
   );
 }
 

@@ -2,7 +2,7 @@ import {
   BARE,
   type BarewireError,
   type GeneratorName,
-  nearest,
+  didYouMean,
   REFERENCE,
   resolvedStudySchema,
   type ResolvedStudy,
@@ -67,7 +67,7 @@ export function resolveSpec(
     if (!SPEC_KEYS.includes(key))
       throw bad(
         `${place}: unknown key "${key}".`,
-        `Did you mean "${nearest(key, SPEC_KEYS)}"? Keys: ${SPEC_KEYS.join(', ')}; keys of your own begin with x-.`,
+        `${didYouMean(key, SPEC_KEYS)}Keys: ${SPEC_KEYS.join(', ')}; keys of your own begin with x-.`,
       );
   }
   const {

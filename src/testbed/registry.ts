@@ -6,7 +6,7 @@ import {
   type GivenNetwork,
   type Network,
 } from '../network/index.js';
-import { bug, nearest, networkOfArm, userError, type TestbedChoice } from '../schema/index.js';
+import { bug, didYouMean, nearest, networkOfArm, userError, type TestbedChoice } from '../schema/index.js';
 import { dockerTestbed } from './docker/kind.js';
 import { KUBERNETES } from './kubernetes/kind.js';
 import { NETNS } from './netns/kind.js';
@@ -170,9 +170,8 @@ export function findOfferedNetwork(choice: TestbedChoice, name: string): Network
   if (given !== undefined) return given;
   if (plansNetworks) return choice.docker === undefined ? findNetwork(name) : findDockerNetwork(name);
   const names = offeredNetworks(choice);
-  const meant = nearest(name, names);
   throw userError(
     `The testbed ${choice.kind} has no network "${name}".`,
-    `${meant === undefined ? '' : `Did you mean "${meant}"? `}It has ${names.join(', ')}.`,
+    `${didYouMean(name, names)}It has ${names.join(', ')}.`,
   );
 }

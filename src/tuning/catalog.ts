@@ -1,4 +1,4 @@
-import { nearest, userError } from '../schema/index.js';
+import { didYouMean, userError } from '../schema/index.js';
 import { POWER } from './knobs/power.js';
 import { ownSysctlKnob } from './knobs/own-sysctl.js';
 import { LOAD_KNOBS } from './knobs/processes.js';
@@ -23,6 +23,6 @@ export function findKnob(name: string, place: string): Knob {
   const names = KNOBS.map((knob) => knob.name);
   throw userError(
     `${place}: unknown knob "${name}".`,
-    `Did you mean "${nearest(name, names)}"? Knobs: ${names.join(', ')}; any sysctl by its key: net.ipv4.tcp_rmem.`,
+    `${didYouMean(name, names)}Knobs: ${names.join(', ')}; any sysctl by its key: net.ipv4.tcp_rmem.`,
   );
 }

@@ -1,4 +1,4 @@
-import { nearest, userError, YamlText, type BarewireError } from '../schema/index.js';
+import { didYouMean, userError, YamlText, type BarewireError } from '../schema/index.js';
 import { findKnob } from './catalog.js';
 import { findProfile } from './profiles.js';
 import type { Knob, KnobValue, Profile } from './types.js';
@@ -74,7 +74,7 @@ class ProfileSource {
       if (!KEYS.some((known) => known === key) && !key.startsWith('x-'))
         throw userError(
           `${this.#text.placeOfKey([key])}: unknown key "${key}".`,
-          `Did you mean "${nearest(key, KEYS)}"? Keys: ${KEYS.join(', ')}; keys of your own begin with x-.`,
+          `${didYouMean(key, KEYS)}Keys: ${KEYS.join(', ')}; keys of your own begin with x-.`,
         );
     const text = (key: 'name' | 'what' | 'extends'): string | null => {
       const value = root[key];

@@ -1,4 +1,4 @@
-import { nearest, userError } from '../schema/index.js';
+import { didYouMean, userError } from '../schema/index.js';
 import type { KnobValue, Profile } from './types.js';
 
 const builtIn = (name: string, what: string, knobs: Readonly<Record<string, KnobValue>>): Profile => ({
@@ -69,6 +69,6 @@ export function findProfile(name: string, place?: string): Profile {
   const names = PROFILES.map((profile) => profile.name);
   throw userError(
     `${place === undefined ? '' : `${place}: `}unknown profile "${name}".`,
-    `Did you mean "${nearest(name, names)}"? Profiles: ${names.join(', ')}; a file ends in .yaml, .yml or .json.`,
+    `${didYouMean(name, names)}Profiles: ${names.join(', ')}; a file ends in .yaml, .yml or .json.`,
   );
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,8 @@ describe('a wrong request exits with 2, names the value and the place, and chang
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'barewire-cli-'));
     await writeFile(join(folder, 'typo.yaml'), 'networks: [host]\nrates: [1000]\nrestrats: 2\n');
+    await writeFile(join(folder, 'strange.yaml'), 'networks: [host]\nload: 5\nrates: [1000]\n');
+    await mkdir(join(folder, 'sub.yaml'));
     await writeFile(join(folder, 'torn.yaml'), 'networks: [host\n');
   });
   afterAll(() => rm(folder, { recursive: true }));
@@ -35,7 +37,17 @@ describe('a wrong request exits with 2, names the value and the place, and chang
       ['study', '--objective', 'p99@40%'],
       /p99@40%.*\n.*10%, 30%, 50%/,
     ],
-    ['an unreadable file', ['study', '/nowhere/spec.yaml'], /Could not read the spec \/nowhere\/spec.yaml/],
+    [
+      'a file that is missing',
+      ['study', '/nowhere/spec.yaml'],
+      /Could not read the spec \/nowhere\/spec.yaml: there is no such file\.\n/,
+    ],
+    ['a directory for a file', ['study', 'FOLDER/sub.yaml'], /sub.yaml: it is a directory\.\n/],
+    [
+      'a key like no other in a file',
+      ['study', 'FOLDER/strange.yaml'],
+      /strange.yaml:2:1: unknown key "load"\.\n +Keys: /,
+    ],
     [
       'an unknown key in a file',
       ['study', 'FOLDER/typo.yaml'],
@@ -62,7 +74,7 @@ describe('a wrong request exits with 2, names the value and the place, and chang
     expect(stderr).toMatch(message);
     expect(stdout).toBe('');
     expect(status).toBe(2);
-    expect((await readdir(folder)).sort()).toEqual(['torn.yaml', 'typo.yaml']);
+    expect((await readdir(folder)).sort()).toEqual(['strange.yaml', 'sub.yaml', 'torn.yaml', 'typo.yaml']);
   });
 });
 

@@ -40,7 +40,7 @@ describe('exit status 2 with what to do', () => {
     [
       'an unknown group',
       ['/bin/true', '--only', 'ad'],
-      /--only must name groups or checks, got "ad".*Did you mean add/,
+      /--only must name groups or checks, got "ad".*Did you mean "add"/,
     ],
     ['a configuration that is missing', ['/bin/true', '--config', '/no/such'], /Could not read .*\/no\/such/],
   ])('for %s', async (_, args, message) => {

@@ -206,7 +206,12 @@ describe('ResponseParser', () => {
 
   test.each([
     ['no HTTP', 'SSH-2.0-x\r\n', 'not HTTP/1.0 or HTTP/1.1: "SSH-2.0-x"'],
-    ['a status', 'HTTP/1.1 2x0 OK\r\n', 'a status that is not three digits: "HTTP/1.1 2x0 OK"'],
+    ['a status', 'HTTP/1.1 2x0 OK\r\n', 'a status that is not three digits from 100 on: "HTTP/1.1 2x0 OK"'],
+    [
+      'a status of no class',
+      'HTTP/1.1 042 No\r\n',
+      'a status that is not three digits from 100 on: "HTTP/1.1 042 No"',
+    ],
     [
       'different lengths',
       'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\nServer: x\r\n\r\n',

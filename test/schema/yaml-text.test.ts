@@ -50,6 +50,7 @@ describe('a YAML text', () => {
     ['a list for a key', '? [1, 2]\n: 3\n', 'a.yaml:1:3: a key must be a text.'],
     ['UTF-16', Buffer.from('\uFEFFa: 1\n', 'utf16le').toString('utf8'), 'a.yaml is UTF-16, not UTF-8.'],
     ['UTF-16 without a mark', Buffer.from('a: 1\n', 'utf16le').toString('utf8'), 'a.yaml is UTF-16'],
+    ['a binary file', 'a: 1\n\0\x01\x02', 'a.yaml:2:1: a zero byte, which no text has.'],
     ['Latin-1', Buffer.from('a: 1\nb: ü\n', 'latin1').toString('utf8'), 'a.yaml:2:4: not UTF-8.'],
     ['brackets without end', '['.repeat(20_000), 'a.yaml has more than 100 levels.'],
     ['keys of keys of keys', '? '.repeat(1_500), 'a.yaml has more than 100 levels.'],

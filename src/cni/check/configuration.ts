@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { nearest, userError } from '../../schema/index.js';
+import { didYouMean, userError, messageOf } from '../../schema/index.js';
 
 /** Plugins define keys of their own, which are passed on unchanged. */
 const pluginSchema = z.looseObject({
@@ -47,10 +47,10 @@ export const BUILT_IN: Readonly<Record<string, PluginConfiguration>> = {
 export function builtInConfiguration(type: string): NetworkConfiguration {
   const plugin = BUILT_IN[type];
   if (plugin !== undefined) return { name: 'barewire-check', plugins: [plugin] };
-  const meant = nearest(type, Object.keys(BUILT_IN));
+  const names = Object.keys(BUILT_IN);
   throw userError(
     `There is no built-in network configuration for ${JSON.stringify(type)}.`,
-    `Pass one by --config FILE. Built in are ${Object.keys(BUILT_IN).join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+    `${didYouMean(type, names)}Built in are ${names.join(', ')}. Pass another by --config FILE.`,
   );
 }
 
@@ -65,7 +65,7 @@ export function parseConfiguration(text: string, file: string): NetworkConfigura
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw bad(error instanceof Error ? error.message : String(error));
+    throw bad(messageOf(error));
   }
   const isList = typeof value === 'object' && value !== null && 'plugins' in value;
   const parsed = (isList ? listSchema : singleSchema).safeParse(value);

@@ -13,7 +13,7 @@ export const SURPLUS = 8;
 const TEXTS = [
   'no response',
   'not HTTP/1.0 or HTTP/1.1',
-  'a status that is not three digits',
+  'a status that is not three digits from 100 on',
   'a header of more than 64 KiB',
   'a header line without a valid name',
   'a Content-Length that is not a number',

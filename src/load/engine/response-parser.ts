@@ -238,7 +238,8 @@ export class ResponseParser {
 
   #statusCode(byte: number): void {
     if (this.#place < 3) {
-      this.#require(isDigit(byte), BAD_STATUS);
+      // The first digit is the class of the status, from 1 on.
+      this.#require(isDigit(byte) && (this.#place > 0 || byte !== 48), BAD_STATUS);
       this.status = this.status * 10 + (byte - 48);
       this.#place++;
     } else if (byte === LF) this.#enter(LINE_START);

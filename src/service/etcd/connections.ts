@@ -5,7 +5,7 @@ import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
-import { userError } from '../../schema/index.js';
+import { userError, messageOf } from '../../schema/index.js';
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -140,7 +140,7 @@ export class EtcdConnections implements Disposable {
     } catch (cause) {
       if (this.#secure !== null) return this.#secure;
       throw userError(
-        `Could not load the TLS files for etcd: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `Could not load the TLS files for etcd: ${messageOf(cause)}`,
         'Check the files of --etcd-cafile, --etcd-certfile and --etcd-keyfile.',
         { cause },
       );

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { BarewireError, machineError } from '../../schema/index.js';
+import { BarewireError, machineError, messageOf } from '../../schema/index.js';
 import { EtcdConnections, type Answer, type TlsFiles } from './connections.js';
 import { authenticateAnswer, EtcdRefusal, parseJson, parseRefusal } from './wire.js';
 
@@ -159,12 +159,6 @@ export class Gateway implements Disposable {
 
 const authorization = (token: string | null): Record<string, string> =>
   token === null ? {} : { authorization: token };
-
-const messageOf = (error: unknown): string => {
-  // A host name with several addresses gives one error for each of them.
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
-  return error instanceof Error ? error.message : String(error);
-};
 
 const unreachable = (failures: readonly string[], cause: unknown): BarewireError =>
   machineError(

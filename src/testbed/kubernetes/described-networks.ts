@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { nearest, userError, type BarewireError } from '../../schema/index.js';
+import { didYouMean, userError, type BarewireError } from '../../schema/index.js';
 import type { DescribedNetwork } from '../types.js';
 import { networkOf, POD_NETWORKS, sharesNodes, type PodNetwork } from './networks.js';
 import type { KubernetesOptions } from './options.js';
@@ -97,10 +97,9 @@ function refuse({ issues }: z.ZodError, entry: object, place: string): BarewireE
     const remedy = RESERVED_KEYS[level === '' ? key : `${level}.${key}`];
     if (remedy !== undefined) return userError(`${at}.${key} cannot be set.`, remedy);
     const keys = TEMPLATE_KEYS[level] ?? [];
-    const meant = nearest(key, keys);
     return userError(
       `${at} has the unknown key "${key}".`,
-      `${meant === undefined ? '' : `Did you mean "${meant}"? `}Keys: ${keys.join(', ')}.`,
+      `${didYouMean(key, keys)}Keys: ${keys.join(', ')}.`,
     );
   }
   const value = path.reduce<unknown>(

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseNetDev } from '../../linux/index.js';
 import type { Machine } from '../../machine/index.js';
-import { machineError } from '../../schema/index.js';
+import { machineError, messageOf } from '../../schema/index.js';
 import { LEAST_SHARE } from '../path-check.js';
 import type { ObservedPath, Pair } from '../types.js';
 
@@ -74,7 +74,7 @@ async function untilAnswered(network: string, request: () => Promise<void>): Pro
       if (performance.now() > deadline)
         throw machineError(
           'path-check-failed',
-          `${network}: no request was answered within ${ANSWER_LIMIT_MS / 1_000} s: ${error instanceof Error ? error.message : String(error)}`,
+          `${network}: no request was answered within ${ANSWER_LIMIT_MS / 1_000} s: ${messageOf(error)}`,
           'Check the NetworkPolicies of the namespace (kubectl get networkpolicies) and of the cluster, and firewalls between the nodes.',
           error,
         );

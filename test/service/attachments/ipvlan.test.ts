@@ -25,6 +25,7 @@ describe.skipIf(!isRoot || !canBuild)('nodes with IPvlan beside flanneld', () =>
     guest = await NodeGuest.boot(4);
     const config = JSON.stringify({ Network: '10.50.0.0/16', Backend: { Type: 'host-gw' } });
     await guest.run(`modprobe br_netfilter
+record_modprobe
 start_hub '${config}'
 add_node 1
 start_flanneld 1
@@ -70,6 +71,17 @@ etcdctl get --prefix /coreos.com/network/subnets/`);
           `{"PublicIP":"10.99.0.${number}","PublicIPv6":null,"BackendType":"host-gw","BackendData":{"Barewire":{"attachment":"${attachment}"}}}`,
         );
       }
+    },
+    TEST_MS,
+  );
+
+  test(
+    'no look for a link by its name makes the kernel run modprobe',
+    async () => {
+      // A look by ioctl does.
+      const printed = await guest.run(`/run/guest/busybox ifconfig no-such0 || true
+cat /run/modprobe.log`);
+      expect(printed.match(/\bnetdev-\S+/g)).toEqual(['netdev-no-such0']);
     },
     TEST_MS,
   );

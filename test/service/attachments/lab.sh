@@ -11,6 +11,12 @@ until_true() {
   done
 }
 
+# Until here the kernel loads modules as ever; from here on it also writes down what it asks for.
+record_modprobe() {
+  printf '#!/bin/sh\necho "$@" >>/run/modprobe.log\nexec /sbin/modprobe "$@"\n' >/run/modprobe
+  chmod +x /run/modprobe && sysctl -qw kernel.modprobe=/run/modprobe
+}
+
 start_hub() {
   ip netns add hub && ip -n hub link set lo up && ip -n hub link add br0 up type bridge
   ip -n hub addr add 10.99.0.254/24 dev br0
