@@ -3,7 +3,8 @@ import type { KeyValue, RangeResult } from '../etcd/wire.js';
 import { parseEntry, type LeaseEntry, type LeaseProblem } from './lease-entry.js';
 import type { Lease, Subnets } from './lease.js';
 import type { NetworkConfig } from './network-config.js';
-import { contains, firstOf, lastOf, overlap, parsePrefix, type IpPrefix } from './prefix.js';
+import { contains, firstOf, lastOf, parsePrefix, type IpPrefix } from './prefix.js';
+import { PrefixSet } from './prefix-set.js';
 
 interface IgnoredLease {
   /** The key without its prefix. */
@@ -28,9 +29,6 @@ export interface LeaseChanges {
   readonly removed: readonly string[];
 }
 
-/** So many new leases between two deliveries are looked at one by one: after that, comparing all is faster. */
-const MOST_CREATED = 50;
-
 /** The keys below `subnets/`: a range with the events since. */
 export class LeaseTable {
   readonly #prefix: string;
@@ -38,10 +36,11 @@ export class LeaseTable {
   #revision = 0n;
   /** The keys that have changed since the last delivery, with the subnets that readers know of; null when any may have. */
   #changed: Map<string, string | null> | null = null;
-  #created = 0;
   #lastConfig: NetworkConfig | null = null;
   /** Kept until a change that may concern it. */
   #overlaps: ReadonlyMap<string, string> | null = null;
+  /** The subnets of usable leases; null until a new lease is compared with them. */
+  #used: Record<keyof Subnets, PrefixSet> | null = null;
   /** Whether entries are inside the network of a config: thousands are asked for each snapshot. */
   #inside: { readonly config: NetworkConfig; readonly known: WeakMap<LeaseEntry, boolean> } | null = null;
 
@@ -58,6 +57,7 @@ export class LeaseTable {
     for (const pair of entries) this.#entries.set(pair.key, parseEntry(pair, this.#prefix));
     this.#revision = revision;
     this.#overlaps = null;
+    this.#used = null;
     this.#changed = null;
   }
 
@@ -65,11 +65,14 @@ export class LeaseTable {
     for (const { type, entry } of events) {
       const before = this.#entries.get(entry.key);
       const after = type === 'DELETE' ? undefined : parseEntry(entry, this.#prefix);
+      // Before it is compared with the others, of which it is none.
+      this.#forEachSubnet(before, (version, subnet) => this.#used?.[version].delete(subnet));
       if (this.#mayChangeOverlaps(before, after)) {
         this.#overlaps = null;
         this.#changed = null;
       } else if (this.#changed?.has(entry.key) === false)
         this.#changed.set(entry.key, before?.lease?.subnet ?? null);
+      this.#forEachSubnet(after, (version, subnet) => this.#used?.[version].add(subnet));
       if (after === undefined) this.#entries.delete(entry.key);
       else this.#entries.set(entry.key, after);
       this.#revision = entry.modRevision;
@@ -82,10 +85,27 @@ export class LeaseTable {
     if (was === is && (!is || before?.pair.createRevision === after?.pair.createRevision)) return false;
     if (this.#overlaps?.size !== 0) return true;
     if (after?.problem !== null) return false;
-    if (++this.#created > MOST_CREATED) return true;
-    for (const other of this.#entries.values())
-      if (other.problem === null && other.name !== after.name && collide(other, after)) return true;
-    return false;
+    const used = (this.#used ??= this.#collectSubnets(before));
+    let meets = false;
+    this.#forEachSubnet(after, (version, subnet) => (meets ||= used[version].meets(subnet)));
+    return meets;
+  }
+
+  #collectSubnets(except: LeaseEntry | undefined): Record<keyof Subnets, PrefixSet> {
+    const used = { ipv4: new PrefixSet(), ipv6: new PrefixSet() };
+    for (const entry of this.#entries.values())
+      if (entry !== except) this.#forEachSubnet(entry, (version, subnet) => used[version].add(subnet));
+    return used;
+  }
+
+  /** Of a usable lease, which has no host bits. */
+  #forEachSubnet(
+    entry: LeaseEntry | undefined,
+    visit: (version: keyof Subnets, subnet: IpPrefix) => void,
+  ): void {
+    if (entry?.problem !== null || entry.subnets === null) return;
+    visit('ipv4', entry.subnets.ipv4);
+    if (entry.subnets.ipv6 !== null) visit('ipv6', entry.subnets.ipv6);
   }
 
   find(name: string): KeyValue | null {
@@ -101,7 +121,6 @@ export class LeaseTable {
   deliver(config: NetworkConfig): LeaseSnapshot {
     const keys = this.#lastConfig === config ? this.#changed : null;
     this.#changed = new Map();
-    this.#created = 0;
     this.#lastConfig = config;
     return this.#snapshot(config, keys);
   }
@@ -185,13 +204,6 @@ function findOverlaps(entries: readonly LeaseEntry[]): ReadonlyMap<string, strin
     settle();
   }
   return found;
-}
-
-/** Of usable leases, which have no host bits. */
-function collide({ subnets: one }: LeaseEntry, { subnets: other }: LeaseEntry): boolean {
-  const meet = (a: IpPrefix | null | undefined, b: IpPrefix | null | undefined): boolean =>
-    a != null && b != null && (a.length === b.length ? a.address === b.address : overlap(a, b));
-  return meet(one?.ipv4, other?.ipv4) || meet(one?.ipv6, other?.ipv6);
 }
 
 const isLease = (judged: Lease | LeaseProblem | null): judged is Lease =>
