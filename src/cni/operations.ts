@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SyscallError } from '../linux/index.js';
 import { KernelNetwork } from '../machine/index.js';
 import { isKernelChange, singleOf, versionOf } from '../network/index.js';
 import type { RouteObject } from '../schema/index.js';
@@ -37,7 +38,7 @@ export class CniOperations {
     const inode = inodeOf(netns);
     if (inode === null)
       throw new CniError(CNI_CODES.unknownContainer, `failed to open netns "${netns}"`, 'no such file');
-    using container = new KernelNetwork(netns, PROTOCOL_BOOT);
+    using container = openContainer(netns);
     if (container.hasLink(ifname))
       throw new CniError(
         CNI_CODES.interfaceExists,
@@ -174,3 +175,17 @@ export class CniOperations {
 /** As the kernel reports a route to one address. */
 const withPrefix = (destination: string): string =>
   destination.includes('/') ? destination : `${destination}/${singleOf(versionOf(destination))}`;
+
+/** @throws CniError where the path is that of another file, such as the mount point of a mount that the agent does not see */
+function openContainer(netns: string): KernelNetwork {
+  try {
+    return new KernelNetwork(netns, PROTOCOL_BOOT);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.call === 'setns')) throw error;
+    throw new CniError(
+      CNI_CODES.badEnvironment,
+      `CNI_NETNS "${netns}" is not a network namespace where the agent looks (setns: ${error.errnoName})`,
+      "The agent must see mounts that the runtime makes: run it in the host's mount namespace, or with mounts that follow it (systemd: no PrivateMounts; a pod: mountPropagation HostToContainer).",
+    );
+  }
+}

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { endRuns } from '../cli/barewire.js';
@@ -66,6 +67,25 @@ test('what cannot be assigned is refused', async () => {
   expect(await refusal(node, { runtimeConfig: { ips: [one, two] } })).toEqual([1, 7]);
   expect(await refusal(node, { runtimeConfig: { ips: ['fd00::5'] } })).toEqual([1, 7]);
   expect(await refusal(node, { runtimeConfig: { mac: 'none' } })).toEqual([1, 7]);
+});
+
+test('a namespace whose mount the agent does not see is refused with what it must see', async () => {
+  const node = await startNode('bridge');
+  // What is below a mount that another mount namespace has: an empty file.
+  const hidden = join(node.folder, 'hidden');
+  writeFileSync(hidden, '');
+  for (const CNI_NETNS of [hidden, '/proc/self/ns/mnt']) {
+    const { status, stdout } = await call(node, 'ADD', container, { env: { CNI_NETNS } });
+    expect([status, JSON.parse(stdout)]).toEqual([
+      1,
+      expect.objectContaining({
+        code: 4,
+        msg: `CNI_NETNS "${CNI_NETNS}" is not a network namespace where the agent looks (setns: EINVAL)`,
+        details: expect.stringContaining('mountPropagation HostToContainer') as string,
+      }),
+    ]);
+    expect(await call(node, 'DEL', container, { env: { CNI_NETNS } })).toEqual({ status: 0, stdout: '' });
+  }
 });
 
 test('IPvlan refuses a MAC: its links have that of the interface', async () => {
