@@ -226,7 +226,12 @@ async function leaveNode(
     // No agent runs.
     () => false,
   );
-  const left = await leaveNetwork(flags.state, etcd, signal, isStopping ? STOP_LIMIT_MS : 0);
+  const left = await leaveNetwork(
+    { stateFolder: flags.state, socket: flags.socket },
+    etcd,
+    signal,
+    isStopping ? STOP_LIMIT_MS : 0,
+  );
   if (flags.json === true) {
     terminal.print(JSON.stringify(left, null, 2));
     return;
@@ -237,4 +242,8 @@ async function leaveNode(
       : `Left the network: subnet ${left.subnet}, ${left.removedObjects} objects of the kernel removed, ` +
           `the lease ${left.leaseDeleted ? 'deleted' : 'left as it is'}.`,
   );
+  if (left.attachedContainers.length > 0)
+    terminal.note(
+      `Their interfaces stay, without the network, until they are removed: ${left.attachedContainers.join(', ')}.`,
+    );
 }

@@ -115,3 +115,6 @@ export async function removeFile(path: string): Promise<void> {
   await rm(`${path}${UNFINISHED}`, { force: true });
   await rm(path, { force: true });
 }
+
+/** Removes a folder with what is in it, if there is one. */
+export const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true });

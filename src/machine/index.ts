@@ -14,6 +14,7 @@ export {
   cacheDirectory,
   deleteScratch,
   removeFile,
+  removeFolder,
   replaceFile,
   writeScratch,
   type CacheEntry,

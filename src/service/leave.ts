@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CONTAINER_ALIAS } from '../cni/index.js';
-import { KernelNetwork, lockFile, removeFile } from '../machine/index.js';
+import { Allocations, CONTAINER_ALIAS } from '../cni/index.js';
+import { KernelNetwork, lockFile, removeFile, removeFolder } from '../machine/index.js';
 import { EtcdClient } from './etcd/client.js';
 import { findDifference } from './difference.js';
 import { Firewall } from './firewall.js';
@@ -10,7 +10,7 @@ import { parseEntry } from './flannel/lease-entry.js';
 import type { SubnetLeasesOptions } from './flannel/leases.js';
 import { MARKS } from './kernel-keeper.js';
 import { AWS_VPC, openVpc } from './vpc.js';
-import { readRecord, removeRecord, type NodeRecord } from './record.js';
+import { allocationsPath, readRecord, removeRecord, type NodeRecord } from './record.js';
 
 /** What a node had when it left. */
 export interface LeftNetwork {
@@ -18,6 +18,14 @@ export interface LeftNetwork {
   /** False when another node has the subnet, or no node. */
   readonly leaseDeleted: boolean;
   readonly removedObjects: number;
+  /** The ids of containers that are still attached. Their interfaces stay. */
+  readonly attachedContainers: readonly string[];
+}
+
+/** Where a node keeps its record, and where its agent listens. */
+interface NodePlaces {
+  readonly stateFolder: string;
+  readonly socket: string;
 }
 
 /**
@@ -30,7 +38,7 @@ export interface LeftNetwork {
  * @throws BarewireError `locked` while the agent runs, `etcd-unreachable`
  */
 export async function leaveNetwork(
-  stateFolder: string,
+  { stateFolder, socket }: NodePlaces,
   etcd: Omit<SubnetLeasesOptions, 'onEvent'> | null,
   signal: AbortSignal,
   waitMs = 0,
@@ -45,12 +53,23 @@ export async function leaveNetwork(
   const removals = [MARKS, shared].flatMap((marks) => findDifference([], state, marks).edits);
   kernel.apply(removals);
   await new Firewall(false).remove();
+  const attached = new Allocations(allocationsPath(stateFolder)).present();
+  // Without it, an agent that joins again would give an address that is in use to another container.
+  if (attached.length === 0) await removeFile(allocationsPath(stateFolder));
+  // An agent that was killed left its socket and the place of the plugin's requests.
+  await removeFile(socket);
   if (record !== null) {
+    if (record.cniFolder !== null) await removeFolder(record.cniFolder);
     await removeFile(record.subnetFile);
     if (record.keyFile !== null) await removeFile(record.keyFile);
     await removeRecord(stateFolder);
   }
-  return { subnet: record?.subnet ?? null, leaseDeleted, removedObjects: removals.length };
+  return {
+    subnet: record?.subnet ?? null,
+    leaseDeleted,
+    removedObjects: removals.length,
+    attachedContainers: attached.map(({ containerId }) => containerId),
+  };
 }
 
 /** Before the lease is deleted: other nodes claim the place in the VPC's table when they see that it is gone. */

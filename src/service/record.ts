@@ -23,6 +23,8 @@ const recordSchema = z.object({
   attachment: z.enum(ATTACHMENTS),
   /** Of the private key that the agent has made. */
   keyFile: z.string().nullable().default(null),
+  /** Of the CNI plugin's requests. */
+  cniFolder: z.string().nullable().default(null),
 });
 export type NodeRecord = z.infer<typeof recordSchema>;
 
@@ -60,7 +62,7 @@ const safeJson = (text: string): unknown => {
 };
 
 export async function saveRecord(
-  { stateFolder, subnetFile, leases: { prefix = DEFAULT_PREFIX } }: NodeOptions,
+  { cniFolder, stateFolder, subnetFile, leases: { prefix = DEFAULT_PREFIX } }: NodeOptions,
   { external: { publicIp }, tunnelMacs, attachment, key }: NodeView,
   { subnet, ipv6Subnet, etcdLease }: Pick<NodeRecord, 'subnet' | 'ipv6Subnet' | 'etcdLease'>,
 ): Promise<void> {
@@ -77,6 +79,7 @@ export async function saveRecord(
     subnetFile,
     attachment,
     keyFile,
+    cniFolder,
   };
   await replaceFile(recordPath(stateFolder), `${JSON.stringify(record, null, 2)}\n`);
 }
