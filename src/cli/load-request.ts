@@ -109,7 +109,7 @@ async function readInput(flag: string, path: string): Promise<Buffer> {
     return await readFile(path);
   } catch (cause) {
     throw userError(
-      `Could not read the file of ${flag}: ${fileFault(cause)}.`,
+      `Could not read the file ${path} of ${flag}: ${fileFault(cause)}.`,
       'Check the path behind the @.',
       { code: 'no-such-file', cause },
     );

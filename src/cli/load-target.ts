@@ -28,11 +28,14 @@ export function parseLoadUrl(text: string): LoadUrl {
       `TLS is not supported: "${withoutCredentials(text)}".`,
       'Use http://, or load a proxy that ends TLS.',
     );
-  if (url?.protocol !== 'http:')
+  if (url?.protocol !== 'http:') {
+    const port = Number(/^http:\/\/[^/]*:(\d+)(?:[/?#]|$)/i.exec(plain)?.[1] ?? 0);
+    const needed = port > 65_535 ? 'have a port up to 65535' : 'start with http:// and a host';
     throw userError(
-      `URL must start with http:// and be valid, got "${withoutCredentials(text)}".`,
+      `URL must ${needed}, got "${withoutCredentials(text)}".`,
       'For example: http://127.0.0.1:8080/file or http://[::1]:8080/file',
     );
+  }
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
   return {
     hostname: zone === undefined ? hostname : `${hostname}%${decoded(zone)}`,

@@ -320,7 +320,9 @@ const WORDINGS: Wordings = {
   'settings-read-only': () =>
     '/proc/sys is mounted read-only, as in a container: no setting of the network can be changed. Start the container with --privileged, or run Barewire on the host.',
   'folder-unusable': ({ folder, what, problem }) =>
-    `${folder}, the folder of ${what}, cannot be written (${problem}). Make it writable, or mount a file system there.`,
+    problem === 'ENOTDIR'
+      ? `${folder}, the folder of ${what}, is a file or below one. Choose another path.`
+      : `${folder}, the folder of ${what}, cannot be written (${problem}). Make it writable, or mount a file system there.`,
   'cache-unusable': ({ folder, problem }) =>
     `The cache ${folder} cannot be used (${problem}): --testbed vm and --containers docker keep their files there. Make it writable, or set XDG_CACHE_HOME to another folder.`,
   'disk-full': ({ folder, what, freeMib, leastMib }) =>

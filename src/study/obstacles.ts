@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname, resolve } from 'node:path';
@@ -116,7 +116,7 @@ async function inspectFolder(
 ): Promise<{ readonly problem: string | null; readonly freeMib: number }> {
   let existing = folder;
   while (!existsSync(existing)) existing = dirname(existing);
-  const refused = canWrite(existing);
+  const refused = statSync(existing).isDirectory() ? canWrite(existing) : 'ENOTDIR';
   if (refused !== null) return { problem: refused, freeMib: 0 };
   const { bavail, bsize, ffree, files } = await statfs(existing);
   return {

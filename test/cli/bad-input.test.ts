@@ -59,6 +59,16 @@ describe('a wrong request exits with 2, names the value and the place, and chang
     ['an unknown option of node leave', ['node', 'leave', '--bad'], /--bad/],
     ['an unknown command', ['sutdy'], /study/],
     ['a load without a rate', ['load', 'http://127.0.0.1/'], /--rate N/],
+    [
+      'a load of a port that is none',
+      ['load', 'http://127.0.0.1:99999/', '--rate', '5'],
+      /URL must have a port up to 65535, got "http:\/\/127\.0\.0\.1:99999\/"/,
+    ],
+    [
+      'a body of a file that is missing',
+      ['load', 'http://127.0.0.1/', '--rate', '5', '--body', '@/nowhere/b'],
+      /the file \/nowhere\/b of --body: there is no such file/,
+    ],
     ['a load of what is no URL', ['load', 'localhost', '--rate', '5'], /"localhost"/],
     ['a load with a share for a rate', ['load', 'http://127.0.0.1/', '--rate', '5%'], /5%/],
     [

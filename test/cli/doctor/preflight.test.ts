@@ -107,6 +107,17 @@ test('networks refuses such a machine too', async () => {
   expect(status).toBe(3);
 });
 
+test('a study refuses a file where its results would be, before any change', async () => {
+  for (const out of ['/dev/null', '/dev/null/results']) {
+    const { status, stderr } = await barewire(['study', '--out', out]);
+    expect([status, stderr]).toEqual([
+      3,
+      expect.stringContaining(`${out}, the folder of results, is a file or below one.`),
+    ]);
+    expect(stderr).not.toContain('Reference maximum');
+  }
+});
+
 test('undo does not: it may be what frees the disk', async () => {
   const { status } = await barewire(
     ['undo'],
