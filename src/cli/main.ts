@@ -83,7 +83,9 @@ async function main(): Promise<number> {
     await (await program(context, command)).parseAsync(read, { from: 'user' });
     return status;
   } catch (caught) {
-    const error = nameRefusal(caught);
+    // A wait that the signal ended throws an error of its own.
+    const isAbort = controller.signal.aborted && (caught as Error).name === 'AbortError';
+    const error = nameRefusal(isAbort ? controller.signal.reason : caught);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     terminal.note(describeError(error));
     return exitStatus(error, controller.signal.aborted);

@@ -93,8 +93,15 @@ export const folderOptions = (): Option[] => [
 
 export function leasesOf(flags: EtcdFlags): NodeOptions['leases'] {
   const { etcdUsername: name, etcdPassword: password = '' } = flags;
+  const endpoints = flags.etcdEndpoints.split(',').map((url) => url.trim());
+  const wrong = endpoints.find((url) => !/^https?:\/\/[^/]/.test(url) || !URL.canParse(url));
+  if (wrong !== undefined)
+    throw userError(
+      `--etcd-endpoints must be URLs with http:// or https://, got "${wrong}".`,
+      `For example: --etcd-endpoints http://${/^[\w.[\]-]+:\d+$/.test(wrong) ? wrong : '10.0.0.1:2379'}`,
+    );
   return {
-    endpoints: flags.etcdEndpoints.split(',').map((url) => url.trim()),
+    endpoints,
     prefix: flags.etcdPrefix,
     tls: { caFile: flags.etcdCafile, certificateFile: flags.etcdCertfile, keyFile: flags.etcdKeyfile },
     ...(name !== undefined && { user: { name, password } }),

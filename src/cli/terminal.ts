@@ -75,7 +75,8 @@ export function nameRefusal(error: unknown): unknown {
 /** Formats an error: what failed, then what to do. A bug includes its stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof BarewireError)) return `barewire: this is a bug in Barewire: ${stackOf(error)}`;
-  const hint = error.hint === undefined ? '' : `\n  ${error.hint}`;
+  const { hint: remedy = '' } = error;
+  const hint = remedy === '' ? '' : `\n  ${remedy}`;
   const cause = error.fault === 'bug' ? `\n${stackOf(error)}` : '';
   return `barewire: ${error.message}${hint}${cause}`;
 }

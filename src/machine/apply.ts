@@ -14,6 +14,7 @@ import { createCgroup } from './cgroup.js';
 import { attachContainer } from './cni.js';
 import { batchInput, failedLine, joins, runCommand } from './command.js';
 import { getImage, nameContainerNetns } from './docker.js';
+import { makeFolder } from './files.js';
 import type { Entry } from './journal-format.js';
 import { writeFeature } from './offload.js';
 import { readSetting, restoreSetting, writeSetting } from './setting.js';
@@ -104,7 +105,7 @@ async function takeTogether(entries: readonly Entry[], how: ApplyOptions): Promi
         break;
       }
       case 'directory':
-        mkdirSync(dirname(action.path), { recursive: true });
+        makeFolder(dirname(action.path));
         mkdirSync(action.path);
         break;
       case 'cgroup':

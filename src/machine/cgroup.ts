@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CPU_SHARES } from '../schema/index.js';
+import { makeFolder } from './files.js';
 
 /** Where control groups are mounted: one hierarchy (version 2), or one directory for each controller (version 1). */
 const ROOT = '/sys/fs/cgroup';
@@ -24,7 +25,7 @@ export function createCgroup(path: string): void {
     const isV1 = existsSync(join(hierarchy, 'cpu.shares'));
     if (!isV1 && !(hierarchy === ROOT && existsSync(join(ROOT, 'cgroup.controllers')))) continue;
     const group = join(hierarchy, path);
-    mkdirSync(group, { recursive: true });
+    makeFolder(group);
     const weight = join(group, isV1 ? 'cpu.shares' : 'cpu.weight');
     if (existsSync(weight)) writeFileSync(weight, String(isV1 ? CPU_SHARES : GREATEST_WEIGHT));
   }

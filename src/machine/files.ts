@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryFlock } from '../linux/index.js';
+import { fileFault, machineError } from '../schema/index.js';
 
 /**
  * The directory for what takes minutes or megabytes to create and is the same for every run:
@@ -29,7 +30,7 @@ export async function cached(
 ): Promise<string> {
   if (existsSync(path)) return path;
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   await using _lock = await lockFolder(folder, signal);
   if (existsSync(path)) return path;
   // Unfinished entries without a lock holder were left by killed runs.
@@ -51,29 +52,29 @@ export class CacheEntry {
 
   /** Creates the parent directories too. Returns the absolute path. */
   async write(name: string, content: string | Uint8Array, mode = 0o644): Promise<string> {
-    const path = await this.#prepare(name);
+    const path = this.#prepare(name);
     await writeFile(path, content, { mode });
     return path;
   }
 
   /** Copies a file, or what a link points to. Returns the absolute path. */
   async copy(from: string, name: string): Promise<string> {
-    const path = await this.#prepare(name);
+    const path = this.#prepare(name);
     await copyFile(from, path);
     return path;
   }
 
   async link(target: string, name: string): Promise<void> {
-    await symlink(target, await this.#prepare(name));
+    await symlink(target, this.#prepare(name));
   }
 
   async remove(name: string): Promise<void> {
     await rm(join(this.path, name), { recursive: true });
   }
 
-  async #prepare(name: string): Promise<string> {
+  #prepare(name: string): string {
     const path = join(this.path, name);
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return path;
   }
 }
@@ -104,7 +105,7 @@ export const deleteScratch = (path: string): Promise<void> => rm(path);
  * time: what a killed one left is written over.
  */
 export async function replaceFile(path: string, content: string, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const beside = `${path}${UNFINISHED}`;
   await writeFile(beside, content, { mode });
   await rename(beside, path);
@@ -118,3 +119,32 @@ export async function removeFile(path: string): Promise<void> {
 
 /** Removes a folder with what is in it, if there is one. */
 export const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+
+/** What says that a path is wrong, and not that the disk is. */
+const WRONG_PATH: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'EEXIST', 'ELOOP']);
+
+/**
+ * Makes a folder and its parents, unless they are there. Node's own recursion never ends where a file system such as /proc refuses a new
+ * name with ENOENT.
+ *
+ * @throws BarewireError `disk`
+ */
+export function makeFolder(path: string, mode = 0o777): void {
+  const missing: string[] = [];
+  for (let folder = path; !existsSync(folder); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse())
+    try {
+      mkdirSync(folder, { mode });
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      // Another process was faster.
+      if (code === 'EEXIST' && existsSync(folder)) continue;
+      if (!WRONG_PATH.has(code)) throw error;
+      throw machineError(
+        'disk',
+        `The folder ${folder} could not be made: ${code === 'ENOENT' ? 'its file system takes no new names' : fileFault(error)}.`,
+        'Choose another path, or make the folder.',
+        error,
+      );
+    }
+}

@@ -14,6 +14,7 @@ export {
   cacheDirectory,
   deleteScratch,
   removeFile,
+  makeFolder,
   removeFolder,
   replaceFile,
   writeScratch,

@@ -1,6 +1,7 @@
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Step, machineError } from '../schema/index.js';
+import { makeFolder } from './files.js';
 import type { Entry, JournalHeader, JournalRecord, ProcessIdentity, Undo } from './journal-format.js';
 import { journalDirectory } from './installation.js';
 
@@ -114,7 +115,7 @@ export class Journal {
 
   async #open(): Promise<FileHandle> {
     if (this.#onDisk) return open(this.path, 'a');
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(this.path), 0o700);
     // Exclusive: a journal of the same name must not be mixed with this one.
     const file = await open(this.path, 'ax', 0o600);
     try {

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { tryFlock } from '../linux/index.js';
 import { type BarewireError, machineError } from '../schema/index.js';
+import { makeFolder } from './files.js';
 import { lockPath } from './installation.js';
 
 const holderSchema = z.object({ pid: z.number(), since: z.string(), purpose: z.string() });
@@ -16,7 +17,7 @@ export const lockMachine = (purpose: string): Promise<AsyncDisposable> => lockFi
 
 /** Locks a file for one process, as `lockMachine` does. */
 export async function lockFile(path: string, purpose: string): Promise<AsyncDisposable> {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   for (;;) {
     const file = await open(path, 'a+');
     if (!tryFlock(file.fd)) {

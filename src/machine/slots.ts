@@ -12,6 +12,7 @@ import {
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { makeFifo } from '../linux/index.js';
+import { makeFolder } from './files.js';
 
 interface SlotNames {
   /** The FIFO that announces requests. */
@@ -49,8 +50,8 @@ export class Slots implements AsyncDisposable {
     this.#answer = answer;
     // What an agent has left that was killed.
     rmSync(folder, { recursive: true, force: true });
-    // A recursive call would give the parent its mode too, and the servers of studies read below /run/barewire as another user.
-    mkdirSync(dirname(folder), { recursive: true });
+    // Not with the folder's mode: the servers of studies read below /run/barewire as another user.
+    makeFolder(dirname(folder));
     mkdirSync(folder, { mode: 0o700 });
     const bell = join(folder, names.bell);
     makeFifo(bell);

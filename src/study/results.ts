@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename, stat, truncate, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../machine/index.js';
 import { describeFinding } from '../report/index.js';
 import type { Histogram } from '../stats/index.js';
 import type { z } from 'zod';
@@ -52,7 +53,7 @@ export const directoryName = (study: string, at: Date): string =>
 export async function writeResultFile(path: string, content: string): Promise<void> {
   const beside = `${path}.${process.pid}.new`;
   await onDisk(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     const handle = await open(beside, 'w');
     await closing(handle, async () => {
       await handle.writeFile(content);
