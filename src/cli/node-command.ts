@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { requireSocketPath } from '../machine/index.js';
 import { userError } from '../schema/index.js';
 import {
   askNode,
@@ -161,6 +162,7 @@ async function runNode(context: Context, flags: NodeFlags): Promise<void> {
     keyFile: process.env['WIREGUARD_KEY_FILE'] ?? '/run/flannel/wgkey',
     cniFolder: flags.cni,
   };
+  await requireSocketPath(flags.socket);
   context.announceStop('Stopping the agent. The network stays; `barewire node leave` removes it.');
   await using agent = await NodeAgent.start(options, signal, (event) => terminal.note(printEvent(event)));
   keepHeapSmall();

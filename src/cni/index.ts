@@ -3,6 +3,7 @@ export { Allocations } from './allocations.js';
 export { gatewayOf, type ContainerNetwork } from './container-network.js';
 export { CONTAINER_ALIAS } from './join-container.js';
 export { CniOperations } from './operations.js';
+export { SLOT_FILES } from './protocol.js';
 export { pluginScript } from './plugin-script.js';
 export { serveCni } from './server.js';
 export {

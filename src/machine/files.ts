@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, open, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryFlock } from '../linux/index.js';
-import { fileFault, machineError } from '../schema/index.js';
+import { fileFault, machineError, userError } from '../schema/index.js';
 
 /**
  * The directory for what takes minutes or megabytes to create and is the same for every run:
@@ -117,8 +117,22 @@ export async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** Removes a folder with what is in it, if there is one. */
-export const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+/** @throws BarewireError `bad-input` where the path of a unix socket is that of another file */
+export async function requireSocketPath(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found !== null && !found.isSocket())
+    throw userError(`${path} is there, and is not a unix socket.`, 'Choose another path for the socket.');
+}
+
+/**
+ * Removes the unix socket that a killed process left.
+ *
+ * @throws BarewireError `bad-input` where the path is that of another file
+ */
+export async function removeSocket(path: string): Promise<void> {
+  await requireSocketPath(path);
+  await rm(path, { force: true });
+}
 
 /** What says that a path is wrong, and not that the disk is. */
 const WRONG_PATH: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'EEXIST', 'ELOOP']);

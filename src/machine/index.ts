@@ -15,13 +15,14 @@ export {
   deleteScratch,
   removeFile,
   makeFolder,
-  removeFolder,
+  removeSocket,
+  requireSocketPath,
   replaceFile,
   writeScratch,
   type CacheEntry,
 } from './files.js';
 export { lockFile, lockMachine } from './lock.js';
-export { Slots } from './slots.js';
+export { removeSlots, requireSlotsFolder, Slots, type SlotNames } from './slots.js';
 export { identify, isAlive } from './session.js';
 export { openJournals, undoAll } from './recovery.js';
 export { listKept } from './kept.js';

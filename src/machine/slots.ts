@@ -1,10 +1,12 @@
 import {
   constants,
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeSync,
@@ -12,9 +14,10 @@ import {
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { makeFifo } from '../linux/index.js';
+import { userError } from '../schema/index.js';
 import { makeFolder } from './files.js';
 
-interface SlotNames {
+export interface SlotNames {
   /** The FIFO that announces requests. */
   readonly bell: string;
   /** The beginnings of the names of a slot's files. */
@@ -27,6 +30,31 @@ const FREE_SLOTS = 128;
 
 /** A script announces its slot within milliseconds; one that was killed before never does. */
 const ABANDONED_MS = 30_000;
+
+function listFiles(folder: string, { bell, request, reply }: SlotNames) {
+  const isOwn = (file: string): boolean =>
+    file === bell ||
+    [request, reply].some((begin) => file.startsWith(begin) && /^\d+$/.test(file.slice(begin.length)));
+  const files = existsSync(folder) ? readdirSync(folder) : [];
+  return { own: files.filter(isOwn), foreign: files.filter((file) => !isOwn(file)) };
+}
+
+/** @throws BarewireError `bad-input` where the folder has files that are not of slots, or is a file */
+export function requireSlotsFolder(folder: string, names: SlotNames): void {
+  const hint = 'Choose a folder that is for these requests alone, or one that does not exist yet.';
+  if (existsSync(folder) && !statSync(folder).isDirectory())
+    throw userError(`${folder}, the folder of requests, is a file.`, hint);
+  const [foreign] = listFiles(folder, names).foreign;
+  if (foreign !== undefined)
+    throw userError(`${folder}, the folder of requests, has the file ${foreign} of another program.`, hint);
+}
+
+/** Removes the files of slots, and their folder unless something else is in it. */
+export function removeSlots(folder: string, names: SlotNames): void {
+  const { own, foreign } = listFiles(folder, names);
+  for (const file of own) rmSync(join(folder, file), { force: true });
+  if (foreign.length === 0 && existsSync(folder)) rmdirSync(folder);
+}
 
 /**
  * Receives requests from scripts that have no sockets: a script claims a slot by creating its request file, announces it, and reads the
@@ -48,8 +76,9 @@ export class Slots implements AsyncDisposable {
     this.#folder = folder;
     this.#names = names;
     this.#answer = answer;
+    requireSlotsFolder(folder, names);
     // What an agent has left that was killed.
-    rmSync(folder, { recursive: true, force: true });
+    removeSlots(folder, names);
     // Not with the folder's mode: the servers of studies read below /run/barewire as another user.
     makeFolder(dirname(folder));
     mkdirSync(folder, { mode: 0o700 });
@@ -130,7 +159,7 @@ export class Slots implements AsyncDisposable {
     clearInterval(this.#timer);
     this.#bell.destroy();
     for (const [number, fd] of this.#free) this.#remove(number, fd);
-    rmSync(this.#folder, { recursive: true, force: true });
+    removeSlots(this.#folder, this.#names);
     return Promise.resolve();
   }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { text } from 'node:stream/consumers';
 import { machineError, messageOf } from '../schema/index.js';
-import { removeFile } from '../machine/index.js';
+import { removeSocket } from '../machine/index.js';
 import { printMetrics } from './metrics.js';
 import type { NodeAgent } from './node.js';
 import type { NodeStatus } from './node-types.js';
@@ -42,7 +42,7 @@ export async function serveNode(
   });
   if (isLocal) {
     // The lock of the state folder excludes another agent.
-    await removeFile(where.socket);
+    await removeSocket(where.socket);
     const mask = process.umask(0o077);
     server.listen(where.socket);
     process.umask(mask);
@@ -52,7 +52,7 @@ export async function serveNode(
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();
-      if (isLocal) await removeFile(where.socket);
+      if (isLocal) await removeSocket(where.socket);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Allocations, CONTAINER_ALIAS } from '../cni/index.js';
-import { KernelNetwork, lockFile, removeFile, removeFolder } from '../machine/index.js';
+import { Allocations, CONTAINER_ALIAS, SLOT_FILES } from '../cni/index.js';
+import { KernelNetwork, lockFile, removeFile, removeSlots, removeSocket } from '../machine/index.js';
 import { EtcdClient } from './etcd/client.js';
 import { findDifference } from './difference.js';
 import { Firewall } from './firewall.js';
@@ -44,6 +44,8 @@ export async function leaveNetwork(
   waitMs = 0,
 ): Promise<LeftNetwork> {
   await using _lock = await lockPatiently(join(stateFolder, 'lock'), waitMs);
+  // An agent that was killed left it.
+  await removeSocket(socket);
   const record = await readRecord(stateFolder);
   if (record !== null && etcd !== null) await releaseRoutes(record, etcd, signal);
   const leaseDeleted = record !== null && etcd !== null && (await deleteLease(record, etcd, signal));
@@ -56,10 +58,8 @@ export async function leaveNetwork(
   const attached = new Allocations(allocationsPath(stateFolder)).present();
   // Without it, an agent that joins again would give an address that is in use to another container.
   if (attached.length === 0) await removeFile(allocationsPath(stateFolder));
-  // An agent that was killed left its socket and the place of the plugin's requests.
-  await removeFile(socket);
   if (record !== null) {
-    if (record.cniFolder !== null) await removeFolder(record.cniFolder);
+    if (record.cniFolder !== null) removeSlots(record.cniFolder, SLOT_FILES);
     await removeFile(record.subnetFile);
     if (record.keyFile !== null) await removeFile(record.keyFile);
     await removeRecord(stateFolder);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { Allocations, CniOperations, serveCni, type ContainerNetwork } from '../cni/index.js';
-import { KernelNetwork, lockFile } from '../machine/index.js';
+import { Allocations, CniOperations, serveCni, SLOT_FILES, type ContainerNetwork } from '../cni/index.js';
+import { KernelNetwork, lockFile, requireSlotsFolder } from '../machine/index.js';
 import { attachmentOf } from './attachments.js';
 import { containerMtuOf, sitesOf } from './desired.js';
 import { ErrorLog } from './error-log.js';
@@ -78,6 +78,7 @@ export class NodeAgent implements AsyncDisposable {
     const opened: AsyncDisposable[] = [await lockFile(join(options.stateFolder, 'lock'), 'node')];
     let agent: NodeAgent | null = null;
     try {
+      requireSlotsFolder(options.cniFolder, SLOT_FILES);
       const leases = new SubnetLeases({
         ...options.leases,
         onEvent: (event) => {

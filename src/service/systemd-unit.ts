@@ -15,7 +15,7 @@ Before=containerd.service docker.service
 [Service]
 # FLANNELD_ETCD_ENDPOINTS=http://10.0.0.1:2379 and other options.
 EnvironmentFile=${ENVIRONMENT_PATH}
-# Most objects of the agent live for a millisecond. A small nursery for them saves a seventh of its memory.
+# Most objects of the agent are short-lived. A small young generation of the heap saves a seventh of its memory.
 Environment=NODE_OPTIONS=--max-semi-space-size=4
 ExecStart=${program.map(quote).join(' ')} node
 # Containers stay connected while the agent is down.

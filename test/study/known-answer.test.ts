@@ -37,8 +37,9 @@ const KIND: TestbedKind<Record<string, never>> = {
 test('a delay of known size lies in the interval of the network that has it', async () => {
   using _kind = registerTestbed(KIND);
   // A virtual CPU that sleeps between requests is woken when its host has a CPU for it, which is no part of the answer.
+  const idle = ['--pdeathsig', 'KILL', 'chrt', '--idle', '0'];
   const awake = cpus().map((_, cpu) =>
-    spawn('chrt', ['--idle', '0', 'taskset', '-c', String(cpu), 'sh', '-c', 'while :; do :; done']),
+    spawn('setpriv', [...idle, 'taskset', '-c', String(cpu), 'sh', '-c', 'while :; do :; done']),
   );
   const folder = mkdtempSync(join(tmpdir(), 'barewire-known-'));
   const input = {
