@@ -22,7 +22,7 @@ export {
   type CacheEntry,
 } from './files.js';
 export { lockFile, lockMachine } from './lock.js';
-export { removeSlots, requireSlotsFolder, Slots, type SlotNames } from './slots.js';
+export { removeSlots, requireSlotsFolder, Slots } from './slots.js';
 export { identify, isAlive } from './session.js';
 export { openJournals, undoAll } from './recovery.js';
 export { listKept } from './kept.js';

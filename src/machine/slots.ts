@@ -17,7 +17,7 @@ import { makeFifo } from '../linux/index.js';
 import { userError } from '../schema/index.js';
 import { makeFolder } from './files.js';
 
-export interface SlotNames {
+interface SlotNames {
   /** The FIFO that announces requests. */
   readonly bell: string;
   /** The beginnings of the names of a slot's files. */
