@@ -65,6 +65,37 @@ describe.skipIf(versions.length === 0).each(versions)('claims in etcd $version',
     }
   });
 
+  test('nodes with both versions of IP that start at once share no subnet of either', async () => {
+    const pools = {
+      ...{ Network: '10.50.0.0/20', SubnetLen: 24, EnableIPv6: true },
+      ...{ IPv6Network: 'fd50::/60', IPv6SubnetLen: 64 },
+    };
+    await etcd.put(`${NET}/config`, JSON.stringify(pools));
+    for (let round = 0; round < 4; round++) {
+      const nodes = Array.from({ length: 10 }, () => node());
+      const got = await Promise.all(
+        nodes.map(({ leases }, index) =>
+          leases.acquire(hostGw(`192.0.2.${index + 1}`, { publicIpv6: `fd00::${index + 1}` }), null, never),
+        ),
+      );
+      expect(new Set(got.map(({ subnet }) => subnet)).size).toBe(nodes.length);
+      expect(new Set(got.map(({ ipv6Subnet }) => ipv6Subnet)).size).toBe(nodes.length);
+      await until('each node has all leases', () =>
+        nodes.every(({ snapshot }) => snapshot?.leases.length === nodes.length),
+      );
+      // Nor did two have one for a moment: each has created one key.
+      const created = await etcd.call('/v3/kv/range', {
+        key: Buffer.from(`${NET}/subnets/`).toString('base64'),
+        range_end: Buffer.from(`${NET}/subnets0`).toString('base64'),
+      });
+      expect((created as { kvs: { version: string }[] }).kvs.map(({ version }) => version)).toEqual(
+        nodes.map(() => '1'),
+      );
+      await Promise.all(nodes.map(({ leases }) => leases.release(never)));
+      await Promise.all(nodes.map((each) => each[Symbol.asyncDispose]()));
+    }
+  });
+
   test('a network that is changed gives a new subnet on the next acquire', async () => {
     await using first = node();
     const { subnet } = await first.leases.acquire(hostGw('192.0.2.1'), null, never);

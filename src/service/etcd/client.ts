@@ -24,6 +24,8 @@ type Operation =
 interface Transaction {
   /** The revision of the last change of each key; 0 for a key that does not exist. */
   readonly when: readonly { readonly key: string; readonly modRevision: bigint }[];
+  /** No key with the prefix has been created or changed after the revision. */
+  readonly unchanged?: { readonly prefix: string; readonly since: bigint } | null;
   readonly then: readonly Operation[];
   readonly otherwise?: readonly Operation[];
 }
@@ -61,16 +63,19 @@ export class EtcdClient implements Disposable {
   }
 
   async transact(
-    { when, then, otherwise = [] }: Transaction,
+    { when, unchanged = null, then, otherwise = [] }: Transaction,
     signal: AbortSignal,
   ): Promise<TransactionResult> {
     const body = {
-      compare: when.map(({ key, modRevision }) => ({
-        key: encode(key),
-        target: 'MOD',
-        result: 'EQUAL',
-        mod_revision: String(modRevision),
-      })),
+      compare: [
+        ...when.map(({ key, modRevision }) => ({
+          key: encode(key),
+          target: 'MOD',
+          result: 'EQUAL',
+          mod_revision: String(modRevision),
+        })),
+        ...(unchanged === null ? [] : [unchangedRange(unchanged)]),
+      ],
       success: then.map(operation),
       failure: otherwise.map(operation),
     };
@@ -126,6 +131,14 @@ export class EtcdClient implements Disposable {
     this.#gateway[Symbol.dispose]();
   }
 }
+
+const unchangedRange = ({ prefix, since }: { prefix: string; since: bigint }): object => ({
+  key: encode(prefix),
+  range_end: prefixEnd(prefix),
+  target: 'MOD',
+  result: 'LESS',
+  mod_revision: String(since + 1n),
+});
 
 function operation(each: Operation): object {
   if ('put' in each)

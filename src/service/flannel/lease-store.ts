@@ -8,6 +8,12 @@ type Written =
   /** The key has changed since: what is there now. */
   | { readonly ok: false; readonly found: KeyValue | null };
 
+interface LeaseWrite {
+  readonly value: string;
+  readonly lease: string;
+  readonly modRevision: bigint;
+}
+
 /** flannel's keys in etcd. Keys of leases are written only if they are as they were read. */
 export class LeaseStore {
   readonly #etcd: EtcdClient;
@@ -76,19 +82,25 @@ export class LeaseStore {
     return this.#etcd.get(`${this.subnets}${name}`, signal);
   }
 
-  /** Creates a key (`modRevision` 0) or changes it, under an etcd lease that only this process has. */
+  /**
+   * Creates a key (`modRevision` 0) or changes it, under an etcd lease that only this process has.
+   *
+   * @param unless a listing: the key is not written when another lease has come or changed since
+   */
   async write(
     name: string,
-    {
-      value,
-      lease,
-      modRevision,
-    }: { readonly value: string; readonly lease: string; readonly modRevision: bigint },
+    { value, lease, modRevision }: LeaseWrite,
     signal: AbortSignal,
+    unless: RangeResult | null = null,
   ): Promise<Written> {
     const key = `${this.subnets}${name}`;
     const { succeeded, revision, found } = await this.#etcd.transact(
-      { when: [{ key, modRevision }], then: [{ put: key, value, lease }], otherwise: [{ get: key }] },
+      {
+        when: [{ key, modRevision }],
+        unchanged: unless === null ? null : { prefix: this.subnets, since: unless.revision },
+        then: [{ put: key, value, lease }],
+        otherwise: [{ get: key }],
+      },
       signal,
     );
     if (succeeded) return { ok: true, modRevision: revision };

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { machineError, type BarewireError } from '../../schema/index.js';
+import { Backoff } from '../etcd/backoff.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { EtcdRefusal, STATUS } from '../etcd/wire.js';
 import { chooseSubnet, fits, misfits, type PreviousLease, type SubnetChoice } from './choose-subnet.js';
 import type { LeaseStore } from './lease-store.js';
-import { leaseOf, parseEntry } from './lease-entry.js';
+import { leaseOf, parseEntry, type LeaseEntry } from './lease-entry.js';
 import type { LeaseTable } from './lease-table.js';
 import { printLeaseValue, type Lease, type LeaseAttributes, type Subnets } from './lease.js';
 import type { NetworkConfig } from './network-config.js';
@@ -33,7 +33,7 @@ interface HeldKey {
 }
 
 /** Several nodes that lost a race do not meet again. */
-const RACE_PAUSE_MS = 20;
+const [FIRST_RACE_PAUSE_MS, LONGEST_RACE_PAUSE_MS] = [20, 1_000];
 
 /** The node's own key, and the etcd lease under which this process keeps it. */
 export class OwnLease {
@@ -157,8 +157,10 @@ export class OwnLease {
     const { attributes, cause, config } = wanted;
     const { publicIp } = attributes;
     const before = this.#held?.lease ?? null;
+    const races = new Backoff(FIRST_RACE_PAUSE_MS, LONGEST_RACE_PAUSE_MS);
     for (;;) {
-      const { entries } = await this.#store.list(signal);
+      const listed = await this.#store.list(signal);
+      const { entries } = listed;
       const parsed = entries.map((pair) => parseEntry(pair, this.#store.subnets));
       const request = { config, entries: parsed, publicIp, previous: wanted.previous, random: Math.random };
       for (const misfit of misfits(request)) {
@@ -181,7 +183,9 @@ export class OwnLease {
       const value = this.#valueOf(attributes);
       const { id } = (this.#etcdLease ??= await this.#grant(signal));
       try {
-        const written = await this.#store.write(name, { value, lease: id, modRevision }, signal);
+        const write = { value, lease: id, modRevision };
+        const unless = modRevision === 0n && mayShareAddresses(subnets, parsed) ? listed : null;
+        const written = await this.#store.write(name, write, signal, unless);
         if (written.ok) {
           const lease = leaseOf(subnets, attributes);
           this.#held = { name, subnets, value, modRevision: written.modRevision, lease };
@@ -194,7 +198,7 @@ export class OwnLease {
         if (!(error instanceof EtcdRefusal && error.status === STATUS.notFound)) throw error;
         this.#etcdLease = null;
       }
-      await sleep(Math.random() * RACE_PAUSE_MS, undefined, { signal });
+      await races.wait(signal);
     }
   }
 
@@ -224,6 +228,16 @@ export class OwnLease {
     }
   }
 }
+
+/**
+ * Whether two nodes may write different keys at once that share addresses. Of one version of IP and one length, the key is the subnet, and
+ * only one of them creates it.
+ */
+const mayShareAddresses = ({ ipv4, ipv6 }: Subnets, entries: readonly LeaseEntry[]): boolean =>
+  ipv6 !== null ||
+  entries.some(
+    ({ subnets }) => subnets !== null && (subnets.ipv6 !== null || subnets.ipv4.length !== ipv4.length),
+  );
 
 const noFreeSubnet = ({ ipv4 }: NetworkConfig, leases: number): BarewireError =>
   machineError(
