@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { askStatus, type PeerProblem } from '../service/index.js';
+import { askStatus, type LeaseProblem, type PeerProblem } from '../service/index.js';
 import type { Context } from './format.js';
 import { socketOption } from './node-options.js';
 
@@ -35,11 +35,13 @@ async function showStatus(
   ];
   const lines = rows.map(([name, value]) => `${name.padEnd(12)}${value}`);
   const unused = status.unusedPeers.map(({ subnet, problem }) => `  ${subnet}: ${describeProblem(problem)}`);
+  const ignored = status.ignoredLeases.map(({ name, problem }) => `  ${name}: ${describeIgnored(problem)}`);
   const errors = status.lastErrors.map((error) => `  ${error}`);
   terminal.print(
     [
       ...lines,
       ...(unused.length === 0 ? [] : ['', 'Peers that are not used:', ...unused]),
+      ...(ignored.length === 0 ? [] : ['', 'Leases that are ignored:', ...ignored]),
       ...(errors.length === 0 ? [] : ['', 'Last errors:', ...errors]),
     ].join('\n'),
   );
@@ -59,5 +61,24 @@ function describeProblem(problem: PeerProblem): string {
       return 'it has published no MAC of its tunnel device';
     case 'no-public-key':
       return 'it has published no WireGuard key';
+  }
+}
+
+function describeIgnored(problem: LeaseProblem): string {
+  switch (problem.kind) {
+    case 'not-a-subnet':
+      return 'the key is not a subnet';
+    case 'not-json':
+      return 'its value is not a JSON object';
+    case 'no-public-ip':
+      return 'its value has no PublicIP that is an address';
+    case 'host-bits':
+      return 'the address in the key has host bits';
+    case 'too-small':
+      return 'the subnet has no address for a container';
+    case 'outside-network':
+      return 'the subnet is outside the Network of the config';
+    case 'overlap':
+      return `it has addresses of the older lease ${problem.with}, which keeps them`;
   }
 }

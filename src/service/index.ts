@@ -13,6 +13,7 @@ export { askNode, askStatus, serveNode } from './http.js';
 export { installPlugin, pluginFiles, uninstallPlugin } from './install.js';
 export { ENVIRONMENT_PATH, printEnvironment, printUnit, UNIT, UNIT_PATH } from './systemd-unit.js';
 export type { PeerProblem } from './desired.js';
+export type { LeaseProblem } from './flannel/lease-entry.js';
 export { leaveNetwork } from './leave.js';
 export { NodeAgent } from './node.js';
 export type { NodeEvent, NodeOptions } from './node-types.js';

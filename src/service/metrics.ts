@@ -24,6 +24,12 @@ export function printMetrics(status: NodeStatus): string {
       value: status.unusedPeers.length,
     },
     {
+      name: 'barewire_node_ignored_leases',
+      type: 'gauge',
+      help: 'Keys of leases that are wrong or have addresses of an older lease.',
+      value: status.ignoredLeases.length,
+    },
+    {
       name: 'barewire_node_checks_total',
       type: 'counter',
       help: "Comparisons of the kernel's whole state.",

@@ -8,7 +8,7 @@ import { attributesOf, containerMtuOf, ownObjects, selfOf, type NodeView } from 
 import type { ErrorLog } from './error-log.js';
 import { refreshExternal } from './external-interface.js';
 import { Firewall } from './firewall.js';
-import type { LeaseSnapshot } from './flannel/lease-table.js';
+import type { IgnoredLease, LeaseSnapshot } from './flannel/lease-table.js';
 import type { Lease } from './flannel/lease.js';
 import type { SubnetLeases } from './flannel/leases.js';
 import { Queue } from './flannel/queue.js';
@@ -55,6 +55,7 @@ export class NodeState {
   readonly #hostRoutes: NodeStateOptions['hostRoutes'];
   readonly #firewall: Firewall;
   #view: NodeView;
+  #snapshot: LeaseSnapshot | null = null;
 
   constructor({ options, leases, joined, kernel, hostRoutes, errors, report, signal }: NodeStateOptions) {
     this.#options = options;
@@ -82,6 +83,10 @@ export class NodeState {
     return this.#view;
   }
 
+  get ignoredLeases(): readonly IgnoredLease[] {
+    return this.#snapshot?.ignored ?? [];
+  }
+
   /** Where its rules are. */
   get rules(): Firewall['backend'] {
     return this.#firewall.backend;
@@ -94,6 +99,7 @@ export class NodeState {
 
   follow(snapshot: LeaseSnapshot): void {
     const { changes } = snapshot;
+    this.#snapshot = snapshot;
     const isWhole = changes === null || !this.keeper.isWhole;
     this.keeper.follow(isWhole ? this.peers.update(snapshot.leases) : this.peers.change(changes));
   }

@@ -5,6 +5,7 @@ import type { LeaseEvent } from './flannel/lease-event.js';
 import type { SubnetLeasesOptions } from './flannel/leases.js';
 import type { NetworkConfig } from './flannel/network-config.js';
 import type { KernelCounters, KernelKeeperEvent } from './kernel-keeper.js';
+import type { IgnoredLease } from './flannel/lease-table.js';
 import type { UnusedPeer } from './peers.js';
 
 export interface NodeOptions {
@@ -48,6 +49,8 @@ export interface NodeStatus extends KernelCounters {
   readonly leaseConfirmed: boolean;
   readonly peers: number;
   readonly unusedPeers: readonly UnusedPeer[];
+  /** Keys of leases that no node of Barewire uses. The node's own may be one. */
+  readonly ignoredLeases: readonly IgnoredLease[];
   /** Where its rules are. */
   readonly rules: 'nftables' | 'iptables' | null;
   /** The last ones, each with its time. */

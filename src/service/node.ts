@@ -101,7 +101,7 @@ export class NodeAgent implements AsyncDisposable {
   }
 
   status(): NodeStatus {
-    const { view, peers, keeper, rules } = this.#state;
+    const { view, peers, ignoredLeases, keeper, rules } = this.#state;
     const { config, external, attachment, subnet, ipv6Subnet } = view;
     return {
       subnet,
@@ -115,6 +115,7 @@ export class NodeAgent implements AsyncDisposable {
       leaseConfirmed: this.#leases.isConfirmed,
       peers: peers.size,
       unusedPeers: peers.unused(),
+      ignoredLeases,
       rules,
       ...keeper.counters,
       lastErrors: [...this.#errors.last],

@@ -305,12 +305,27 @@ test('leases that it cannot use are ignored and named', async () => {
   await put('10.50.201.0-24', { PublicIP: '10.99.0.7', BackendType: 'vxlan' });
   await put('10.50.202.0-24', { PublicIP: '203.0.113.7', BackendType: 'host-gw' });
   await put('10.50.203.0-24', { PublicIP: '10.99.0.8', BackendType: 'host-gw' });
+  await put('10.50.203.64-26', { PublicIP: '10.99.0.9', BackendType: 'host-gw' });
+  await put('10.60.1.0-24', { PublicIP: '10.99.0.9', BackendType: 'host-gw' });
   await until('the usable one has a route', () => one.routes().length === 1);
   expect(one.routes()).toEqual(['10.50.203.0/24 via 10.99.0.8 dev eth0']);
-  expect((await one.status())['unusedPeers']).toEqual([
+  await until('the last one has arrived', async () =>
+    JSON.stringify((await one.status())['ignoredLeases']).includes('10.60.1.0'),
+  );
+  const status = await one.status();
+  expect(status['unusedPeers']).toEqual([
     { subnet: '10.50.201.0/24', problem: { kind: 'other-backend', backendType: 'vxlan' } },
     { subnet: '10.50.202.0/24', problem: { kind: 'not-on-segment', publicIp: '203.0.113.7' } },
   ]);
+  expect(status['ignoredLeases']).toEqual([
+    { name: '10.50.203.64-26', problem: { kind: 'overlap', with: '10.50.203.0-24' } },
+    { name: '10.60.1.0-24', problem: { kind: 'outside-network' } },
+  ]);
+  const { stdout } = await one.barewire('node', 'status', '--socket', `${one.folder}/socket`);
+  expect(stdout).toContain(
+    '10.50.203.64-26: it has addresses of the older lease 10.50.203.0-24, which keeps them',
+  );
+  expect(stdout).toContain('10.60.1.0-24: the subnet is outside the Network of the config');
 });
 
 test('a second agent, an unknown backend and a wrong interface are refused with what to do', async () => {

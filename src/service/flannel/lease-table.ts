@@ -6,7 +6,7 @@ import type { NetworkConfig } from './network-config.js';
 import { contains, firstOf, lastOf, parsePrefix, type IpPrefix } from './prefix.js';
 import { PrefixSet } from './prefix-set.js';
 
-interface IgnoredLease {
+export interface IgnoredLease {
   /** The key without its prefix. */
   readonly name: string;
   readonly problem: LeaseProblem;
