@@ -11,6 +11,9 @@ if (!isRoot || !canBuild) console.error('Skipped: nodes with IPvlan in a guest n
 
 const ATTACHMENTS = ['ipvlan-l3s', 'ipvlan-l3', 'ipvlan-l2'] as const;
 const OURS = [2, 3, 4];
+const PAIRS = OURS.flatMap((one) =>
+  OURS.filter((other) => other !== one).map((other) => [one, other] as const),
+);
 const each = (command: string): string =>
   OURS.map((number) => command.replaceAll('%', String(number))).join('\n');
 /** An emulated machine, on a machine that may have other work. */
@@ -147,6 +150,7 @@ ip -n hub addr add fd99::254/64 dev br0 nodad
 ${each('ip -n n% addr add fd99::%/64 dev eth0 nodad; ip -n n% -6 route add default via fd99::254')}
 ${ATTACHMENTS.map((attachment, at) => `start_agent ${at + 2} ${attachment}`).join('\n')}
 ${each('until_ready % || exit')}
+${PAIRS.map(([one, other]) => `until_route6 ${one} ${other} || exit`).join('\n')}
 ${each('for c in a b; do ip netns del n%$c; attach % $c || cat /run/n%/$c.json; done')}
 for n in ${OURS.join(' ')}; do for c in a b; do echo n$n$c $(ip -n n$n$c -6 -o addr show dev eth0 scope global); done; done`);
       const found = [...printed.matchAll(/^(n\d[ab]) .* inet6 (fd50[0-9a-f:]+)/gm)];

@@ -54,6 +54,7 @@ until_ready() { until_true "grep -q '\"kind\":\"ready\"' /run/n$1/log" || { cat 
 
 # NUMBER OTHER: until the node has the route of host-gw to the other
 until_route() { until_true "ip -n n$1 route | grep -q 'via 10.99.0.$2 '" || { ip -n n$1 route; cat /run/n$1/log; return 1; }; }
+until_route6() { until_true "ip -n n$1 -6 route | grep -q 'via fd99::$2 '" || { ip -n n$1 -6 route; cat /run/n$1/log; return 1; }; }
 
 # NUMBER: as the bridge plugin of a node with flanneld
 attach_by_bridge() {
