@@ -33,7 +33,7 @@ afterEach(async () => {
 function writeSpec(networks: string): string {
   const path = join(folder, 'spec.yaml');
   const imageKeys = `imageNode: ${images.node}\nimageNginx: ${images.nginx}\n`;
-  const extent = 'rates: [1000]\nrestarts: 2\nrounds: 1\nslice: 200ms\nwarmup: 200ms\nseed: 4\n';
+  const extent = 'rates: [2000]\nrestarts: 2\nrounds: 1\nslice: 400ms\nwarmup: 200ms\nseed: 4\n';
   writeFileSync(path, `containers: docker\nnetworks: [${networks}]\n${imageKeys}${extent}`);
   return path;
 }

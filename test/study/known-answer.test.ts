@@ -46,15 +46,14 @@ test('a delay of known size lies in the interval of the network that has it', as
     testbed: 'known',
     networks: ['host', 'delayed-wire'],
     workloads: ['4KB'],
-    // A response of 4.5 kB takes 2 ms at 20 Mbit/s, so that the bucket is nearly always full again.
-    rates: [10],
-    connections: 4,
-    // Enough for a narrow interval when a restart is disturbed and every other slice is invalid: short ones are more often valid.
+    // A request each 2.5 ms. A response of 4.5 kB takes 2 ms at 20 Mbit/s, so that the bucket is full again.
+    rates: [400],
+    connections: 1,
+    // Enough for a narrow interval when a restart is disturbed. Of many requests one stall is a small share, so that slices are valid.
     restarts: 5,
-    rounds: 6,
-    // Whole periods of a connection, 400 ms, so that as many responses arrive as requests are sent.
-    warmup: '400ms',
-    slice: '800ms',
+    rounds: 3,
+    warmup: '200ms',
+    slice: '1s',
   };
   try {
     const summary = await runStudy({
