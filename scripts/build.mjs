@@ -30,6 +30,7 @@ export async function buildBundle() {
     banner: {
       js: "import { createRequire as barewireRequire } from 'node:module'; const require = barewireRequire(import.meta.url);",
     },
+    plugins: [ENGLISH_ALONE],
     logLevel: 'warning',
   };
   // The command line is split, so that a command loads what it needs. The agent is one file, which is sent to hosts.
@@ -41,6 +42,15 @@ export async function buildBundle() {
     if (!present.has(`dist/parts/${name}`)) await rm(join(root, 'dist/parts', name));
   await build({ ...shared, entryPoints: { agent: 'src/cli/agent-main.ts' } });
 }
+
+/** zod exports its messages in fifty languages: a fifth of the code that every command would load. */
+const ENGLISH_ALONE = {
+  name: 'english-alone',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[/]zod[/]v4[/]locales[/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    })),
+};
 
 const LIBRARY = 'koffi';
 const NATIVE = ['@koromix/koffi-linux-x64', '@koromix/koffi-linux-arm64'];

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { realpathSync } from 'node:fs';
 import { machineError, networkOfArm, userError } from '../schema/index.js';
-import { ResultsDirectory } from '../study/index.js';
 import {
   adoptionOf,
   ENVIRONMENT_PATH,
@@ -67,6 +66,8 @@ export function adoptCommand(context: Context): Command {
 
 async function adoptNetwork(context: Context, results: string, flags: AdoptFlags): Promise<void> {
   const { terminal, fail } = context;
+  // The other commands of nodes do without.
+  const { ResultsDirectory } = await import('../study/index.js');
   const { decision, networks } = await new ResultsDirectory(results).readSummary();
   // An ablation has arms of each network.
   const names = [...new Set(networks.map(({ name }) => networkOfArm(name)))];

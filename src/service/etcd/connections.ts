@@ -32,8 +32,11 @@ export interface Answer {
 
 /** How often the files are looked at. */
 const TLS_CHECK_MS = 1_000;
-/** What arrives so soon after the last lines is read at once: the socket then wakes this process less often. */
-const GATHER_MS = 50;
+/**
+ * What arrives so soon after the last lines is read at once: the socket then wakes this process less often. The pause grows while there is
+ * always more, so that a single line never waits, and few of them wait for long.
+ */
+const [SHORTEST_GATHER_MS, LONGEST_GATHER_MS] = [25, 200];
 /** The kernel finds a dead peer of an idle connection. */
 const TCP_KEEPALIVE_MS = 10_000;
 
@@ -77,15 +80,20 @@ export class EtcdConnections implements Disposable {
       if (response.statusCode !== 200)
         return { status: response.statusCode ?? 0, body: await text(response) };
       let rest = '';
+      let gatherMs = SHORTEST_GATHER_MS;
+      let resumedMs = -Infinity;
       for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
         const lines = `${rest}${chunk}`.split('\n');
         rest = lines.pop() ?? '';
         if (lines.length === 0) continue;
         clearTimeout(timer);
+        const isBusy = performance.now() - resumedMs < gatherMs;
+        gatherMs = isBusy ? Math.min(2 * gatherMs, LONGEST_GATHER_MS) : SHORTEST_GATHER_MS;
         yield* lines.filter((line) => line !== '');
         response.socket.pause();
-        await sleep(GATHER_MS, undefined, { signal: sent.signal });
+        await sleep(gatherMs, undefined, { signal: sent.signal });
         response.socket.resume();
+        resumedMs = performance.now();
         timer = setTimeout(() => {
           state.isSilent = true;
           request.destroy();
