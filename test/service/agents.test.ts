@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Lease } from '../../src/service/index.js';
 import { ETCD_START_MS, findEtcd } from './etcd-programs.js';
 import { Etcd } from './etcd-server.js';
 import { FaultProxy, type Fault } from './fault-proxy.js';
@@ -18,11 +19,23 @@ interface Machine {
   readonly publicIp: string;
   readonly proxy: FaultProxy;
   agent: TestNode | null;
-  /** The subnet of the last agent, as subnet.env keeps it. */
-  previous: string | null;
+  /** The subnets of the last agent, as subnet.env keeps them. */
+  previous: Pick<Lease, 'subnet' | 'ipv6Subnet'> | null;
   /** Nothing has happened to it or to its key. */
   isUndisturbed: boolean;
 }
+
+/** Subnets 1 to 7 of each version of IP, for six machines. */
+const ONE_VERSION = '{"Network":"10.50.0.0/21"}';
+const BOTH_VERSIONS = '{"Network":"10.50.0.0/21","EnableIPv6":true,"IPv6Network":"fd50::/61"}';
+
+/** As the key of the lease has them. */
+const subnetsOf = (own: Lease | null | undefined): readonly string[] =>
+  own == null ? [] : [own.subnet, ...(own.ipv6Subnet === null ? [] : [own.ipv6Subnet])];
+const nameOf = (own: Lease | null | undefined): string =>
+  subnetsOf(own)
+    .map((subnet) => subnet.replace('/', '-'))
+    .join('&');
 
 /** A source of numbers from 0 to below 1 with a seed (mulberry32). */
 function seeded(seed: number): () => number {
@@ -42,12 +55,18 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
   }, ETCD_START_MS);
   afterAll(() => etcd[Symbol.asyncDispose]());
 
-  test.each([1, 2, 3])('never share a subnet, and converge (seed %i)', async (seed) => {
+  test.each([
+    [1, 'one version of IP', ONE_VERSION],
+    [2, 'one version of IP', ONE_VERSION],
+    [3, 'one version of IP', ONE_VERSION],
+    [4, 'both versions of IP', BOTH_VERSIONS],
+    [5, 'both versions of IP', BOTH_VERSIONS],
+    [6, 'both versions of IP', BOTH_VERSIONS],
+  ])('never share a subnet, and converge (seed %i, %s)', async (seed, _, config) => {
     const random = seeded(seed);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
     await resetNetwork(etcd);
-    // Subnets 1 to 7, for six machines.
-    await etcd.put(`${NET}/config`, '{"Network":"10.50.0.0/21"}');
+    await etcd.put(`${NET}/config`, config);
     const machines = await Promise.all(
       Array.from({ length: NODES }, async (_, index): Promise<Machine> => {
         const proxy = await FaultProxy.start(etcd.endpoints[0] ?? '');
@@ -59,12 +78,13 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
     const watchdog = setInterval(() => {
       const holders = new Map<string, string>();
       for (const { agent, publicIp } of machines) {
-        const subnet = agent?.leases.own?.subnet;
-        if (agent?.leases.isConfirmed !== true || subnet === undefined) continue;
-        const settled = performance.now() - (deletedAt.get(subnet) ?? -Infinity) > DELETION_SETTLES_MS;
-        const other = holders.get(subnet);
-        if (other !== undefined && settled) shared.push(`${subnet}: ${other} and ${publicIp}`);
-        holders.set(subnet, publicIp);
+        if (agent?.leases.isConfirmed !== true) continue;
+        for (const subnet of subnetsOf(agent.leases.own)) {
+          const settled = performance.now() - (deletedAt.get(subnet) ?? -Infinity) > DELETION_SETTLES_MS;
+          const other = holders.get(subnet);
+          if (other !== undefined && settled) shared.push(`${subnet}: ${other} and ${publicIp}`);
+          holders.set(subnet, publicIp);
+        }
       }
     }, 2);
 
@@ -77,11 +97,11 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
         requestTimeoutMs: 250,
       });
       machine.agent = agent;
-      const previous = machine.previous === null ? null : { subnet: machine.previous, ipv6Subnet: null };
+      const { previous } = machine;
       const acquire = async (): Promise<void> => {
         for (;;) {
           try {
-            machine.previous = (await agent.leases.acquire(hostGw(machine.publicIp), previous, never)).subnet;
+            machine.previous = await agent.leases.acquire(hostGw(machine.publicIp), previous, never);
             return;
           } catch (error) {
             if (machine.agent !== agent) return;
@@ -96,7 +116,7 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
     const stop = async (machine: Machine, how: 'release' | 'abandon'): Promise<void> => {
       const { agent } = machine;
       if (agent === null) return;
-      machine.previous = agent.leases.own?.subnet ?? machine.previous;
+      machine.previous = agent.leases.own ?? machine.previous;
       machine.agent = null;
       if (how === 'release') await agent.leases.release(AbortSignal.timeout(300)).catch(() => undefined);
       await agent[Symbol.asyncDispose]();
@@ -107,7 +127,7 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
       await until('all have a subnet', () =>
         machines.every(({ agent }) => agent?.leases.isConfirmed === true),
       );
-      const first = machines.map(({ agent }) => agent?.leases.own?.subnet);
+      const first = machines.map(({ agent }) => nameOf(agent?.leases.own));
       for (let step = 0; step < 60; step++) {
         // The first machine is left alone.
         const machine = pick(machines.slice(1));
@@ -133,11 +153,9 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
             .update(hostGw(machine.publicIp, { backendData: { step } }), never)
             .catch(() => undefined);
         else if (action === 'delete') {
-          const subnet = machine.agent?.leases.own?.subnet;
-          if (subnet !== undefined) {
-            deletedAt.set(subnet, performance.now());
-            await etcd.delete(keyOf(subnet));
-          }
+          const own = machine.agent?.leases.own;
+          for (const subnet of subnetsOf(own)) deletedAt.set(subnet, performance.now());
+          if (own != null) await etcd.delete(keyOf(nameOf(own)));
         }
         await sleep(random() * 60);
       }
@@ -149,14 +167,14 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
       await until('each machine has its own subnet, and every watcher sees what is stored', async () => {
         const stored = await storedLeases(etcd);
         const own = Object.fromEntries<string>(
-          machines.map(({ agent, publicIp }) => [
-            agent?.leases.own?.subnet.replace('/', '-') ?? 'none',
-            publicIp,
-          ]),
+          machines.map(({ agent, publicIp }) => [nameOf(agent?.leases.own), publicIp]),
         );
         expect(stored).toEqual(own);
         const peers = Object.fromEntries(
-          Object.entries(stored).map(([name, publicIp]) => [name.replace('-', '/'), publicIp]),
+          Object.entries(stored).map(([name, publicIp]) => [
+            name.replace(/&.*/, '').replace('-', '/'),
+            publicIp,
+          ]),
         );
         for (const { agent } of machines) {
           expect(agent?.leases.isConfirmed).toBe(true);
@@ -171,7 +189,7 @@ describe.skipIf(programs === undefined)('agents that start, stop, are killed and
       expect(shared).toEqual([]);
       for (const [index, { agent, isUndisturbed }] of machines.entries()) {
         if (!isUndisturbed) continue;
-        expect(agent?.leases.own?.subnet).toBe(first[index]);
+        expect(nameOf(agent?.leases.own)).toBe(first[index]);
         expect(agent?.kinds.filter((kind) => kind === 'moved' || kind === 'reclaimed')).toEqual([]);
       }
       expect(machines[0]?.isUndisturbed).toBe(true);
