@@ -7,7 +7,7 @@ import { Run, type Ended } from '../cli/barewire.js';
 import type { Cluster } from './cluster/index.js';
 
 /** A few short slices: structure, not times. */
-export const SHORT = ['--rounds', '1', '--restarts', '1', '--slice', '100ms', '--rates', '500'] as const;
+export const SHORT = ['--rounds', '1', '--restarts', '1', '--slice', '100ms', '--rates', '2000'] as const;
 
 /** Runs the command line against a cluster, as a user with its kubeconfig would. */
 export function onCluster(

@@ -36,7 +36,7 @@ async function studyWith(
       JSON.stringify({
         name: 'pinned',
         networks: ['host', 'flannel-vxlan', 'macvlan'],
-        rates: [500],
+        rates: [2000],
         restarts: 1,
         rounds: 2,
         slice: '400ms',

@@ -38,7 +38,7 @@ test('on two hosts that all arms share, each slice has the settings of its arm',
   const before = PAIR.map(state);
   const { folder, path } = hosts;
   const out = join(folder, 'results');
-  const spec = { networks: ['host'], rates: [500], restarts: 2, rounds: 3, slice: '300ms', seed: 3 };
+  const spec = { networks: ['host'], rates: [2000], restarts: 2, rounds: 3, slice: '300ms', seed: 3 };
   writeFileSync(join(folder, 'spec.json'), JSON.stringify({ ...spec, ablate: join(folder, 'own.yaml') }));
   const run = new Run(
     ['study', join(folder, 'spec.json'), '--testbed', 'ssh:web/eth0,db/eth0', '--out', out, '--yes'],
