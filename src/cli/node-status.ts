@@ -80,5 +80,7 @@ function describeIgnored(problem: LeaseProblem): string {
       return 'the subnet is outside the Network of the config';
     case 'overlap':
       return `it has addresses of the older lease ${problem.with}, which keeps them`;
+    case 'ipv6-overlap':
+      return `its IPv6 subnet, which is not used, has addresses of the older lease ${problem.with}`;
   }
 }

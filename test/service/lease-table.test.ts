@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { KeyValue } from '../../src/service/etcd/wire.js';
 import { LeaseTable, type LeaseSnapshot } from '../../src/service/flannel/lease-table.js';
+import type { Lease } from '../../src/service/flannel/lease.js';
 import { parseNetworkConfig } from '../../src/service/flannel/network-config.js';
 
 const PREFIX = '/net/subnets/';
@@ -42,16 +43,51 @@ class Reader {
   read({ changes, leases }: LeaseSnapshot): void {
     if (changes === null) this.#known.clear();
     for (const subnet of changes?.removed ?? []) this.#known.delete(subnet);
-    for (const { subnet, attributes } of changes?.put ?? leases) this.#known.set(subnet, attributes.publicIp);
+    for (const lease of changes?.put ?? leases) this.#known.set(lease.subnet, printLease(lease));
   }
 
   get leases(): string[] {
-    return [...this.#known].map(([subnet, publicIp]) => `${subnet} ${publicIp}`).sort();
+    return [...this.#known.values()].sort();
   }
 }
 
-const printed = ({ leases }: LeaseSnapshot): string[] =>
-  leases.map(({ subnet, attributes }) => `${subnet} ${attributes.publicIp}`).sort();
+const printLease = ({ subnet, ipv6Subnet, attributes }: Lease): string =>
+  `${subnet} ${ipv6Subnet} ${attributes.publicIp}`;
+const printed = ({ leases }: LeaseSnapshot): string[] => leases.map(printLease).sort();
+
+const pairOf = (name: string, revision: bigint, publicIp: string): KeyValue => ({
+  key: PREFIX + name,
+  value: `{"PublicIP":"${publicIp}"}`,
+  createRevision: revision,
+  modRevision: revision,
+  lease: '0',
+});
+
+test('of a lease whose IPv6 subnet an older one has, the rest is used, until it is free', () => {
+  const older = pairOf('10.50.9.0-24&fd50:0:0:1::-64', 1n, '192.0.2.1');
+  const younger = pairOf('10.50.8.0-24&fd50:0:0:1::-64', 2n, '192.0.2.2');
+  // It is not used at all, and takes no addresses.
+  const unused = pairOf('10.50.8.0-25&fd50:0:0:2::-64', 3n, '192.0.2.3');
+  const last = pairOf('10.50.7.0-24&fd50:0:0:2::-64', 4n, '192.0.2.4');
+  const table = new LeaseTable(PREFIX);
+  table.replace({ clusterId: '1', revision: 4n, entries: [older, younger, unused, last] });
+  const first = table.deliver(CONFIG);
+  expect(printed(first)).toEqual([
+    '10.50.7.0/24 fd50:0:0:2::/64 192.0.2.4',
+    '10.50.8.0/24 null 192.0.2.2',
+    '10.50.9.0/24 fd50:0:0:1::/64 192.0.2.1',
+  ]);
+  expect(first.ignored.map(({ name, problem }) => [name, problem])).toEqual([
+    ['10.50.8.0-24&fd50:0:0:1::-64', { kind: 'ipv6-overlap', with: '10.50.9.0-24&fd50:0:0:1::-64' }],
+    ['10.50.8.0-25&fd50:0:0:2::-64', { kind: 'overlap', with: '10.50.8.0-24&fd50:0:0:1::-64' }],
+  ]);
+  const [, second] = first.leases.toSorted((one, other) => (one.subnet < other.subnet ? -1 : 1));
+  expect(table.snapshot(CONFIG).leases).toContain(second);
+  table.apply([{ type: 'DELETE', entry: { ...older, modRevision: 5n } }]);
+  const then = table.deliver(CONFIG);
+  expect(printed(then)).toContain('10.50.8.0/24 fd50:0:0:1::/64 192.0.2.2');
+  expect(then.ignored.map(({ name }) => name)).toEqual(['10.50.8.0-25&fd50:0:0:2::-64']);
+});
 
 test('the changes of deliveries lead to the leases that a new table of the same keys has', () => {
   fc.assert(

@@ -16,14 +16,14 @@ export interface LeaseEntry {
   readonly lease: Lease | null;
 }
 
-/** Why a lease is ignored. */
+/** Why a lease, or a part of it, is ignored. */
 export type LeaseProblem =
   | {
       readonly kind:
         'not-a-subnet' | 'not-json' | 'no-public-ip' | 'host-bits' | 'too-small' | 'outside-network';
     }
-  /** An older lease has some of its addresses. */
-  | { readonly kind: 'overlap'; readonly with: string };
+  /** An older lease has some of its addresses. `ipv6-overlap`: only of its IPv6 subnet; the rest of it is used. */
+  | { readonly kind: 'overlap' | 'ipv6-overlap'; readonly with: string };
 
 /** A key that is read for the first claim is parsed once for it and for the table. */
 export function parseEntry(pair: KeyValue, prefix: string): LeaseEntry {

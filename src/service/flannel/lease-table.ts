@@ -12,6 +12,9 @@ export interface IgnoredLease {
   readonly problem: LeaseProblem;
 }
 
+/** Of each version of IP: the name of a lease that has addresses of an older one → the older one's. */
+type Overlaps = Readonly<Record<keyof Subnets, ReadonlyMap<string, string>>>;
+
 /** The complete set of leases at a revision. */
 export interface LeaseSnapshot {
   readonly revision: bigint;
@@ -38,7 +41,9 @@ export class LeaseTable {
   #changed: Map<string, string | null> | null = null;
   #lastConfig: NetworkConfig | null = null;
   /** Kept until a change that may concern it. */
-  #overlaps: ReadonlyMap<string, string> | null = null;
+  #overlaps: Overlaps | null = null;
+  /** The rest of leases whose IPv6 subnet an older one has: one object as long as the key does not change. */
+  readonly #ipv4Parts = new WeakMap<Lease, Lease>();
   /** The subnets of usable leases; null until a new lease is compared with them. */
   #used: Record<keyof Subnets, PrefixSet> | null = null;
   /** Whether entries are inside the network of a config: thousands are asked for each snapshot. */
@@ -83,7 +88,7 @@ export class LeaseTable {
     const [was, is] = [before?.problem === null, after?.problem === null];
     // The older one of two keeps the addresses.
     if (was === is && (!is || before?.pair.createRevision === after?.pair.createRevision)) return false;
-    if (this.#overlaps?.size !== 0) return true;
+    if (this.#overlaps?.ipv4.size !== 0 || this.#overlaps.ipv6.size !== 0) return true;
     if (after?.problem !== null) return false;
     const used = (this.#used ??= this.#collectSubnets(before));
     let meets = false;
@@ -129,10 +134,11 @@ export class LeaseTable {
     const entries = [...this.#entries.values()];
     const overlaps = (this.#overlaps ??= findOverlaps(entries.filter(({ problem }) => problem === null)));
     const judge = (entry: LeaseEntry): Lease | LeaseProblem | null => {
-      const older = overlaps.get(entry.name);
       if (entry.problem !== null) return entry.problem;
       if (!this.#isInside(entry, config)) return { kind: 'outside-network' };
-      return older === undefined ? entry.lease : { kind: 'overlap', with: older };
+      const older = overlaps.ipv4.get(entry.name);
+      if (older !== undefined) return { kind: 'overlap', with: older };
+      return overlaps.ipv6.has(entry.name) ? this.#withoutIpv6(entry.lease) : entry.lease;
     };
     let changes: LeaseChanges | null = null;
     if (keys !== null) {
@@ -145,7 +151,14 @@ export class LeaseTable {
       }
       changes = { put, removed };
     }
-    return new TableSnapshot({ revision: this.#revision, config, changes }, entries, judge);
+    return new TableSnapshot({ revision: this.#revision, config, changes }, entries, judge, overlaps);
+  }
+
+  #withoutIpv6(lease: Lease | null): Lease | null {
+    if (lease === null) return null;
+    const part = this.#ipv4Parts.get(lease) ?? { ...lease, ipv6Subnet: null };
+    this.#ipv4Parts.set(lease, part);
+    return part;
   }
 
   #isInside(entry: LeaseEntry, config: NetworkConfig): boolean {
@@ -167,14 +180,14 @@ const isInside = ({ ipv4, ipv6 }: Subnets, [network4, network6]: readonly (IpPre
   // A node without IPv6 does not use a peer's.
   (ipv6 === null || network6 === null || network6 === undefined || contains(network6, ipv6));
 
-/** The name of each lease that overlaps with an older one → the older one's. */
-function findOverlaps(entries: readonly LeaseEntry[]): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
+function findOverlaps(entries: readonly LeaseEntry[]): Overlaps {
+  const found = { ipv4: new Map<string, string>(), ipv6: new Map<string, string>() };
   for (const version of ['ipv4', 'ipv6'] as const) {
     const ranges = entries
       .flatMap(({ name, pair, subnets }) => {
         const prefix = subnets?.[version] ?? null;
-        return prefix === null
+        // One that is not used at all takes no addresses.
+        return prefix === null || found.ipv4.has(name)
           ? []
           : [{ name, age: pair.createRevision, first: firstOf(prefix), last: lastOf(prefix) }];
       })
@@ -190,7 +203,7 @@ function findOverlaps(entries: readonly LeaseEntry[]): ReadonlyMap<string, strin
       )) {
         const older = kept.find(({ first, last }) => first <= range.last && range.first <= last);
         if (older === undefined) kept.push(range);
-        else if (!found.has(range.name)) found.set(range.name, older.name);
+        else found[version].set(range.name, older.name);
       }
     };
     for (const range of ranges) {
@@ -216,18 +229,21 @@ class TableSnapshot implements LeaseSnapshot {
   readonly changes: LeaseChanges | null;
   readonly #entries: readonly LeaseEntry[];
   readonly #judge: (entry: LeaseEntry) => Lease | LeaseProblem | null;
+  readonly #overlaps: Overlaps;
   #sorted: Pick<LeaseSnapshot, 'leases' | 'ignored'> | null = null;
 
   constructor(
     { revision, config, changes }: Pick<LeaseSnapshot, 'revision' | 'config' | 'changes'>,
     entries: readonly LeaseEntry[],
     judge: (entry: LeaseEntry) => Lease | LeaseProblem | null,
+    overlaps: Overlaps,
   ) {
     this.revision = revision;
     this.config = config;
     this.changes = changes;
     this.#entries = entries;
     this.#judge = judge;
+    this.#overlaps = overlaps;
   }
 
   get leases(): readonly Lease[] {
@@ -244,8 +260,11 @@ class TableSnapshot implements LeaseSnapshot {
     const ignored: IgnoredLease[] = [];
     for (const entry of this.#entries) {
       const judged = this.#judge(entry);
+      const older = this.#overlaps.ipv6.get(entry.name);
       if (isLease(judged)) leases.push(judged);
-      else if (judged !== null) ignored.push({ name: entry.name, problem: judged });
+      if (isLease(judged) && older !== undefined)
+        ignored.push({ name: entry.name, problem: { kind: 'ipv6-overlap', with: older } });
+      else if (judged !== null && !isLease(judged)) ignored.push({ name: entry.name, problem: judged });
     }
     return (this.#sorted = { leases, ignored });
   }
