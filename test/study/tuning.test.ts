@@ -254,14 +254,14 @@ test('a setting that another program changes during the study is reported at the
 });
 
 test('an ablation decides for a knob of known effect, and not for one without an effect', async () => {
-  // 2,000 responses a second take 6.7 Mbit/s: at random moments they wait for each other in a bucket of 8 Mbit/s. No packet is a fragment.
+  // 2,000 responses a second take 6.7 Mbit/s: at random moments they wait for each other in a bucket of 7.4 Mbit/s. No packet is a fragment.
   const profile = join(folder, 'known.yaml');
   writeFileSync(
     profile,
-    "extends: none\nknobs: { qdisc: tbf rate 8mbit burst 1600 limit 100000, 'net.ipv4.ipfrag_time': 31 }\n",
+    "extends: none\nknobs: { qdisc: tbf rate 7400kbit burst 1600 limit 100000, 'net.ipv4.ipfrag_time': 31 }\n",
   );
   const { report } = await study(
-    { ablate: profile, rates: [2000], arrival: 'poisson', restarts: 3, rounds: 6, slice: '250ms' },
+    { ablate: profile, rates: [2000], arrival: 'poisson', restarts: 4, rounds: 5, slice: '250ms' },
     () => undefined,
   );
   const decision = report.slice(report.indexOf('Decision'), report.indexOf('What each knob buys'));
@@ -275,12 +275,12 @@ test('a Plackett–Burman study finds the knob of known effect among others', as
   const profile = join(folder, 'several.yaml');
   writeFileSync(
     profile,
-    "extends: none\nknobs: { qdisc: tbf rate 8mbit burst 1600 limit 100000, 'net.ipv4.ipfrag_time': 31, tcp-tw-reuse: 1, somaxconn: 5000, port-range: 3000 65000 }\n",
+    "extends: none\nknobs: { qdisc: tbf rate 7400kbit burst 1600 limit 100000, 'net.ipv4.ipfrag_time': 31, tcp-tw-reuse: 1, somaxconn: 5000, port-range: 3000 65000 }\n",
   );
   const { record, summary, report } = await study(
     {
       ...{ ablate: profile, design: 'plackett-burman', rates: [2000], arrival: 'poisson' },
-      ...{ restarts: 3, rounds: 4, slice: '200ms' },
+      ...{ restarts: 4, rounds: 4, slice: '200ms' },
     },
     () => undefined,
   );
