@@ -41,7 +41,7 @@ async function showStatus(
     [
       ...lines,
       ...(unused.length === 0 ? [] : ['', 'Peers that are not used:', ...unused]),
-      ...(ignored.length === 0 ? [] : ['', 'Leases that are ignored:', ...ignored]),
+      ...(ignored.length === 0 ? [] : ['', 'Leases that are ignored, in whole or in part:', ...ignored]),
       ...(errors.length === 0 ? [] : ['', 'Last errors:', ...errors]),
     ].join('\n'),
   );

@@ -26,7 +26,7 @@ export function printMetrics(status: NodeStatus): string {
     {
       name: 'barewire_node_ignored_leases',
       type: 'gauge',
-      help: 'Keys of leases that are wrong or have addresses of an older lease.',
+      help: 'Keys of leases that are malformed, outside the network, or have addresses of an older lease.',
       value: status.ignoredLeases.length,
     },
     {

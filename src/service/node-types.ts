@@ -49,7 +49,7 @@ export interface NodeStatus extends KernelCounters {
   readonly leaseConfirmed: boolean;
   readonly peers: number;
   readonly unusedPeers: readonly UnusedPeer[];
-  /** Keys of leases that no node of Barewire uses. The node's own may be one. */
+  /** Keys of leases that Barewire's nodes do not use, or not for IPv6. The node's own may be one. */
   readonly ignoredLeases: readonly IgnoredLease[];
   /** Where its rules are. */
   readonly rules: 'nftables' | 'iptables' | null;
