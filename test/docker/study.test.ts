@@ -8,7 +8,7 @@ import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../lea
 import { makeImages, type TestImages } from './images.js';
 import { dockerTraces } from './state.js';
 
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 });
 
 /** Moments within the time that two restarts take: other ones in each run of the test. */
 const KILLS = 3;
@@ -33,7 +33,7 @@ afterEach(async () => {
 function writeSpec(networks: string): string {
   const path = join(folder, 'spec.yaml');
   const imageKeys = `imageNode: ${images.node}\nimageNginx: ${images.nginx}\n`;
-  const extent = 'rates: [2000]\nrestarts: 2\nrounds: 1\nslice: 400ms\nwarmup: 200ms\nseed: 4\n';
+  const extent = 'rates: [5000]\nrestarts: 2\nrounds: 2\nslice: 600ms\nwarmup: 200ms\nseed: 4\n';
   writeFileSync(path, `containers: docker\nnetworks: [${networks}]\n${imageKeys}${extent}`);
   return path;
 }
