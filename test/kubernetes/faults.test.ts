@@ -18,7 +18,7 @@ const DISTURBED = [
   '--slice',
   '150ms',
   '--rates',
-  '500',
+  '5000',
 ];
 
 const DENY_BY_LABEL = {

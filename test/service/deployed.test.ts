@@ -10,7 +10,7 @@ import { until } from './until.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-const BRIEF = ['--rates', '1000', '--restarts', '2', '--rounds', '2', '--slice', '200ms', '--yes'];
+const BRIEF = ['--rates', '5000', '--restarts', '2', '--rounds', '2', '--slice', '200ms', '--yes'];
 
 let hosts: DeployedHosts;
 let folder: string;

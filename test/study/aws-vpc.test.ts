@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const NAME = 'flannel-aws-vpc';
 const CAVEAT = describeFinding({ code: 'limitation', limitation: 'vpc-namespace' });
-const SPEC = `networks: [host, ${NAME}]\nrates: [1000]\nrestarts: 1\nrounds: 1\nslice: 300ms\nwarmup: 50ms\n`;
+const SPEC = `networks: [host, ${NAME}]\nrates: [5000]\nrestarts: 1\nrounds: 1\nslice: 300ms\nwarmup: 50ms\n`;
 
 let folder: string;
 let spec: string;

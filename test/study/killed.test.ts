@@ -9,7 +9,7 @@ import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../lea
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
 
 const SPEC =
-  'networks: [host, flannel-aws-vpc, flannel-vxlan]\nrates: [1000, 4000]\nrestarts: 2\nrounds: 3\nslice: 200ms\nwarmup: 20ms\nseed: 4\n';
+  'networks: [host, flannel-aws-vpc, flannel-vxlan]\nrates: [2000, 4000]\nrestarts: 2\nrounds: 3\nslice: 200ms\nwarmup: 20ms\nseed: 4\n';
 /** Moments within the time that two restarts take: other ones in each run of the test. */
 const KILLS = 6;
 const FROM_MS = 300;

@@ -11,7 +11,7 @@ import { barewire, endRuns, Run, sleep } from '../cli/barewire.js';
 import { assertNothingLeft, snapshotMachine, type MachineSnapshot } from '../leaks.js';
 
 const SMALL =
-  'networks: [host, ipvlan, flannel-vxlan]\nrates: [1000]\nrestarts: 1\nrounds: 1\nslice: 300ms\nwarmup: 50ms\n';
+  'networks: [host, ipvlan, flannel-vxlan]\nrates: [5000]\nrestarts: 1\nrounds: 1\nslice: 300ms\nwarmup: 50ms\n';
 /** Slices long enough to be interrupted. */
 const SLOW = SMALL.replace('300ms', '500ms')
   .replace('restarts: 1', 'restarts: 2')
@@ -130,8 +130,8 @@ describe('a study', () => {
         load: { errors: { connect: 0, reset: 0, timeout: 0 } },
       });
       if (slice.status !== 'measured') continue;
-      // Of 300, one more or less for each of the 64 connections, as its phase falls.
-      expect(Math.abs(slice.load.intended - 300)).toBeLessThanOrEqual(64);
+      // Of 1,500, one more or less for each of the 64 connections, as its phase falls.
+      expect(Math.abs(slice.load.intended - 1500)).toBeLessThanOrEqual(64);
       expect(slice.load.requests).toBe(slice.load.intended);
       expect(slice.metrics.server.counters['eth0.tx_packets'] ?? 0).toBeGreaterThanOrEqual(100);
       // A slice that is measured again uses the network that was set up before its first attempt.

@@ -26,7 +26,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const SPEC = { networks: ['host'], rates: [1000], restarts: 1, rounds: 2, slice: '200ms', seed: 3 };
+const SPEC = { networks: ['host'], rates: [5000], restarts: 1, rounds: 2, slice: '200ms', seed: 3 };
 const resolve = (spec: object) =>
   resolveSpec({ ...SPEC, ...spec }, 'spec.yaml', {}, () => 7, {
     readTopology: () => readTopology('/', KNOB_FILES),
