@@ -9,10 +9,9 @@ import type { StudyPlan, SlicePlan } from './plan-types.js';
 import { stationKey, planStation } from './plan-stations.js';
 import { planLoad, planMaximum, externalSteps } from './plan-loads.js';
 
-const PER_SLICE = 4;
-/** On a machine that disturbs two of three slices, most become valid. The study takes up to five times its time. */
-const RETRIED_SHARE = PER_SLICE;
-/** Of a study whose time is given: the plan leaves time for 3 %. */
+/** Where two of three slices are disturbed, most become valid. A study whose time is not given then takes up to five times its own. */
+const RETRIES_PER_SLICE = 4;
+/** Of the slices of a study whose time is given: the plan leaves time for 3 %. */
 const RETRIED_SHARE_IN_TIME = 0.05;
 
 /** Plans a study on hosts that are known. Pure. */
@@ -60,8 +59,8 @@ export function planStudy(
       .map((name) => planMaximum({ study, testbed }, name, reference)),
     restarts,
     retries: {
-      perSlice: PER_SLICE,
-      inAll: Math.ceil(slices * (study.timeMs === null ? RETRIED_SHARE : RETRIED_SHARE_IN_TIME)),
+      perSlice: RETRIES_PER_SLICE,
+      inAll: study.timeMs === null ? slices * RETRIES_PER_SLICE : Math.ceil(slices * RETRIED_SHARE_IN_TIME),
     },
     search: wantsMaximum(study)
       ? {

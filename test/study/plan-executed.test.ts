@@ -116,6 +116,21 @@ test('a study executes the plan that --dry-run prints', async () => {
     planned.map(({ rate }) => (rate.kind === 'absolute' ? rate.rps : Math.round(rate.ofMax * maximum))),
   );
   expect(slices.length - first.length).toBeLessThanOrEqual(plan.retries.inAll);
+  const printed = plan.restarts.flatMap(({ groups }) => groups.flatMap((group) => group.slices));
+  expect(plan.retries).toEqual({ perSlice: 4, inAll: printed.length * 4 });
+  for (const { id } of first) {
+    const attempts = slices.filter((slice) => slice.id === id || slice.id.startsWith(`${id}.`));
+    const valid = attempts.map((slice) => slice.status === 'measured' && slice.valid);
+    expect(valid.slice(0, -1), id).not.toContain(true);
+    expect(valid.at(-1) === true || valid.length === 5, id).toBe(true);
+  }
+});
+
+test('a study whose time is given measures a twentieth of its slices again', async () => {
+  const { stdout } = await barewire(['study', '--networks', 'host', '--time', '30s', '--dry-run', '--json']);
+  const { restarts, retries } = JSON.parse(stdout) as StudyPlan;
+  const slices = restarts.flatMap(({ groups }) => groups.flatMap((group) => group.slices));
+  expect(retries).toEqual({ perSlice: 4, inAll: Math.ceil(slices.length / 20) });
 });
 
 test('a study with h2load executes the plan that --dry-run prints', async () => {

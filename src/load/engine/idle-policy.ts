@@ -15,9 +15,8 @@ import type { Now } from './times.js';
  */
 
 /**
- * Before a due time; longer than all but the rarest wake-ups. A CPU that is idle for 0.4 ms loses its place with the hypervisor, and other
- * tasks take it: against 100 µs the p99 of the scheduling delay at 200 and 500 requests/s was 0.09 to 0.99 of what it was, in each of
- * three interleaved rounds.
+ * Before a due time; longer than all but the rarest wake-ups. While a thread sleeps, its CPU goes to other tasks or to the hypervisor. At 200
+ * and 500 requests/s the p99 of the scheduling delay was 0.09 to 0.99 of that with 100 µs, in each of three interleaved rounds.
  */
 const POLL_AHEAD_NS = 1e6;
 /**
